@@ -1,0 +1,56 @@
+# Nothing but Python 3.11+ is needed: the targets make .venv and install.
+PYTHON ?= python3
+VENV := .venv
+BASE := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
+WORKERS ?= 2
+
+.PHONY: help quickstart test test-slow lint format clean
+
+help:
+	@echo "make quickstart  rooms, training, pictures and scores in report/"
+	@echo "make test        install and run the fast tests"
+	@echo "make test-slow   the long tests (real processes, smoke configs)"
+	@echo "make lint        ruff and mypy"
+	@echo "make format      rewrite the code in its format"
+	@echo "make clean       remove .venv and caches"
+
+quickstart: $(BASE)
+	$(VENV)/bin/scenetok quickstart --out report
+
+test: $(DEV)
+	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m "not slow" \
+		-n $(WORKERS)
+
+test-slow: $(DEV)
+	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
+
+lint: $(DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(DEV)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "scenetok_jax needs Python 3.11 or newer, but '$(PYTHON)' is" \
+	    "$$($(PYTHON) -V 2>&1); try: make PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(BASE): setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the package into $(VENV): a few minutes the first time"
+	@$(PIP) -e .
+	@touch $@
+
+$(DEV): setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the package and test tools into $(VENV): a few minutes" \
+	  "the first time"
+	@$(PIP) -e '.[dev]'
+	@touch $(BASE) $@

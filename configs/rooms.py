@@ -1,0 +1,140 @@
+"""The small model that ships with the repository, trained on rendered rooms.
+
+  scenetok prepare --dataset=rooms --split=train --scenes=1440 --out=data/rooms
+  scenetok train --config=configs/rooms.py --workdir=runs/rooms \\
+    --config.data.path=data/rooms
+
+At most 2 hours on 2 CPU cores; the result is in docs/training.md. Rooms are
+64 x 64 pixels, a latent is one frame, context views are chosen to cover the
+clip and target frames are drawn one by one. Variants: generator (stage 2; give
+--config.tokenizer_from=runs/rooms), smoke.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "") -> ConfigDict:
+  """Stage 1, or stage 2 with variant "generator"."""
+  names = [name for name in variant.split(",") if name]
+  stage = "generator" if "generator" in names else "tokenizer"
+  names = [name for name in names if name != "generator"]
+  config = common.base(stage)
+  small(config)
+  if stage == "generator":
+    small_generator(config)
+  return common.variants(config, ",".join(names), {"smoke": smoke})
+
+
+def small(config: ConfigDict) -> None:
+  """Networks of a few million parameters on 64 x 64 images."""
+  config.data.update(
+    {
+      "image_size": 64,
+      "frames_per_latent": 1,
+      "num_context": 5,
+      "num_targets": 6,
+      "batch_size": 16,
+      "flip": True,
+    }
+  )
+  config.data.view_sampler.update(
+    {"gap": 1, "chunks": 6, "chunk_probability": 1.0}
+  )
+  # A block of 16 x 16 pixels is one token; 96 of its 768 coefficients keep
+  # what a network this small can predict (ours: measured as the ceiling).
+  codec = {"name": "block_dct", "spatial": 16}
+  config.codecs.context.update({**codec, "channels": 192})
+  config.codecs.target.update({**codec, "channels": 96})
+  rays = {"size": (16, 16), "patch": 4}
+  config.tokenizer.update(
+    {
+      "num_tokens": 64,
+      "token_channels": 32,
+      "width": 192,
+      "depth": 3,
+      "heads": 3,
+      "mlp_ratio": 2.0,
+      "patch": 1,
+      "token_init": 1.0,  # ours: 5.0 saturates the first reads at this width
+      "projection": "simple",  # ours: posterior noise slows so short a run
+      "rays": rays,
+    }
+  )
+  config.decoder.update(
+    {
+      "width": 192,
+      "depth": 4,
+      "heads": 3,
+      "mlp_ratio": 2.0,
+      "rays": rays,
+      "rope_latents": 6,
+      "rope_split": 6,  # frames of a clip are unordered, each at time zero
+    }
+  )
+  # Ours: at this size the noisy end teaches the network to use its tokens.
+  config.flow.update(
+    {
+      "weighting": "shifted",
+      "shift": 10.0,
+      "sampling": "random_chunked_uniform",
+      "chunks": 2,
+    }
+  )
+  config.sampling.update(
+    {"shift": 10.0, "steps": 15, "window": 6, "clean": 0, "deterministic": True}
+  )
+  config.optimizer.update(
+    {
+      "learning_rate": 1e-3,
+      "schedule": "cosine",
+      "warmup_steps": 200,
+      "clip_norm": 1.0,
+      "skip": "freeze",
+    }
+  )
+  config.train.update(
+    {
+      "total_steps": 2800,
+      "checkpoint_every": 500,
+      "log_every": 20,
+      "eval_every": 700,
+      "eval_scenes": 8,
+      "kl_weights": (0.0, 0.0),
+    }
+  )
+
+
+def small_generator(config: ConfigDict) -> None:
+  """SceneGen at the same scale; 1 conditioning view of up to 3."""
+  config.generator.update(
+    {
+      "width": 160,
+      "depth": 4,
+      "heads": 5,
+      "rays": {"size": (16, 16), "patch": 4},
+    }
+  )
+  config.generation.update(
+    {
+      "scale_factor": 1.0,  # ours: these tokens have unit mean square
+      "steps": 50,
+      "shift": 4.0,
+      "guidance": 1.5,
+      "anchors": 5,
+    }
+  )
+  config.train.total_steps = 1500
+
+
+def smoke(config: ConfigDict) -> None:
+  """Two steps of the same networks at width 32."""
+  config.data.update({"batch_size": 8, "cache": False, "num_context": 3})
+  for network in ("tokenizer", "decoder", "generator"):
+    if network in config:
+      config[network].update({"width": 32, "depth": 2, "heads": 2})
+  config.tokenizer.update({"num_tokens": 8, "token_channels": 8})
+  if config.stage == "generator":
+    config.generation.update({"steps": 4, "anchors": 3})
+  common.smoke_training(config)

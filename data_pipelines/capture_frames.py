@@ -1,0 +1,179 @@
+"""Posed frames of a capture, and finding the images they name."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+from PIL import Image
+
+from scenetok_jax.types import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+
+
+@dataclasses.dataclass(frozen=True)
+class PosedFrame:
+  """One frame before its pixels are read.
+
+  name: what orders the frames in time. where: "FILE: FIELD" for messages.
+  c2w: float64 [4, 4] OpenCV. intrinsics: float64 [3, 3] in pixels of an
+  image of `size` (width, height), or of the image itself when None. image:
+  file, or None for frame `index` of the capture's video.
+  """
+
+  name: str
+  where: str
+  c2w: np.ndarray
+  intrinsics: np.ndarray
+  size: tuple[float, float] | None = None
+  image: Path | None = None
+  index: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Capture:
+  """Frames in temporal order; video: where their pixels are, if in one."""
+
+  frames: list[PosedFrame]
+  video: Path | None = None
+  warnings: tuple[str, ...] = ()
+
+
+def natural_key(name: str) -> list:
+  """Sort key that counts: frame_2 before frame_10."""
+  parts = re.split(r"(\d+)", name)
+  return [int(p) if p.isdigit() else p.lower() for p in parts]
+
+
+def image_size(path: Path) -> tuple[float, float]:
+  """(width, height) from the header of an image file."""
+  try:
+    with Image.open(path) as picture:
+      width, height = picture.size
+  except Exception as error:  # PIL raises many types on damaged files
+    raise unreadable(path, error) from None
+  return float(width), float(height)
+
+
+def read_image(path: Path) -> np.ndarray:
+  """RGB uint8 [H, W, 3] as stored (orientation tags are not applied)."""
+  try:
+    with Image.open(path) as picture:
+      return np.array(picture.convert("RGB"))
+  except Exception as error:
+    raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+  """What to say about an image or a video that cannot be decoded."""
+  return InputError(
+    f"{path}: cannot be decoded ({error}); replace it, or remove its frames"
+    " from the poses"
+  )
+
+
+def image_folders(root: Path) -> list[Path]:
+  """Folders images, images_2, images_4, ... of a capture, largest first."""
+  folders = (p for p in root.iterdir() if p.is_dir())
+  return sorted(
+    (p for p in folders if re.fullmatch(r"images?(_\d+)?|rgb|frames", p.name)),
+    key=lambda p: natural_key(p.name),
+  )
+
+
+class ImageFinder:
+  """Finds the image that a pose file names, inside the capture only."""
+
+  def __init__(self, root: Path):
+    self._root = root
+    # Poses in nerfstudio/transforms.json may name images beside that folder.
+    parents = [root, root.parent] if root.name == "nerfstudio" else [root]
+    self._folders = [f for p in parents for f in image_folders(p)]
+    self._top = parents[-1].resolve()
+    self._stems: dict[Path, dict[str, Path]] = {}
+    self._taken: dict[Path, str] = {}
+
+  def find(self, name: str, where: str) -> Path:
+    """The image called `name`: by path, by name, by name without suffix.
+
+    Raises:
+      InputError: no such image, or another frame has it already.
+    """
+    path = self._by_path(name) or self._by_name(name)
+    if path is None:
+      raise InputError(
+        f"{where}: image {name!r} is not in {self._root}; add the image or"
+        " remove its frame"
+      )
+    if path in self._taken:
+      raise InputError(
+        f"{where}: image {path} belongs to {self._taken[path]} too; remove"
+        " one of the two frames"
+      )
+    self._taken[path] = where
+    return path
+
+  def _by_path(self, name: str) -> Path | None:
+    base = self._root / name
+    candidates = [base, *(Path(f"{base}{s}") for s in IMAGE_SUFFIXES)]
+    for path in candidates:
+      inside = path.resolve().is_relative_to(self._top)
+      if inside and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        return path
+    return None
+
+  def _by_name(self, name: str) -> Path | None:
+    wanted = Path(name.replace("\\", "/"))
+    for folder in self._folders:
+      if (folder / wanted.name).is_file():
+        return folder / wanted.name
+    for folder in self._folders:
+      stem = wanted.stem if wanted.suffix in IMAGE_SUFFIXES else wanted.name
+      if path := self._index(folder).get(stem):
+        return path
+    return None
+
+  def _index(self, folder: Path) -> dict[str, Path]:
+    if folder not in self._stems:
+      files = sorted(folder.iterdir(), reverse=True)
+      self._stems[folder] = {
+        p.stem: p for p in files if p.suffix.lower() in IMAGE_SUFFIXES
+      }
+    return self._stems[folder]
+
+
+def find_video(root: Path, where: str) -> Path:
+  """The only video in a folder; InputError when there is none, or more."""
+  videos = sorted(
+    p for p in root.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES
+  )
+  if len(videos) != 1:
+    raise InputError(
+      f"{where}: frames are numbered, so {root} must hold one video; it holds"
+      f" {len(videos)}"
+    )
+  return videos[0]
+
+
+def video_frames(capture: Capture) -> Iterator[tuple[int, np.ndarray]]:
+  """(frame number, uint8 [H, W, 3]), reading the video once."""
+  assert capture.video is not None
+  wanted = {frame.index: i for i, frame in enumerate(capture.frames)}
+  found = 0
+  try:
+    for index, image in enumerate(imageio.imiter(capture.video)):
+      if index in wanted:
+        found += 1
+        yield wanted[index], np.asarray(image)[..., :3]
+      if found == len(wanted):
+        return
+  except (OSError, RuntimeError, ValueError) as error:
+    raise unreadable(capture.video, error) from None
+  raise InputError(
+    f"{capture.video}: the video has {found} of the {len(wanted)} posed"
+    " frames; replace it or remove the poses beyond its end"
+  )

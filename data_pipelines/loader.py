@@ -1,0 +1,295 @@
+"""Batches of posed views from prepared data: a function of (seed, index).
+
+The stream has no filter and no hidden state: example i is scene shuffle(i)
+with draws seeded by i, so its state is one number and it resumes identically
+with another number of workers or processes.
+"""
+
+import dataclasses
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+
+from data_pipelines import transforms
+from data_pipelines.records import Dataset, SceneRow
+from data_pipelines.views import ViewSampler
+from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
+
+CACHE_BYTES = 2 << 30  # ours: 3,600 rooms of 48 frames at 64x64
+_BATCHES_AHEAD = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+  """A whole clip: images uint8 [T, H, W, 3], cameras [T], its index row."""
+
+  row: SceneRow
+  images: np.ndarray
+  cameras: Cameras
+
+
+class TrainIterator(Iterator[SceneBatch]):
+  """Endless host-local batches; get_state() is JSON and counts examples.
+
+  State {"global_next_index": n}: the next batch starts at example n of the
+  global stream. It may be restored with other workers, processes or batch
+  sizes.
+  """
+
+  def __init__(self, elastic: Any):
+    self._iterator = iter(elastic)
+    # Also at exit: Grain's threads outlive the interpreter's modules.
+    self._closer = weakref.finalize(self, self._iterator.close)
+
+  def __next__(self) -> SceneBatch:
+    return to_scene_batch(next(self._iterator))
+
+  def get_state(self) -> dict[str, int]:
+    """The position in the stream, as JSON."""
+    return self._iterator.get_state()
+
+  def set_state(self, state: dict[str, int]) -> None:
+    """Continues from a state of any iterator over the same data and seed."""
+    self._iterator.set_state(dict(state))
+
+  def close(self) -> None:
+    """Stops worker processes and threads."""
+    self._closer()
+
+
+def train_iterator(
+  data: Any,
+  *,
+  seed: int,
+  process_index: int | None = None,
+  process_count: int | None = None,
+) -> TrainIterator:
+  """The training stream of a configuration's `data` section.
+
+  Args:
+    data: fields path, split, batch_size (global), workers, cache, image_size,
+      frames_per_latent, chunked, num_context, num_targets, num_conditions,
+      flip, view_sampler.
+    seed: seed of the order and of all draws.
+    process_index, process_count: this host's share of each batch; JAX's own
+      by default. Host p gets rows p * n .. p * n + n - 1 of the global batch.
+
+  Returns:
+    Iterator of SceneBatch with NumPy leaves: context images uint8
+    [B, num_context, H, W, 3], target images [B, frames, H, W, 3], condition
+    (None unless num_conditions > 0), and their cameras.
+
+  Raises:
+    InputError: no data, other image size, or scenes too short for the config.
+  """
+  if not data.path:
+    raise InputError(
+      "data.path: not set; pass --config.data.path=DIR, a folder made by"
+      " `scenetok prepare`"
+    )
+  dataset = Dataset(data.path, data.split)
+  sampler = ViewSampler.from_config(data)
+  check(dataset, sampler, data.image_size)
+  index = jax.process_index() if process_index is None else process_index
+  count = jax.process_count() if process_count is None else process_count
+  if data.batch_size % count:
+    raise InputError(
+      f"data.batch_size: {data.batch_size} is not a multiple of the"
+      f" {count} processes; change it"
+    )
+  workers = data.workers
+  # A cache in each worker process would multiply the memory.
+  cache = bool(data.cache) and workers == 0
+  frames = FrameReader(dataset, CACHE_BYTES if cache else 0)
+  examples = Examples(frames, sampler, data.batch_size, bool(data.flip))
+  stream = grain.MapDataset.source(range(len(dataset)))
+  stream = stream.seed(seed).shuffle().repeat()
+  stream = stream.map_with_index(_with_index).random_map(examples)
+  if count > 1:
+    stream = _HostBlocks(stream, data.batch_size, count)
+  if workers > 0:
+    _parse_flags()
+  elastic = grain.experimental.ElasticIterator(
+    stream,
+    data.batch_size,
+    grain.sharding.ShardOptions(index, count, drop_remainder=True),
+    read_options=grain.ReadOptions(
+      num_threads=2 if workers == 0 else 1, prefetch_buffer_size=_BATCHES_AHEAD
+    ),
+    multiprocessing_options=(
+      grain.MultiprocessingOptions(workers, per_worker_buffer_size=2)
+      if workers > 0
+      else None
+    ),
+  )
+  return TrainIterator(elastic)
+
+
+class FrameReader:
+  """Reads frames of a dataset, keeping decoded ones in memory if they fit."""
+
+  def __init__(self, dataset: Dataset, cache_bytes: int = 0):
+    self.dataset = dataset
+    self._cache_bytes = cache_bytes
+    self._images: np.ndarray | None = None
+    self._filled: np.ndarray | None = None
+    sizes = {(row.height, row.width) for row in dataset.scenes}
+    height, width = next(iter(sizes))
+    shape = (dataset.frames, height, width, 3)
+    if len(sizes) == 1 and np.prod(shape, dtype=np.int64) <= cache_bytes:
+      self._images = np.empty(shape, np.uint8)  # pages are used when filled
+      self._filled = np.zeros(dataset.frames, bool)
+      self._lock = threading.Lock()
+
+  def __reduce__(self):
+    return FrameReader, (self.dataset, self._cache_bytes)
+
+  def read(
+    self, row: SceneRow, frames: np.ndarray
+  ) -> tuple[np.ndarray, Cameras]:
+    """Images uint8 [T, H, W, 3] and cameras [T] of some frames, in order."""
+    if self._images is None or self._filled is None:
+      return self.dataset.read_frames(row, frames)
+    records = row.first + frames
+    missing = np.unique(frames[~self._filled[records]])
+    if len(missing):
+      images, _ = self.dataset.read_frames(row, missing)
+      with self._lock:
+        self._images[row.first + missing] = images
+        self._filled[row.first + missing] = True
+    cameras = self.dataset.cameras(row)
+    return self._images[records], take(cameras, frames)
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+  """(index, scene number), rng -> one example as nested dicts of arrays."""
+
+  frames: FrameReader
+  sampler: ViewSampler
+  batch_size: int
+  flip: bool
+
+  def __call__(
+    self, item: tuple[int, int], rng: np.random.Generator
+  ) -> dict[str, dict[str, np.ndarray]]:
+    """Draws the views, reads only their frames, flips half of the scenes."""
+    index, number = item
+    dataset = self.frames.dataset
+    row = dataset.scenes[number]
+    kept = row.kept  # the sampler sees a clip without the held-out frames
+    extrinsics = dataset.cameras(row).extrinsics[kept]
+    choice = self.sampler.sample(rng, extrinsics, index // self.batch_size)
+    flipped = self.flip and rng.random() < 0.5
+    parts = {"context": choice.context, "target": choice.target}
+    if len(choice.condition):
+      parts["condition"] = choice.condition
+    return {
+      name: self._views(row, kept[frames], flipped)
+      for name, frames in parts.items()
+    }
+
+  def _views(
+    self, row: SceneRow, frames: np.ndarray, flipped: bool
+  ) -> dict[str, np.ndarray]:
+    images, cameras = self.frames.read(row, frames)
+    if flipped:
+      images, cameras = transforms.flip(images, cameras)
+    return {
+      "images": np.ascontiguousarray(images),
+      "extrinsics": cameras.extrinsics,
+      "intrinsics": cameras.intrinsics,
+    }
+
+
+class _HostBlocks(grain.MapDataset):
+  """Reorders each global batch so that every host gets one block of it.
+
+  ElasticIterator deals examples out in turn; with this, the concatenation of
+  the hosts' batches is the same global batch for any number of hosts.
+  """
+
+  def __init__(self, parent: Any, batch_size: int, hosts: int):
+    super().__init__(parent)
+    self._batch_size = batch_size
+    self._hosts = hosts
+
+  def __len__(self) -> int:
+    return len(self._parent)
+
+  def __getitem__(self, index):
+    if isinstance(index, slice):
+      return self.slice(index)
+    batch, position = divmod(index, self._batch_size)
+    place, host = divmod(position, self._hosts)
+    block = self._batch_size // self._hosts
+    return self._parent[batch * self._batch_size + host * block + place]
+
+
+def _with_index(index: int, element: int) -> tuple[int, int]:
+  return index, element
+
+
+def to_scene_batch(parts: dict[str, dict[str, np.ndarray]]) -> SceneBatch:
+  """Nested dicts of arrays, batched or not -> SceneBatch."""
+  views = {
+    name: Views(
+      images=part["images"],
+      cameras=Cameras(part["extrinsics"], part["intrinsics"]),
+    )
+    for name, part in parts.items()
+  }
+  return SceneBatch(
+    context=views["context"],
+    target=views["target"],
+    condition=views.get("condition"),
+  )
+
+
+def check(dataset: Dataset, sampler: ViewSampler, image_size: int) -> None:
+  """InputError unless every scene serves the configuration."""
+  for row in dataset.scenes:
+    where = f"{dataset.directory}: scene {row.key}"
+    if (row.height, row.width) != (image_size, image_size):
+      raise InputError(
+        f"{where}: data.image_size: the config says {image_size}, the frames"
+        f" are {row.height}x{row.width}; prepare with --size={image_size} or"
+        f" set --config.data.image_size={row.height}"
+      )
+    try:
+      sampler.check_frames(len(row.kept))
+    except InputError as error:
+      raise InputError(f"{where}: {error}") from None
+
+
+def scenes(path: str, split: str = "test") -> list[SceneRow]:
+  """Index rows of a prepared split."""
+  return Dataset(path, split).scenes
+
+
+def load_scene(
+  path: str | Dataset, split: str = "test", scene: str | int = 0
+) -> Scene:
+  """All frames of one scene, by key or number."""
+  dataset = path if isinstance(path, Dataset) else Dataset(path, split)
+  row = dataset.scene(scene)
+  images, cameras = dataset.read_frames(row, np.arange(row.frames))
+  return Scene(row, images, cameras)
+
+
+def take(cameras: Cameras, frames: np.ndarray) -> Cameras:
+  """Cameras [T] at some frames."""
+  return Cameras(cameras.extrinsics[frames], cameras.intrinsics[frames])
+
+
+def _parse_flags() -> None:
+  """Grain's workers read absl flags, also where no absl app has run."""
+  from absl import flags
+
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()

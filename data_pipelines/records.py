@@ -1,0 +1,243 @@
+"""Prepared data on disk: one ArrayRecord record per frame, plus an index.
+
+  PATH/<split>/                 a TensorFlow Datasets directory
+    dataset_info.json, features.json, posed_frames-<split>.array_record-*
+    scenes.jsonl                one index row per scene
+    cameras.f32                 25 float32 a frame: c2w [4 4], then K [3 3]
+    prepared.json               written last: options, counts
+  PATH/report.json              what was seen, kept and dropped, by split
+
+A record is a tf.train.Example with image (JPEG or PNG bytes), extrinsics,
+intrinsics, scene and frame, so `tfds.builder_from_directory(PATH/<split>)`
+reads it too. Reading needs no TensorFlow and touches only the asked frames.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from tensorflow_datasets.proto import tf_example_pb2
+
+from data_pipelines.images import decode_image
+from scenetok_jax.types import Cameras, InputError
+
+FORMAT_VERSION = 1
+NAME = "posed_frames"
+CAMERA_FLOATS = 25
+PREPARED = "prepared.json"
+SCENES = "scenes.jsonl"
+CAMERAS = "cameras.f32"
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneRow:
+  """Index row of one scene.
+
+  first: number of its first frame record in the split; frame i is record
+    first + i.
+  held_out: frames that training must not see.
+  sha256: hash of all encoded images and cameras.
+  """
+
+  key: str
+  frames: int
+  height: int
+  width: int
+  source: str
+  sha256: str
+  first: int
+  held_out: tuple[int, ...] = ()
+
+  @property
+  def kept(self) -> np.ndarray:
+    """Frames that training may use, sorted, int64."""
+    return np.setdiff1d(np.arange(self.frames), np.array(self.held_out, int))
+
+
+class Dataset:
+  """Random access to the frames of one prepared split.
+
+  Attributes:
+    scenes: index rows, in the order they were written.
+    info: contents of prepared.json.
+    records_read: frame records read so far by this object.
+  """
+
+  def __init__(self, path: str | os.PathLike, split: str = "train"):
+    self.path = Path(path)
+    self.split = split
+    self.directory = self.path / split
+    self.info = _read_info(self.path, split)
+    self.scenes = _read_scenes(self.directory / SCENES)
+    self.records_read = 0
+    files = sorted(self.directory.glob(f"{NAME}-{split}.array_record-*"))
+    try:
+      self._source = ArrayRecordDataSource([os.fspath(f) for f in files])
+    except Exception as error:  # array_record raises bare RuntimeErrors
+      raise InputError(
+        f"{self.directory}: records cannot be opened ({error}); prepare the"
+        " data again"
+      ) from error
+    self._cameras = _map_cameras(self.directory / CAMERAS)
+    frames = sum(row.frames for row in self.scenes)
+    if not len(self._source) == len(self._cameras) == frames:
+      raise InputError(
+        f"{self.directory}: {len(self._source)} frame records and"
+        f" {len(self._cameras)} cameras, but {SCENES} counts {frames} frames;"
+        " prepare the data again"
+      )
+    self._by_key = {row.key: row for row in self.scenes}
+
+  def __reduce__(self):
+    # Worker processes open the files themselves.
+    return Dataset, (self.path, self.split)
+
+  def __len__(self) -> int:
+    return len(self.scenes)
+
+  @property
+  def frames(self) -> int:
+    """Frames of all scenes."""
+    return len(self._cameras)
+
+  def scene(self, key: str | int) -> SceneRow:
+    """The index row of a scene, by key or by number."""
+    if isinstance(key, str) and key in self._by_key:
+      return self._by_key[key]
+    try:
+      return self.scenes[int(key)]
+    except (ValueError, IndexError):
+      raise InputError(
+        f"{self.directory}: scene {key!r} is not there; use a number below"
+        f" {len(self.scenes)} or one of {_some(self._by_key)}"
+      ) from None
+
+  def cameras(self, scene: SceneRow | str | int) -> Cameras:
+    """Cameras of all frames of a scene, from the index (no record is read)."""
+    row = scene if isinstance(scene, SceneRow) else self.scene(scene)
+    return _to_cameras(self._cameras[row.first : row.first + row.frames])
+
+  def read_frames(
+    self, scene: SceneRow | str | int, frames: Sequence[int] | np.ndarray
+  ) -> tuple[np.ndarray, Cameras]:
+    """Images uint8 [T, H, W, 3] and cameras [T] of some frames, in order."""
+    row = scene if isinstance(scene, SceneRow) else self.scene(scene)
+    images, numbers = [], []
+    for frame in frames:
+      image, camera = self._read(row, int(frame))
+      images.append(image)
+      numbers.append(camera)
+    shape = (0, row.height, row.width, 3)
+    stacked = np.stack(images) if images else np.zeros(shape, np.uint8)
+    cameras = np.array(numbers, np.float32).reshape(-1, CAMERA_FLOATS)
+    return stacked, _to_cameras(cameras)
+
+  def _read(self, row: SceneRow, frame: int) -> tuple[np.ndarray, list[float]]:
+    where = f"{self.directory}: scene {row.key}: frame {frame}"
+    if not 0 <= frame < row.frames:
+      raise InputError(f"{where}: the scene has {row.frames} frames")
+    try:
+      data = self._source[row.first + frame]
+      example = tf_example_pb2.Example.FromString(data)
+    except Exception as error:  # array_record and protobuf: several types
+      raise InputError(
+        f"{where}: record cannot be read ({error}); prepare the data again"
+      ) from error
+    self.records_read += 1
+    field = example.features.feature
+    image = decode_image(field["image"].bytes_list.value[0], where)
+    if image.shape != (row.height, row.width, 3):
+      raise InputError(
+        f"{where}: image is {image.shape[0]}x{image.shape[1]}, the index says"
+        f" {row.height}x{row.width}; prepare the data again"
+      )
+    camera = [
+      *field["extrinsics"].float_list.value,
+      *field["intrinsics"].float_list.value,
+    ]
+    return image, camera
+
+
+def splits(path: str | os.PathLike) -> list[str]:
+  """Names of the finished splits under a prepared folder."""
+  return sorted(file.parent.name for file in Path(path).glob(f"*/{PREPARED}"))
+
+
+def flatten_cameras(cameras: Cameras) -> np.ndarray:
+  """Cameras [T] -> float32 [T, 25]."""
+  frames = len(cameras.extrinsics)
+  parts = [
+    np.asarray(cameras.extrinsics, np.float32).reshape(frames, 16),
+    np.asarray(cameras.intrinsics, np.float32).reshape(frames, 9),
+  ]
+  return np.concatenate(parts, axis=1)
+
+
+def _to_cameras(numbers: np.ndarray) -> Cameras:
+  """float32 [T, 25] -> Cameras [T]."""
+  numbers = np.array(numbers)  # a copy: the index is a read-only file map
+  return Cameras(
+    extrinsics=numbers[:, :16].reshape(len(numbers), 4, 4),
+    intrinsics=numbers[:, 16:].reshape(len(numbers), 3, 3),
+  )
+
+
+def _map_cameras(path: Path) -> np.ndarray:
+  if not path.is_file() or path.stat().st_size % (4 * CAMERA_FLOATS):
+    raise InputError(f"{path}: missing or cut short; prepare the data again")
+  if path.stat().st_size == 0:
+    return np.zeros((0, CAMERA_FLOATS), np.float32)
+  numbers = np.memmap(path, np.dtype("<f4"), mode="r")
+  return numbers.reshape(len(numbers) // CAMERA_FLOATS, CAMERA_FLOATS)
+
+
+def _read_info(path: Path, split: str) -> dict:
+  """prepared.json of a split, with a remedy when it is not there."""
+  command = f"scenetok prepare --dataset=... --split={split} --out={path}"
+  if not path.is_dir():
+    raise InputError(
+      f"{path}: data.path: no such folder; make it with `{command}`"
+    )
+  file = path / split / PREPARED
+  if not file.is_file():
+    found = ", ".join(splits(path)) or "no prepared split"
+    raise InputError(
+      f"{path}: data.split: {split!r} is not there (found: {found}); make it"
+      f" with `{command}`"
+    )
+  try:
+    info = json.loads(file.read_text())
+    version = info["format_version"]
+  except (ValueError, KeyError, TypeError) as error:
+    raise InputError(f"{file}: unreadable ({error!r}); prepare again") from None
+  if version != FORMAT_VERSION:
+    raise InputError(
+      f"{file}: format_version: {version}, this program reads"
+      f" {FORMAT_VERSION}; prepare the data again"
+    )
+  return info
+
+
+def _read_scenes(path: Path) -> list[SceneRow]:
+  rows = []
+  try:
+    for line in path.read_text().splitlines():
+      row = json.loads(line)
+      row["held_out"] = tuple(row["held_out"])
+      rows.append(SceneRow(**row))
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f"{path}: line {len(rows) + 1}: unreadable ({error}); prepare again"
+    ) from None
+  if not rows:
+    raise InputError(f"{path}: no scene in it; prepare the data again")
+  return rows
+
+
+def _some(keys) -> str:
+  names = list(keys)
+  return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

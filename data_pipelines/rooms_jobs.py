@@ -1,0 +1,50 @@
+"""Procedural rooms as scenes to prepare."""
+
+import dataclasses
+import functools
+
+from data_pipelines.builders import Holdout, Job, Plan, RawScene, Recipe
+from data_pipelines.rooms import render_clip
+from scenetok_jax.types import InputError
+
+# Scene number at which the rooms of a split start: splits share no room.
+FIRST_SCENE = {"train": 0, "test": 1_000_000, "val": 2_000_000}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """Which rooms: numbers first_scene .. first_scene + scenes - 1 of a seed."""
+
+  scenes: int
+  frames: int
+  size: int
+  seed: int = 0
+  first_scene: int = 0
+
+
+def plan(
+  split: str,
+  options: Options,
+  holdout: Holdout = Holdout(),
+  image_format: str = "jpeg",
+) -> Plan:
+  """Recipe and jobs of a split of rooms."""
+  if options.scenes < 1 or options.frames < 2:
+    raise InputError(
+      f"--scenes={options.scenes} --frames={options.frames}: at least 1 scene"
+      " and 2 frames are needed"
+    )
+  first = options.first_scene
+  jobs = [
+    Job(f"rooms-{number}", functools.partial(_load, options, number))
+    for number in range(first, first + options.scenes)
+  ]
+  fields = dataclasses.asdict(options)
+  recipe = Recipe("rooms", split, fields, holdout, image_format)
+  return Plan(recipe, jobs)
+
+
+def _load(options: Options, number: int) -> RawScene:
+  clip = render_clip(options.seed, number, options.frames, options.size)
+  source = f"rooms seed={options.seed} scene={number}"
+  return RawScene(clip.images, clip.cameras, source, key=clip.key)

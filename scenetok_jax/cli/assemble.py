@@ -1,0 +1,169 @@
+"""Builds the pieces of a run from its configuration: task, data, evaluation."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from data_pipelines import evaluation_views, loader, records
+from scenetok_jax.evaluation.evaluator import (
+  EvaluationOptions,
+  EvaluationScene,
+  average,
+  predict,
+  score,
+)
+from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.system import System, build
+from scenetok_jax.train.checkpoint import latest_step, restore_params
+from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.task import Task
+from scenetok_jax.train.tokenizer_task import tokenizer_task
+from scenetok_jax.train.workdir import flatten, load_config
+from scenetok_jax.types import InputError, Views
+
+MIN_HEADING = 30.0  # degrees between the context views of an evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A finished or running training, opened for inference.
+
+  config: the one that made the workdir. params: {"tokenizer", "decoder"} and,
+  for a stage-2 workdir, {"generator"}.
+  """
+
+  config: ConfigDict
+  system: System
+  params: Any
+  step: int
+
+
+def load_run(workdir: str) -> Run:
+  """Opens a workdir; stage 2 brings the stage-1 networks it was trained on.
+
+  Raises:
+    InputError: no configuration or checkpoint there.
+  """
+  config = ConfigDict(load_config(workdir))
+  step = latest_step(workdir)
+  params = restore_params(workdir, item="ema")
+  if config.stage == "generator":
+    params = {**restore_params(config.tokenizer_from, item="ema"), **params}
+  return Run(config, build(config), params, step)
+
+
+def make_task(config: ConfigDict, system: System) -> Task:
+  """The stage that a configuration trains.
+
+  Raises:
+    InputError: stage 2 without a stage-1 workdir, or with another's networks.
+  """
+  if config.stage == "tokenizer":
+    return tokenizer_task(system, config)
+  if not config.tokenizer_from:
+    raise InputError(
+      "config.tokenizer_from: stage 2 needs a stage-1 workdir; set"
+      " --config.tokenizer_from=WORKDIR"
+    )
+  _check_same_networks(config)
+  params = restore_params(config.tokenizer_from, item="ema")
+  return generator_task(system, config, params["tokenizer"])
+
+
+def _check_same_networks(config: ConfigDict) -> None:
+  """Stage 2 must describe the networks and codecs that stage 1 trained."""
+  here, there = config.to_dict(), load_config(config.tokenizer_from)
+  for section in ("tokenizer", "decoder", "codecs"):
+    ours, theirs = flatten(_plain(here[section])), flatten(there[section])
+    for name in sorted(ours.keys() | theirs.keys()):
+      if ours.get(name) != theirs.get(name):
+        raise InputError(
+          f"config.{section}.{name}: {ours.get(name)} here,"
+          f" {theirs.get(name)} in {config.tokenizer_from}; use the stage-1"
+          " config's value"
+        )
+
+
+def _plain(value: Any) -> Any:
+  """Tuples as lists, as the stored JSON has them."""
+  if isinstance(value, dict):
+    return {key: _plain(item) for key, item in value.items()}
+  return list(value) if isinstance(value, tuple) else value
+
+
+def open_data(config: ConfigDict) -> loader.TrainIterator:
+  """The training stream of a configuration, at its start."""
+  if not config.data.path:
+    raise InputError(
+      "config.data.path: not set; give prepared data by"
+      " --config.data.path=DIR (see scenetok prepare)"
+    )
+  return loader.train_iterator(config.data, seed=config.seed)
+
+
+def evaluation_scenes(
+  path: str, split: str, num_context: int, limit: int | None = None
+) -> list[EvaluationScene]:
+  """Scenes of a prepared split with their context and frames to predict.
+
+  Where frames were held out when preparing, exactly those are predicted and
+  the context is chosen among the others. Elsewhere the context views are at
+  least MIN_HEADING degrees of heading apart and all other frames are
+  predicted.
+  """
+  dataset = records.Dataset(path, split)
+  found = []
+  for row in dataset.scenes[:limit]:
+    scene = loader.load_scene(dataset, split, row.key)
+    extrinsics = scene.cameras.extrinsics
+    if row.held_out:
+      choice = evaluation_views.held_out(row, extrinsics, num_context)
+    else:
+      choice = evaluation_views.spread(extrinsics, num_context, MIN_HEADING)
+    context, target = (
+      Views(
+        images=scene.images[frames], cameras=loader.take(scene.cameras, frames)
+      )
+      for frames in (choice.context, choice.target)
+    )
+    found.append(EvaluationScene(row.key, context, target))
+  return found
+
+
+def evaluation_split(path: str) -> str:
+  """ "test" where it was prepared, else the training split's held-out frames."""
+  return "test" if "test" in records.splits(path) else "train"
+
+
+def evaluation_options(config: ConfigDict, seed: int = 0) -> EvaluationOptions:
+  """How a run's own configuration renders."""
+  return EvaluationOptions(
+    render=RenderOptions.of(config.sampling),
+    deterministic=config.sampling.deterministic,
+    seed=seed,
+  )
+
+
+def make_evaluate(
+  config: ConfigDict, system: System
+) -> Callable[[Any, int], dict[str, float]] | None:
+  """Scores a few held-out scenes during training; None for stage 2."""
+  if config.stage != "tokenizer" or not config.train.eval_scenes:
+    return None
+  path = config.data.path
+  scenes = evaluation_scenes(
+    path,
+    evaluation_split(path),
+    config.data.num_context,
+    config.train.eval_scenes,
+  )
+  options = evaluation_options(config)
+
+  def evaluate(params: Any, step: int) -> dict[str, float]:
+    del step
+    predictions = predict(system, params, scenes, options)
+    return average([score(prediction) for prediction in predictions])
+
+  return evaluate

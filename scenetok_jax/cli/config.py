@@ -1,0 +1,197 @@
+"""Loads `configs/x.py[:variant]` with typed command-line overrides."""
+
+import difflib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+from absl import flags
+from ml_collections.config_flags import config_flags, config_path
+
+from scenetok_jax.types import InputError
+
+_OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
+
+
+def load_config(
+  spec: str, overrides: Sequence[str] = ()
+) -> ml_collections.ConfigDict:
+  """Runs get_config([variant]) of a config file and applies overrides.
+
+  Args:
+    spec: "path.py" or "path.py:variant".
+    overrides: arguments such as "--config.train.total_steps=10"; a value must
+      have the type of the field it replaces.
+
+  Returns:
+    The locked config: unknown fields can no longer be set or read.
+
+  Raises:
+    InputError: file, variant, field or value is wrong; one line.
+  """
+  config = _run_config_file(spec)
+  for argument in overrides:
+    match = _OVERRIDE.match(argument)
+    if match:
+      _check_field(spec, config, match[2])
+    elif argument.startswith("-"):
+      raise InputError(
+        f"{argument}: unknown option; config fields are set by "
+        "--config.FIELD=VALUE"
+      )
+  return _apply(spec, config, overrides)
+
+
+def _run_config_file(spec: str) -> ml_collections.ConfigDict:
+  name, _, variant = spec.partition(":")
+  path = Path(name)
+  if not path.is_file():
+    raise InputError(f"{name}: no such config file; {_other_files(path)}")
+  try:
+    module = _import_file(path)
+    config = module.get_config(*([variant] if variant else []))
+  except InputError as error:
+    raise InputError(f"{spec}: {error}") from error
+  except Exception as error:
+    # A config file is user code: it may fail in any way.
+    where = f"variant {variant!r}: " if variant else ""
+    raise InputError(
+      f"{name}: {where}{type(error).__name__}: {error}; the file must define "
+      "get_config(variant) and know this variant"
+    ) from error
+  if not isinstance(config, ml_collections.ConfigDict):
+    raise InputError(
+      f"{name}: get_config returned {type(config).__name__}; return an "
+      "ml_collections.ConfigDict"
+    )
+  return config
+
+
+def _import_file(path: Path) -> Any:
+  spec = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
+  if spec is None or spec.loader is None:
+    raise InputError("not a Python file; give a config such as configs/x.py")
+  module = importlib.util.module_from_spec(spec)
+  sys.modules[spec.name] = module  # dataclasses look their module up there
+  spec.loader.exec_module(module)
+  return module
+
+
+def _other_files(path: Path) -> str:
+  names = sorted(p.name for p in path.parent.glob("*.py"))
+  names = [name for name in names if not name.startswith("_")]
+  near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.4)
+  if near:
+    return f"did you mean {path.parent / near[0]}?"
+  return "run from the repository root or give the full path"
+
+
+def _check_field(spec: str, config: Any, field: str) -> None:
+  """Raises InputError unless `field`, such as "data.path", exists."""
+  fields = list(_fields(config))
+  name = field.partition("[")[0]
+  if name in fields:
+    return
+  hint = _nearest(name, fields)
+  hint = f"did you mean --config.{hint}?" if hint else _listed(config, name)
+  raise InputError(f"{spec}: field {name!r} does not exist; {hint}")
+
+
+def _nearest(name: str, fields: Sequence[str]) -> str | None:
+  """The field meant by a mistyped one: a sibling, a leaf elsewhere, a twin."""
+  parent, _, leaf = name.rpartition(".")
+  siblings = {
+    other.rpartition(".")[2]: other
+    for other in fields
+    if other.rpartition(".")[0] == parent
+  }
+  leaves = {x.rpartition(".")[2]: x for x in reversed(fields)}
+  near = difflib.get_close_matches
+  if found := near(leaf, list(siblings), n=1, cutoff=0.7):
+    return siblings[found[0]]
+  if found := near(leaf, list(leaves), n=1, cutoff=0.85):
+    return leaves[found[0]]
+  found = [] if siblings else near(name, fields, n=1, cutoff=0.6)
+  return found[0] if found else None
+
+
+def _fields(config: Any, prefix: str = "") -> Iterator[str]:
+  for key, value in config.items(preserve_field_references=True):
+    yield f"{prefix}{key}"
+    if isinstance(value, ml_collections.ConfigDict):
+      yield from _fields(value, f"{prefix}{key}.")
+
+
+def _listed(config: Any, name: str) -> str:
+  """The fields beside a name, or those of the whole config."""
+  parent, group = name.rpartition(".")[0], None
+  if parent in _fields(config):
+    group = config_path.get_value(parent, config)
+  if not isinstance(group, ml_collections.ConfigDict):
+    parent, group = "the config", config
+  return f"{parent} has {', '.join(sorted(group.keys()))}"
+
+
+def _apply(
+  spec: str, config: ml_collections.ConfigDict, overrides: Sequence[str]
+) -> ml_collections.ConfigDict:
+  # Own FlagValues: nothing leaks into the process-wide absl flags.
+  values = flags.FlagValues()
+  argv = ["scenetok", *overrides]
+  try:
+    config_flags.DEFINE_config_dict(
+      "config", config, flag_values=values, sys_argv=argv
+    )
+    rest = values(argv)[1:]
+  except config_flags.UnsupportedOperationError as error:
+    field = _named_field(str(error), overrides)
+    raise InputError(
+      f"{spec}: {field}: a field of this type cannot be set on the command "
+      "line; edit the config file"
+    ) from error
+  except (
+    flags.Error,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+  ) as error:
+    field = _named_field(str(error), overrides)
+    raise InputError(
+      f"{spec}: {field}: {_reason(error)}; {_expected(config, field)}"
+    ) from error
+  if rest:
+    raise InputError(
+      f"{rest[0]!r}: unexpected argument; config fields are set by "
+      "--config.FIELD=VALUE"
+    )
+  return values["config"].value
+
+
+def _named_field(message: str, overrides: Sequence[str]) -> str:
+  """The override that an absl message speaks about."""
+  matches = [m for m in map(_OVERRIDE.match, overrides) if m]
+  named = [m[2] for m in matches if f"config.{m[2]}" in message]
+  return max(named, key=len) if named else ", ".join(m[2] for m in matches)
+
+
+def _reason(error: Exception) -> str:
+  """The part of absl's message that follows the repeated flag."""
+  return re.sub(r"^flag --\S+?=.*?: ", "", str(error))
+
+
+def _expected(config: ml_collections.ConfigDict, field: str) -> str:
+  """What a field takes, from its present value."""
+  try:
+    value = config_path.get_value(field, config)
+    kind = config_path.get_type(field, config)
+  except (LookupError, AttributeError, ValueError):
+    return "see the config file"
+  if isinstance(value, ml_collections.ConfigDict):
+    return f"set one of its fields: {', '.join(sorted(value.keys()))}"
+  example = "" if value is None else f" such as {value!r}"
+  return f"expected {kind.__name__}{example}"

@@ -1,0 +1,65 @@
+"""The console script `scenetok VERB ...`."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+
+from scenetok_jax import __version__
+
+# What each verb does; a verb is offered when its module exists.
+_VERBS = {
+  "prepare": "raw clips, captures or procedural rooms -> training records",
+  "latents": "run a frozen codec over prepared data",
+  "train": "train the tokenizer and renderer, or the scene generator",
+  "render": "scene tokens -> frames along a camera path",
+  "generate": "one to three posed images -> a new scene -> frames",
+  "evaluate": "score a trained model by a protocol",
+  "tables": "result files -> tables beside the paper's numbers",
+  "convert": "the authors' checkpoints -> this package's, and back",
+  "aot": "compile for a device topology without owning it",
+  "parity": "run reference cases and print the error per output",
+  "view": "look at scenes in the browser",
+  "quickstart": "rooms, both training stages, pictures and scores",
+}
+
+
+def verbs() -> dict[str, str]:
+  """The verbs whose module exists, with a line about each."""
+  return {
+    verb: text
+    for verb, text in _VERBS.items()
+    if importlib.util.find_spec(f"scenetok_jax.cli.{verb}")
+  }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Dispatches `VERB ARGS...`; returns the exit code."""
+  argv = list(sys.argv[1:] if argv is None else argv)
+  if argv and argv[0] == "--version":
+    print(f"scenetok {__version__}")
+    return 0
+  if argv and argv[0] in ("-h", "--help", "help"):
+    print(_usage())
+    return 0
+  if not argv or argv[0] not in verbs():
+    wrong = f"unknown verb {argv[0]!r}" if argv else "no verb given"
+    names = ", ".join(verbs())
+    print(f"scenetok: error: {wrong}; choose one of {names}", file=sys.stderr)
+    return 2
+  verb, *rest = argv
+  from scenetok_jax.cli import common  # late: keeps --help fast
+
+  module = importlib.import_module(f"scenetok_jax.cli.{verb}")
+  return common.run(module.main, rest, verb)
+
+
+def _usage() -> str:
+  lines = [f"  {verb:<12}{text}" for verb, text in verbs().items()]
+  head = ["usage: scenetok VERB [options]", ""]
+  tail = ["", "Each verb explains itself: scenetok VERB --help"]
+  return "\n".join(head + lines + tail)
+
+
+if __name__ == "__main__":
+  sys.exit(main())

@@ -1,0 +1,160 @@
+"""A fixed, weight-free codec: the lowest orthonormal block-DCT coefficients.
+
+Each block of frames x spatial x spatial pixels is transformed along time,
+rows, columns and colour, and the `channels` lowest frequencies are kept.
+Kept whole, the transform is exactly invertible; otherwise its round trip is
+the best the kept coefficients can do, and is reported as the ceiling of every
+reconstruction number.
+"""
+
+import dataclasses
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from scipy.fft import dct
+
+from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS, chunk_frames
+from scenetok_jax.types import Array, InputError
+
+# Colour axis after the transform: luma, then two opponent chroma axes.
+COLOURS = 3
+# Coefficient statistics of images in [-1, 1], a power law per colour axis in
+# the spatial frequency (cycles per pixel), fitted to rendered rooms by
+# `python -m benchmarks.block_dct_statistics`.
+MEAN_LEVEL = 0.327
+AMPLITUDE = (0.0302, 0.0091, 0.0079)
+DECAY = 1.367
+BLOCK_OFFSET = 0.244  # frequency, in 1 / block side, that stands for a mean
+TIME_RATIO = 0.35  # amplitude of the first change over time to the mean
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockDct:
+  """Geometry of the codec.
+
+  spatial: block side in pixels. frames: frames per block.
+  channels: coefficients kept.
+  whiten: latents are divided by the expected deviation to this power: 1 makes
+    every channel unit variance, 0 keeps pixel energy; all are then scaled
+    together to unit mean square.
+  chunked: the first frame of each run of 17 is a latent of its own, the
+    other 16 make four latents (geometry.latent_frames).
+  """
+
+  spatial: int
+  channels: int
+  frames: int = 1
+  whiten: float = 0.5
+  chunked: bool = False
+
+  @property
+  def first(self) -> "BlockDct":
+    """The image codec of a chunk's first frame."""
+    return dataclasses.replace(self, frames=1, chunked=False)
+
+
+def expected_deviation(spec: BlockDct) -> np.ndarray:
+  """Expected standard deviation [frames, spatial, spatial, colour]."""
+  side = np.arange(spec.spatial) / (2 * spec.spatial)
+  offset = BLOCK_OFFSET / spec.spatial
+  square = side[:, None] ** 2 + side[None, :] ** 2 + offset**2
+  space = square ** (-DECAY / 2)  # [spatial, spatial]
+  time = np.full(spec.frames, np.sqrt(spec.frames))  # [frames]
+  time[1:] *= TIME_RATIO / np.arange(1, spec.frames)
+  return (
+    time[:, None, None, None] * space[None, :, :, None] * np.asarray(AMPLITUDE)
+  )
+
+
+@functools.lru_cache
+def tables(spec: BlockDct) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """(basis [P, C], mean [C], scale [C]) float32 for blocks of P values.
+
+  Latent = (block . basis - mean) / scale, channels by falling expected
+  deviation: low frequencies first.
+
+  Raises:
+    InputError: more channels than the block has values.
+  """
+  shape = (spec.frames, spec.spatial, spec.spatial, COLOURS)
+  values = int(np.prod(shape))
+  if spec.channels > values:
+    raise InputError(
+      f"codec: channels={spec.channels} exceeds the {values} coefficients of "
+      f"a {shape} block; lower channels"
+    )
+  deviation = expected_deviation(spec)
+  order = np.argsort(
+    -rearrange(deviation, "t h w c -> (t h w c)"), kind="stable"
+  )
+  order = order[: spec.channels]
+  # Only the kept basis functions are built: a full 4x32x32 basis is 1.2 GB.
+  index = np.unravel_index(order, shape)
+  axes = [dct(np.eye(n), axis=0, norm="ortho") for n in shape]
+  rows = [axis[i] for axis, i in zip(axes, index, strict=True)]
+  basis = np.einsum("kt,kh,kw,kc->thwck", *rows)
+  basis = rearrange(basis, "t h w c k -> (t h w c) k")
+  scale = rearrange(deviation, "t h w c -> (t h w c)")[order] ** spec.whiten
+  energy = rearrange(deviation, "t h w c -> (t h w c)")[order] / scale
+  scale = scale * np.sqrt(np.mean(np.square(energy)))
+  mean = MEAN_LEVEL * basis.sum(axis=0)
+  return tuple(x.astype(np.float32) for x in (basis, mean, scale))
+
+
+def _forward(spec: BlockDct, images: Array) -> Array:
+  """images [B T H W 3] in [-1, 1] -> latents [B L h w C], even grouping."""
+  basis, mean, scale = tables(spec)
+  blocks = rearrange(
+    images,
+    "b (l t) (h p) (w q) c -> b l h w (t p q c)",
+    t=spec.frames,
+    p=spec.spatial,
+    q=spec.spatial,
+  )
+  return (blocks @ jnp.asarray(basis) - mean) / scale
+
+
+def _inverse(spec: BlockDct, latents: Array) -> Array:
+  """The transpose of _forward: latents [B L h w C] -> images in [-1, 1]."""
+  basis, mean, scale = tables(spec)
+  blocks = (latents * scale + mean) @ jnp.asarray(basis).T
+  return rearrange(
+    blocks,
+    "b l h w (t p q c) -> b (l t) (h p) (w q) c",
+    t=spec.frames,
+    p=spec.spatial,
+    q=spec.spatial,
+    c=COLOURS,
+  )
+
+
+def encode(spec: BlockDct, images: Array) -> Array:
+  """images [B T H W 3] in [0, 1] -> latents [B L h w C] float32."""
+  images = 2.0 * images - 1.0
+  if not spec.chunked:
+    return _forward(spec, images)
+  span = chunk_frames(spec.frames)
+  chunks = rearrange(images, "b (n s) h w c -> n b s h w c", s=span)
+  latents = [
+    jnp.concatenate(
+      [_forward(spec.first, x[:, :1]), _forward(spec, x[:, 1:])], axis=1
+    )
+    for x in chunks
+  ]
+  return jnp.concatenate(latents, axis=1)
+
+
+def decode(spec: BlockDct, latents: Array) -> Array:
+  """latents [B L h w C] -> images [B T H W 3], not clipped to [0, 1]."""
+  if not spec.chunked:
+    return _inverse(spec, latents) / 2.0 + 0.5
+  chunks = rearrange(latents, "b (n l) h w c -> n b l h w c", l=CHUNK_LATENTS)
+  images = [
+    jnp.concatenate(
+      [_inverse(spec.first, x[:, :1]), _inverse(spec, x[:, 1:])], axis=1
+    )
+    for x in chunks
+  ]
+  return jnp.concatenate(images, axis=1) / 2.0 + 0.5

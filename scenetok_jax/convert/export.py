@@ -1,0 +1,93 @@
+"""Writes parameters under the names and layouts of the release."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenetok_jax.convert.engine import Table, export_tensors, manifest
+from scenetok_jax.convert.reader import import_torch
+from scenetok_jax.types import InputError
+
+Network = tuple[Table, Any]  # a rename table and the parameters it is for
+
+
+def export(
+  path: str | Path, networks: Sequence[Network], *, step: int = 0
+) -> None:
+  """Writes a checkpoint that the authors' code loads.
+
+  Args:
+    path: .safetensors, or .ckpt for Lightning's container (needs torch).
+    networks: rename table and parameters of each network in the file.
+    step: the training step that a .ckpt records.
+
+  Raises:
+    InputError: another suffix, or a .ckpt where torch is not installed.
+  """
+  path = Path(path)
+  if path.suffix == ".safetensors":
+    write = _write_safetensors
+  elif path.suffix == ".ckpt":
+    write = _write_lightning
+  else:
+    raise InputError(f"{path}: unknown format; end it in .safetensors or .ckpt")
+  # A reader never sees half a file.
+  partial = path.with_name(path.name + ".partial")
+  try:
+    write(partial, networks, step)
+    os.replace(partial, path)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+def _tensors(networks: Sequence[Network]) -> Iterator[tuple[str, np.ndarray]]:
+  for table, params in networks:
+    yield from export_tensors(params, table)
+
+
+def _shapes(networks: Sequence[Network]) -> dict[str, tuple[int, ...]]:
+  """Shapes in the order of `_tensors`."""
+  shapes = {}
+  for table, params in networks:
+    for name, entry in manifest(table, params).items():
+      shapes[table.prefix + name] = entry.shape
+    for name, make in table.buffers.items():
+      shapes[table.prefix + name] = make().shape
+  return shapes
+
+
+def _write_safetensors(
+  path: Path, networks: Sequence[Network], step: int
+) -> None:
+  """Streams the file: safetensors' own writer holds it twice in memory."""
+  header: dict[str, Any] = {"__metadata__": {"format": "pt", "step": str(step)}}
+  end = 0
+  for name, shape in _shapes(networks).items():
+    start, end = end, end + 4 * int(np.prod(shape))
+    header[name] = {
+      "dtype": "F32",
+      "shape": list(shape),
+      "data_offsets": [start, end],
+    }
+  text = json.dumps(header).encode()
+  text += b" " * (-len(text) % 8)
+  with path.open("wb") as file:
+    file.write(len(text).to_bytes(8, "little") + text)
+    for _, tensor in _tensors(networks):
+      file.write(np.ascontiguousarray(tensor, "<f4").data)
+
+
+def _write_lightning(
+  path: Path, networks: Sequence[Network], step: int
+) -> None:
+  torch = import_torch(path)
+  state = {
+    name: torch.from_numpy(np.array(tensor, np.float32, order="C"))
+    for name, tensor in _tensors(networks)
+  }
+  payload = {"epoch": 0, "global_step": step, "state_dict": state}
+  torch.save(payload, path)

@@ -1,0 +1,152 @@
+"""Rename rules of the layers that the reference's networks share.
+
+Every function takes the layer's torch name and parameter path, either of
+which may contain the layer count (see convert.engine.Rule).
+"""
+
+from typing import Any
+
+from scenetok_jax.convert.engine import Rule
+
+Rules = tuple[Rule, ...]
+
+
+def same(torch: str, flax: str) -> Rules:
+  """A vector with one layout on both sides."""
+  return (Rule(torch, (flax,), "d -> d"),)
+
+
+def tokens(torch: str, flax: str) -> Rules:
+  """Learned tokens [1 N D] <-> [N D]."""
+  return (Rule(torch, (flax,), "1 n d -> n d"),)
+
+
+def linear(torch: str, flax: str, *, bias: bool = True) -> Rules:
+  """Linear [out in] <-> kernel [in out]."""
+  kernel = Rule(f"{torch}.weight", (f"{flax}/kernel",), "o i -> i o")
+  return (kernel, *(same(f"{torch}.bias", f"{flax}/bias") if bias else ()))
+
+
+def patches(torch: str, flax: str, patch: int) -> Rules:
+  """Strided convolution [out in p q] <-> kernel [(p q in) out]."""
+  kernel = Rule(
+    f"{torch}.weight",
+    (f"{flax}/kernel",),
+    "o c p q -> (p q c) o",
+    (("p", patch), ("q", patch)),
+  )
+  return (kernel, *same(f"{torch}.bias", f"{flax}/bias"))
+
+
+def norm(torch: str, flax: str, kind: str, *, affine: bool = False) -> Rules:
+  """RMSNorm's scale; LayerNorm has parameters only if affine."""
+  rules: Rules = ()
+  if kind == "rms" or affine:
+    rules += same(f"{torch}.weight", f"{flax}/scale")
+  if kind == "layer" and affine:
+    rules += same(f"{torch}.bias", f"{flax}/bias")
+  return rules
+
+
+def self_attention(
+  torch: str, flax: str, heads: int, qk_norm: bool, kind: str
+) -> Rules:
+  """Attention whose query, key and value are fused in one [3D D] matrix."""
+  names = ("query", "key", "value")
+  sizes = (("n", 3), ("h", heads))
+  return (
+    Rule(
+      f"{torch}.qkv.weight",
+      tuple(f"{flax}/{name}/kernel" for name in names),
+      "(n h d) i -> n i h d",
+      sizes,
+    ),
+    Rule(
+      f"{torch}.qkv.bias",
+      tuple(f"{flax}/{name}/bias" for name in names),
+      "(n h d) -> n h d",
+      sizes,
+    ),
+    *_attention_rest(torch, flax, heads, qk_norm, kind),
+  )
+
+
+def cross_attention(
+  torch: str, flax: str, heads: int, qk_norm: bool, kind: str
+) -> Rules:
+  """Attention with separate projections to_q, to_k, to_v."""
+  rules: Rules = ()
+  for name in ("query", "key", "value"):
+    source, target = f"{torch}.to_{name[0]}", f"{flax}/{name}"
+    sizes = (("h", heads),)
+    rules += (
+      Rule(
+        f"{source}.weight", (f"{target}/kernel",), "(h d) i -> i h d", sizes
+      ),
+      Rule(f"{source}.bias", (f"{target}/bias",), "(h d) -> h d", sizes),
+    )
+  return (*rules, *_attention_rest(torch, flax, heads, qk_norm, kind))
+
+
+def _attention_rest(
+  torch: str, flax: str, heads: int, qk_norm: bool, kind: str
+) -> Rules:
+  rules: Rules = (
+    Rule(
+      f"{torch}.proj.weight",
+      (f"{flax}/out/kernel",),
+      "o (h d) -> h d o",
+      (("h", heads),),
+    ),
+    *same(f"{torch}.proj.bias", f"{flax}/out/bias"),
+  )
+  if qk_norm:
+    for name in ("query", "key"):
+      rules += norm(
+        f"{torch}.{name[0]}_norm", f"{flax}/{name}_norm", kind, affine=True
+      )
+  return rules
+
+
+def mlp(torch: str, flax: str, swiglu: bool) -> Rules:
+  """SwiGLU (w12, w3) or the two layers fc1, fc2."""
+  up, down = ("w12", "w3") if swiglu else ("fc1", "fc2")
+  return (
+    *linear(f"{torch}.{up}", f"{flax}/up"),
+    *linear(f"{torch}.{down}", f"{flax}/down"),
+  )
+
+
+def modulation(torch: str, flax: str) -> Rules:
+  """adaLN's linear layer; index 0 of the reference's pair is the SiLU."""
+  return linear(f"{torch}.adaLN_modulation.1", f"{flax}/adaln/modulation")
+
+
+def timestep(torch: str, flax: str) -> Rules:
+  """The two layers of the timestep embedding."""
+  return (
+    *linear(f"{torch}.mlp.0", f"{flax}/up"),
+    *linear(f"{torch}.mlp.2", f"{flax}/down"),
+  )
+
+
+def dit(torch: str, network: Any) -> Rules:
+  """Stacked adaLN blocks and last layer of both rectified-flow networks.
+
+  Args:
+    torch: what the reference's names start with, "model".
+    network: has fields heads, qk_norm, norm, swiglu.
+  """
+  fields = (network.heads, network.qk_norm, network.norm)
+  block, final = f"{torch}.blocks.{{i}}", f"{torch}.final_layer"
+  return (
+    *norm(f"{block}.norm1", "blocks/self_norm", network.norm),
+    *self_attention(f"{block}.attn", "blocks/self_attention", *fields),
+    *cross_attention(f"{block}.attn2", "blocks/cross_attention", *fields),
+    *norm(f"{block}.norm2", "blocks/mlp_norm", network.norm),
+    *mlp(f"{block}.mlp", "blocks/mlp", network.swiglu),
+    *modulation(block, "blocks"),
+    *norm(f"{final}.norm_final", "final/norm", network.norm),
+    *linear(f"{final}.linear", "final/head"),
+    *modulation(final, "final"),
+  )

@@ -1,0 +1,142 @@
+"""Reads named tensors from safetensors files and torch checkpoints."""
+
+import importlib
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+
+from scenetok_jax.types import InputError
+
+
+class Tensors(Mapping[str, np.ndarray]):
+  """Named tensors that are read when asked for."""
+
+  def __init__(
+    self, names: Iterable[str], load: Callable[[str], np.ndarray]
+  ) -> None:
+    self._names = dict.fromkeys(names)
+    self._load = load
+
+  def __getitem__(self, name: str) -> np.ndarray:
+    if name not in self._names:
+      raise KeyError(name)
+    return self._load(name)
+
+  def __contains__(self, name: object) -> bool:
+    return name in self._names
+
+  def __iter__(self) -> Iterator[str]:
+    return iter(self._names)
+
+  def __len__(self) -> int:
+    return len(self._names)
+
+
+def read_tensors(path: str | Path) -> Tensors:
+  """Opens a checkpoint: safetensors, or torch's zip or legacy pickle.
+
+  A torch file may hold the tensors themselves or, as Lightning's do, under
+  `state_dict`. Torch files are read without running any code they contain.
+
+  Args:
+    path: the file; its format is told by its first bytes.
+
+  Returns:
+    The tensors by name; bfloat16 ones are widened to float32.
+
+  Raises:
+    InputError: no such file, a truncated file, one that holds other objects
+      than tensors, or a torch file where torch is not installed.
+  """
+  path = Path(path)
+  try:
+    with path.open("rb") as file:
+      head = file.read(9)
+  except OSError as error:
+    raise InputError(f"{path}: {error.strerror}; give a file") from error
+  # A safetensors file is an 8-byte length, then JSON.
+  if head[8:] == b"{":
+    return _read_safetensors(path)
+  return _read_torch(path)
+
+
+def select(tensors: Tensors, prefix: str) -> Tensors:
+  """Tensors under a prefix, without it; all of them if none has the prefix."""
+  names = [n.removeprefix(prefix) for n in tensors if n.startswith(prefix)]
+  if not names:
+    return tensors
+  return Tensors(names, lambda name: tensors[prefix + name])
+
+
+def import_torch(path: Path) -> Any:
+  """The torch module, which only reading and writing its files needs."""
+  try:
+    return importlib.import_module("torch")
+  except ImportError as error:
+    raise InputError(
+      f"{path}: a torch checkpoint needs torch; run `pip install"
+      " 'scenetok_jax[convert]'`, or use a .safetensors file"
+    ) from error
+
+
+def _read_safetensors(path: Path) -> Tensors:
+  try:
+    file = safetensors.safe_open(path, framework="np")
+  except safetensors.SafetensorError as error:
+    raise InputError(
+      f"{path}: not a whole safetensors file ({error}); fetch it again"
+    ) from error
+
+  def load(name: str) -> np.ndarray:
+    tensor = file.get_tensor(name)
+    narrow = str(tensor.dtype) == "bfloat16"
+    return tensor.astype(np.float32) if narrow else tensor
+
+  return Tensors(file.keys(), load)
+
+
+def _read_torch(path: Path) -> Tensors:
+  torch = import_torch(path)
+  try:
+    payload = torch.load(
+      path,
+      map_location="cpu",
+      weights_only=True,
+      mmap=zipfile.is_zipfile(path),
+    )
+  except Exception as error:  # torch raises many kinds on a broken file
+    raise InputError(f"{path}: {_explain(error)}") from error
+  if isinstance(payload, Mapping) and "state_dict" in payload:
+    payload = payload["state_dict"]
+  if not isinstance(payload, Mapping):
+    raise InputError(
+      f"{path}: holds a {type(payload).__name__}, not tensors by name; save"
+      " the network's state_dict"
+    )
+  found = {
+    name: value for name, value in payload.items() if torch.is_tensor(value)
+  }
+
+  def load(name: str) -> np.ndarray:
+    tensor = found[name].detach()
+    narrow = tensor.dtype == torch.bfloat16
+    return (tensor.float() if narrow else tensor).numpy()
+
+  return Tensors(found, load)
+
+
+def _explain(error: Exception) -> str:
+  """What torch refused, in one line."""
+  text = " ".join(str(error).split())
+  unsafe = re.search(r"GLOBAL ([\w.]+)", text)
+  if unsafe:
+    return (
+      f"refused: unpickling it would call {unsafe.group(1)}, which is not"
+      " needed for tensors; have it saved again as a plain state_dict"
+    )
+  return f"not a whole torch checkpoint ({text[:160]}); fetch it again"

@@ -1,0 +1,210 @@
+"""Renders held-out frames of scenes and scores them beside the baselines."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.evaluation.baselines import mean_view, nearest_view
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.metrics.image import psnr, ssim
+from scenetok_jax.sampling.encode import encode
+from scenetok_jax.sampling.render import (
+  RenderOptions,
+  decode_latents,
+  horizon,
+  one_step_latents,
+  render_latents,
+  render_schedule,
+  video_noise,
+)
+from scenetok_jax.sampling.system import System
+from scenetok_jax.types import Array, Cameras, Views
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationScene:
+  """One scene: context views [V] and the frames [T] to be predicted."""
+
+  key: str
+  context: Views
+  target: Views
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+  """What was rendered for one scene, uint8 [T H W 3] each.
+
+  wrong_scene: rendered with the tokens of another scene of the batch: the
+  gap to `sampled` shows that the tokens are used.
+  """
+
+  scene: EvaluationScene
+  sampled: np.ndarray
+  one_step: np.ndarray
+  wrong_scene: np.ndarray
+  ceiling: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+  """batch: scenes rendered together (at least 2 for the wrong-scene test)."""
+
+  render: RenderOptions
+  batch: int = 4
+  deterministic: bool = False
+  seed: int = 0
+
+
+def trim(system: System, scene: EvaluationScene) -> EvaluationScene:
+  """Drops trailing target frames that fill no latent of the target codec."""
+  cameras = scene.target.cameras
+  codec = system.target_codec
+  frames = codec.frames(horizon(system, len(cameras.extrinsics)))
+  target = jax.tree.map(lambda a: a[:frames], scene.target)
+  return dataclasses.replace(scene, target=target)
+
+
+def _stack(views: Sequence[Views]) -> Views:
+  return jax.tree.map(lambda *arrays: np.stack(arrays), *views)
+
+
+def renderer(
+  system: System, options: EvaluationOptions, frames: int
+) -> Callable[..., dict[str, Array]]:
+  """The compiled rendering of a batch of scenes with `frames` frames each.
+
+  The reference pose is the middle context view (release, test mode).
+  """
+  latents = horizon(system, frames)
+  plan = render_schedule(options.render, latents)
+
+  @jax.jit
+  def run(
+    params: Any, context: Views, target: Cameras, key: Array
+  ) -> dict[str, Array]:
+    noise_key, token_key = jax.random.split(key)
+    extrinsics = jnp.asarray(context.cameras.extrinsics)
+    reference = extrinsics[:, extrinsics.shape[1] // 2]
+    tokens = encode(
+      system,
+      params,
+      context,
+      reference,
+      None if options.deterministic else token_key,
+    )
+    path = relative_to(target, reference)
+    noise = video_noise(system, noise_key, tokens.shape[0], latents)
+    # Right and wrong scenes share noise and path, hence one doubled batch.
+    twice = jax.tree.map(lambda a: jnp.concatenate([a, a]), (path, noise))
+    right_wrong = render_latents(
+      system,
+      params,
+      jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)]),
+      *twice,
+      plan,
+      options.render.guidance,
+    )
+    sampled, wrong = jnp.split(decode_latents(system, right_wrong), 2)
+    one_step = one_step_latents(
+      system, params, tokens, path, noise, options.render.window
+    )
+    return {
+      "sampled": sampled,
+      "one_step": decode_latents(system, one_step),
+      "wrong_scene": wrong,
+    }
+
+  return run
+
+
+def predict(
+  system: System,
+  params: Any,
+  scenes: Sequence[EvaluationScene],
+  options: EvaluationOptions,
+  progress: Callable[[int], None] = lambda count: None,
+) -> Iterator[Prediction]:
+  """Renders every scene; the draws depend on the seed and batch index only.
+
+  Scenes are grouped by their numbers of views and frames, so that each shape
+  compiles once; the last batch of a group is filled by repeating scenes.
+  """
+  groups: dict[tuple[int, int], list[EvaluationScene]] = {}
+  for scene in scenes:
+    scene = trim(system, scene)
+    shape = (
+      len(scene.context.cameras.extrinsics),
+      len(scene.target.cameras.extrinsics),
+    )
+    groups.setdefault(shape, []).append(scene)
+  round_trip = jax.jit(system.target_codec.round_trip)
+  key = jax.random.key(options.seed)
+  for (_, frames), members in groups.items():
+    run = renderer(system, options, frames)
+    for index in range(0, len(members), options.batch):
+      batch = members[index : index + options.batch]
+      # At least two different scenes are needed to swap their tokens.
+      filled = [
+        members[(index + i) % len(members)] for i in range(options.batch)
+      ]
+      out = run(
+        params,
+        _stack([scene.context for scene in filled]),
+        _stack([scene.target.cameras for scene in filled]),
+        jax.random.fold_in(key, index),
+      )
+      images = {name: _to_uint8(array) for name, array in out.items()}
+      for i, scene in enumerate(batch):
+        truth = np.asarray(scene.target.images, np.float32)[None] / 255.0
+        yield Prediction(
+          scene=scene,
+          ceiling=_to_uint8(round_trip(truth))[0],
+          **{name: array[i] for name, array in images.items()},
+        )
+      progress(len(batch))
+
+
+def _to_uint8(images: Array) -> np.ndarray:
+  return np.asarray(jnp.round(images * 255.0).astype(jnp.uint8))
+
+
+_psnr = jax.jit(psnr)
+_ssim = jax.jit(ssim)
+
+
+def score(prediction: Prediction) -> dict[str, float]:
+  """Mean scores over the frames of one scene (docs/evaluation.md)."""
+  scene = prediction.scene
+  truth = _unit(scene.target.images)
+
+  def mean_psnr(images: np.ndarray) -> float:
+    return float(jnp.mean(_psnr(_unit(images), truth)))
+
+  return {
+    "psnr": mean_psnr(prediction.sampled),
+    "one_step_psnr": mean_psnr(prediction.one_step),
+    "wrong_scene_psnr": mean_psnr(prediction.wrong_scene),
+    "ssim": float(jnp.mean(_ssim(_unit(prediction.sampled), truth))),
+    "nearest_view_psnr": mean_psnr(nearest_view(scene.context, scene.target)),
+    "mean_view_psnr": mean_psnr(mean_view(scene.context, scene.target)),
+    "codec_ceiling_psnr": mean_psnr(prediction.ceiling),
+  }
+
+
+def _unit(images: np.ndarray) -> np.ndarray:
+  return np.asarray(images, np.float32) / 255.0
+
+
+def average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+  """Mean over scenes, each scene counting once, plus the conditioning gap."""
+  means = {
+    name: float(np.mean([scene[name] for scene in scores]))
+    for name in scores[0]
+  }
+  means["conditioning_gap_db"] = means["psnr"] - means["wrong_scene_psnr"]
+  means["scenes"] = len(scores)
+  return means

@@ -1,0 +1,100 @@
+"""Noise levels: their shift, their training density, the model's timestep."""
+
+import einops
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.types import Array, InputError
+
+WEIGHTINGS = ("uniform", "logit_normal", "shifted")
+SAMPLINGS = ("random_uniform", "random_chunked_uniform", "random_independent")
+
+
+def shift(t: Array, s: float) -> Array:
+  """Moves levels towards noise: s t / (1 + (s - 1) t); s = 1 changes nothing.
+
+  Works on NumPy and JAX arrays; keeps 0 and 1 where they are.
+  """
+  return s * t / (1 + (s - 1) * t)
+
+
+_shift = shift  # the functions below have a parameter of that name
+
+
+def model_timestep(t: Array) -> jax.Array:
+  """Level in [0, 1] -> what the networks embed: max(1000 t - 1, 0)."""
+  return jnp.maximum(1000 * jnp.asarray(t, jnp.float32) - 1, 0)
+
+
+def noise_levels(
+  draw: Array, weighting: str, shift: float | None = None
+) -> Array:
+  """Turns raw draws into training noise levels in [0, 1].
+
+  Args:
+    draw: standard normal for "logit_normal", uniform on [0, 1) otherwise.
+    weighting: one of WEIGHTINGS.
+    shift: factor for "shifted", where None means 1; not used otherwise.
+  """
+  if weighting == "logit_normal":
+    return jax.nn.sigmoid(draw)
+  if weighting == "uniform":
+    return draw
+  if weighting == "shifted":
+    return _shift(draw, 1.0 if shift is None else shift)
+  raise InputError(
+    f"weighting: unknown density {weighting!r}; use one of {WEIGHTINGS}"
+  )
+
+
+def _raw_draw(
+  key: jax.Array, weighting: str, shape: tuple[int, ...]
+) -> jax.Array:
+  """The draw that `noise_levels` expects."""
+  draw = (
+    jax.random.normal if weighting == "logit_normal" else jax.random.uniform
+  )
+  return draw(key, shape, jnp.float32)
+
+
+def sample_noise_levels(
+  key: jax.Array,
+  batch: int,
+  latents: int,
+  *,
+  weighting: str,
+  shift: float | None = None,
+  sampling: str = "random_uniform",
+  chunks: int = 1,
+  uniform_probability: float = 0.0,
+) -> jax.Array:
+  """Draws the training noise level of every latent: [batch, latents] float32.
+
+  Args:
+    key: typed key.
+    batch, latents: B and L.
+    weighting, shift: see `noise_levels`.
+    sampling: "random_uniform" one level per scene; "random_independent" one
+      per latent; "random_chunked_uniform" one per run of L / chunks latents.
+    chunks: runs per scene; must divide `latents`.
+    uniform_probability: chance, drawn per scene, of one level for all its
+      latents whatever `sampling` says (release: 0.2).
+  """
+  if sampling not in SAMPLINGS:
+    raise InputError(
+      f"sampling: unknown sampling {sampling!r}; use one of {SAMPLINGS}"
+    )
+  runs = {"random_uniform": 1, "random_independent": latents}.get(
+    sampling, chunks
+  )
+  if runs < 1 or latents % runs:
+    raise InputError(
+      f"chunks: {latents} latents do not divide into {runs} noise chunks;"
+      " choose a divisor"
+    )
+  coin_key, scene_key, run_key = jax.random.split(key, 3)
+  coin = jax.random.bernoulli(coin_key, uniform_probability, (batch, 1))
+  per_scene = _raw_draw(scene_key, weighting, (batch, 1))
+  per_run = _raw_draw(run_key, weighting, (batch, runs))
+  levels = noise_levels(jnp.where(coin, per_scene, per_run), weighting, shift)
+  return einops.repeat(levels, "b n -> b (n l)", l=latents // runs)

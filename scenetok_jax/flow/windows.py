@@ -1,0 +1,203 @@
+"""Schedules of sliding-window sampling: which latent is denoised when.
+
+A schedule is a table of noise levels, one row per global step and one column
+per latent of the video. At every step the model sees one window of
+consecutive latents; latents that an earlier window finished serve as clean
+context. Everything here is NumPy on integers, computed before sampling.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from scenetok_jax.types import InputError
+
+SAMPLERS = ("full_sequence", "autoregressive", "pyramid")
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowSchedule:
+  """Noise levels and windows of every global step.
+
+  levels: [G + 1, h] float32 in [0, 1]; row g is the state before step g.
+  mask: [G + 1, h] bool; row g is the window of step g.
+  starts: [G + 1] int32, first latent of each window.
+  size: latents in every window.
+  """
+
+  levels: np.ndarray
+  mask: np.ndarray
+  starts: np.ndarray
+  size: int
+
+  @property
+  def steps(self) -> int:
+    """Number of global steps G."""
+    return len(self.levels) - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+  """Arguments of `schedule` under the specification's letters."""
+
+  steps: int
+  window: int
+  clean: int
+  uncertainty: int
+  trigger: int
+
+
+@dataclasses.dataclass
+class _State:
+  """Levels as integers counted down from `steps`; the window's start."""
+
+  levels: np.ndarray
+  start: int = 0
+  moved: bool = False
+
+  def key(self) -> tuple[bytes, int, bool]:
+    return self.levels.tobytes(), self.start, self.moved
+
+  def window(self, size: int) -> np.ndarray:
+    return self.levels[self.start : self.start + size]
+
+  def move(self, by: int) -> None:
+    self.start += by
+    self.moved = True
+
+
+def _full_sequence(state: _State, settings: _Settings) -> None:
+  """All latents up to the window's end go down together."""
+  reach = state.levels[: state.start + settings.window]
+  np.maximum(reach - 1, 0, out=reach)
+  _move_when_clean(state, settings)
+
+
+def _autoregressive(state: _State, settings: _Settings) -> None:
+  """One latent at a time."""
+  first = int(np.flatnonzero(state.levels)[0])
+  if first < state.start + settings.window:
+    state.levels[first] -= 1
+  _move_when_clean(state, settings)
+
+
+def _pyramid(state: _State, settings: _Settings) -> None:
+  """Each latent follows its predecessor by `uncertainty` steps."""
+  levels, lag = state.levels, settings.uncertainty
+  for i in range(min(len(levels), state.start + settings.window)):
+    # A move lets one latent start early; the first to go down uses it up.
+    if i and not (levels[i - 1] <= settings.steps - lag or state.moved):
+      continue
+    levels[i] -= 1
+    state.moved = state.moved and i == 0
+  np.maximum(levels, 0, out=levels)
+  clean = int(np.sum(state.window(settings.window) == 0))
+  if lag > 0 and clean == settings.trigger:
+    state.move(1)
+  elif lag in (0, settings.steps):
+    _move_when_clean(state, settings)
+
+
+def _move_when_clean(state: _State, settings: _Settings) -> None:
+  """Slides a finished window, keeping `clean` latents as context."""
+  if not state.window(settings.window).any():
+    state.move(settings.window - settings.clean)
+
+
+_STEP = {
+  "full_sequence": _full_sequence,
+  "autoregressive": _autoregressive,
+  "pyramid": _pyramid,
+}
+
+
+def _check(sampler, horizon, steps, window, clean, uncertainty, indices):
+  """Raises InputError on settings that make no sense by themselves."""
+  if sampler not in SAMPLERS:
+    raise InputError(
+      f"sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
+    )
+  if min(horizon, steps, window) < 1 or clean < 0:
+    raise InputError(
+      f"sampler: horizon {horizon}, steps {steps} and window {window} must be"
+      f" at least 1, clean {clean} at least 0"
+    )
+  if sampler == "pyramid" and (uncertainty is None or uncertainty < 0):
+    raise InputError(
+      "sampler.uncertainty_scale: pyramid needs a number of steps of at least"
+      f" 0, not {uncertainty}"
+    )
+  if any(not -horizon <= i < horizon for i in indices):
+    raise InputError(
+      f"clean_indices: {tuple(indices)} lie outside the {horizon} latents"
+    )
+
+
+def schedule(
+  sampler: str,
+  horizon: int,
+  steps: int,
+  window: int,
+  clean: int,
+  *,
+  uncertainty_scale: int | None = None,
+  clean_indices: tuple[int, ...] = (),
+  clean_override: int | None = None,
+) -> WindowSchedule:
+  """Builds the schedule of one video.
+
+  Noise levels are evenly spaced; apply `flow.timesteps.shift` to `levels`
+  where the configuration asks for it.
+
+  Args:
+    sampler: "full_sequence" (a window is denoised together), "autoregressive"
+      (latent after latent) or "pyramid" (each latent lags behind the last).
+    horizon: latents h of the video.
+    steps: denoising steps S of one latent.
+    window: latents per window (concurrency).
+    clean: finished latents that a window keeps from the one before.
+    uncertainty_scale: pyramid only: the lag in steps.
+    clean_indices: latents that are clean from the start.
+    clean_override: replaces `clean` for moving windows; the pyramid's own
+      test of when to move goes on using `clean`, as in the release.
+
+  Returns:
+    WindowSchedule; its last row of levels is zero.
+
+  Raises:
+    InputError: bad settings, or settings that would never end.
+  """
+  _check(
+    sampler, horizon, steps, window, clean, uncertainty_scale, clean_indices
+  )
+  settings = _Settings(
+    steps=steps,
+    window=window,
+    clean=clean if clean_override is None else clean_override,
+    uncertainty=uncertainty_scale or 0,
+    trigger=clean + 1,
+  )
+  state = _State(np.full(horizon, steps, np.int64))
+  state.levels[list(clean_indices)] = 0
+  size = min(window, horizon)
+  rows, starts = [state.levels.copy()], [0]
+  while state.levels.any():
+    before = state.key()
+    _STEP[sampler](state, settings)
+    # A step is a function of the state: an unchanged state stays for ever.
+    # A window that moves backwards never reaches the latents after it.
+    stuck = state.key() == before or state.start < 0
+    if stuck and state.levels.any():
+      raise InputError(
+        f"sampler.clean_targets: {sampler} with horizon {horizon}, window"
+        f" {window}, {settings.clean} clean targets and uncertainty_scale"
+        f" {uncertainty_scale} never ends: the window stops moving; use fewer"
+        " clean targets than the window, or a window as long as the video"
+      )
+    rows.append(state.levels.copy())
+    starts.append(min(max(state.start, 0), horizon - size))
+  columns = np.arange(horizon)
+  begin = np.array(starts, np.int32)
+  inside = (columns >= begin[:, None]) & (columns < begin[:, None] + size)
+  levels = np.stack(rows).astype(np.float32) / np.float32(steps)
+  return WindowSchedule(levels, inside, begin, size)

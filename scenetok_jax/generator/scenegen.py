@@ -1,0 +1,158 @@
+"""SceneGen: a rectified-flow transformer over the set of scene tokens."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+
+from scenetok_jax.nn.blocks import dense, stack
+from scenetok_jax.nn.dit import DiTBlock, FinalLayer
+from scenetok_jax.nn.embed import (
+  PatchEmbed,
+  RayPatchEmbed,
+  RaySpec,
+  TimestepEmbed,
+)
+from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.types import Array, Cameras
+
+
+class SceneGen(nn.Module):
+  """Noisy scaled tokens [B N C], timestep [B N] -> velocity [B N C], float32.
+
+  Conditioned on posed image latents [B V h w C'] and on anchor cameras
+  [B A]: where the new scene shall be visited. anchor_embedding "rays" averages
+  an embedded ray map per anchor (release); "flat" reads the 25 numbers of
+  extrinsics and intrinsics.
+  """
+
+  width: int = 1536
+  depth: int = 24
+  heads: int = 24
+  patch: int = 1
+  mlp_ratio: float = 4.0
+  rays: RaySpec = RaySpec(patch=8, encoding="plucker", normalize=True)
+  anchor_embedding: str = "rays"
+  qk_norm: bool = True
+  swiglu: bool = True
+  norm: str = "rms"
+  shift: bool = True
+  timestep_features: int = 256
+  remat: str = "none"
+  dtype: Any = jnp.float32
+  kernel: str = "xla"
+
+  @nn.compact
+  def __call__(
+    self,
+    tokens: Array,
+    timestep: Array,
+    latents: Array,
+    cameras: Cameras,
+    anchors: Cameras,
+    visible: Array | None = None,
+    drop_cameras: Array | None = None,
+    drop_anchors: Array | None = None,
+  ) -> Array:
+    """Predicts the velocity of the scaled tokens.
+
+    Args:
+      tokens: [B N C] noisy tokens times the generator's scale factor.
+      timestep: [B N] model timesteps, equal for all tokens of a scene.
+      latents: [B V h w C'] normalised latents of the conditioning views.
+      cameras: [B V] their cameras, relative to view 0.
+      anchors: [B A] anchor cameras, relative to view 0.
+      visible: [B V] bool; views that are False become the null token, pose
+        included. None shows all.
+      drop_cameras, drop_anchors: [B] bool; drops the whole camera embedding
+        of a scene (training).
+
+    Returns:
+      [B N C] float32.
+    """
+    x = dense(
+      self.width,
+      tokens.shape[-1],
+      name="embed",
+      scheme="xavier",
+      dtype=self.dtype,
+    )(tokens.astype(self.dtype))
+    position = self.param(
+      "pos_embed", nn.initializers.zeros, (tokens.shape[1], self.width)
+    )
+    x = constrain(x + position.astype(self.dtype), "batch", "length", None)
+    c = TimestepEmbed(
+      self.width, self.timestep_features, dtype=self.dtype, name="timestep"
+    )(timestep)
+    views = self._views(latents, cameras, visible, drop_cameras)
+    condition = jnp.concatenate(
+      [views, self._anchors(anchors, drop_anchors)], axis=1
+    )
+    x, _ = stack(
+      DiTBlock,
+      self.depth,
+      self.remat,
+      "blocks",
+      heads=self.heads,
+      mlp_ratio=self.mlp_ratio,
+      qk_norm=self.qk_norm,
+      swiglu=self.swiglu,
+      norm=self.norm,
+      shift=self.shift,
+      dtype=self.dtype,
+      kernel=self.kernel,
+    )(x, c, condition, None)
+    x = FinalLayer(
+      tokens.shape[-1], norm=self.norm, dtype=self.dtype, name="final"
+    )(x, c)
+    return x.astype(jnp.float32)
+
+  def _views(
+    self,
+    latents: Array,
+    cameras: Cameras,
+    visible: Array | None,
+    drop: Array | None,
+  ) -> Array:
+    """Conditioning tokens [B V*n D]."""
+    y = PatchEmbed(
+      self.width, self.patch, scheme="xavier", dtype=self.dtype, name="latents"
+    )(latents.astype(self.dtype))
+    pose = RayPatchEmbed(
+      self.width, self.rays, dtype=self.dtype, name="camera"
+    )(cameras)
+    y = y + _keep(pose, drop)
+    null = self.param("null_tokens", nn.initializers.zeros, (1, self.width))
+    if visible is not None:
+      y = jnp.where(visible[:, :, None, None], y, null.astype(self.dtype))
+    return rearrange(y, "b v n d -> b (v n) d")
+
+  def _anchors(self, anchors: Cameras, drop: Array | None) -> Array:
+    """Anchor tokens [B A D]; they are never masked."""
+    if self.anchor_embedding == "rays":
+      embed = RayPatchEmbed(
+        self.width, self.rays, dtype=self.dtype, name="anchor_camera"
+      )(anchors)
+      return _keep(jnp.mean(embed, axis=2), drop)
+    flat = jnp.concatenate(
+      [
+        rearrange(anchors.extrinsics, "b v i j -> b v (i j)"),
+        rearrange(anchors.intrinsics, "b v i j -> b v (i j)"),
+      ],
+      axis=-1,
+    ).astype(self.dtype)
+    layer: dict[str, Any] = {"scheme": "torch", "dtype": self.dtype}
+    hidden = dense(self.width, 25, name="anchor_up", **layer)(flat)
+    return dense(self.width, self.width, name="anchor_down", **layer)(
+      jax.nn.silu(hidden)
+    )
+
+
+def _keep(embedding: Array, drop: Array | None) -> Array:
+  """Zeroes the embedding [B ...] of the scenes whose flag is True."""
+  if drop is None:
+    return embedding
+  flags = drop[(slice(None), *(None,) * (embedding.ndim - 1))]
+  return jnp.where(flags, 0, embedding)

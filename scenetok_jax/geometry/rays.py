@@ -1,0 +1,128 @@
+"""Ray maps: the per-pixel encoding of posed cameras."""
+
+import einops
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.geometry.cameras import invert_3x3
+from scenetok_jax.geometry.latent_frames import (
+  chunk_frames,
+  frame_span,
+  frame_to_latent,
+  latent_to_frame,
+  num_frames,
+  num_latents,
+)
+from scenetok_jax.types import Array, Cameras, InputError
+
+__all__ = [
+  "chunk_frames",
+  "frame_span",
+  "frame_to_latent",
+  "group_frames",
+  "latent_to_frame",
+  "num_frames",
+  "num_latents",
+  "ray_map",
+]
+
+_EPSILON = 1e-6
+_HIGHEST = jax.lax.Precision.HIGHEST
+
+
+def _unit(vectors: jax.Array) -> jax.Array:
+  """Normalises the last axis; epsilon as in the release."""
+  norm = jnp.sqrt(jnp.sum(vectors**2, axis=-1, keepdims=True))
+  return vectors / (norm + _EPSILON)
+
+
+def _directions(
+  cameras: Cameras, height: int, width: int, scale: tuple[float, float]
+) -> jax.Array:
+  """World directions through the pixel centres: [..., V, H, W, 3]."""
+  intrinsics = jnp.asarray(cameras.intrinsics, jnp.float32)
+  focal_scale = jnp.diag(jnp.array([scale[0] - 1, scale[1] - 1, 0.0]))
+  intrinsics = intrinsics * (1 + focal_scale)
+  x = (jnp.arange(width, dtype=jnp.float32) + 0.5) / width
+  y = (jnp.arange(height, dtype=jnp.float32) + 0.5) / height
+  x, y = jnp.meshgrid(x, y)
+  pixels = jnp.stack([x, y, jnp.ones_like(x)], axis=-1)
+  camera = jnp.einsum(
+    "...ij,hwj->...hwi", invert_3x3(intrinsics), pixels, precision=_HIGHEST
+  )
+  rotation = jnp.asarray(cameras.extrinsics, jnp.float32)[..., :3, :3]
+  return jnp.einsum(
+    "...ij,...hwj->...hwi", rotation, _unit(camera), precision=_HIGHEST
+  )
+
+
+def ray_map(
+  cameras: Cameras,
+  height: int,
+  width: int,
+  *,
+  encoding: str = "ray",
+  normalize: bool = False,
+  origin_first: bool = False,
+  scale: tuple[float, float] = (1.0, 1.0),
+) -> jax.Array:
+  """Rays through the pixel centres of a grid, computed in float32.
+
+  Args:
+    cameras: extrinsics [..., V, 4, 4], intrinsics [..., V, 3, 3] normalised.
+    height, width: the ray grid (128 x 128 in the release, whatever the image).
+    encoding: "ray" (direction, origin) or "plucker" (direction, moment
+      origin x direction).
+    normalize: normalise once more after the rotation. Directions have unit
+      length either way; this only repeats the release's rounding.
+    origin_first: swaps the two halves (older checkpoints).
+    scale: factors of fx and fy.
+
+  Returns:
+    [..., V, height, width, 6] float32.
+  """
+  if encoding not in ("ray", "plucker"):
+    raise InputError(
+      f'camera.encoding: unknown encoding {encoding!r}; use "ray" or "plucker"'
+    )
+  directions = _directions(cameras, height, width, scale)
+  if normalize:
+    directions = _unit(directions)
+  origins = jnp.asarray(cameras.extrinsics, jnp.float32)[..., None, None, :3, 3]
+  origins = jnp.broadcast_to(origins, directions.shape)
+  if encoding == "plucker":
+    origins = jnp.cross(origins, directions)
+  halves = (origins, directions) if origin_first else (directions, origins)
+  return jnp.concatenate(halves, axis=-1)
+
+
+def group_frames(
+  rays: Array, frames_per_latent: int, chunked: bool = False
+) -> jax.Array:
+  """Stacks the rays of the frames that share a latent.
+
+  Args:
+    rays: [B T h w R], one map per frame.
+    frames_per_latent: t.
+    chunked: Wan's rule. In each chunk of 17 frames, t - 1 zero maps follow
+      the first frame, so that latent 0 sees [f0 0 0 0], latent 1 [f1 .. f4].
+
+  Returns:
+    [B L h w t*R], channel = frame_in_group * R + r.
+  """
+  frames = rays.shape[1]
+  span = chunk_frames(frames_per_latent) if chunked else frames_per_latent
+  if frames == 0 or frames % span:
+    raise InputError(
+      f"{frames} frames do not divide into groups of {span}; trim the clip to"
+      f" a multiple of {span} frames"
+    )
+  if chunked:
+    rays = einops.rearrange(rays, "b (n s) h w r -> b n s h w r", s=span)
+    first, rest = rays[:, :, :1], rays[:, :, 1:]
+    empty = jnp.zeros_like(rest[:, :, : frames_per_latent - 1])
+    rays = jnp.concatenate([first, empty, rest], axis=2)
+    rays = einops.rearrange(rays, "b n s h w r -> b (n s) h w r")
+  return einops.rearrange(
+    rays, "b (l t) h w r -> b l h w (t r)", t=frames_per_latent
+  )

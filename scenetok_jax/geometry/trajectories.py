@@ -1,0 +1,168 @@
+"""Camera paths for rendering: pure functions that return poses [T, 4, 4].
+
+Poses are float32 camera-to-world with OpenCV axes. Everything runs on the
+host in float64 and is rounded once at the end.
+"""
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation, RotationSpline, Slerp
+
+from scenetok_jax.geometry.camera_files import from_json, to_json
+from scenetok_jax.types import Array, InputError
+
+__all__ = [
+  "dolly",
+  "from_json",
+  "interpolate",
+  "lateral",
+  "look_at_point",
+  "offset",
+  "orbit",
+  "spline",
+  "to_json",
+]
+
+
+def _poses(rotations: np.ndarray, positions: np.ndarray) -> np.ndarray:
+  """Rotations [T, 3, 3] and positions [T, 3] -> poses [T, 4, 4] float32."""
+  poses = np.tile(np.eye(4, dtype=np.float32), (len(positions), 1, 1))
+  poses[:, :3, :3] = rotations
+  poses[:, :3, 3] = positions
+  return poses
+
+
+def _keys(extrinsics: Array) -> tuple[np.ndarray, np.ndarray]:
+  """Rotations and positions of at least two key poses, in float64."""
+  keys = np.asarray(extrinsics, np.float64)
+  if keys.ndim != 3 or len(keys) < 2:
+    raise InputError(
+      f"trajectory: key poses have shape {keys.shape}; give at least two"
+      " poses as [K, 4, 4]"
+    )
+  return keys[:, :3, :3], keys[:, :3, 3]
+
+
+def interpolate(extrinsics: Array, n: int) -> np.ndarray:
+  """Piecewise path: linear in position, slerp in rotation.
+
+  Every segment between keys gets 1 + (n - K) // (K - 1) evenly spaced poses
+  inside, the first (n - K) % (K - 1) segments one more.
+
+  Args:
+    extrinsics: keys [K, 4, 4].
+    n: at least K.
+
+  Returns:
+    [n + K - 1, 4, 4], keys included (release: validation videos).
+  """
+  rotations, positions = _keys(extrinsics)
+  keys = len(positions)
+  if n < keys:
+    raise InputError(
+      f"trajectory: n is {n}; it must be at least the number of keys, {keys}"
+    )
+  inside, longer = divmod(n - keys, keys - 1)
+  times = []
+  for segment in range(keys - 1):
+    count = 1 + inside + (segment < longer)
+    times.append(segment + np.arange(count + 1) / (count + 1))
+  time = np.concatenate([*times, [keys - 1.0]])
+  knots = np.arange(keys)
+  path = [np.interp(time, knots, axis) for axis in positions.T]
+  turns = Slerp(knots, Rotation.from_matrix(rotations))(time)
+  return _poses(turns.as_matrix(), np.stack(path, axis=-1))
+
+
+def spline(extrinsics: Array, frames: int) -> np.ndarray:
+  """Smooth path through all keys [K, 4, 4] -> [frames, 4, 4].
+
+  Cubic in position and in rotation; equal time between neighbouring keys.
+  """
+  rotations, positions = _keys(extrinsics)
+  knots = np.arange(len(positions), dtype=np.float64)
+  time = np.linspace(0, knots[-1], frames)
+  turns = RotationSpline(knots, Rotation.from_matrix(rotations))(time)
+  return _poses(turns.as_matrix(), CubicSpline(knots, positions)(time))
+
+
+def look_at_point(extrinsics: Array) -> np.ndarray:
+  """World point [3] nearest to all optical axes (least squares).
+
+  Where the axes are parallel, or meet behind the cameras as in a panorama,
+  it is instead the point straight ahead of their mean, as far away as the
+  cameras are spread (one unit for a single place).
+  """
+  poses = np.asarray(extrinsics, np.float64)
+  axes, origins = poses[:, :3, 2], poses[:, :3, 3]
+  # Projects onto the plane across each axis: distances to the axis line.
+  across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+  normal, right = across.sum(0), np.einsum("vij,vj->i", across, origins)
+  centre, ahead = origins.mean(0), axes.mean(0)
+  if np.linalg.eigvalsh(normal)[0] > 1e-4 * len(poses):
+    point = np.linalg.solve(normal, right)
+    if np.mean(np.sum((point - origins) * axes, axis=-1)) > 0:
+      return point
+  spread = 2 * np.linalg.norm(origins - centre, axis=-1).max()
+  return centre + ahead / max(np.linalg.norm(ahead), 1e-9) * (spread or 1.0)
+
+
+def orbit(
+  extrinsics: Array,
+  frames: int,
+  *,
+  degrees: float = 360.0,
+  index: int = 0,
+) -> np.ndarray:
+  """Turns one camera around the point that the cameras look at.
+
+  The axis is the cameras' mean up direction; the view keeps its distance,
+  height and tilt.
+
+  Args:
+    extrinsics: [V, 4, 4].
+    frames: poses wanted.
+    degrees: total turn. A full turn leaves out its last pose, which equals
+      the first, so that the video loops.
+    index: the view that starts the orbit.
+
+  Returns:
+    [frames, 4, 4], the first one equal to extrinsics[index].
+  """
+  poses = np.asarray(extrinsics, np.float64)
+  point, up = look_at_point(poses), -poses[:, :3, 1].mean(0)
+  up = up / max(np.linalg.norm(up), 1e-9)
+  full = degrees != 0 and degrees % 360 == 0
+  angles = np.linspace(0, np.radians(degrees), frames, endpoint=not full)
+  turns = Rotation.from_rotvec(angles[:, None] * up).as_matrix()
+  start = poses[index]
+  positions = point + turns @ (start[:3, 3] - point)
+  return _poses(turns @ start[:3, :3], positions)
+
+
+def offset(pose: Array, shift: Array, frames: int) -> np.ndarray:
+  """Moves a camera in a straight line without turning it.
+
+  Args:
+    pose: [4, 4], the first pose.
+    shift: [3] total move along the camera's right, down and forward axes,
+      in scene units.
+    frames: poses wanted.
+
+  Returns:
+    [frames, 4, 4].
+  """
+  pose = np.asarray(pose, np.float64)
+  move = pose[:3, :3] @ np.asarray(shift, np.float64)
+  positions = pose[:3, 3] + np.linspace(0, 1, frames)[:, None] * move
+  return _poses(np.tile(pose[:3, :3], (frames, 1, 1)), positions)
+
+
+def dolly(pose: Array, distance: float, frames: int) -> np.ndarray:
+  """Moves a camera [4, 4] forward by `distance` scene units."""
+  return offset(pose, (0.0, 0.0, distance), frames)
+
+
+def lateral(pose: Array, distance: float, frames: int) -> np.ndarray:
+  """Moves a camera [4, 4] to its right by `distance` scene units."""
+  return offset(pose, (distance, 0.0, 0.0), frames)

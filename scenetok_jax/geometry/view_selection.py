@@ -1,0 +1,66 @@
+"""Choosing views that are spread over a scene: farthest-point sampling."""
+
+import numpy as np
+
+from scenetok_jax.types import Array, InputError
+
+_COSINE_MARGIN = 1e-6
+_AXIS_EPSILON = 1e-9
+
+
+def rotation_log(rotation: np.ndarray) -> np.ndarray:
+  """Rotations [..., 3, 3] -> axis times angle [..., 3], radians.
+
+  The clamp and the epsilon are the release's: angles below 1.4e-3 give a
+  vector that is too long or zero, which decides no choice of views.
+  """
+  trace = np.trace(rotation, axis1=-2, axis2=-1)
+  limit = 1 - _COSINE_MARGIN
+  angle = np.arccos(np.clip((trace - 1) / 2, -limit, limit))
+  skew = rotation - np.swapaxes(rotation, -1, -2)
+  axis = np.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], axis=-1)
+  norm = np.linalg.norm(axis, axis=-1, keepdims=True)
+  return angle[..., None] * axis / (norm + _AXIS_EPSILON)
+
+
+def pose_distances(extrinsics: Array) -> np.ndarray:
+  """[V, 4, 4] -> [V, V] squared distances of position plus rotation.
+
+  |t_i - t_j|^2 + |log(R_i^T R_j)|^2; the two terms are not weighted
+  (release: view samplers, "farthest_point").
+  """
+  poses = np.asarray(extrinsics, np.float64)
+  rotations, positions = poses[:, :3, :3], poses[:, :3, 3]
+  offsets = positions[:, None] - positions[None]
+  relative = np.einsum("ika,jkb->ijab", rotations, rotations)
+  turns = rotation_log(relative)
+  return np.sum(offsets**2, axis=-1) + np.sum(turns**2, axis=-1)
+
+
+def farthest_point(extrinsics: Array, count: int, first: int) -> np.ndarray:
+  """Picks `count` views far from each other.
+
+  Starts from view `first`, then adds again and again the view farthest from
+  those chosen (the first one among equals).
+
+  Args:
+    extrinsics: [V, 4, 4].
+    count: views wanted; more than V gives duplicates, as in the release.
+    first: index of the first view, usually drawn at random.
+
+  Returns:
+    Sorted indices [count] int64.
+  """
+  views = len(extrinsics)
+  if count < 1 or not 0 <= first < views:
+    raise InputError(
+      f"farthest_point: count {count} and first {first} must be at least 1"
+      f" and inside the {views} views"
+    )
+  distances = pose_distances(extrinsics)
+  chosen = [first]
+  nearest = distances[first]
+  while len(chosen) < count:
+    chosen.append(int(np.argmax(nearest)))
+    nearest = np.minimum(nearest, distances[chosen[-1]])
+  return np.sort(np.array(chosen, np.int64))

@@ -1,0 +1,266 @@
+"""Frames to PNG and MP4, contact sheets, and reading images."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import einops
+import imageio.v2 as imageio
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+
+from scenetok_jax.types import InputError
+
+# Otherwise every video forks with a Python hook, which warns (rightly) that
+# JAX's threads are running; the hook only shields ffmpeg from Ctrl-C.
+os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
+
+_GAP = 4  # pixels between the cells of a contact sheet
+_BACKGROUND = 255
+_INK = (40, 40, 40)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+  """Yields a temporary path that becomes `path` when the body succeeds.
+
+  Parent folders are made. The temporary file lies beside the final one and
+  keeps its suffix; it is removed when the body raises.
+
+  Raises:
+    InputError: the file cannot be written there.
+  """
+  final = Path(path)
+  try:
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+      suffix=final.suffix, prefix=f".{final.stem}-", dir=final.parent
+    )
+    os.close(handle)
+  except OSError as error:
+    raise InputError(
+      f"{final}: cannot be written ({error.strerror}); choose another output"
+    ) from error
+  temporary = Path(name)
+  try:
+    yield temporary
+    temporary.chmod(0o666 & ~_umask())
+    temporary.replace(final)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+  mask = os.umask(0)
+  os.umask(mask)
+  return mask
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+  """float [0, 1] of any shape -> uint8, clipped and rounded to nearest."""
+  image = np.nan_to_num(np.asarray(image, np.float32))
+  return np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def read_image(path: str | os.PathLike) -> np.ndarray:
+  """Decodes an image file completely -> uint8 RGB [H W 3].
+
+  Raises:
+    InputError: the file is missing, is not an image, or is cut short.
+  """
+  try:
+    with Image.open(path) as image:
+      return np.array(image.convert("RGB"))
+  except FileNotFoundError as error:
+    raise InputError(
+      f"{path}: no such image; restore the file or drop it from the list"
+    ) from error
+  except UnidentifiedImageError as error:
+    raise InputError(
+      f"{path}: not an image that Pillow can read; replace the file"
+    ) from error
+  except (OSError, SyntaxError, ValueError) as error:
+    # Pillow reports a truncated or damaged file by any of these.
+    raise InputError(
+      f"{path}: image cannot be decoded ({error}); replace the file"
+    ) from error
+
+
+def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
+  """Writes uint8 [H W 3] or [H W] as PNG, atomically."""
+  with atomic_path(path) as temporary:
+    Image.fromarray(_checked(image, (2, 3))).save(temporary, format="PNG")
+
+
+def write_frames(folder: str | os.PathLike, frames: np.ndarray) -> None:
+  """Writes uint8 [T H W 3] as folder/0000.png, 0001.png, ..."""
+  for index, frame in enumerate(frames):
+    write_png(Path(folder) / f"{index:04d}.png", frame)
+
+
+def write_mp4(
+  path: str | os.PathLike,
+  frames: np.ndarray,
+  fps: float = 10.0,
+  *,
+  min_size: int = 256,
+) -> None:
+  """Writes uint8 [T H W 3] as H.264 yuv420p, which every browser plays.
+
+  Frames with a shorter side below `min_size` are enlarged by a whole factor;
+  odd sizes are padded by repeating the last row or column. 0 turns the
+  enlargement off.
+  """
+  frames = _checked(frames, (4,))
+  frames = upscale(frames, integer_factor(frames.shape[1:3], min_size))
+  height, width = frames.shape[1:3]
+  frames = np.pad(
+    frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge"
+  )
+  with atomic_path(path) as temporary:
+    writer: Any = imageio.get_writer(
+      temporary,
+      format="FFMPEG",
+      fps=fps,
+      codec="libx264",
+      quality=8,
+      pixelformat="yuv420p",
+      macro_block_size=1,
+      ffmpeg_log_level="error",
+      output_params=["-movflags", "+faststart"],
+    )
+    with writer:
+      for frame in frames:
+        writer.append_data(frame)
+
+
+def integer_factor(size: Sequence[int], min_size: int) -> int:
+  """Smallest whole factor that brings the shorter side to `min_size`."""
+  return max(1, -(-min_size // min(size)))
+
+
+def upscale(images: np.ndarray, factor: int) -> np.ndarray:
+  """uint8 [... H W C] -> [... H*factor W*factor C], Lanczos."""
+  if factor == 1:
+    return images
+  height, width = images.shape[-3:-1]
+  size = (width * factor, height * factor)
+  flat, leading = einops.pack([images], "* h w c")
+  resized = [
+    np.array(Image.fromarray(x).resize(size, Image.Resampling.LANCZOS))
+    for x in flat
+  ]
+  return einops.unpack(np.stack(resized), leading, "* h w c")[0]
+
+
+def error_map(
+  prediction: np.ndarray, truth: np.ndarray, *, top: float = 0.5
+) -> np.ndarray:
+  """uint8 [... H W 3] twice -> absolute difference in colours of magma.
+
+  The difference is the mean over channels; `top`, in [0, 1] image units, is
+  the difference that gets the brightest colour.
+  """
+  difference = np.abs(prediction.astype(np.float32) - truth.astype(np.float32))
+  return colorize(difference.mean(axis=-1) / 255.0, high=top)
+
+
+def colorize(
+  values: np.ndarray,
+  *,
+  low: float = 0.0,
+  high: float | None = None,
+  colormap: str = "magma",
+) -> np.ndarray:
+  """Scalars [... H W] -> uint8 colours [... H W 3]; high None: the maximum."""
+  high = float(np.max(values)) if high is None else high
+  scaled = (np.asarray(values, np.float32) - low) / max(high - low, 1e-12)
+  colors = matplotlib.colormaps[colormap](np.clip(scaled, 0.0, 1.0))
+  return to_uint8(colors[..., :3])
+
+
+def contact_sheet(
+  rows: Sequence[tuple[str, np.ndarray]],
+  *,
+  columns: int | None = None,
+  min_size: int = 128,
+) -> np.ndarray:
+  """Labelled rows of frames -> one uint8 image [H W 3].
+
+  Args:
+    rows: (label, frames uint8 [T H W 3]); T and the size may differ by row.
+    columns: longer rows are thinned to this many evenly spaced frames.
+    min_size: frames with a shorter side below this are enlarged by a whole
+      factor.
+
+  Raises:
+    ValueError: there is no frame at all.
+  """
+  kept = [(label, _thin(_checked(x, (4,)), columns)) for label, x in rows]
+  kept = [(label, x) for label, x in kept if len(x)]
+  if not kept:
+    raise ValueError("contact_sheet: no frames")
+  strips = [_strip(label, frames, min_size) for label, frames in kept]
+  width = max(strip.shape[1] for strip in strips)
+  padded = [
+    np.pad(
+      strip,
+      ((0, 0), (0, width - strip.shape[1]), (0, 0)),
+      constant_values=_BACKGROUND,
+    )
+    for strip in strips
+  ]
+  return np.concatenate(padded, axis=0)
+
+
+def _strip(label: str, frames: np.ndarray, min_size: int) -> np.ndarray:
+  """A line of text above frames side by side."""
+  frames = upscale(frames, integer_factor(frames.shape[1:3], min_size))
+  frames = np.pad(
+    frames,
+    ((0, 0), (0, _GAP), (_GAP, 0), (0, 0)),
+    constant_values=_BACKGROUND,
+  )
+  line = einops.rearrange(frames, "t h w c -> h (t w) c")
+  line = np.pad(line, ((0, 0), (0, _GAP), (0, 0)), constant_values=_BACKGROUND)
+  title = _text(label)
+  width = max(line.shape[1], title.shape[1])
+  parts = [
+    np.pad(
+      part,
+      ((0, 0), (0, width - part.shape[1]), (0, 0)),
+      constant_values=_BACKGROUND,
+    )
+    for part in (title, line)
+  ]
+  return np.concatenate(parts, axis=0)
+
+
+def _text(label: str, size: int = 14) -> np.ndarray:
+  """One line of dark text on the background -> uint8 [H W 3]."""
+  font = ImageFont.load_default(size)
+  width = int(font.getlength(label)) + 2 * _GAP
+  image = Image.new("RGB", (width, size + 6), (_BACKGROUND,) * 3)
+  ImageDraw.Draw(image).text((_GAP, 1), label, fill=_INK, font=font)
+  return np.array(image)
+
+
+def _thin(frames: np.ndarray, columns: int | None) -> np.ndarray:
+  if columns is None or len(frames) <= columns:
+    return frames
+  keep = np.round(np.linspace(0, len(frames) - 1, columns)).astype(int)
+  return frames[keep]
+
+
+def _checked(image: np.ndarray, ranks: tuple[int, ...]) -> np.ndarray:
+  image = np.asarray(image)
+  if image.dtype != np.uint8 or image.ndim not in ranks:
+    raise ValueError(
+      f"expected uint8 of rank {' or '.join(map(str, ranks))}, got "
+      f"{image.dtype} {image.shape}; use to_uint8 first"
+    )
+  return image

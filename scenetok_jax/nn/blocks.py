@@ -1,0 +1,171 @@
+"""Norms, MLPs, modulation and the scan over depth, shared by all networks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.nn.init import bias_init, kernel_init
+from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.types import Array
+
+REMAT_POLICIES = {
+  "full": None,  # keep nothing: recompute the whole block
+  "dots": jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
+  "none": jax.checkpoint_policies.everything_saveable,
+}
+
+
+def dense(
+  features: int | Sequence[int],
+  fan_in: int,
+  *,
+  name: str | None,
+  scheme: str,
+  dtype: Any,
+  fan_out: int | None = None,
+  axis: int | Sequence[int] = -1,
+  use_bias: bool = True,
+) -> nn.DenseGeneral:
+  """A linear layer with the reference's initialisation.
+
+  fan_out overrides the number of outputs in the Xavier bound, for layers that
+  the reference stores fused with their neighbours.
+  """
+  sizes = (features,) if isinstance(features, int) else tuple(features)
+  outputs = 1
+  for size in sizes:
+    outputs *= size
+  return nn.DenseGeneral(
+    features=sizes,
+    axis=axis,
+    use_bias=use_bias,
+    dtype=dtype,
+    kernel_init=kernel_init(scheme, fan_in, fan_out or outputs),
+    bias_init=bias_init(scheme, fan_in),
+    name=name,
+  )
+
+
+class Norm(nn.Module):
+  """RMSNorm, or LayerNorm without affine; statistics in float32."""
+
+  kind: str = "rms"
+  epsilon: float = 1e-6
+  affine: bool | None = None  # default: RMSNorm has a scale, LayerNorm none
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """x [... D] -> [... D] in the dtype of x."""
+    dtype, x = x.dtype, x.astype(jnp.float32)
+    affine = (self.kind == "rms") if self.affine is None else self.affine
+    if self.kind == "layer":
+      x = x - jnp.mean(x, axis=-1, keepdims=True)
+    x = x * jax.lax.rsqrt(
+      jnp.mean(jnp.square(x), axis=-1, keepdims=True) + self.epsilon
+    )
+    if affine:
+      x = x * self.param("scale", nn.initializers.ones, (x.shape[-1],))
+    if affine and self.kind == "layer":
+      x = x + self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+    return x.astype(dtype)
+
+
+class Mlp(nn.Module):
+  """SwiGLU, or tanh-GELU when swiglu is False: x [B L D] -> [B L D]."""
+
+  ratio: float = 4.0
+  swiglu: bool = True
+  scheme: str = "torch"
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    x, width = pin(x), x.shape[-1]
+    hidden = int(width * self.ratio)
+    if self.swiglu:
+      hidden = int(2 / 3 * hidden)
+    up = dense(
+      (2 if self.swiglu else 1) * hidden,
+      width,
+      name="up",
+      scheme=self.scheme,
+      dtype=self.dtype,
+    )(x)
+    if self.swiglu:
+      gate, up = jnp.split(up, 2, axis=-1)
+      up = jax.nn.silu(gate) * up
+    else:
+      up = jax.nn.gelu(up, approximate=True)
+    down = dense(
+      width, hidden, name="down", scheme=self.scheme, dtype=self.dtype
+    )(up)
+    return pin(down)
+
+
+class Modulation(nn.Module):
+  """c [... D] -> `chunks` arrays [... D]: Linear(silu(c)) split in order."""
+
+  chunks: int = 6
+  scheme: str = "zero"
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, c: Array) -> list[Array]:
+    width = c.shape[-1]
+    c = pin(jax.nn.silu(c))
+    # Named here, so that the kernel's path ends in "modulation/kernel".
+    out = dense(
+      self.chunks * width,
+      width,
+      name="modulation",
+      scheme=self.scheme,
+      dtype=self.dtype,
+    )(c)
+    return jnp.split(out, self.chunks, axis=-1)
+
+
+def pin(x: Array) -> Array:
+  """Keeps the width of x [B L D], and of its cotangent, on every device.
+
+  Inputs and outputs of layers that split over the tensor axis need it: XLA's
+  partitioner (jaxlib 0.10.2) mixes up examples where a sum over that axis is
+  split by width over the same axis again.
+  """
+  return constrain(x, "batch", "length", None)
+
+
+def modulate(x: Array, shift: Array | None, scale: Array) -> Array:
+  """x (1 + scale) + shift; no shift in the variant without shifts."""
+  x = x * (1 + scale)
+  return x if shift is None else x + shift
+
+
+def stack(
+  block: type[nn.Module], depth: int, remat: str, name: str, **fields: Any
+) -> nn.Module:
+  """`depth` blocks as one scan with rematerialised bodies.
+
+  Args:
+    block: a module whose call takes (carry, *shared) and returns
+      (carry, None); its parameters get a leading depth axis.
+    depth: number of blocks.
+    remat: a key of REMAT_POLICIES.
+    name: the collection's name in the parameter tree.
+    **fields: the block's fields.
+
+  Returns:
+    The scanned module; call it as block(carry, *shared).
+  """
+  if remat != "none":
+    block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=False)
+  scanned = nn.scan(
+    block,
+    variable_axes={"params": 0},
+    split_rngs={"params": True},
+    in_axes=nn.broadcast,
+    length=depth,
+  )
+  return scanned(name=name, **fields)

@@ -1,0 +1,186 @@
+"""Embeddings of latents, timesteps and cameras."""
+
+import dataclasses
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+
+from scenetok_jax.geometry.rays import group_frames, ray_map
+from scenetok_jax.nn.blocks import dense, pin
+from scenetok_jax.types import Array, Cameras
+
+
+@dataclasses.dataclass(frozen=True)
+class RaySpec:
+  """The ray map a network reads and the patches it is cut into.
+
+  size: (rows, columns) of the ray grid, whatever the image size.
+  patch: side of a patch; size / patch must equal the network's token grid.
+  encoding: "ray" (direction, origin) or "plucker" (direction, moment).
+  normalize, origin_first, scale: see geometry.rays.ray_map.
+  """
+
+  size: tuple[int, int] = (128, 128)
+  patch: int = 16
+  encoding: str = "ray"
+  normalize: bool = False
+  origin_first: bool = False
+  scale: tuple[float, float] = (1.0, 1.0)
+
+  def map(self, cameras: Cameras) -> Array:
+    """cameras [B V] -> rays [B V H W 6] float32."""
+    return ray_map(
+      cameras,
+      *self.size,
+      encoding=self.encoding,
+      normalize=self.normalize,
+      origin_first=self.origin_first,
+      scale=self.scale,
+    )
+
+
+class PatchEmbed(nn.Module):
+  """latents [B V h w C] -> [B V n D], a strided convolution with bias."""
+
+  width: int
+  patch: int = 1
+  scheme: str = "torch"
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, latents: Array) -> Array:
+    patches = rearrange(
+      latents,
+      "b v (h p) (w q) c -> b v (h w) (p q c)",
+      p=self.patch,
+      q=self.patch,
+    )
+    return dense(
+      self.width,
+      patches.shape[-1],
+      name="embed",
+      scheme=self.scheme,
+      dtype=self.dtype,
+    )(patches)
+
+
+class RayEmbed(nn.Module):
+  """cameras [B T] -> [B L n D]: patches of grouped ray maps, one linear layer.
+
+  order_frames is the number of frames that the patch vector is ordered by:
+  frames_per_latent, except in the release's Wan model, which orders it as if
+  there were one (its known bug 3).
+  """
+
+  width: int
+  rays: RaySpec
+  frames_per_latent: int = 1
+  chunked: bool = False
+  order_frames: int | None = None
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, cameras: Cameras) -> Array:
+    rays = group_frames(
+      self.rays.map(cameras), self.frames_per_latent, self.chunked
+    )  # [B L H W t*6]
+    patches = rearrange(
+      rays,
+      "b l (h p) (w q) (t c) -> b l (h w) (t p q c)",
+      p=self.rays.patch,
+      q=self.rays.patch,
+      t=self.order_frames or self.frames_per_latent,
+    )
+    return dense(
+      self.width,
+      patches.shape[-1],
+      name="embed",
+      scheme="torch",
+      dtype=self.dtype,
+      use_bias=False,
+    )(patches)
+
+
+class RayPatchEmbed(nn.Module):
+  """cameras [B V] -> [B V n D]: ray patches plus a fixed sin-cos table."""
+
+  width: int
+  rays: RaySpec
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, cameras: Cameras) -> Array:
+    embed = PatchEmbed(
+      self.width, self.rays.patch, scheme="torch", dtype=self.dtype, name="rays"
+    )(self.rays.map(cameras))
+    table = sincos_crop(self.rays.size, self.rays.patch, self.width)
+    return embed + jnp.asarray(table, self.dtype)
+
+
+def sincos_table(
+  rows: np.ndarray, columns: np.ndarray, width: int
+) -> np.ndarray:
+  """[rows * columns, width] float32: first half columns, then rows."""
+  quarter = width // 4
+  omega = 10000.0 ** (-np.arange(quarter) / quarter)
+
+  def encode(positions: np.ndarray) -> np.ndarray:
+    angles = positions[:, None].astype(np.float64) * omega
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
+
+  shape = (len(rows), len(columns), width // 2)
+  table = np.concatenate(
+    [
+      np.broadcast_to(encode(columns)[None, :], shape),
+      np.broadcast_to(encode(rows)[:, None], shape),
+    ],
+    axis=-1,
+  )
+  return rearrange(table, "h w c -> (h w) c").astype(np.float32)
+
+
+def sincos_crop(size: tuple[int, int], patch: int, width: int) -> np.ndarray:
+  """The centre crop of the reference's G x G table that a ray grid uses.
+
+  G = max(size) positions are spaced by base / G with base = size[0] // patch.
+  """
+  grid = max(size)
+  spacing = grid / (size[0] // patch)
+
+  def positions(extent: int) -> np.ndarray:
+    count = extent // patch
+    start = (grid - count) // 2
+    # The reference divides in float32, then encodes in float64.
+    return np.arange(start, start + count, dtype=np.float32) / spacing
+
+  return sincos_table(positions(size[0]), positions(size[1]), width)
+
+
+def timestep_features(timestep: Array, features: int) -> Array:
+  """Model timestep [...] -> [... features] float32, cosines first."""
+  half = features // 2
+  steps = jnp.arange(half, dtype=jnp.float32)
+  omega = jnp.exp(-math.log(10000.0) * steps / half)
+  angles = timestep.astype(jnp.float32)[..., None] * omega
+  return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
+
+
+class TimestepEmbed(nn.Module):
+  """Model timestep [B L] -> [B L D]."""
+
+  width: int
+  features: int = 256
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, timestep: Array) -> Array:
+    layer: dict[str, Any] = {"scheme": "normal", "dtype": self.dtype}
+    x = timestep_features(timestep, self.features)
+    x = dense(self.width, self.features, name="up", **layer)(x)
+    x = dense(self.width, self.width, name="down", **layer)(jax.nn.silu(x))
+    return pin(x)

@@ -1,0 +1,54 @@
+"""The one attention entry: kernel choice and sharding live here."""
+
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.types import Array
+
+IMPLEMENTATIONS = ("xla", "cudnn")
+
+
+def attention(
+  query: Array,
+  key: Array,
+  value: Array,
+  *,
+  causal: bool = False,
+  implementation: str = "xla",
+) -> Array:
+  """query [B Lq heads d], key and value [B Lk heads d] -> [B Lq heads d].
+
+  Softmax of query . key / sqrt(d), in float32 whatever the compute dtype.
+
+  Args:
+    query: rotated and normalised queries.
+    key: rotated and normalised keys.
+    value: values.
+    causal: masks keys after the query's own index in the flat sequence.
+    implementation: "xla", or "cudnn" (flash attention; needs bfloat16 inputs
+      on an NVIDIA GPU).
+
+  Returns:
+    [B Lq heads d] in the dtype of the query.
+  """
+  query = constrain(query, "batch", None, "heads", None)
+  key = constrain(key, "batch", None, "heads", None)
+  value = constrain(value, "batch", None, "heads", None)
+  query, key = (x.astype(value.dtype) for x in (query, key))
+  if implementation == "cudnn":
+    return jax.nn.dot_product_attention(
+      query, key, value, is_causal=causal, implementation="cudnn"
+    )
+  scale = query.shape[-1] ** -0.5
+  logits = jnp.einsum(
+    "bqhd,bkhd->bhqk",
+    query * jnp.asarray(scale, query.dtype),
+    key,
+    preferred_element_type=jnp.float32,
+  )
+  if causal:
+    visible = jnp.tril(jnp.ones(logits.shape[-2:], bool))
+    logits = jnp.where(visible, logits, jnp.finfo(logits.dtype).min)
+  weights = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
+  return jnp.einsum("bhqk,bkhd->bqhd", weights, value)

@@ -1,0 +1,74 @@
+"""The device mesh that every program runs on."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import mesh_utils
+from jax.sharding import AxisType, Mesh
+
+from scenetok_jax.types import InputError
+
+# data: replicas. fsdp: batch split as data, parameters split too. tensor:
+# heads and hidden units. sequence: tokens of one example.
+AXES = ("data", "fsdp", "tensor", "sequence")
+BATCH_AXES = ("data", "fsdp")
+
+
+def make_mesh(
+  sizes: Mapping[str, int] | None = None,
+  devices: Sequence[Any] | None = None,
+) -> Mesh:
+  """A mesh with axes data, fsdp, tensor, sequence (all of type Auto).
+
+  Args:
+    sizes: axis sizes; a missing axis is 1, except data, which then fills.
+      -1 (at most once) fills with the remaining devices. None: all on data.
+    devices: the devices to use, default all. Devices of several TPU slices
+      are split over the data axis, whose traffic is the lightest.
+
+  Returns:
+    The mesh; enter it with jax.set_mesh(mesh).
+
+  Raises:
+    InputError: unknown axis, or sizes that do not multiply to the number of
+      devices.
+  """
+  devices = list(jax.devices() if devices is None else devices)
+  shape = _shape({"data": -1, **(sizes or {})}, len(devices))
+  slices = {getattr(device, "slice_index", 0) for device in devices}
+  if len(slices) > 1 and shape[0] % len(slices) == 0:
+    outer = (len(slices), 1, 1, 1)
+    inner = (shape[0] // len(slices), *shape[1:])
+    grid = mesh_utils.create_hybrid_device_mesh(inner, outer, devices)
+    return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+  if devices[0].platform == "cpu":
+    # Fixed order, whatever the version: tests and resumes rely on it.
+    grid = np.asarray(devices).reshape(shape)
+    return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+  return jax.make_mesh(
+    shape, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices
+  )
+
+
+def _shape(sizes: Mapping[str, int], count: int) -> tuple[int, ...]:
+  unknown = sorted(set(sizes) - set(AXES))
+  if unknown:
+    raise InputError(
+      f"config: mesh.{unknown[0]}: no such axis; use {', '.join(AXES)}"
+    )
+  shape = [int(sizes.get(axis, 1)) for axis in AXES]
+  if any(n == 0 or n < -1 for n in shape) or shape.count(-1) > 1:
+    raise InputError(
+      f"config: mesh: sizes {dict(zip(AXES, shape, strict=True))} must be"
+      " positive, with at most one -1"
+    )
+  known = math.prod(n for n in shape if n > 0)
+  if count % known or (-1 not in shape and known != count):
+    raise InputError(
+      f"config: mesh: sizes {dict(zip(AXES, shape, strict=True))} do not fit"
+      f" {count} devices; make their product {count}, or give one axis -1"
+    )
+  return tuple(count // known if n == -1 else n for n in shape)

@@ -1,0 +1,180 @@
+"""The table that places parameters, batches and activations on the mesh."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from scenetok_jax.parallel.mesh import BATCH_AXES
+from scenetok_jax.types import Array, InputError
+
+Spec = tuple[str | None, ...]
+
+# Path regex (searched, first match wins) -> axes of the trailing dimensions.
+# Optimiser moments and averages match too: their paths end alike.
+PARAM_RULES: tuple[tuple[str, Spec], ...] = (
+  (r"\b(query|key|value)/kernel$", ("fsdp", "tensor", None)),  # D heads d
+  (r"\b(query|key|value)/bias$", ("tensor", None)),  # heads d
+  (r"\bout/kernel$", ("tensor", None, "fsdp")),  # heads d D
+  (r"(\b|_)(up|modulation)/kernel$", ("fsdp", "tensor")),  # D hidden
+  (r"(\b|_)down/kernel$", ("tensor", "fsdp")),  # hidden D
+  (r"(\b|_)embed/kernel$", (None, "fsdp")),  # in D
+  (r"\bhead/kernel$", ("fsdp", None)),  # D out
+  (r"\b(scene_tokens|null_tokens|pos_embed)$", (None, "fsdp")),  # N D
+  (r"\b(scale|bias|step|count)$", ()),  # small: replicated
+  (r"", ()),
+)
+
+# Logical axes of activations -> mesh axes.
+ACTIVATION_RULES: dict[str, tuple[str, ...]] = {
+  "batch": BATCH_AXES,
+  "length": ("sequence",),
+  "heads": ("tensor",),
+  "width": ("tensor",),
+}
+
+
+def path_name(path: Any) -> str:
+  """Key path of a pytree leaf as 'decoder/blocks/mlp/up/kernel'."""
+  return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def rule_of(path: str) -> int:
+  """Index in PARAM_RULES of the rule that a path matches."""
+  return next(
+    i for i, (regex, _) in enumerate(PARAM_RULES) if re.search(regex, path)
+  )
+
+
+def fit(spec: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> P:
+  """Right-aligns spec to shape; drops axes that do not divide a dimension.
+
+  Leading dimensions that the spec does not name (the depth of scanned
+  layers) stay whole.
+  """
+  spec = tuple(spec)[max(0, len(spec) - len(shape)) :]
+  spec = (None,) * (len(shape) - len(spec)) + spec
+  return P(
+    *(
+      axis if axis and size % mesh.shape[axis] == 0 else None
+      for axis, size in zip(spec, shape, strict=True)
+    )
+  )
+
+
+def param_shardings(tree: Any, mesh: Mesh) -> Any:
+  """NamedSharding of every leaf of a tree of (abstract) arrays, by its path."""
+
+  def place(path: Any, leaf: Any) -> NamedSharding:
+    spec = PARAM_RULES[rule_of(path_name(path))][1]
+    return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
+
+  return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+  """The leading axis over data and fsdp, everything else whole."""
+  return NamedSharding(mesh, P(BATCH_AXES))
+
+
+def loader_shard(mesh: Mesh) -> tuple[int, int]:
+  """(index, count) of the share of the global batch this process must load.
+
+  Processes that differ only along tensor or sequence load the same share.
+  """
+  ways = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+  index_map = batch_sharding(mesh).addressable_devices_indices_map((ways,))
+  starts = {(index[0].start or 0) for index in index_map.values() if index}
+  if ways % len(starts) or max(starts) - min(starts) >= len(starts):
+    raise InputError(
+      "config: mesh: a process holds scattered parts of the batch; make data"
+      " * fsdp a multiple of the number of processes, or the other way round"
+    )
+  return min(starts) // len(starts), ways // len(starts)
+
+
+def put_batch(batch: Any, mesh: Mesh) -> Any:
+  """Host-local arrays [b ...] of each process -> global arrays [B ...].
+
+  Raises:
+    InputError: the global batch does not divide over the data and fsdp axes.
+  """
+  sharding = batch_sharding(mesh)
+  ways = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+  _, count = loader_shard(mesh)
+
+  def put(leaf: Any) -> Array:
+    total = leaf.shape[0] * count
+    if total % ways:
+      raise InputError(
+        f"config: data.batch_size: {total} examples do not divide over {ways}"
+        " devices of mesh axes data x fsdp; use a multiple"
+      )
+    return jax.make_array_from_process_local_data(
+      sharding, leaf, (total, *leaf.shape[1:])
+    )
+
+  return jax.tree.map(put, batch)
+
+
+def constrain(x: Array, *logical: str | None) -> Array:
+  """Pins an activation to the mesh by logical axis names, one per dimension.
+
+  Does nothing without a mesh (jax.set_mesh). A dimension that its mesh axes
+  do not divide stays unconstrained, as do axes under manual control of an
+  enclosing jax.shard_map.
+
+  Args:
+    x: an array.
+    *logical: "batch", "length", "heads", "width" or None for each dimension.
+
+  Returns:
+    x.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty:
+    return x
+  if len(logical) != x.ndim:
+    raise ValueError(f"{len(logical)} names for an array of shape {x.shape}")
+  automatic = {
+    name
+    for name, kind in zip(mesh.axis_names, mesh.axis_types, strict=True)
+    if kind == AxisType.Auto
+  }
+
+  def axes(name: str | None, size: int) -> Any:
+    if name is None:
+      return None
+    names = tuple(a for a in ACTIVATION_RULES[name] if a in automatic)
+    ways = math.prod(mesh.shape[a] for a in names)
+    return names if ways > 1 and size % ways == 0 else P.UNCONSTRAINED
+
+  spec = [axes(n, size) for n, size in zip(logical, x.shape, strict=True)]
+  if all(entry is None or entry is P.UNCONSTRAINED for entry in spec):
+    return x
+  return jax.lax.with_sharding_constraint(x, P(*spec))
+
+
+def unmatched_large(tree: Any, bytes: int = 1 << 20) -> list[str]:
+  """Paths of leaves over `bytes` that only the catch-all rule matches."""
+  return [
+    path_name(path)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    if leaf.size * leaf.dtype.itemsize > bytes
+    and rule_of(path_name(path)) == len(PARAM_RULES) - 1
+  ]
+
+
+def unused_rules(tree: Any) -> list[str]:
+  """Regexes of the table, but the catch-all, that no leaf's path matches."""
+  used = {
+    rule_of(path_name(path))
+    for path, _ in jax.tree_util.tree_leaves_with_path(tree)
+  }
+  return [
+    regex for i, (regex, _) in enumerate(PARAM_RULES[:-1]) if i not in used
+  ]

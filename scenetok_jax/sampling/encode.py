@@ -1,0 +1,38 @@
+"""Posed images to scene tokens."""
+
+from typing import Any
+
+import jax
+
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.sampling.system import System, encode_views
+from scenetok_jax.tokenizer.perceiver import noise_like, sample
+from scenetok_jax.types import Array, Views
+
+
+def encode(
+  system: System,
+  params: Any,
+  context: Views,
+  reference: Array,
+  key: Array | None,
+) -> Array:
+  """Context views [B V] -> scene tokens [B N C] float32.
+
+  Args:
+    system: the networks.
+    params: {"tokenizer": ...}.
+    context: images and absolute cameras.
+    reference: [B 4 4] camera-to-world that the tokens are relative to; the
+      middle context view in tests (release).
+    key: draws the posterior sample; None uses the mean.
+  """
+  codec_key, token_key = (None, None) if key is None else jax.random.split(key)
+  latents = encode_views(system.context_codec, context, codec_key)
+  posterior = system.tokenizer.apply(
+    {"params": params["tokenizer"]},
+    latents,
+    relative_to(context.cameras, reference),
+  )
+  noise = None if token_key is None else noise_like(token_key, posterior)
+  return sample(posterior, noise)

@@ -1,0 +1,154 @@
+"""Stage 2: SceneGen trained on the tokens of a frozen tokenizer."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from scenetok_jax.flow import path
+from scenetok_jax.flow.losses import flow_loss
+from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.sampling.system import System, encode_views, init_generator
+from scenetok_jax.tokenizer.perceiver import sample
+from scenetok_jax.train.task import StepLoss, Task
+from scenetok_jax.types import Array, Cameras, SceneBatch
+
+
+@flax.struct.dataclass
+class Draws:
+  """Every random number of a stage-2 step.
+
+  posterior_noise, noise: [B N C]. levels: [B] in [0, 1].
+  visible: [B V] bool, conditioning views that are shown.
+  drop_cameras, drop_anchors: [B] bool, whole camera embeddings dropped.
+  """
+
+  posterior_noise: Array
+  noise: Array
+  levels: Array
+  visible: Array
+  drop_cameras: Array
+  drop_anchors: Array
+
+
+@flax.struct.dataclass
+class Example:
+  """Normalised latents with absolute cameras: what the loss reads."""
+
+  context: Array
+  context_cameras: Cameras
+  condition: Array
+  condition_cameras: Cameras
+
+
+def visible_views(
+  uniforms: Array, keep_probability: float, hidden: Array
+) -> Array:
+  """uniforms [B V], hidden [B] -> bool [B V].
+
+  View 0 is always shown, the others with keep_probability; a hidden scene
+  shows none (unconditional training).
+  """
+  visible = (uniforms < keep_probability).at[:, 0].set(True)
+  return visible & ~hidden[:, None]
+
+
+def draw(
+  config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
+) -> Draws:
+  """Draws for one batch; tokens is (N, C)."""
+  keys = jax.random.split(key, 7)
+  options = config.generation
+  batch, views = example.condition.shape[:2]
+  levels = sample_noise_levels(
+    keys[2], batch, 1, weighting=options.weighting, shift=options.shift
+  )
+  hidden = jax.random.bernoulli(
+    keys[4], options.unconditional_probability, (batch,)
+  )
+
+  def drop(key: Array) -> Array:
+    return jax.random.bernoulli(key, options.camera_dropout, (batch,))
+
+  return Draws(
+    posterior_noise=jax.random.normal(keys[0], (batch, *tokens)),
+    noise=jax.random.normal(keys[1], (batch, *tokens)),
+    levels=levels[:, 0],
+    visible=visible_views(
+      jax.random.uniform(keys[3], (batch, views)),
+      options.keep_probability,
+      hidden,
+    ),
+    drop_cameras=drop(keys[5]),
+    drop_anchors=drop(keys[6]),
+  )
+
+
+def loss_from_draws(
+  system: System,
+  config: ConfigDict,
+  params: Any,
+  frozen: Any,
+  example: Example,
+  draws: Draws,
+) -> StepLoss:
+  """The stage-2 loss as a function of its draws (docs/architecture.md).
+
+  All poses are relative to conditioning view 0; the anchors are the context
+  cameras; tokens are sampled from the frozen tokenizer and scaled.
+  """
+  assert system.generator is not None
+  reference = example.condition_cameras.extrinsics[:, 0]  # [B 4 4]
+  context_cameras = relative_to(example.context_cameras, reference)
+  posterior = system.tokenizer.apply(
+    {"params": frozen["tokenizer"]}, example.context, context_cameras
+  )
+  tokens = sample(posterior, draws.posterior_noise)
+  tokens = jax.lax.stop_gradient(tokens) * config.generation.scale_factor
+  levels = jnp.broadcast_to(draws.levels[:, None], tokens.shape[:2])  # [B N]
+  prediction = system.generator.apply(
+    {"params": params["generator"]},
+    path.interpolate(tokens, draws.noise, levels),
+    model_timestep(levels),
+    example.condition,
+    relative_to(example.condition_cameras, reference),
+    context_cameras,
+    draws.visible,
+    draws.drop_cameras,
+    draws.drop_anchors,
+  )
+  flow = flow_loss(prediction, path.velocity(tokens, draws.noise))
+  return StepLoss(flow, {"flow_loss": flow})
+
+
+def generator_task(
+  system: System, config: ConfigDict, tokenizer_params: Any
+) -> Task:
+  """Stage 2 as a Task; tokenizer_params are stage 1's, frozen."""
+  tokens = (system.tokenizer.num_tokens, system.tokenizer.token_channels)
+  anchors = config.data.num_context
+
+  def loss(
+    params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
+  ) -> StepLoss:
+    del step
+    assert batch.condition is not None
+    keys = jax.random.split(key, 3)
+    codec = system.context_codec
+    example = Example(
+      context=encode_views(codec, batch.context, keys[0]),
+      context_cameras=batch.context.cameras,
+      condition=encode_views(codec, batch.condition, keys[1]),
+      condition_cameras=batch.condition.cameras,
+    )
+    draws = draw(config, keys[2], example, tokens)
+    return loss_from_draws(system, config, params, frozen, example, draws)
+
+  return Task(
+    init=lambda key: init_generator(system, key, anchors),
+    loss=loss,
+    frozen={"tokenizer": tokenizer_params},
+  )

@@ -1,0 +1,254 @@
+"""The one training loop, for both stages."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import param_shardings, put_batch
+from scenetok_jax.train import gradients as grads_lib
+from scenetok_jax.train import workdir as workdir_lib
+from scenetok_jax.train.checkpoint import Checkpointer, restore_params
+from scenetok_jax.train.flops import count_flops
+from scenetok_jax.train.optimizer import (
+  Optimizer,
+  OptimizerConfig,
+  make_optimizer,
+)
+from scenetok_jax.train.peak import measured_matmul_peak
+from scenetok_jax.train.state import (
+  TrainState,
+  abstract,
+  apply_gradients,
+  create,
+)
+from scenetok_jax.train.task import Task
+from scenetok_jax.train.writer import MetricWriter
+from scenetok_jax.types import Array, SceneBatch
+
+
+class DataIterator(Protocol):
+  """What the loop needs of a data stream."""
+
+  def __next__(self) -> SceneBatch: ...
+
+  def get_state(self) -> dict[str, int]: ...
+
+  def set_state(self, state: dict[str, int]) -> None: ...
+
+
+Evaluate = Callable[[Any, int], dict[str, float]]
+
+
+def optimizer_of(config: ConfigDict) -> Optimizer:
+  """The optimizer of a configuration."""
+  fields = dict(config.optimizer)
+  fields["milestones"] = tuple(fields["milestones"])
+  frozen: tuple[tuple[str, int], ...] = ()
+  if config.stage == "tokenizer":
+    frozen = (("tokenizer", config.train.freeze_after),)
+  return make_optimizer(OptimizerConfig(**fields, frozen=frozen))
+
+
+def make_step(
+  task: Task, optimizer: Optimizer, accumulate: int = 1
+) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
+  """(state, frozen, batch, key) -> (state, metrics); pure, not yet jitted.
+
+  Every draw comes from fold_in(key, state.step), so a resumed run draws the
+  same numbers.
+  """
+
+  def step(
+    state: TrainState, frozen: Any, batch: SceneBatch, key: Array
+  ) -> tuple[TrainState, dict[str, Array]]:
+    def mean_loss(
+      params: Any, batch: SceneBatch, key: Array
+    ) -> tuple[Array, dict[str, Array]]:
+      out = task.loss(params, frozen, batch, key, state.step)
+      means = {name: jnp.mean(x) for name, x in out.metrics.items()}
+      loss = jnp.mean(out.loss)
+      return loss, {"loss": loss, **means}
+
+    def value_and_grad(
+      params: Any, batch: SceneBatch, key: Array
+    ) -> tuple[Any, Any]:
+      gradient = jax.value_and_grad(mean_loss, has_aux=True)
+      (_, metrics), grads = gradient(params, batch, key)
+      return metrics, grads
+
+    metrics, grads = grads_lib.accumulate(
+      value_and_grad,
+      state.params,
+      batch,
+      jax.random.fold_in(key, state.step),
+      accumulate,
+    )
+    state, optimizer_metrics = apply_gradients(state, grads, optimizer)
+    return state, {**metrics, **optimizer_metrics}
+
+  return step
+
+
+def train(
+  config: ConfigDict,
+  workdir: str,
+  task: Task,
+  open_data: Callable[[], DataIterator],
+  evaluate: Evaluate | None = None,
+) -> TrainState:
+  """Trains to config.train.total_steps, resuming whatever workdir holds.
+
+  Args:
+    config: the run's configuration.
+    workdir: checkpoints, metrics and config.json live here.
+    task: the stage.
+    open_data: opens the batch stream at its start.
+    evaluate: (params, step) -> scores to log, every train.eval_every steps.
+
+  Returns:
+    The final state.
+
+  Raises:
+    InputError: a workdir of another config, in use, or unreadable.
+  """
+  mesh = make_mesh(dict(config.mesh))
+  optimizer = optimizer_of(config)
+  init_key, step_key = jax.random.split(jax.random.key(config.seed))
+  options = config.train
+  with (
+    jax.set_mesh(mesh),
+    workdir_lib.lock(workdir),
+    StopRequest() as stop,
+    contextlib.ExitStack() as stack,
+  ):
+    workdir_lib.check_config(workdir, config.to_dict())
+    data = open_data()
+    checkpointer = stack.enter_context(
+      Checkpointer(workdir, options.checkpoint_every, options.checkpoint_keep)
+    )
+    state = _start(config, task, optimizer, init_key, mesh, checkpointer, data)
+    frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
+    step_fn = make_step(task, optimizer, options.accumulate)
+    start = int(state.step)
+    writer = stack.enter_context(
+      MetricWriter(
+        workdir,
+        options.total_steps,
+        start,
+        batch_size=config.data.batch_size,
+        step_flops=_step_flops(step_fn, state, frozen, data, step_key),
+        peak_flops=measured_matmul_peak(config.dtype) * mesh.size,
+      )
+    )
+    step_fn = jax.jit(
+      step_fn,
+      donate_argnums=0,
+      out_shardings=(param_shardings(state, mesh), None),
+    )
+    logged: tuple[int, dict[str, Array]] | None = None
+    for step in range(start + 1, options.total_steps + 1):
+      batch = put_batch(next(data), mesh)
+      state, metrics = step_fn(state, frozen, batch, step_key)
+      # One step late: reading these would wait for the step just dispatched.
+      _log(writer, logged)
+      logged = (step, metrics) if _due(step, options, "log_every") else None
+      last = stop.requested or step == options.total_steps
+      if evaluate is not None and _due(step, options, "eval_every"):
+        _log(writer, logged)
+        logged = None
+        with writer.pause():
+          writer.write_eval(step, evaluate(averaged(state), step))
+      checkpointer.save(
+        step, state, data.get_state(), config.to_dict(), force=last
+      )
+      if stop.requested:
+        break
+    _log(writer, logged)
+    checkpointer.wait()
+    return state
+
+
+def averaged(state: TrainState) -> Any:
+  """The parameters to evaluate: the moving average where there is one."""
+  return state.params if state.ema is None else state.ema
+
+
+def _start(
+  config: ConfigDict,
+  task: Task,
+  optimizer: Optimizer,
+  key: Array,
+  mesh: jax.sharding.Mesh,
+  checkpointer: Checkpointer,
+  data: DataIterator,
+) -> TrainState:
+  """Where a run starts, and the stream with it.
+
+  1. its own workdir, exactly where it stopped;
+  2. config.restore, the parameters of another run;
+  3. scratch.
+  """
+  if checkpointer.latest_step() is not None:
+    target = abstract(task.init, optimizer, key, mesh)
+    state, data_state = checkpointer.restore(target)
+    data.set_state(data_state)
+    return state
+  state = create(task.init, optimizer, key, mesh)
+  if config.restore:
+    params = restore_params(config.restore, target=state.params, mesh=mesh)
+    state = state.replace(params=params)
+  return state
+
+
+def _step_flops(
+  step: Callable[..., Any],
+  state: TrainState,
+  frozen: Any,
+  data: DataIterator,
+  key: Array,
+) -> float:
+  """FLOPs of one step; the batch that shows the shapes is put back."""
+  before = data.get_state()
+  batch = next(data)
+  data.set_state(before)
+  return count_flops(step, state, frozen, batch, key) * jax.process_count()
+
+
+def _due(step: int, options: ConfigDict, field: str) -> bool:
+  every = options[field]
+  return every > 0 and (step % every == 0 or step == options.total_steps)
+
+
+def _log(
+  writer: MetricWriter, logged: tuple[int, dict[str, Array]] | None
+) -> None:
+  if logged is not None:
+    writer.write(*logged)
+
+
+class StopRequest:
+  """SIGTERM asks for a last checkpoint instead of killing the run."""
+
+  def __init__(self) -> None:
+    self.requested = False
+    self._previous: Any = None
+
+  def __enter__(self) -> Self:
+    # Signals reach only the main thread; elsewhere nothing can be caught.
+    if threading.current_thread() is threading.main_thread():
+      self._previous = signal.signal(signal.SIGTERM, self._request)
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    if self._previous is not None:
+      signal.signal(signal.SIGTERM, self._previous)
+
+  def _request(self, *_: object) -> None:
+    self.requested = True

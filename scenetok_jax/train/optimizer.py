@@ -1,0 +1,253 @@
+"""AdamW with the release's schedules, skip rules, freezing and EMA."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from scenetok_jax.parallel.rules import path_name
+from scenetok_jax.train import gradients as grads_lib
+from scenetok_jax.types import Array, InputError
+
+SCHEDULES = ("steps", "cosine", "constant")
+SKIP_RULES = ("zero", "freeze", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+  """Everything that decides an optimiser step.
+
+  learning_rate: peak rate, reached after warmup_steps steps of a linear
+    warm-up from warmup_start * learning_rate.
+  schedule: "steps" multiplies by gamma at each milestone, counted from the
+    end of the warm-up; "cosine" falls to final_fraction of the peak at
+    decay_steps (counted from step 0); "constant".
+  skip: "zero" turns all gradients to zero when one is not finite or the mean
+    over parameter tensors of the L2 norms exceeds skip_threshold (AdamW still
+    steps: moments decay, weight decay applies; release, stage 1); "freeze"
+    changes nothing when one is not finite (release, stage 2); "none".
+  clip_norm: largest global L2 norm, 0 for no clipping.
+  frozen: (path prefix, first step) of sub-trees that are left exactly as they
+    are from that step on; a negative step means never.
+  ema_decay: decay of the parameters' moving average, 0 for none.
+  """
+
+  learning_rate: float = 1e-4
+  schedule: str = "steps"
+  warmup_steps: int = 2000
+  warmup_start: float = 5e-4
+  milestones: tuple[int, ...] = ()
+  gamma: float = 0.4
+  decay_steps: int = 0
+  final_fraction: float = 0.0
+  beta1: float = 0.9
+  beta2: float = 0.999
+  epsilon: float = 1e-8
+  weight_decay: float = 0.01
+  clip_norm: float = 0.0
+  skip: str = "none"
+  skip_threshold: float = 1.0
+  frozen: tuple[tuple[str, int], ...] = ()
+  ema_decay: float = 0.0
+
+  def __post_init__(self) -> None:
+    _check_choice("schedule", self.schedule, SCHEDULES)
+    _check_choice("skip", self.skip, SKIP_RULES)
+    if self.schedule == "cosine" and self.decay_steps <= self.warmup_steps:
+      raise InputError(
+        f"optimizer.decay_steps: {self.decay_steps} is not after the warm-up"
+        f" of {self.warmup_steps} steps; set it to the total number of steps"
+      )
+
+
+class Update(NamedTuple):
+  """Result of one optimiser step; metrics are float32 or bool scalars.
+
+  metrics: learning_rate, grad_norm (before skipping and clipping),
+    mean_tensor_norm, grads_finite, skipped.
+  """
+
+  params: Any
+  opt_state: Any
+  metrics: dict[str, Array]
+
+
+class Optimizer(NamedTuple):
+  """init(params) -> opt_state; update(...) -> Update, see make_optimizer."""
+
+  init: Callable[[Any], Any]
+  update: Callable[..., Update]
+  config: OptimizerConfig
+
+
+def learning_rate(config: OptimizerConfig) -> Callable[[Array], Array]:
+  """The rate used by optimiser step k (int []), float32 []."""
+
+  def decay(step: Array) -> Array:
+    since = step - config.warmup_steps
+    if config.schedule == "steps":
+      passed = sum((since >= m).astype(jnp.float32) for m in config.milestones)
+      return jnp.power(config.gamma, jnp.asarray(passed, jnp.float32))
+    if config.schedule == "cosine":
+      span = config.decay_steps - config.warmup_steps
+      done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
+      cosine = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+      return config.final_fraction + (1.0 - config.final_fraction) * cosine
+    return jnp.ones((), jnp.float32)
+
+  def rate(step: Array) -> Array:
+    step = jnp.asarray(step)
+    ramp = step.astype(jnp.float32) / max(config.warmup_steps, 1)
+    warm = config.warmup_start + (1.0 - config.warmup_start) * ramp
+    factor = jnp.where(step < config.warmup_steps, warm, decay(step))
+    return config.learning_rate * factor
+
+  return rate
+
+
+def make_optimizer(
+  config: OptimizerConfig,
+  grouping: grads_lib.Grouping = grads_lib.reference_group,
+) -> Optimizer:
+  """AdamW as a pair of pure functions.
+
+  update(gradients, opt_state, params, step, absent=None): step is the int32
+  count of finished optimiser steps. absent maps path prefixes to bool [] for
+  sub-trees that this step's loss did not use: they are left alone and left
+  out of the norms, as PyTorch leaves parameters without a gradient.
+
+  Order (release): skip rule, clip by global norm, AdamW. Bias correction
+  counts the steps taken by the whole optimiser, not by each sub-tree.
+
+  Args:
+    config: the settings.
+    grouping: which parameters form one tensor for the skip rule's mean.
+
+  Returns:
+    An Optimizer.
+  """
+  adam = optax.scale_by_adam(
+    b1=config.beta1, b2=config.beta2, eps=config.epsilon
+  )
+  rate = learning_rate(config)
+
+  def update(
+    gradients: Any,
+    opt_state: Any,
+    params: Any,
+    step: Array,
+    absent: Mapping[str, Array] | None = None,
+  ) -> Update:
+    idle = _idle(config, params, step, absent or {})
+    gradients = jax.tree.map(_zero_if, idle, gradients)
+    norm = grads_lib.global_norm(gradients)
+    finite = grads_lib.all_finite(gradients)
+    mean_norm = _mean_tensor_norm(gradients, idle, grouping)
+    skipped = _skipped(config, finite, mean_norm)
+    # A skipped step must not let NaN reach the moments.
+    gradients = jax.tree.map(lambda g: _zero_if(skipped, g), gradients)
+    if config.clip_norm > 0:
+      kept_norm = jnp.where(skipped, 0.0, norm)
+      gradients = grads_lib.clip(gradients, kept_norm, config.clip_norm)
+    direction, new_state = adam.update(gradients, opt_state, params)
+    lr = rate(step)
+    new_params = jax.tree.map(
+      lambda p, d: p * (1.0 - lr * config.weight_decay) - lr * d,
+      params,
+      direction,
+    )
+    hold = skipped if config.skip == "freeze" else jnp.zeros((), bool)
+    keep = jax.tree.map(lambda i: i | hold, idle)
+    new_state = new_state._replace(
+      count=jnp.where(hold, opt_state.count, new_state.count),
+      mu=jax.tree.map(jnp.where, keep, opt_state.mu, new_state.mu),
+      nu=jax.tree.map(jnp.where, keep, opt_state.nu, new_state.nu),
+    )
+    metrics = {
+      "learning_rate": lr,
+      "grad_norm": norm,
+      "mean_tensor_norm": mean_norm,
+      "grads_finite": finite,
+      "skipped": skipped,
+    }
+    params = jax.tree.map(jnp.where, keep, params, new_params)
+    return Update(params, new_state, metrics)
+
+  return Optimizer(adam.init, update, config)
+
+
+def update_average(average: Any, params: Any, decay: float) -> Any:
+  """Exponential moving average of the parameters after a step."""
+  return jax.tree.map(
+    lambda a, p: decay * a + (1.0 - decay) * p, average, params
+  )
+
+
+def _idle(
+  config: OptimizerConfig,
+  params: Any,
+  step: Array,
+  absent: Mapping[str, Array],
+) -> Any:
+  """Tree of bool []: parameters that this step must not touch."""
+  rules = [
+    (prefix, jnp.asarray(step) >= first)
+    for prefix, first in config.frozen
+    if first >= 0
+  ]
+  rules += [(prefix, jnp.asarray(flag)) for prefix, flag in absent.items()]
+  used = set()
+
+  def flag(path: Any, _: Array) -> Array:
+    name, result = path_name(path), jnp.zeros((), bool)
+    for prefix, condition in rules:
+      if name == prefix or name.startswith(prefix + "/"):
+        used.add(prefix)
+        result = result | condition
+    return result
+
+  tree = jax.tree_util.tree_map_with_path(flag, params)
+  for prefix, _ in rules:
+    if prefix not in used:
+      raise InputError(
+        f"optimizer.frozen: no parameter lies below {prefix!r}; the top-level"
+        f" names are {sorted(params)}"
+      )
+  return tree
+
+
+def _mean_tensor_norm(
+  gradients: Any, idle: Any, grouping: grads_lib.Grouping
+) -> Array:
+  """Mean over the active tensors of their L2 norms."""
+  norms = grads_lib.tensor_norms(gradients, grouping)
+  active = {
+    grouping(path_name(path))[0]: ~flag
+    for path, flag in jax.tree_util.tree_leaves_with_path(idle)
+  }
+  total = sum(norms[name].sum() * active[name] for name in norms)
+  count = sum(norms[name].size * active[name] for name in norms)
+  return total / jnp.maximum(count, 1)
+
+
+def _skipped(config: OptimizerConfig, finite: Array, mean: Array) -> Array:
+  if config.skip == "zero":
+    return ~finite | (mean > config.skip_threshold)
+  if config.skip == "freeze":
+    return ~finite
+  return jnp.zeros((), bool)
+
+
+def _zero_if(flag: Array, x: Array) -> Array:
+  return jnp.where(flag, jnp.zeros_like(x), x)
+
+
+def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+  if value not in choices:
+    raise InputError(
+      f"optimizer.{field}: {value!r} is unknown; use one of"
+      f" {', '.join(choices)}"
+    )

@@ -1,0 +1,112 @@
+"""The training state, its creation on a mesh and its update."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.parallel.rules import param_shardings
+from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.train.optimizer import Optimizer, update_average
+from scenetok_jax.types import Array
+
+
+@flax.struct.dataclass
+class TrainState:
+  """All that a checkpoint's arrays hold.
+
+  step: int32 [], finished optimiser steps.
+  params, ema: parameter trees, float32; ema is None without averaging.
+  opt_state: the optimiser's moments.
+  """
+
+  step: Array
+  params: Any
+  opt_state: Any
+  ema: Any = None
+
+
+def _builder(
+  init: Callable[[Array], Any], optimizer: Optimizer
+) -> Callable[[Array], TrainState]:
+  def build(key: Array) -> TrainState:
+    params = init(key)
+    average = optimizer.config.ema_decay > 0
+    return TrainState(
+      step=jnp.zeros((), jnp.int32),
+      params=params,
+      opt_state=optimizer.init(params),
+      # A copy: two leaves must never share a donated buffer.
+      ema=jax.tree.map(jnp.copy, params) if average else None,
+    )
+
+  return build
+
+
+def abstract(
+  init: Callable[[Array], Any],
+  optimizer: Optimizer,
+  key: Array,
+  mesh: jax.sharding.Mesh,
+) -> TrainState:
+  """Shapes, dtypes and shardings of the state, without computing it."""
+  shapes = jax.eval_shape(_builder(init, optimizer), key)
+  return jax.tree.map(
+    lambda x, sharding: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=sharding
+    ),
+    shapes,
+    param_shardings(shapes, mesh),
+  )
+
+
+def create(
+  init: Callable[[Array], Any],
+  optimizer: Optimizer,
+  key: Array,
+  mesh: jax.sharding.Mesh,
+) -> TrainState:
+  """A fresh state; every leaf comes out of one jitted function, sharded.
+
+  Args:
+    init: key -> parameters (nested dict).
+    optimizer: see make_optimizer.
+    key: random key.
+    mesh: the mesh whose rule table places the leaves.
+
+  Returns:
+    The state at step 0.
+  """
+  build = _builder(init, optimizer)
+  shardings = param_shardings(jax.eval_shape(build, key), mesh)
+  options = quick_compile_options(mesh.devices.flat[0].platform)
+  return jax.jit(build, out_shardings=shardings, compiler_options=options)(key)
+
+
+def apply_gradients(
+  state: TrainState,
+  gradients: Any,
+  optimizer: Optimizer,
+  absent: Mapping[str, Array] | None = None,
+) -> tuple[TrainState, dict[str, Array]]:
+  """One optimiser step.
+
+  Args:
+    state: state before the step.
+    gradients: tree like state.params.
+    optimizer: see make_optimizer.
+    absent: path prefixes of sub-trees without a gradient in this step.
+
+  Returns:
+    (state with step + 1, the optimiser's metrics).
+  """
+  new = optimizer.update(
+    gradients, state.opt_state, state.params, state.step, absent
+  )
+  ema = state.ema
+  if ema is not None:
+    ema = update_average(ema, new.params, optimizer.config.ema_decay)
+  state = TrainState(state.step + 1, new.params, new.opt_state, ema)
+  return state, new.metrics

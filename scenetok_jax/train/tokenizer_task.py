@@ -1,0 +1,132 @@
+"""Stage 1: tokenizer and renderer trained together on the flow loss."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from scenetok_jax.flow import path
+from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
+from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.sampling.system import System, encode_views, init_stage1
+from scenetok_jax.tokenizer.perceiver import sample
+from scenetok_jax.train.task import StepLoss, Task
+from scenetok_jax.types import Array, Cameras, SceneBatch
+
+
+@flax.struct.dataclass
+class Draws:
+  """Every random number of a stage-1 step.
+
+  reference: [B] int, the context view that poses are relative to.
+  unconditional: [] bool, trains the null token on the whole batch.
+  posterior_noise: [B N C]. levels: [B L] in [0, 1]. noise: [B L h w C].
+  """
+
+  reference: Array
+  unconditional: Array
+  posterior_noise: Array
+  levels: Array
+  noise: Array
+
+
+@flax.struct.dataclass
+class Example:
+  """Normalised latents with absolute cameras: what the loss reads."""
+
+  context: Array
+  context_cameras: Cameras
+  target: Array
+  target_cameras: Cameras
+
+
+def draw(
+  config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
+) -> Draws:
+  """Draws for one batch; tokens is (N, C)."""
+  keys = jax.random.split(key, 5)
+  batch, latents = example.target.shape[:2]
+  views = example.context.shape[1]
+  return Draws(
+    reference=jax.random.randint(keys[0], (batch,), 0, views),
+    unconditional=jax.random.bernoulli(
+      keys[1], config.train.unconditional_probability
+    ),
+    posterior_noise=jax.random.normal(keys[2], (batch, *tokens)),
+    levels=sample_noise_levels(keys[3], batch, latents, **config.flow),
+    noise=jax.random.normal(keys[4], example.target.shape),
+  )
+
+
+def loss_from_draws(
+  system: System,
+  config: ConfigDict,
+  params: Any,
+  example: Example,
+  draws: Draws,
+  step: Array,
+) -> StepLoss:
+  """The stage-1 loss as a function of its draws (docs/architecture.md).
+
+  loss = mean (velocity error)^2 + KL weight * KL, per scene. From
+  train.freeze_after on, the tokenizer gets no gradient and the KL term ends.
+  """
+  batch = jnp.arange(draws.reference.shape[0])
+  reference = jnp.asarray(example.context_cameras.extrinsics)[
+    batch, draws.reference
+  ]  # [B 4 4]
+  posterior = system.tokenizer.apply(
+    {"params": params["tokenizer"]},
+    example.context,
+    relative_to(example.context_cameras, reference),
+  )
+  after = config.train.freeze_after
+  frozen = (step >= after) if after >= 0 else jnp.asarray(False)
+  tokens = sample(posterior, draws.posterior_noise)
+  tokens = jnp.where(frozen, jax.lax.stop_gradient(tokens), tokens)
+  x_t = path.interpolate(example.target, draws.noise, draws.levels)
+  prediction = system.decoder.apply(
+    {"params": params["decoder"]},
+    x_t,
+    model_timestep(draws.levels),
+    relative_to(example.target_cameras, reference),
+    tokens,
+    draws.unconditional if system.decoder.null_token else False,
+  )
+  flow = flow_loss(prediction, path.velocity(example.target, draws.noise))
+  if posterior.logvar is None:
+    return StepLoss(flow, {"flow_loss": flow})
+  kl = kl_divergence(posterior)
+  weight = kl_weight(step, config.train.kl_weights, config.train.kl_schedule)
+  trained = ~(frozen | draws.unconditional)
+  # A zero weight must also silence an infinite KL, hence where.
+  term = jnp.where(trained & (weight > 0), weight * kl, 0.0)
+  return StepLoss(flow + term, {"flow_loss": flow, "kl": kl})
+
+
+def tokenizer_task(system: System, config: ConfigDict) -> Task:
+  """Stage 1 as a Task."""
+  tokens = (system.tokenizer.num_tokens, system.tokenizer.token_channels)
+  if config.train.unconditional_probability and not system.decoder.null_token:
+    raise ValueError(
+      "train.unconditional_probability needs decoder.null_token=True"
+    )
+
+  def loss(
+    params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
+  ) -> StepLoss:
+    del frozen
+    context_key, target_key, draw_key = jax.random.split(key, 3)
+    example = Example(
+      context=encode_views(system.context_codec, batch.context, context_key),
+      context_cameras=batch.context.cameras,
+      target=encode_views(system.target_codec, batch.target, target_key),
+      target_cameras=batch.target.cameras,
+    )
+    draws = draw(config, draw_key, example, tokens)
+    return loss_from_draws(system, config, params, example, draws, step)
+
+  return Task(init=lambda key: init_stage1(system, key), loss=loss, frozen={})

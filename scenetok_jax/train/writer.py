@@ -1,0 +1,207 @@
+"""Metrics on the console, as JSON lines and, when clu imports, TensorBoard."""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, TextIO
+
+from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.workdir import make_folder, write_atomically
+
+TRAIN_FILE = "metrics.jsonl"
+EVAL_FILE = "eval.jsonl"
+
+
+class MetricWriter:
+  """Appends one line per logged step; silent in processes but the lead.
+
+  WORKDIR/metrics.jsonl holds the training steps, eval.jsonl evaluations. On
+  resume the lines of steps after start_step, and a line cut off by a kill,
+  are dropped, so the files become what an uninterrupted run would leave
+  (but for the timings).
+  """
+
+  def __init__(
+    self,
+    workdir: str | os.PathLike[str],
+    total_steps: int,
+    start_step: int = 0,
+    *,
+    batch_size: int = 0,
+    step_flops: float = 0.0,
+    peak_flops: float = 0.0,
+    stream: TextIO | None = None,
+    tensorboard: bool = True,
+  ) -> None:
+    """Opens the files.
+
+    Args:
+      workdir: the run's folder.
+      total_steps: last step, for the estimated time of arrival.
+      start_step: the restored step, 0 for a fresh run.
+      batch_size: global examples per step, for examples_per_second.
+      step_flops: FLOPs of one step, for flop_utilisation.
+      peak_flops: FLOP/s that step_flops are compared with.
+      stream: where console lines go, default standard output.
+      tensorboard: write event files too when clu's writer can be imported.
+    """
+    self._active = is_lead()
+    self._folder = pathlib.Path(workdir)
+    self._total, self._last_step = total_steps, start_step
+    self._batch, self._flops, self._peak = batch_size, step_flops, peak_flops
+    self._stream = stream or sys.stdout
+    self._last_time: float | None = None
+    self._files: dict[str, TextIO] = {}
+    self._board: Any = None
+    if self._active:
+      make_folder(self._folder)
+      for name in (TRAIN_FILE, EVAL_FILE):
+        _rewind(self._folder / name, start_step)
+        self._files[name] = open(self._folder / name, "a")  # noqa: SIM115
+      self._board = _tensorboard(self._folder) if tensorboard else None
+
+  def __enter__(self) -> Self:
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  def write(self, step: int, metrics: Mapping[str, Any]) -> None:
+    """Logs a training step: its metrics, speed and time to go.
+
+    The first step after a start has no timing: it would hold compilation.
+
+    Args:
+      step: number of finished steps.
+      metrics: scalars, among them loss, learning_rate and grad_norm.
+    """
+    if not self._active:
+      return
+    row = {"step": int(step)} | {k: _number(v) for k, v in metrics.items()}
+    row |= self._timing(step)
+    self._append(TRAIN_FILE, row)
+    print(console_line(row, self._total), file=self._stream, flush=True)
+
+  def write_eval(self, step: int, metrics: Mapping[str, Any]) -> None:
+    """Logs an evaluation made after `step` steps."""
+    if not self._active:
+      return
+    row = {"step": int(step)} | {k: _number(v) for k, v in metrics.items()}
+    self._append(EVAL_FILE, row)
+    parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
+    text = f"step {step:>7}  eval  {'  '.join(parts)}"
+    print(text, file=self._stream, flush=True)
+
+  @contextlib.contextmanager
+  def pause(self) -> Iterator[None]:
+    """Keeps evaluations and saves out of the step times."""
+    start = time.perf_counter()
+    yield
+    if self._last_time is not None:
+      self._last_time += time.perf_counter() - start
+
+  def close(self) -> None:
+    """Closes the files."""
+    for file in self._files.values():
+      file.close()
+    if self._board is not None:
+      self._board.close()
+
+  def _timing(self, step: int) -> dict[str, float]:
+    now, count = time.perf_counter(), step - self._last_step
+    before, self._last_time = self._last_time, now
+    self._last_step = step
+    if before is None or count < 1:
+      return {}
+    seconds = (now - before) / count
+    row = {"step_seconds": seconds}
+    if self._batch:
+      row["examples_per_second"] = self._batch / seconds
+    if self._flops and self._peak:
+      row["flop_utilisation"] = self._flops / seconds / self._peak
+    row["eta_seconds"] = seconds * max(self._total - step, 0)
+    return row
+
+  def _append(self, name: str, row: dict[str, Any]) -> None:
+    legal = {key: _legal(value) for key, value in row.items()}
+    self._files[name].write(json.dumps(legal, allow_nan=False) + "\n")
+    self._files[name].flush()
+    if self._board is not None:
+      scalars = {k: v for k, v in row.items() if isinstance(v, float)}
+      self._board.write_scalars(row["step"], scalars)
+
+
+def console_line(row: Mapping[str, Any], total_steps: int) -> str:
+  """One readable line for a row of metrics.jsonl."""
+  width = len(str(total_steps))
+  parts = [f"step {row['step']:>{width}}/{total_steps}"]
+  for key, label in (
+    ("loss", "loss"),
+    ("learning_rate", "lr"),
+    ("grad_norm", "grad"),
+  ):
+    if key in row:
+      parts.append(f"{label} {row[key]:.4g}")
+  if row.get("skipped"):
+    parts.append("SKIPPED")
+  if "step_seconds" in row:
+    parts.append(f"{row['step_seconds']:.3g} s/step")
+  if "examples_per_second" in row:
+    parts.append(f"{row['examples_per_second']:.3g} ex/s")
+  if "flop_utilisation" in row:
+    parts.append(f"{100 * row['flop_utilisation']:.0f}% of peak")
+  if "eta_seconds" in row:
+    parts.append(f"eta {_duration(row['eta_seconds'])}")
+  return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+  minutes, second = divmod(round(seconds), 60)
+  hours, minute = divmod(minutes, 60)
+  if hours:
+    return f"{hours}h{minute:02d}m"
+  return f"{minute}m{second:02d}s"
+
+
+def _number(value: Any) -> Any:
+  """Scalar arrays and numbers as float, int or bool; strings unchanged."""
+  value = value.item() if hasattr(value, "item") else value
+  return value
+
+
+def _legal(value: Any) -> Any:
+  """JSON has no NaN: non-finite floats become strings that float() reads."""
+  if isinstance(value, float) and not math.isfinite(value):
+    return str(value)
+  return value
+
+
+def _rewind(path: pathlib.Path, start_step: int) -> None:
+  """Drops lines after start_step and lines that were cut off."""
+  if not path.exists():
+    return
+  text = path.read_text()
+  kept = []
+  for line in text.splitlines():
+    try:
+      row = json.loads(line)
+    except json.JSONDecodeError:
+      continue
+    if isinstance(row, dict) and row.get("step", 0) <= start_step:
+      kept.append(line + "\n")
+  if "".join(kept) != text:
+    write_atomically(path, "".join(kept))
+
+
+def _tensorboard(folder: pathlib.Path) -> Any:
+  """clu's event writer, or None where TensorFlow is not installed."""
+  try:
+    from clu import metric_writers
+  except ImportError:
+    return None
+  return metric_writers.SummaryWriter(str(folder / "tensorboard"))

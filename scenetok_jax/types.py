@@ -1,0 +1,68 @@
+"""Named structs shared by every layer, with the glossary of axis letters.
+
+Axis letters used in every docstring of the package:
+  B batch, V views, T frames, L latents in time, H W pixels, h w latent grid,
+  C channels, N scene tokens, D width, R channels of a ray map.
+"""
+
+from typing import Any
+
+import flax.struct
+
+Array = Any  # jax.Array, np.ndarray or an abstract value with shape and dtype
+
+
+class InputError(ValueError):
+  """Bad user input; the message names the file, the field and the remedy.
+
+  Command-line entry points print it as one line and exit with code 2.
+  """
+
+
+@flax.struct.dataclass
+class Cameras:
+  """Posed pinhole cameras.
+
+  extrinsics: [..., V, 4, 4] float32 camera-to-world, OpenCV axes
+    (x right, y down, z forward).
+  intrinsics: [..., V, 3, 3] float32, fx and cx divided by the image width,
+    fy and cy by the image height.
+  """
+
+  extrinsics: Array
+  intrinsics: Array
+
+
+@flax.struct.dataclass
+class Views:
+  """Posed views: pixels, or the latents of a frozen codec.
+
+  images: uint8 [..., V, H, W, 3].
+  latents: [..., L, h, w, C] as the codec stores them (before scaling).
+  Exactly one of the two is present. There is one camera per frame, also when
+  a latent covers several frames.
+  """
+
+  cameras: Cameras
+  images: Array | None = None
+  latents: Array | None = None
+
+
+@flax.struct.dataclass
+class SceneBatch:
+  """One training or evaluation example, or a batch of them.
+
+  condition holds the posed views that SceneGen is conditioned on.
+  """
+
+  context: Views
+  target: Views
+  condition: Views | None = None
+
+
+@flax.struct.dataclass
+class Posterior:
+  """Diagonal Gaussian over scene tokens: mean, logvar [B N C]."""
+
+  mean: Array
+  logvar: Array

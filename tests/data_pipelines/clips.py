@@ -1,0 +1,123 @@
+"""Small posed clips and prepared data for the tests of this folder."""
+
+import functools
+import json
+
+import ml_collections
+import numpy as np
+from PIL import Image
+
+from data_pipelines import builders
+from scenetok_jax.types import Cameras
+
+
+def poses(frames: int, seed: int = 0) -> np.ndarray:
+  """Smooth path of OpenCV camera-to-world poses [T, 4, 4] that turns."""
+  rng = np.random.default_rng(seed)
+  angle = np.linspace(0, 0.11 * frames, frames) + rng.uniform(0, 6)
+  c2w = np.tile(np.eye(4), (frames, 1, 1))
+  c2w[:, 0, 0] = c2w[:, 2, 2] = np.cos(angle)
+  c2w[:, 0, 2], c2w[:, 2, 0] = np.sin(angle), -np.sin(angle)
+  c2w[:, :3, 3] = np.cumsum(rng.normal(0, 0.05, (frames, 3)), axis=0)
+  return c2w
+
+
+def clip(frames: int, size: int = 16, seed: int = 0) -> builders.RawScene:
+  """Smooth frames whose mean brightness tells their number apart."""
+  ramp = np.linspace(0, 40, size)
+  image = ramp[:, None, None] + ramp[None, :, None] + np.zeros(3)
+  level = 2 * np.arange(frames)[:, None, None, None] + seed % 7
+  intrinsics = np.array([[0.9, 0, 0.5], [0, 0.9, 0.5], [0, 0, 1]])
+  cameras = Cameras(
+    poses(frames, seed).astype(np.float32),
+    np.tile(intrinsics, (frames, 1, 1)).astype(np.float32),
+  )
+  return builders.RawScene((image + level).astype(np.uint8), cameras, "test")
+
+
+def plan(
+  scenes: int = 3,
+  frames: int = 20,
+  size: int = 16,
+  holdout: builders.Holdout | None = None,
+  image_format: str = "png",
+  split: str = "train",
+  strict: bool = False,
+) -> builders.Plan:
+  """Scenes "s0", "s1", ... of growing length."""
+  jobs = [
+    builders.Job(f"s{i}", functools.partial(clip, frames + i, size, i))
+    for i in range(scenes)
+  ]
+  recipe = builders.Recipe(
+    "test",
+    split,
+    {"scenes": scenes, "frames": frames, "size": size},
+    holdout or builders.Holdout(),
+    image_format,
+    strict,
+  )
+  return builders.Plan(recipe, jobs)
+
+
+def data_config(path, /, **changes) -> ml_collections.ConfigDict:
+  """The `data` section of a small configuration."""
+  config = ml_collections.ConfigDict(
+    {
+      "path": str(path),
+      "split": "train",
+      "batch_size": 4,
+      "workers": 0,
+      "cache": True,
+      "image_size": 16,
+      "frames_per_latent": 1,
+      "chunked": False,
+      "num_context": 3,
+      "num_targets": 4,
+      "num_conditions": 0,
+      "flip": False,
+      "view_sampler": {
+        "name": "unbounded",
+        "gap": 1,
+        "chunks": 2,
+        "chunk_probability": 0.5,
+        "context": "farthest_point",
+      },
+    }
+  )
+  config.update(changes)
+  return config
+
+
+def write_capture(
+  folder, frames: int = 6, width: int = 40, height: int = 30, scale: int = 2
+) -> dict:
+  """A nerfstudio capture: images/frame_N.png, w and h `scale` times larger.
+
+  Returns the transforms.json document that was written.
+  """
+  (folder / "images").mkdir(parents=True)
+  flip = np.diag([1.0, -1.0, -1.0, 1.0])
+  document = {
+    "w": width * scale,
+    "h": height * scale,
+    "fl_x": 50.0 * scale,
+    "fl_y": 52.0 * scale,
+    "cx": 19.0 * scale,
+    "cy": 16.0 * scale,
+    "frames": [],
+  }
+  for i, c2w in enumerate(poses(frames)):
+    name = f"images/frame_{i}.png"
+    level = np.full((height, width, 3), 20 * i, np.uint8)
+    level[:, : width // 2, 0] += 9
+    Image.fromarray(level).save(folder / name)
+    matrix = (c2w @ flip).tolist()
+    document["frames"].append({"file_path": name, "transform_matrix": matrix})
+  write_transforms(folder, document)
+  return document
+
+
+def write_transforms(folder, document: dict) -> None:
+  """(Over)writes a capture's transforms.json."""
+  (folder / "transforms.json").write_text(json.dumps(document))

@@ -1,0 +1,161 @@
+"""The renderer equals the reference, trains everywhere, shards neutrally."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scenetok_jax.convert import decoder_table, reference_config
+from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.types import Cameras
+from tests import networks
+from tests.goldens import assert_close, load_case
+
+TINY = RayConditionedDiT(
+  width=32,
+  depth=3,
+  heads=2,
+  rays=RaySpec(size=(8, 8), patch=4),
+  rope_latents=2,
+  null_token=True,
+  timestep_features=16,
+)
+INPUTS = (
+  networks.normals(1, 4, 2, 2, 2, 5),
+  np.array([[10.5, 999.0]] * 4, np.float32),
+  networks.cameras(2, 4, 8),
+  networks.normals(3, 4, 6, 3),
+)
+UNCONDITIONAL = {"unconditional": np.array([False, True, False, False])}
+
+
+@pytest.fixture(scope="module")
+def tiny():
+  """(parameters, (velocity, gradients)) on one device."""
+  params = networks.init(TINY, *INPUTS)
+  return params, networks.run(TINY, params, INPUTS, UNCONDITIONAL)
+
+
+@pytest.mark.parametrize(
+  "name",
+  [
+    "denoiser_videodc",
+    "denoiser_wan",
+    "denoiser_wan_force_incorrect",
+    "denoiser_patch2",
+    "denoiser_eps",
+  ],
+)
+def test_equals_the_reference(name):
+  case = load_case(name)
+  names = read_tensors(case.path / "weights.safetensors")
+  net = RayConditionedDiT(
+    **reference_config.decoder_fields(
+      case.config, null_token="denoiser.null_tokens" in names
+    )
+  )
+  params = None
+  for settings in case.config["runs"]:
+    arrays = case.run(settings["prefix"])
+    empty = (settings["batch"], *(case.config[k] for k in _TOKENS))
+    inputs = (
+      networks.channels_last(arrays["latents"]),
+      arrays["timestep"],
+      Cameras(arrays["extrinsics"], arrays["intrinsics"]),
+      arrays.get("tokens", np.zeros(empty, np.float32)),
+    )
+    if params is None:
+      params = networks.reference_params(
+        case, net, decoder_table.table(net), *inputs
+      )
+    null = settings["condition"].startswith("null")
+    velocity = networks.apply(net, params, *inputs, unconditional=null)
+    expected = case.run(settings["prefix"], "outputs")["pred"]
+    assert_close(velocity, networks.channels_last(expected))
+
+
+_TOKENS = ("num_scene_tokens", "cond_dim")
+
+
+def test_shape_and_dtype(tiny):
+  velocity = tiny[1][0]
+  assert velocity.shape == INPUTS[0].shape
+  assert velocity.dtype == np.float32
+  assert np.isfinite(velocity).all()
+
+
+def test_every_parameter_gets_a_gradient(tiny):
+  networks.assert_gradients(tiny[1][1])
+
+
+def test_sharding_changes_nothing(tiny):
+  params, expected = tiny
+  networks.assert_sharding_is_neutral(
+    TINY, params, INPUTS, UNCONDITIONAL, expected
+  )
+
+
+@pytest.mark.parametrize("remat", ["full", "dots"])
+def test_rematerialisation_changes_nothing(tiny, remat):
+  params, expected = tiny
+  net = dataclasses.replace(TINY, remat=remat)
+  found = networks.run(net, params, INPUTS, UNCONDITIONAL)
+  networks.assert_same(found, expected)
+
+
+def test_the_null_token_replaces_the_scene(tiny):
+  params, (velocity, _) = tiny
+  other = (*INPUTS[:3], networks.normals(9, *INPUTS[3].shape))
+  again = networks.run(TINY, params, other, UNCONDITIONAL)[0]
+  networks.assert_same(again[1], velocity[1], 1e-6)
+  assert np.abs(again[0] - velocity[0]).max() > 1e-3
+
+
+def test_unconditional_needs_a_null_token():
+  net = dataclasses.replace(TINY, null_token=False)
+  with pytest.raises(ValueError, match="null_token=True"):
+    networks.init(net, *INPUTS, unconditional=True)
+
+
+def test_too_many_latents_for_the_rotation_table():
+  net = dataclasses.replace(TINY, rope_latents=1)
+  with pytest.raises(ValueError, match="do not fit"):
+    networks.init(net, *INPUTS)
+
+
+@pytest.mark.parametrize(
+  ("null_token", "parameters"), [(False, 564_188_256), (True, 564_189_280)]
+)
+def test_released_size_with_videodc(null_token, parameters):
+  found = networks.count(
+    RayConditionedDiT(null_token=null_token),
+    networks.abstract(1, 8, 8, 8, 128),
+    networks.abstract(1, 8),
+    networks.abstract_cameras(1, 32),
+    networks.abstract(1, 512, 64),
+  )
+  assert found == parameters
+
+
+@pytest.mark.parametrize(
+  ("null_token", "parameters"), [(False, 559_305_744), (True, 559_306_768)]
+)
+def test_released_size_with_wan(null_token, parameters):
+  net = RayConditionedDiT(
+    rays=RaySpec(patch=8),
+    chunked=True,
+    order_frames=1,
+    rope_latents=10,
+    rope_split=2,
+    null_token=null_token,
+  )
+  found = networks.count(
+    net,
+    networks.abstract(1, 10, 16, 16, 48),
+    networks.abstract(1, 10),
+    networks.abstract_cameras(1, 34),
+    networks.abstract(1, 1024, 64),
+  )
+  assert found == parameters

@@ -1,0 +1,89 @@
+"""Euler integration and guidance."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.flow import path, solvers, timesteps
+from tests.goldens import assert_close, load_case
+
+
+def _pair():
+  x, noise = jax.random.normal(jax.random.key(0), (2, 3, 4, 5))
+  return x, noise
+
+
+def test_straight_paths_are_solved_exactly_in_any_number_of_steps():
+  x, noise = _pair()
+  for steps in (1, 3, 25):
+    levels = timesteps.shift(solvers.linear_levels(steps), 4.0)
+    solution = solvers.euler(lambda _, t: noise - x, noise, levels)
+    np.testing.assert_allclose(solution, x, atol=1e-5)
+
+
+def test_linear_levels_run_from_one_to_zero():
+  levels = np.asarray(solvers.linear_levels(150))
+  assert levels.shape == (151,) and levels[0] == 1 and levels[-1] == 0
+  np.testing.assert_allclose(np.diff(levels), -1 / 150, atol=1e-6)
+
+
+def test_velocity_sees_every_level_but_the_last():
+  levels = solvers.linear_levels(4)
+
+  def velocity(x, t):
+    return jnp.full_like(x, t)
+
+  # Sum over steps of (t_next - t) * t.
+  end = solvers.euler(velocity, jnp.zeros(2), levels)
+  np.testing.assert_allclose(end, -0.25 * (1 + 0.75 + 0.5 + 0.25))
+
+
+def test_levels_per_latent_move_each_latent_on_its_own():
+  x, noise = _pair()
+  levels = np.stack([[1.0, 1.0, 0.0, 0.5]] * 3, 0)
+  levels = np.stack([levels, 0 * levels])  # [S + 1, B, L]
+  start = path.interpolate(x, noise, levels[0])
+  end = solvers.euler(lambda _, t: noise - x, start, levels)
+  np.testing.assert_allclose(end, x, atol=1e-6)
+  np.testing.assert_array_equal(end[:, 2], start[:, 2])
+
+
+def test_more_steps_approach_the_exact_solution():
+  def error(steps):
+    levels = solvers.linear_levels(steps)
+    end = solvers.euler(lambda x, t: -x, jnp.ones(1), levels)
+    return abs(float(end[0]) - np.e)
+
+  assert error(400) < error(100) / 3.5 < error(25) / 12
+
+
+def test_solver_runs_under_jit_and_keeps_the_dtype():
+  solve = jax.jit(
+    lambda x: solvers.euler(lambda x, t: x, x, solvers.linear_levels(3))
+  )
+  assert solve(jnp.ones((2, 2), jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+def test_guidance_extrapolates_from_unconditional_to_conditional():
+  def one(x, t):
+    return jnp.ones_like(x)
+
+  def zero(x, t):
+    return jnp.zeros_like(x)
+
+  x = jnp.zeros(3)
+  for scale in (0.0, 1.0, 3.0):
+    np.testing.assert_array_equal(
+      solvers.guided(one, zero, scale)(x, 0.5), scale
+    )
+  assert solvers.guided(one, zero, 1.0) is one
+
+
+def test_matches_release_levels():
+  case = load_case("rectified_flow")
+  steps = case.config["ctor_steps"]
+  for i, factor in enumerate(case.config["shifts"]):
+    levels = timesteps.shift(solvers.linear_levels(steps), factor)
+    assert_close(levels, case.outputs[f"constructor_timesteps_{i}"], 1e-6)
+  levels = solvers.linear_levels(case.config["inference_steps"])
+  assert_close(levels, case.outputs["set_timesteps"], 1e-6)

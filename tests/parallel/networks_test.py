@@ -1,0 +1,59 @@
+"""Every parameter of every network has a rule of its own."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.parallel import rules
+from scenetok_jax.tokenizer.perceiver import Perceiver
+from scenetok_jax.types import Cameras
+
+SMALL = {"width": 128, "depth": 2, "heads": 2}
+
+
+def cameras(count):
+  return Cameras(jnp.zeros((1, count, 4, 4)), jnp.zeros((1, count, 3, 3)))
+
+
+def shapes(network, *inputs):
+  init = jax.eval_shape(network.init, jax.random.key(0), *inputs)
+  return init["params"]
+
+
+def tokenizer():
+  latents = jnp.zeros((1, 2, 16, 16, 32))
+  return shapes(Perceiver(**SMALL), latents, cameras(2))
+
+
+def decoder():
+  network = RayConditionedDiT(**SMALL, null_token=True)
+  latents = jnp.zeros((1, 2, 8, 8, 16))
+  tokens = jnp.zeros((1, 4, 64))
+  return shapes(network, latents, jnp.zeros((1, 2)), cameras(8), tokens)
+
+
+def generator(anchor_embedding):
+  network = SceneGen(**SMALL, anchor_embedding=anchor_embedding)
+  latents = jnp.zeros((1, 2, 16, 16, 32))
+  tokens, time = jnp.zeros((1, 4, 64)), jnp.zeros((1, 4))
+  return shapes(network, tokens, time, latents, cameras(2), cameras(3))
+
+
+@pytest.mark.parametrize(
+  "tree",
+  [
+    tokenizer,
+    decoder,
+    lambda: generator("rays"),
+    lambda: generator("flat"),
+  ],
+)
+def test_no_parameter_falls_through(tree):
+  assert rules.unmatched_large(tree(), bytes=0) == []
+
+
+def test_every_rule_is_used():
+  networks = (tokenizer(), decoder(), generator("rays"))
+  assert rules.unused_rules(networks) == []

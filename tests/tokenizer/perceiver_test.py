@@ -1,0 +1,141 @@
+"""The tokenizer equals the reference, trains everywhere, shards neutrally."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from scenetok_jax.convert import reference_config, tokenizer_table
+from scenetok_jax.flow.losses import kl_divergence
+from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.tokenizer.perceiver import Perceiver, noise_like, sample
+from scenetok_jax.types import Cameras, Posterior
+from tests import networks
+from tests.goldens import assert_close, load_case
+
+RAYS = RaySpec(size=(8, 8), patch=4)
+TINY = Perceiver(
+  num_tokens=6,
+  token_channels=4,
+  width=32,
+  depth=3,
+  heads=2,
+  patch=2,
+  rays=RAYS,
+  qk_norm=True,
+)
+INPUTS = (networks.normals(1, 4, 2, 4, 4, 5), networks.cameras(2, 4, 2))
+
+
+@pytest.fixture(scope="module")
+def tiny():
+  """(parameters, (posterior, gradients)) on one device."""
+  params = networks.init(TINY, *INPUTS)
+  return params, networks.run(TINY, params, INPUTS, {})
+
+
+@pytest.mark.parametrize(
+  "name",
+  [
+    "compressor_kl_released_style",
+    "compressor_eps_and_clamp",
+    "compressor_simple_nonsquare_rope3d",
+  ],
+)
+def test_equals_the_reference(name):
+  case = load_case(name)
+  net = Perceiver(**reference_config.tokenizer_fields(case.config))
+  table, params = tokenizer_table.table(net), None
+  for settings in case.config["runs"]:
+    arrays = case.run(settings["prefix"])
+    expected = case.run(settings["prefix"], "outputs")
+    views = networks.channels_last(arrays["view"])
+    cameras = Cameras(arrays["extrinsics"], arrays["intrinsics"])
+    if params is None:
+      params = networks.reference_params(case, net, table, views, cameras)
+    posterior = networks.apply(net, params, views, cameras)
+    if posterior.logvar is None:
+      assert_close(posterior.mean, expected["tokens"])
+      continue
+    assert_close(posterior.mean, expected["mean"])
+    assert_close(posterior.logvar, expected["logvar"])
+    assert_close(kl_divergence(posterior), expected["kl"])
+    assert_close(
+      sample(posterior, arrays["posterior_noise"]), expected["sample"]
+    )
+
+
+def test_shapes_and_dtypes(tiny):
+  posterior = tiny[1][0]
+  for array in (posterior.mean, posterior.logvar):
+    assert array.shape == (4, 6, 4)
+    assert array.dtype == np.float32
+    assert np.isfinite(array).all()
+
+
+def test_every_parameter_gets_a_gradient(tiny):
+  networks.assert_gradients(tiny[1][1])
+
+
+def test_sharding_changes_nothing(tiny):
+  params, expected = tiny
+  networks.assert_sharding_is_neutral(TINY, params, INPUTS, {}, expected)
+
+
+@pytest.mark.parametrize("remat", ["full", "dots"])
+def test_rematerialisation_changes_nothing(tiny, remat):
+  params, expected = tiny
+  net = dataclasses.replace(TINY, remat=remat)
+  networks.assert_same(networks.run(net, params, INPUTS, {}), expected)
+
+
+def test_view_order_does_not_matter(tiny):
+  latents, cameras = INPUTS
+  flipped = (latents[:, ::-1], jax.tree.map(lambda x: x[:, ::-1], cameras))
+  posterior = networks.apply(TINY, tiny[0], *flipped)
+  networks.assert_same(posterior, tiny[1][0], 1e-4)
+
+
+@pytest.mark.parametrize(
+  "fields",
+  [
+    {"camera_conditioning": "add", "rope": "none", "swiglu": False},
+    {"camera_conditioning": "concat", "rays": RaySpec((4, 4), 1), "depth": 1},
+    {"norm": "layer", "shift": False, "rope": "3d", "projection": "simple"},
+    {"projection": "simple_prenorm", "normalize_tokens": True},
+  ],
+)
+def test_variants_have_a_rename_table_and_run(fields):
+  net = dataclasses.replace(TINY, depth=2, **fields)
+  net = dataclasses.replace(net, **fields)
+  params = networks.init(net, *INPUTS)
+  from scenetok_jax.convert.engine import export_tensors, import_params
+
+  table = tokenizer_table.table(net)
+  tensors = dict(export_tensors(params, table))
+  tensors = {n.removeprefix(table.prefix): t for n, t in tensors.items()}
+  again = import_params(tensors, table, params, "memory")
+  networks.assert_same(again, params, 0)
+  posterior = networks.apply(net, params, *INPUTS)
+  assert posterior.mean.shape == (4, 6, 4)
+  assert (posterior.logvar is None) == (net.projection != "kl")
+
+
+def test_samples_are_the_mean_plus_noise():
+  posterior = Posterior(np.ones((1, 2, 3)), np.full((1, 2, 3), 2 * np.log(3.0)))
+  noise = noise_like(jax.random.key(0), posterior)
+  np.testing.assert_allclose(sample(posterior, noise), 1 + 3 * noise, rtol=1e-6)
+  np.testing.assert_array_equal(sample(posterior, None), posterior.mean)
+
+
+@pytest.mark.parametrize(
+  ("tokens", "parameters"), [(512, 238_013_824), (1024, 238_407_040)]
+)
+def test_released_size(tokens, parameters):
+  found = networks.count(
+    Perceiver(num_tokens=tokens),
+    networks.abstract(1, 12, 16, 16, 32),
+    networks.abstract_cameras(1, 12),
+  )
+  assert found == parameters
