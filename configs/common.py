@@ -42,6 +42,7 @@ def base(stage: str) -> ConfigDict:
       "gap": 4,  # release: chunk_index_gap
       "chunks": noise_chunks,  # release: num_target_split
       "chunk_probability": 0.7,  # release: split prob, RE10K
+      "full_range": False,  # release: chunks never start at the very end
       "context": "farthest_point",
     },
   }
@@ -205,6 +206,7 @@ def dl3dv(config: ConfigDict) -> None:
     "gap": 4,
     "chunks": config.data.view_sampler.get_ref("chunks"),
     "chunk_probability": 0.8,
+    "full_range": False,
     "context": "farthest_point",
     "initial_context_gap": (48, 64),
     "final_context_gap": (64, 96),

@@ -7,7 +7,8 @@
 At most 2 hours on 2 CPU cores; the result is in docs/training.md. Rooms are
 64 x 64 pixels, a latent is one frame, context views are chosen to cover the
 clip and target frames are drawn one by one. Variants: generator (stage 2; give
---config.tokenizer_from=runs/rooms), smoke.
+--config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
+quickstart), smoke.
 """
 
 from ml_collections import ConfigDict
@@ -24,7 +25,8 @@ def get_config(variant: str = "") -> ConfigDict:
   small(config)
   if stage == "generator":
     small_generator(config)
-  return common.variants(config, ",".join(names), {"smoke": smoke})
+  table = {"smoke": smoke, "quick": quick}
+  return common.variants(config, ",".join(names), table)
 
 
 def small(config: ConfigDict) -> None:
@@ -126,6 +128,13 @@ def small_generator(config: ConfigDict) -> None:
     }
   )
   config.train.total_steps = 1500
+
+
+def quick(config: ConfigDict) -> None:
+  """Stage 2 within the quickstart: a minute or two."""
+  config.generator.update({"width": 128, "depth": 3, "heads": 2})
+  config.train.update({"total_steps": 150, "checkpoint_every": 50})
+  config.optimizer.warmup_steps = 20
 
 
 def smoke(config: ConfigDict) -> None:

@@ -123,7 +123,26 @@ class ViewSampler:
           f" {frames} usable frames; lower data.{field} or leave the scene out"
         )
     if self.name == "bounded":
-      context_gap_limits(self, self.warmup_steps, frames)
+      self._check_interval(frames)
+
+  def _check_interval(self, frames: int) -> None:
+    """InputError unless every interval that may be drawn holds the views."""
+    context_gap_limits(self, self.warmup_steps, frames)
+    low, _ = context_gap_limits(self, 0, frames)
+    left = np.arange(frames - low)
+    first, last = (
+      latent_frames.frame_to_latent(f, self.frames_per_latent, self.chunked)
+      // self.gap
+      * self.gap
+      for f in (left, left + low)
+    )
+    fewest = int(np.min(last - first))
+    if fewest < self.num_targets or low + 1 < self.num_context:
+      raise InputError(
+        f"data.view_sampler.initial_context_gap: an interval of {low + 1}"
+        f" frames ({fewest} latents) cannot hold data.num_targets="
+        f"{self.num_targets} and data.num_context={self.num_context}; widen it"
+      )
 
   def sample(
     self,

@@ -16,6 +16,7 @@ _VERBS = {
   "generate": "one to three posed images -> a new scene -> frames",
   "evaluate": "score a trained model by a protocol",
   "tables": "result files -> tables beside the paper's numbers",
+  "compact": "a run -> a folder of a few megabytes to share",
   "convert": "the authors' checkpoints -> this package's, and back",
   "aot": "compile for a device topology without owning it",
   "parity": "run reference cases and print the error per output",

@@ -14,6 +14,7 @@ from etils import epath
 from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
+from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, path_name
 from scenetok_jax.parallel.runtime import is_lead
@@ -179,7 +180,8 @@ def restore_params(
   """Parameters alone, for inference and frozen networks.
 
   Args:
-    workdir: a run's workdir, or one made by save_params.
+    workdir: a run's workdir, one made by save_params, or a folder with the
+      compact file of convert.compact, as checkpoints/rooms.
     step: which checkpoint, default the latest.
     item: "params" or "ema"; "ema" falls back to "params" when absent.
     target: abstract tree to check names and shapes against, or None.
@@ -192,6 +194,8 @@ def restore_params(
   Raises:
     InputError: no checkpoint, or parameters that do not match the target.
   """
+  if compact := compact_file(workdir):
+    return _restore_compact(compact, target, mesh, dtype)
   folder = _state_folder(workdir, step)
   tree = _stored_shapes(folder)
   item = item if tree.get(item) else "params"
@@ -216,6 +220,22 @@ def restore_params(
   return restored[item]
 
 
+def compact_file(workdir: PathLike) -> pathlib.Path | None:
+  """The compact parameter file of a folder, None where there is none."""
+  path = pathlib.Path(workdir) / PARAMS_FILE
+  return path if path.is_file() else None
+
+
+def _restore_compact(
+  path: pathlib.Path, target: Any, mesh: Mesh | None, dtype: Any
+) -> Any:
+  params, _ = load_compact(path)
+  params = jax.tree.map(lambda x: x.astype(dtype), params)
+  if target is not None:
+    check_shapes(params, target, str(path))
+  return jax.device_put(params, param_shardings(params, mesh or make_mesh()))
+
+
 def save_params(
   workdir: PathLike, params: Any, config: Mapping[str, Any], step: int = 0
 ) -> None:
@@ -231,6 +251,8 @@ def save_params(
 
 def latest_step(workdir: PathLike) -> int:
   """Step of the newest complete checkpoint in a workdir, or InputError."""
+  if compact := compact_file(workdir):
+    return load_compact(compact)[1]
   folder = _folder(workdir)
   steps = _steps(folder)
   if not steps:

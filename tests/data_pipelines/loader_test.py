@@ -99,20 +99,20 @@ def test_a_resumed_stream_equals_the_uninterrupted_one(prepared):
 
 def test_worker_processes_do_not_change_the_stream(prepared):
   expected = _take(clips.data_config(prepared, flip=True), 4)
-  for workers in (1, 2):
-    config = clips.data_config(prepared, flip=True, workers=workers)
-    iterator = loader.train_iterator(config, seed=3)
-    for batch in expected[:2]:
-      _assert_equal(next(iterator), batch)
-    # Another number of workers goes on where this one stopped.
-    state = iterator.get_state()
-    iterator.close()
-    iterator = loader.train_iterator(
-      clips.data_config(prepared, flip=True), seed=3
-    )
-    iterator.set_state(state)
-    _assert_equal(next(iterator), expected[2])
-    iterator.close()
+  iterator = loader.train_iterator(
+    clips.data_config(prepared, flip=True, workers=2), seed=3
+  )
+  for batch in expected[:2]:
+    _assert_equal(next(iterator), batch)
+  # Another number of workers goes on where this one stopped.
+  state = iterator.get_state()
+  iterator.close()
+  iterator = loader.train_iterator(
+    clips.data_config(prepared, flip=True), seed=3
+  )
+  iterator.set_state(state)
+  _assert_equal(next(iterator), expected[2])
+  iterator.close()
 
 
 def test_hosts_share_the_same_global_batches(prepared):
@@ -162,7 +162,7 @@ def test_held_out_frames_are_never_seen(prepared):
   known = [clips.clip(20 + i, 16, i).cameras.extrinsics for i in range(3)]
   hidden = np.concatenate([poses[sorted(held_out)] for poses in known])
   seen = []
-  for batch in _take(config, 60):
+  for batch in _take(config, 40):
     for views in (batch.context, batch.target, batch.condition):
       seen.append(views.cameras.extrinsics.reshape(-1, 4, 4))
   seen = np.unique(np.concatenate(seen), axis=0)

@@ -159,6 +159,7 @@ def test_unbounded_choices_are_well_formed(sampler, seed):
   step=st.integers(0, 20),
 )
 def test_bounded_choices_stay_in_their_interval(sampler, seed, step):
+  sampler.check_frames(len(_POSES))  # promises that no draw fails
   rng = np.random.default_rng(seed)
   choice = sampler.sample(rng, _POSES, step)
   _check_common(sampler, choice, len(_POSES))
@@ -254,6 +255,23 @@ def test_short_clips_are_refused_naming_the_field(changes, field):
   sampler = ViewSampler(**changes)
   with pytest.raises(InputError, match=rf"data\.(view_sampler\.)?{field}"):
     sampler.check_frames(90)
+
+
+def test_intervals_that_are_too_narrow_are_refused_before_training():
+  release = ViewSampler(
+    name="bounded",
+    num_context=16,
+    initial_context_gap=(48, 64),
+    warmup_steps=30_000,
+  )
+  release.check_frames(150)
+  dataclasses.replace(
+    release, chunked=True, gap=5, num_targets=10
+  ).check_frames(150)
+  for changes in ({"num_targets": 16}, {"num_context": 60}):
+    narrow = dataclasses.replace(release, **changes)
+    with pytest.raises(InputError, match=r"initial_context_gap.*widen"):
+      narrow.check_frames(150)
 
 
 def test_wrong_settings_are_refused():

@@ -1,0 +1,102 @@
+"""The quickstart's table, learning curve and page."""
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from scenetok_jax.media import atomic_path
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+
+def learning_curve(workdir: Path, path: Path) -> None:
+  """Draws the loss of a run: each logged step and a running mean."""
+  lines = (workdir / "metrics.jsonl").read_text().splitlines()
+  rows = [json.loads(line) for line in lines]
+  steps = np.array([row["step"] for row in rows])
+  losses = np.array([float(row["loss"]) for row in rows])
+  figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+  axes.plot(steps, losses, color="0.8", label="logged step")
+  width = max(1, len(losses) // 20)
+  mean = np.convolve(losses, np.ones(width) / width, mode="valid")
+  axes.plot(steps[width - 1 :], mean, color="C0", label="running mean")
+  axes.set(xlabel="step", ylabel="loss", title="stage 1 from scratch")
+  axes.legend()
+  with atomic_path(path) as temporary:
+    figure.savefig(temporary, format="png", dpi=120)
+  plt.close(figure)
+
+
+def results_table(result: dict[str, Any]) -> str:
+  """The two results side by side, as text."""
+  scratch = result["from_scratch"]
+  gap = scratch["conditioning_gap_db"]
+  shown = "n/a" if gap is None else f"{gap:+.2f} dB"
+  rows = [
+    ("", "PSNR dB", "SSIM"),
+    ("shipped checkpoint, one step", f"{result['one_step_psnr']:.2f}", ""),
+    (
+      "shipped checkpoint, sampled",
+      f"{result['psnr']:.2f}",
+      f"{result['ssim']:.3f}",
+    ),
+    ("baseline: nearest view", f"{result['nearest_view_psnr']:.2f}", ""),
+    ("baseline: mean view", f"{result['mean_view_psnr']:.2f}", ""),
+    ("codec ceiling", f"{result['codec_ceiling_psnr']:.2f}", ""),
+    ("from scratch, one step", f"{scratch['one_step_psnr']:.2f}", ""),
+    ("from scratch, sampled", f"{scratch['psnr']:.2f}", ""),
+  ]
+  lines = [f"{name:<32}{psnr:>10}{ssim:>8}" for name, psnr, ssim in rows]
+  return "\n".join(
+    [
+      f"\n{result['scenes']} rooms that no model has seen; novel frames only",
+      *lines,
+      f"from scratch: loss {scratch['loss_first']:.3f} -> "
+      f"{scratch['loss_last']:.3f}; the right scene's tokens beat another's "
+      f"by {shown}",
+      f"total {result['seconds']:.0f} s",
+    ]
+  )
+
+
+PICTURES = (
+  ("rooms/contact_sheet.png", "Unseen rooms, shipped checkpoint"),
+  ("render/contact_sheet.png", "One unseen room along its walk"),
+  ("generate/contact_sheet.png", "A room generated from one image"),
+  ("scratch/contact_sheet.png", "Unseen rooms, trained from scratch just now"),
+  ("from_scratch_loss.png", "Loss from scratch"),
+)
+VIDEOS = (
+  ("render/video.mp4", "The unseen room, rendered"),
+  ("generate/video.mp4", "The generated room"),
+)
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>scenetok_jax quickstart</title>
+<style>body{{font:15px sans-serif;max-width:1100px;margin:2em auto}}
+img{{max-width:100%;image-rendering:pixelated}}</style>
+<h1>scenetok_jax quickstart</h1><pre>{table}</pre>
+{figures}
+</html>
+"""
+
+
+def write_page(out: Path, table: str) -> None:
+  """OUT/index.html: the table, the pictures and the videos that exist."""
+  figures = [
+    f'<h2>{title}</h2><img src="{name}" alt="{title}">'
+    for name, title in PICTURES
+    if (out / name).is_file()
+  ]
+  figures += [
+    f'<h2>{title}</h2><video src="{name}" controls loop></video>'
+    for name, title in VIDEOS
+    if (out / name).is_file()
+  ]
+  text = PAGE.format(table=html.escape(table), figures="\n".join(figures))
+  with atomic_path(out / "index.html") as temporary:
+    temporary.write_text(text)

@@ -1,0 +1,72 @@
+"""Small files of trained parameters: int8 matrices in one safetensors file."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from scenetok_jax.media import atomic_path
+from scenetok_jax.types import InputError
+
+PARAMS_FILE = "params.safetensors"
+_SCALE = "#scale"
+_LARGE = 4096  # smaller arrays stay float32: norms, biases
+
+
+def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """[... C] float32 -> int8 [... C] and float16 scales [... 1], per row."""
+  largest = np.max(np.abs(values), axis=-1, keepdims=True)
+  scale = np.maximum(largest / 127.0, np.finfo(np.float16).tiny)
+  scale = scale.astype(np.float16)
+  codes = np.round(values / scale.astype(np.float32))
+  return np.clip(codes, -127, 127).astype(np.int8), scale
+
+
+def save_compact(
+  path: str | os.PathLike, params: Mapping[str, Any], step: int
+) -> None:
+  """Writes nested float32 parameters as int8 rows with float16 scales.
+
+  Arrays under 4,096 values are kept as float32. Written atomically.
+  """
+  arrays: dict[str, np.ndarray] = {}
+  for name, leaf in flatten_dict(dict(params), sep="/").items():
+    values = np.asarray(jax.device_get(leaf), np.float32)
+    if values.size < _LARGE:
+      arrays[name] = values
+    else:
+      arrays[name], arrays[name + _SCALE] = quantize(values)
+  metadata = {"format": json.dumps({"version": 1, "step": int(step)})}
+  with atomic_path(path) as temporary:
+    temporary.write_bytes(save(arrays, metadata))
+
+
+def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
+  """(nested float32 parameters, training step) of a file by save_compact.
+
+  Raises:
+    InputError: the file is missing, cut off or of another kind.
+  """
+  try:
+    with safe_open(path, framework="numpy") as file:
+      header = json.loads((file.metadata() or {})["format"])
+      arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except FileNotFoundError as error:
+    raise InputError(f"{path}: not found; check the path") from error
+  except (SafetensorError, KeyError, ValueError, OSError) as error:
+    raise InputError(
+      f"{path}: not a parameter file of this package ({error}); fetch it again"
+    ) from error
+  params = {
+    name: values.astype(np.float32) * arrays.get(name + _SCALE, np.float32(1))
+    for name, values in arrays.items()
+    if not name.endswith(_SCALE)
+  }
+  params = {name: x.astype(np.float32) for name, x in params.items()}
+  return unflatten_dict(params, sep="/"), int(header["step"])
