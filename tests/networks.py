@@ -1,5 +1,6 @@
 """What the three networks' tests share: tiny inputs, and what a layer owes."""
 
+import functools
 import re
 from typing import Any
 
@@ -8,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.convert.engine import flatten
+from scenetok_jax.convert.engine import (
+  export_tensors,
+  flatten,
+  import_params,
+)
+from scenetok_jax.convert.load import load_params
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import batch_sharding, param_shardings
 from scenetok_jax.types import Cameras
@@ -31,35 +37,65 @@ def cameras(seed: int, batch: int, views: int) -> Cameras:
   return Cameras(extrinsics, np.tile(intrinsics, (batch, views, 1, 1)))
 
 
-def perturbed(params: Any) -> Any:
-  """Adds seeded normals to all parameters: some layers start at zero."""
-  leaves, tree = jax.tree.flatten(params)
+def shapes(module: Any, *args: Any, **kwargs: Any) -> Any:
+  """Abstract parameters of a module; nothing is compiled."""
+  variables = jax.eval_shape(
+    lambda: module.init(jax.random.key(0), *args, **kwargs)
+  )
+  return variables["params"]
+
+
+def draw(module: Any, *args: Any, **kwargs: Any) -> Any:
+  """Seeded normal parameters: some layers start at zero, and hide errors."""
+  leaves, tree = jax.tree_util.tree_flatten_with_path(
+    shapes(module, *args, **kwargs)
+  )
   return tree.unflatten(
-    [x + 0.1 * normals(i, *x.shape) for i, x in enumerate(leaves)]
+    [
+      0.1 * normals(i, *leaf.shape) + (path[-1].key == "scale")
+      for i, (path, leaf) in enumerate(leaves)
+    ]
   )
 
 
-def init(module: Any, *args: Any, **kwargs: Any) -> Any:
-  """Perturbed parameters of a module."""
-  variables = jax.jit(lambda key: module.init(key, *args, **kwargs))(
-    jax.random.key(0)
-  )
-  return perturbed(variables["params"])
+def quick_jit(function: Any) -> Any:
+  """jit that compiles fast: the arrays here are tiny."""
+  options = {"xla_backend_optimization_level": 0}
+  return jax.jit(function, compiler_options=options)
 
 
-def run(module: Any, params: Any, args: Any, kwargs: Any) -> Any:
-  """(outputs, gradients of all parameters), jitted, at highest precision."""
-
-  def loss(params: Any) -> Any:
+@functools.cache
+def _step(module: Any) -> Any:
+  def loss(params: Any, args: Any, kwargs: Any) -> Any:
     out = module.apply({"params": params}, *args, **kwargs)
     leaves = jax.tree.leaves(out)
     draws = (normals(i, *leaf.shape) for i, leaf in enumerate(leaves))
     total = sum(jnp.sum(a * b) for a, b in zip(leaves, draws, strict=True))
     return total, out
 
+  return quick_jit(jax.grad(loss, has_aux=True))
+
+
+@functools.cache
+def _call(module: Any) -> Any:
+  return quick_jit(
+    lambda params, args, kwargs: module.apply(
+      {"params": params}, *args, **kwargs
+    )
+  )
+
+
+def run(module: Any, params: Any, args: Any, kwargs: Any) -> Any:
+  """(outputs, gradients of all parameters), at highest precision."""
   with jax.default_matmul_precision("highest"):
-    grads, out = jax.jit(jax.grad(loss, has_aux=True))(params)
+    grads, out = _step(module)(params, args, kwargs)
   return jax.device_get((out, grads))
+
+
+def apply(module: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
+  """Outputs at highest precision."""
+  with jax.default_matmul_precision("highest"):
+    return jax.device_get(_call(module)(params, args, kwargs))
 
 
 def assert_same(actual: Any, expected: Any, tolerance: float = 1e-5) -> None:
@@ -80,15 +116,13 @@ def assert_gradients(grads: Any, zero: str = "$^") -> None:
       assert np.abs(grad).max() > 1e-6, path
 
 
-def assert_sharding_is_neutral(
-  module: Any, params: Any, args: Any, kwargs: Any, expected: Any
-) -> None:
-  """The same outputs and gradients on eight devices; the batch divides 4."""
+def run_sharded(module: Any, params: Any, args: Any, kwargs: Any) -> Any:
+  """`run` on eight devices; the batch must divide by 4."""
   mesh = make_mesh(MESH)
   with jax.set_mesh(mesh):
-    placed = jax.device_put(params, param_shardings(params, mesh))
+    params = jax.device_put(params, param_shardings(params, mesh))
     args, kwargs = jax.device_put((args, kwargs), batch_sharding(mesh))
-    assert_same(run(module, placed, args, kwargs), expected)
+    return run(module, params, args, kwargs)
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:
@@ -96,9 +130,9 @@ def channels_last(x: np.ndarray) -> np.ndarray:
 
 
 def count(module: Any, *args: Any) -> int:
-  """Number of parameters; args are shapes or trees of abstract arrays."""
+  """Number of parameters of a module, for abstract inputs."""
   variables = jax.eval_shape(
-    lambda *a: module.init(jax.random.key(0), *a), *args
+    lambda *inputs: module.init(jax.random.key(0), *inputs), *args
   )
   return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
@@ -113,19 +147,16 @@ def abstract_cameras(batch: int, views: int) -> Cameras:
 
 def reference_params(case: Any, module: Any, table: Any, *args: Any) -> Any:
   """A reference case's weights, through the users' converter."""
-  from scenetok_jax.convert.load import load_params
-
-  variables = jax.eval_shape(lambda: module.init(jax.random.key(0), *args))
-  return load_params(
-    case.path / "weights.safetensors", table, variables["params"]
-  )
+  path = case.path / "weights.safetensors"
+  return load_params(path, table, shapes(module, *args))
 
 
-def apply(module: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
-  """A jitted call at highest precision."""
-  with jax.default_matmul_precision("highest"):
-    return jax.device_get(
-      jax.jit(lambda p, *a: module.apply({"params": p}, *a, **kwargs))(
-        params, *args
-      )
-    )
+def assert_exact_round_trip(table: Any, params: Any) -> dict[str, Any]:
+  """Exports and imports again; returns the exported tensors, no prefix."""
+  tensors = {
+    name.removeprefix(table.prefix): tensor
+    for name, tensor in export_tensors(params, table)
+  }
+  again = import_params(tensors, table, params, "memory")
+  assert_same(again, params, 0)
+  return tensors

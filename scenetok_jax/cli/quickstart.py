@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import configs
-from scenetok_jax.cli import common, evaluate, generate, prepare, render, train
+from scenetok_jax.cli import common, evaluate, prepare, train
 from scenetok_jax.cli.quickstart_report import (
   learning_curve,
   results_table,
@@ -21,8 +21,6 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
   "prepare": prepare.main,
   "train": train.main,
   "evaluate": evaluate.main,
-  "render": render.main,
-  "generate": generate.main,
 }
 SHIPPED = "checkpoints/rooms"
 TRAIN_ROOMS, TEST_ROOMS, FRAMES = 160, 16, 48
@@ -103,26 +101,12 @@ def plan(
     ("(a) Scoring the model from scratch", evaluate_with(scratch, "scratch")),
     ("(b) Scoring the shipped checkpoint", evaluate_with(str(shipped), "rooms")),
     (
-      "(b) Rendering an unseen room along its walk",
-      [
-        "render", f"--workdir={shipped}", f"--data={data}", "--scene=0",
-        "--trajectory=clip", f"--out={out / 'render'}",
-      ],
-    ),
-    (
       "(b) Training a generator on the shipped tokenizer's tokens",
       train_with(
         f"rooms.py:generator,quick{variant}",
         generator,
         f"--config.tokenizer_from={shipped}",
       ),
-    ),
-    (
-      "(b) Generating a room from one image",
-      [
-        "generate", f"--workdir={generator}", f"--data={data}", "--scene=1",
-        "--trajectory=clip", f"--out={out / 'generate'}",
-      ],
     ),
   ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Renders held-out frames of scenes and scores them beside the baselines."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from scenetok_jax.evaluation.baselines import mean_view, nearest_view
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.metrics.image import psnr, ssim
+from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.encode import encode
 from scenetok_jax.sampling.render import (
   RenderOptions,
@@ -82,7 +84,10 @@ def renderer(
   latents = horizon(system, frames)
   plan = render_schedule(options.render, latents)
 
-  @jax.jit
+  # Cheap compilation: on the CPU it is most of a short evaluation.
+  @functools.partial(
+    jax.jit, compiler_options=quick_compile_options(jax.default_backend())
+  )
   def run(
     params: Any, context: Views, target: Cameras, key: Array
   ) -> dict[str, Array]:
@@ -199,12 +204,16 @@ def _unit(images: np.ndarray) -> np.ndarray:
   return np.asarray(images, np.float32) / 255.0
 
 
-def average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
-  """Mean over scenes, each scene counting once, plus the conditioning gap."""
-  means = {
+def average(scores: Sequence[dict[str, float]]) -> dict[str, Any]:
+  """Mean over scenes, each scene counting once, plus the conditioning gap.
+
+  The gap is None for a single scene, whose tokens cannot be swapped.
+  """
+  means: dict[str, Any] = {
     name: float(np.mean([scene[name] for scene in scores]))
     for name in scores[0]
   }
-  means["conditioning_gap_db"] = means["psnr"] - means["wrong_scene_psnr"]
+  gap = means["psnr"] - means["wrong_scene_psnr"]
+  means["conditioning_gap_db"] = gap if len(scores) > 1 else None
   means["scenes"] = len(scores)
   return means

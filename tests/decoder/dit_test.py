@@ -34,7 +34,7 @@ UNCONDITIONAL = {"unconditional": np.array([False, True, False, False])}
 @pytest.fixture(scope="module")
 def tiny():
   """(parameters, (velocity, gradients)) on one device."""
-  params = networks.init(TINY, *INPUTS)
+  params = networks.draw(TINY, *INPUTS)
   return params, networks.run(TINY, params, INPUTS, UNCONDITIONAL)
 
 
@@ -59,24 +59,23 @@ def test_equals_the_reference(name):
   params = None
   for settings in case.config["runs"]:
     arrays = case.run(settings["prefix"])
-    empty = (settings["batch"], *(case.config[k] for k in _TOKENS))
+    size = [case.config[k] for k in ("num_scene_tokens", "cond_dim")]
+    no_tokens = np.zeros((settings["batch"], *size), np.float32)
     inputs = (
       networks.channels_last(arrays["latents"]),
       arrays["timestep"],
       Cameras(arrays["extrinsics"], arrays["intrinsics"]),
-      arrays.get("tokens", np.zeros(empty, np.float32)),
+      arrays.get("tokens", no_tokens),
     )
     if params is None:
       params = networks.reference_params(
         case, net, decoder_table.table(net), *inputs
       )
     null = settings["condition"].startswith("null")
-    velocity = networks.apply(net, params, *inputs, unconditional=null)
+    flags = {"unconditional": np.asarray(null)} if net.null_token else {}
+    velocity = networks.apply(net, params, *inputs, **flags)
     expected = case.run(settings["prefix"], "outputs")["pred"]
     assert_close(velocity, networks.channels_last(expected))
-
-
-_TOKENS = ("num_scene_tokens", "cond_dim")
 
 
 def test_shape_and_dtype(tiny):
@@ -90,18 +89,10 @@ def test_every_parameter_gets_a_gradient(tiny):
   networks.assert_gradients(tiny[1][1])
 
 
-def test_sharding_changes_nothing(tiny):
+def test_sharding_and_rematerialisation_change_nothing(tiny):
   params, expected = tiny
-  networks.assert_sharding_is_neutral(
-    TINY, params, INPUTS, UNCONDITIONAL, expected
-  )
-
-
-@pytest.mark.parametrize("remat", ["full", "dots"])
-def test_rematerialisation_changes_nothing(tiny, remat):
-  params, expected = tiny
-  net = dataclasses.replace(TINY, remat=remat)
-  found = networks.run(net, params, INPUTS, UNCONDITIONAL)
+  net = dataclasses.replace(TINY, remat="full")
+  found = networks.run_sharded(net, params, INPUTS, UNCONDITIONAL)
   networks.assert_same(found, expected)
 
 
@@ -116,13 +107,13 @@ def test_the_null_token_replaces_the_scene(tiny):
 def test_unconditional_needs_a_null_token():
   net = dataclasses.replace(TINY, null_token=False)
   with pytest.raises(ValueError, match="null_token=True"):
-    networks.init(net, *INPUTS, unconditional=True)
+    networks.shapes(net, *INPUTS, unconditional=True)
 
 
 def test_too_many_latents_for_the_rotation_table():
   net = dataclasses.replace(TINY, rope_latents=1)
   with pytest.raises(ValueError, match="do not fit"):
-    networks.init(net, *INPUTS)
+    networks.shapes(net, *INPUTS)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from scenetok_jax.convert import generator_table, reference_config
-from scenetok_jax.convert.engine import export_tensors, import_params
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.types import Cameras
@@ -37,7 +37,7 @@ MASKS = {
 @pytest.fixture(scope="module")
 def tiny():
   """(parameters, (velocity, gradients)) on one device."""
-  params = networks.init(TINY, *INPUTS)
+  params = networks.draw(TINY, *INPUTS)
   return params, networks.run(TINY, params, INPUTS, MASKS)
 
 
@@ -76,40 +76,31 @@ def test_every_parameter_gets_a_gradient(tiny):
   networks.assert_gradients(tiny[1][1])
 
 
-def test_sharding_changes_nothing(tiny):
+def test_sharding_and_rematerialisation_change_nothing(tiny):
   params, expected = tiny
-  networks.assert_sharding_is_neutral(TINY, params, INPUTS, MASKS, expected)
-
-
-@pytest.mark.parametrize("remat", ["full", "dots"])
-def test_rematerialisation_changes_nothing(tiny, remat):
-  params, expected = tiny
-  net = dataclasses.replace(TINY, remat=remat)
-  networks.assert_same(networks.run(net, params, INPUTS, MASKS), expected)
+  net = dataclasses.replace(TINY, remat="full")
+  found = networks.run_sharded(net, params, INPUTS, MASKS)
+  networks.assert_same(found, expected)
 
 
 def test_a_hidden_view_does_not_matter(tiny):
   params, (velocity, _) = tiny
   latents = INPUTS[2].copy()
-  latents[:3, 1] += 1  # hidden in the first three scenes
+  latents[:, 1] += 1  # hidden in the first three scenes
   inputs = (*INPUTS[:2], latents, *INPUTS[3:])
   again = networks.run(TINY, params, inputs, MASKS)[0]
   networks.assert_same(again[:3], velocity[:3], 1e-6)
   assert np.abs(again[3] - velocity[3]).max() > 1e-3
 
 
-def test_flat_anchors_have_a_rename_table_and_run():
+def test_flat_anchors_run_and_have_a_rename_table():
   net = dataclasses.replace(TINY, depth=1, anchor_embedding="flat")
-  params = networks.init(net, *INPUTS)
+  params = networks.draw(net, *INPUTS)
   table = generator_table.table(net)
-  tensors = {
-    name.removeprefix(table.prefix): tensor
-    for name, tensor in export_tensors(params, table)
-  }
+  tensors = networks.assert_exact_round_trip(table, params)
   assert tensors["anchor_pose_embed.0.weight"].shape == (32, 25)
-  again = import_params(tensors, table, params, "memory")
-  networks.assert_same(again, params, 0)
-  assert networks.apply(net, params, *INPUTS).shape == INPUTS[0].shape
+  velocity = jax.eval_shape(lambda p: net.apply({"params": p}, *INPUTS), params)
+  assert velocity.shape == INPUTS[0].shape
 
 
 def test_released_size():

@@ -31,7 +31,7 @@ INPUTS = (networks.normals(1, 4, 2, 4, 4, 5), networks.cameras(2, 4, 2))
 @pytest.fixture(scope="module")
 def tiny():
   """(parameters, (posterior, gradients)) on one device."""
-  params = networks.init(TINY, *INPUTS)
+  params = networks.draw(TINY, *INPUTS)
   return params, networks.run(TINY, params, INPUTS, {})
 
 
@@ -78,16 +78,11 @@ def test_every_parameter_gets_a_gradient(tiny):
   networks.assert_gradients(tiny[1][1])
 
 
-def test_sharding_changes_nothing(tiny):
+def test_sharding_and_rematerialisation_change_nothing(tiny):
   params, expected = tiny
-  networks.assert_sharding_is_neutral(TINY, params, INPUTS, {}, expected)
-
-
-@pytest.mark.parametrize("remat", ["full", "dots"])
-def test_rematerialisation_changes_nothing(tiny, remat):
-  params, expected = tiny
-  net = dataclasses.replace(TINY, remat=remat)
-  networks.assert_same(networks.run(net, params, INPUTS, {}), expected)
+  net = dataclasses.replace(TINY, remat="full")
+  found = networks.run_sharded(net, params, INPUTS, {})
+  networks.assert_same(found, expected)
 
 
 def test_view_order_does_not_matter(tiny):
@@ -106,18 +101,13 @@ def test_view_order_does_not_matter(tiny):
     {"projection": "simple_prenorm", "normalize_tokens": True},
   ],
 )
-def test_variants_have_a_rename_table_and_run(fields):
-  net = dataclasses.replace(TINY, depth=2, **fields)
-  net = dataclasses.replace(net, **fields)
-  params = networks.init(net, *INPUTS)
-  from scenetok_jax.convert.engine import export_tensors, import_params
-
-  table = tokenizer_table.table(net)
-  tensors = dict(export_tensors(params, table))
-  tensors = {n.removeprefix(table.prefix): t for n, t in tensors.items()}
-  again = import_params(tensors, table, params, "memory")
-  networks.assert_same(again, params, 0)
-  posterior = networks.apply(net, params, *INPUTS)
+def test_variants_run_and_have_a_rename_table(fields):
+  net = dataclasses.replace(TINY, **fields)
+  params = networks.draw(net, *INPUTS)
+  networks.assert_exact_round_trip(tokenizer_table.table(net), params)
+  posterior = jax.eval_shape(
+    lambda p: net.apply({"params": p}, *INPUTS), params
+  )
   assert posterior.mean.shape == (4, 6, 4)
   assert (posterior.logvar is None) == (net.projection != "kl")
 
