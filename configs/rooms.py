@@ -81,9 +81,10 @@ def small(config: ConfigDict) -> None:
       "weighting": "shifted",
       "shift": 10.0,
       "sampling": "random_chunked_uniform",
-      "chunks": 2,
     }
   )
+  # Assigned last: the two are one reference in the published configurations.
+  config.flow = ConfigDict({**config.flow.to_dict(), "chunks": 2})
   config.sampling.update(
     {"shift": 10.0, "steps": 15, "window": 6, "clean": 0, "deterministic": True}
   )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 from data_pipelines import builders, images, rooms_jobs
@@ -104,3 +105,7 @@ def _parser() -> common.Parser:
   )
   add("--json", metavar="FILE", help="also write the report here")
   return parser
+
+
+if __name__ == "__main__":
+  sys.exit(common.run(main))

@@ -31,7 +31,7 @@ def cameras(views):
 
 
 def tokenizer():
-  """(case, rename table, abstract parameters) of the smallest released style."""
+  """(case, rename table, abstract parameters), in the released style."""
   case = load_case("compressor_kl_released_style")
   net = Perceiver(**reference_config.tokenizer_fields(case.config))
   inputs = (networks.abstract(1, 3, 8, 8, 8), cameras(3))

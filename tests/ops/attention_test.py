@@ -1,0 +1,55 @@
+"""Attention equals its definition, and a causal one does not look ahead."""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from scenetok_jax.nn.blocks import pin
+from scenetok_jax.ops.attention import attention
+from scenetok_jax.parallel.mesh import make_mesh
+from tests.networks import MESH, normals
+
+
+def inputs(length=5, keys=5):
+  return (
+    normals(0, 2, length, 2, 4),
+    normals(1, 2, keys, 2, 4),
+    normals(2, 2, keys, 2, 4),
+  )
+
+
+@pytest.mark.parametrize("keys", [5, 7])
+def test_equals_the_definition(keys):
+  query, key, value = inputs(keys=keys)
+  logits = np.einsum("bqhd,bkhd->bhqk", query, key) / 2  # sqrt(4)
+  weights = np.exp(logits)
+  weights /= weights.sum(-1, keepdims=True)
+  expected = np.einsum("bhqk,bkhd->bqhd", weights, value)
+  np.testing.assert_allclose(
+    attention(query, key, value), expected, rtol=1e-4, atol=1e-5
+  )
+
+
+def test_causal_attention_ignores_what_follows():
+  query, key, value = inputs()
+  full = attention(query, key, value, causal=True)
+  short = attention(query[:, :3], key[:, :3], value[:, :3], causal=True)
+  np.testing.assert_allclose(full[:, :3], short, rtol=1e-4, atol=1e-5)
+
+
+def test_pinned_sums_over_heads_keep_examples_apart():
+  # Without the pin, this product swaps examples 1 and 2 on a 2x2x2 mesh.
+  x, kernel = normals(0, 4, 8, 2, 16), normals(1, 2, 16, 32)
+  expected = np.einsum("blhd,hdo->blo", x, kernel)
+  batch = ("data", "fsdp")
+
+  def project(x, kernel):
+    x = jax.lax.with_sharding_constraint(x, P(batch, None, "tensor", None))
+    kernel = jax.lax.with_sharding_constraint(kernel, P("tensor", None, "fsdp"))
+    y = pin(jax.numpy.einsum("blhd,hdo->blo", x, kernel))
+    return jax.lax.with_sharding_constraint(y, P(batch, None, "tensor"))
+
+  with jax.set_mesh(make_mesh(MESH)):
+    found = jax.jit(project)(x, kernel)
+  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
