@@ -114,6 +114,11 @@ def evaluation_scenes(
   predicted.
   """
   dataset = records.Dataset(path, split)
+  if split == "train" and not any(row.held_out for row in dataset.scenes):
+    raise InputError(
+      f"{path}: no test split and no held-out frames: every frame was trained"
+      " on; prepare with --split=test, or again with --holdout-every=N"
+    )
   found = []
   for row in dataset.scenes[:limit]:
     scene = loader.load_scene(dataset, split, row.key)
@@ -133,7 +138,7 @@ def evaluation_scenes(
 
 
 def evaluation_split(path: str) -> str:
-  """ "test" where it was prepared, else the training split's held-out frames."""
+  """The test split, or else train, of which held-out frames are scored."""
   return "test" if "test" in records.splits(path) else "train"
 
 
@@ -150,7 +155,8 @@ def make_evaluate(
   config: ConfigDict, system: System
 ) -> Callable[[Any, int], dict[str, float]] | None:
   """Scores a few held-out scenes during training; None for stage 2."""
-  if config.stage != "tokenizer" or not config.train.eval_scenes:
+  wanted = config.train.eval_every > 0 and config.train.eval_scenes > 0
+  if config.stage != "tokenizer" or not wanted:
     return None
   path = config.data.path
   scenes = evaluation_scenes(

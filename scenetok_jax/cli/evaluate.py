@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from scenetok_jax.cli import assemble, common
 from scenetok_jax.evaluation.evaluator import average, predict, score
@@ -38,12 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
   add("--data", help="prepared data (default: what the run trained on)")
   add("--split", help="default: test, else train with held-out frames")
   add("--scenes", type=int, help="only the first so many scenes")
-  add("--batch", type=int, default=4, help="scenes rendered together")
+  add("--batch", type=int, default=4, help="scenes rendered together, >= 2")
   add("--steps", type=int, help="denoising steps (default: the run's)")
   add("--seed", type=int, default=0)
   add("--json", metavar="FILE", help="write the scores here")
   add("--out", metavar="DIR", help="write contact_sheet.png here")
   args = parser.parse_args(argv)
+  if args.batch < 2:
+    raise InputError(
+      f"--batch: {args.batch} leaves no other scene whose tokens could be"
+      " tried; use 2 or more"
+    )
   start = time.monotonic()
   run = assemble.load_run(args.workdir)
   path = args.data or run.config.data.path
@@ -94,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def table(
   keys: Sequence[str],
   scores: Sequence[dict[str, float]],
-  means: dict[str, float | None],
+  means: dict[str, Any],
 ) -> str:
   """Scores per scene and their means, as text."""
   short = [name.removesuffix("_psnr") for name in COLUMNS]

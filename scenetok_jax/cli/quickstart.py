@@ -99,7 +99,10 @@ def plan(
       train_with(scratch_config, scratch),
     ),
     ("(a) Scoring the model from scratch", evaluate_with(scratch, "scratch")),
-    ("(b) Scoring the shipped checkpoint", evaluate_with(str(shipped), "rooms")),
+    (
+      "(b) Scoring the shipped checkpoint",
+      evaluate_with(str(shipped), "rooms"),
+    ),
     (
       "(b) Training a generator on the shipped tokenizer's tokens",
       train_with(

@@ -11,7 +11,7 @@ import numpy as np
 from scenetok_jax.media import atomic_path
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 
 def learning_curve(workdir: Path, path: Path) -> None:

@@ -93,7 +93,7 @@ def get_codec(
     chunked=chunked,
     channels=channels,
     params={},
-    encode=lambda params, images, key=None: block_dct.encode(spec, images),
+    encode=lambda params, images, key: block_dct.encode(spec, images),
     decode=lambda params, latents: jnp.clip(
       block_dct.decode(spec, latents), 0.0, 1.0
     ),

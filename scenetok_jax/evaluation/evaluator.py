@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,8 @@ from scenetok_jax.sampling.render import (
 )
 from scenetok_jax.sampling.system import System
 from scenetok_jax.types import Array, Cameras, Views
+
+Tree = TypeVar("Tree", Views, Cameras)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ def trim(system: System, scene: EvaluationScene) -> EvaluationScene:
   return dataclasses.replace(scene, target=target)
 
 
-def _stack(views: Sequence[Views]) -> Views:
+def _stack(views: Sequence[Tree]) -> Tree:
   return jax.tree.map(lambda *arrays: np.stack(arrays), *views)
 
 
@@ -104,12 +106,12 @@ def renderer(
     path = relative_to(target, reference)
     noise = video_noise(system, noise_key, tokens.shape[0], latents)
     # Right and wrong scenes share noise and path, hence one doubled batch.
-    twice = jax.tree.map(lambda a: jnp.concatenate([a, a]), (path, noise))
     right_wrong = render_latents(
       system,
       params,
       jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)]),
-      *twice,
+      jax.tree.map(lambda a: jnp.concatenate([a, a]), path),
+      jnp.concatenate([noise, noise]),
       plan,
       options.render.guidance,
     )
@@ -200,7 +202,7 @@ def score(prediction: Prediction) -> dict[str, float]:
   }
 
 
-def _unit(images: np.ndarray) -> np.ndarray:
+def _unit(images: Array) -> np.ndarray:
   return np.asarray(images, np.float32) / 255.0
 
 

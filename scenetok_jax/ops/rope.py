@@ -10,7 +10,7 @@ BASE = 10000.0
 
 
 def axis_angles(positions: np.ndarray, channels: int) -> np.ndarray:
-  """positions [n] -> angles [n, channels / 2], position * 10000^(-2i/channels)."""
+  """positions [n] -> position * 10000^(-2i / channels), [n, channels / 2]."""
   ladder = BASE ** (-2.0 * np.arange(channels // 2) / channels)
   return np.asarray(positions, np.float64)[:, None] * ladder
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling.system import System, encode_views
+from scenetok_jax.sampling.system import System, encode_views, tokenize
 from scenetok_jax.tokenizer.perceiver import noise_like, sample
 from scenetok_jax.types import Array, Views
 
@@ -29,10 +29,8 @@ def encode(
   """
   codec_key, token_key = (None, None) if key is None else jax.random.split(key)
   latents = encode_views(system.context_codec, context, codec_key)
-  posterior = system.tokenizer.apply(
-    {"params": params["tokenizer"]},
-    latents,
-    relative_to(context.cameras, reference),
+  posterior = tokenize(
+    system, params, latents, relative_to(context.cameras, reference)
   )
   noise = None if token_key is None else noise_like(token_key, posterior)
   return sample(posterior, noise)

@@ -116,7 +116,9 @@ def render_latents(
     [B L h w C] normalised latents.
   """
   codec = system.target_codec
-  first = latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
+  first = np.asarray(
+    latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
+  )
   frames = codec.frames(plan.size)
 
   def step(x: Array, now: tuple[Array, ...]) -> tuple[Array, None]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.tokenizer.perceiver import Perceiver
-from scenetok_jax.types import Array, Cameras, InputError, Views
+from scenetok_jax.types import Array, Cameras, InputError, Posterior, Views
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +111,19 @@ def encode_views(codec: Codec, views: Views, key: Array | None) -> Array:
     raise InputError("views hold latents; this codec reads images")
   images = jnp.asarray(views.images, jnp.float32) / 255.0
   return codec.encode(codec.params, images, key)
+
+
+def tokenize(
+  system: System, params: Any, latents: Array, cameras: Cameras
+) -> Posterior:
+  """Context latents [B V h w C] and relative cameras [B V] -> token posterior.
+
+  params: {"tokenizer": ...}.
+  """
+  posterior = system.tokenizer.apply(
+    {"params": params["tokenizer"]}, latents, cameras
+  )
+  return cast(Posterior, posterior)
 
 
 def init_stage1(system: System, key: Array) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling.system import System, encode_views, init_generator
+from scenetok_jax.sampling.system import (
+  System,
+  encode_views,
+  init_generator,
+  tokenize,
+)
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, Cameras, SceneBatch
@@ -103,9 +108,7 @@ def loss_from_draws(
   assert system.generator is not None
   reference = example.condition_cameras.extrinsics[:, 0]  # [B 4 4]
   context_cameras = relative_to(example.context_cameras, reference)
-  posterior = system.tokenizer.apply(
-    {"params": frozen["tokenizer"]}, example.context, context_cameras
-  )
+  posterior = tokenize(system, frozen, example.context, context_cameras)
   tokens = sample(posterior, draws.posterior_noise)
   tokens = jax.lax.stop_gradient(tokens) * config.generation.scale_factor
   levels = jnp.broadcast_to(draws.levels[:, None], tokens.shape[:2])  # [B N]

@@ -1,6 +1,7 @@
 """The one training loop, for both stages."""
 
 import contextlib
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, put_batch
+from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.train import gradients as grads_lib
 from scenetok_jax.train import workdir as workdir_lib
 from scenetok_jax.train.checkpoint import Checkpointer, restore_params
@@ -144,13 +146,14 @@ def train(
         start,
         batch_size=config.data.batch_size,
         step_flops=_step_flops(step_fn, state, frozen, data, step_key),
-        peak_flops=measured_matmul_peak(config.dtype) * mesh.size,
+        peak_flops=_peak_flops(config.dtype, mesh),
       )
     )
     step_fn = jax.jit(
       step_fn,
       donate_argnums=0,
       out_shardings=(param_shardings(state, mesh), None),
+      compiler_options=quick_compile_options(jax.default_backend()),
     )
     logged: tuple[int, dict[str, Array]] | None = None
     for step in range(start + 1, options.total_steps + 1):
@@ -160,19 +163,29 @@ def train(
       _log(writer, logged)
       logged = (step, metrics) if _due(step, options, "log_every") else None
       last = stop.requested or step == options.total_steps
-      if evaluate is not None and _due(step, options, "eval_every"):
+      evaluates = evaluate is not None and _due(step, options, "eval_every")
+      saves = last or checkpointer.should_save(step)
+      if evaluates or saves:
+        # A kill right after a save must not lose the row of its step.
         _log(writer, logged)
         logged = None
-        with writer.pause():
+      with writer.pause():
+        if evaluate is not None and evaluates:
           writer.write_eval(step, evaluate(averaged(state), step))
-      checkpointer.save(
-        step, state, data.get_state(), config.to_dict(), force=last
-      )
-      if stop.requested:
+        if saves:
+          checkpointer.save(
+            step, state, data.get_state(), config.to_dict(), force=last
+          )
+      if last:
         break
-    _log(writer, logged)
     checkpointer.wait()
     return state
+
+
+def _peak_flops(dtype: str, mesh: jax.sharding.Mesh) -> float:
+  """Measured matmul FLOP/s of the mesh; CPU devices share one machine."""
+  shared = jax.default_backend() == "cpu"
+  return measured_matmul_peak(dtype) * (1 if shared else mesh.size)
 
 
 def averaged(state: TrainState) -> Any:
@@ -203,7 +216,7 @@ def _start(
   state = create(task.init, optimizer, key, mesh)
   if config.restore:
     params = restore_params(config.restore, target=state.params, mesh=mesh)
-    state = state.replace(params=params)
+    state = dataclasses.replace(state, params=params)
   return state
 
 

@@ -11,7 +11,12 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling.system import System, encode_views, init_stage1
+from scenetok_jax.sampling.system import (
+  System,
+  encode_views,
+  init_stage1,
+  tokenize,
+)
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, Cameras, SceneBatch
@@ -78,8 +83,9 @@ def loss_from_draws(
   reference = jnp.asarray(example.context_cameras.extrinsics)[
     batch, draws.reference
   ]  # [B 4 4]
-  posterior = system.tokenizer.apply(
-    {"params": params["tokenizer"]},
+  posterior = tokenize(
+    system,
+    params,
     example.context,
     relative_to(example.context_cameras, reference),
   )

@@ -60,10 +60,10 @@ def test_a_truncated_file_is_refused_with_its_name(tmp_path):
   path = tmp_path / PARAMS_FILE
   save_compact(path, make_params(), 7)
   path.write_bytes(path.read_bytes()[:1000])
-  with pytest.raises(InputError, match="params.safetensors: not a parameter"):
+  with pytest.raises(InputError, match=r"params\.safetensors: not a parameter"):
     load_compact(path)
 
 
 def test_a_missing_file_is_refused_with_its_name(tmp_path):
-  with pytest.raises(InputError, match="absent.safetensors: not found"):
+  with pytest.raises(InputError, match=r"absent\.safetensors: not found"):
     load_compact(tmp_path / "absent.safetensors")
