@@ -1,0 +1,128 @@
+"""Layers that the frozen autoencoders share; channels last, any batch axes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from einops import pack, rearrange, reduce, repeat, unpack
+
+from scenetok_jax.ops.attention import attention
+from scenetok_jax.types import Array
+
+Padding = int | Sequence[tuple[int, int]]
+
+
+def conv(
+  features: int,
+  kernel: int | Sequence[int] = 3,
+  *,
+  name: str,
+  rank: int = 2,
+  stride: int | Sequence[int] = 1,
+  padding: Padding | None = None,
+  groups: int = 1,
+  use_bias: bool = True,
+  dtype: Any = jnp.float32,
+) -> nn.Conv:
+  """A cross-correlation over the last `rank` axes before the channels.
+
+  Args:
+    features: output channels.
+    kernel: size, of all axes or each.
+    name: of the parameters (kernel [*kernel C/groups D], bias [D]).
+    rank: 2 for [... H W C], 3 for [... T H W C].
+    stride: step, of all axes or each.
+    padding: zeros on both sides of every axis, or (before, after) of each;
+      None keeps the size (of odd kernels).
+    groups: C and D are split in so many independent convolutions.
+    use_bias: whether a bias is added.
+    dtype: of the computation.
+  """
+  sizes = (kernel,) * rank if isinstance(kernel, int) else tuple(kernel)
+  strides = (stride,) * rank if isinstance(stride, int) else tuple(stride)
+  if padding is None:
+    pads = [(n // 2, n // 2) for n in sizes]
+  elif isinstance(padding, int):
+    pads = [(padding, padding)] * rank
+  else:
+    pads = list(padding)
+  return nn.Conv(
+    features,
+    sizes,
+    strides,
+    pads,
+    feature_group_count=groups,
+    use_bias=use_bias,
+    dtype=dtype,
+    name=name,
+  )
+
+
+class GroupNorm(nn.Module):
+  """x [... H W C] -> same; statistics per image and group, in float32."""
+
+  groups: int = 32
+  epsilon: float = 1e-6
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    channels = x.shape[-1]
+    scale = self.param("scale", nn.initializers.ones, (channels,))
+    bias = self.param("bias", nn.initializers.zeros, (channels,))
+    dtype = x.dtype
+    x = rearrange(
+      x.astype(jnp.float32), "... h w (g c) -> ... h w g c", g=self.groups
+    )
+    # Two passes: the mean of squares minus the squared mean would cancel.
+    x = x - reduce(x, "... h w g c -> ... 1 1 g 1", "mean")
+    variance = reduce(jnp.square(x), "... h w g c -> ... 1 1 g 1", "mean")
+    x = x * jax.lax.rsqrt(variance + self.epsilon)
+    x = rearrange(x, "... h w g c -> ... h w (g c)")
+    return (x * scale + bias).astype(dtype)
+
+
+class Downsample(nn.Module):
+  """[... H W C] -> [... H/2 W/2 C]: one zero right and below, 3x3, stride 2."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    return conv(
+      x.shape[-1],
+      name="conv",
+      stride=2,
+      padding=((0, 1), (0, 1)),
+      dtype=self.dtype,
+    )(x)
+
+
+class Upsample(nn.Module):
+  """[... H W C] -> [... 2H 2W C]: every pixel twice per side, then 3x3."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    x = nearest(x)
+    return conv(x.shape[-1], name="conv", dtype=self.dtype)(x)
+
+
+def nearest(x: Array, factor: int = 2) -> Array:
+  """[... H W C] -> [... H*factor W*factor C], pixels repeated."""
+  return repeat(x, "... h w c -> ... (h p) (w q) c", p=factor, q=factor)
+
+
+def image_attention(query: Array, key: Array, value: Array) -> Array:
+  """Three [... H W C] -> [... H W C]: one head over the pixels of an image.
+
+  Softmax over keys of query . key / sqrt(C), in float32.
+  """
+  packed = [pack([x], "* h w c") for x in (query, key, value)]
+  leading = packed[0][1]
+  height = query.shape[-3]
+  flat = [rearrange(x, "n h w c -> n (h w) 1 c") for x, _ in packed]
+  out = rearrange(attention(*flat), "n (h w) 1 c -> n h w c", h=height)
+  return unpack(out, leading, "* h w c")[0]
