@@ -168,6 +168,7 @@ def va_vae() -> dict:
     "channels": 32,
     "frames_per_latent": 1,
     "chunked": False,
+    **codec_options(),
   }
 
 
@@ -179,6 +180,16 @@ def video_dc_ae(frames_per_latent=4, chunked=False) -> dict:
     "channels": 128,
     "frames_per_latent": frames_per_latent,
     "chunked": chunked,
+    **codec_options(),
+  }
+
+
+def codec_options() -> dict:
+  """What a published codec needs besides its geometry; all may stay unset."""
+  return {
+    "weights": placeholder(str),  # folder made by `scenetok convert --codec`
+    "dtype": placeholder(str),  # default "float32"; "bfloat16": see docs
+    "frames_at_once": placeholder(int),  # on one device, default 8
   }
 
 

@@ -167,7 +167,9 @@ def _compare(
   for name in sorted(old.keys() | new.keys()):
     there, here = old.get(name, absent), new.get(name, absent)
     free = any(name == f or name.startswith(f + ".") for f in FREE_FIELDS)
-    if there != here and not free:
+    # A field that did not exist yet equals one that is not set.
+    unset = absent in (there, here) and None in (there, here)
+    if there != here and not unset and not free:
       raise InputError(
         f"workdir {folder} was made by another config: field {name} is"
         f" {there} there, {here} here; use another --workdir or restore that"

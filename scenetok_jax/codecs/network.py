@@ -1,0 +1,92 @@
+"""What a published autoencoder offers, and mapping it over many clips."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+
+from scenetok_jax.parallel.mesh import BATCH_AXES
+from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.types import Array
+
+
+@flax.struct.dataclass
+class Encoded:
+  """A diagonal Gaussian over latents [N L h w C]; std None: no spread."""
+
+  mean: Array
+  std: Array | None = None
+
+  def sample(self, key: Array | None) -> Array:
+    """A draw in float32; without a key the mean."""
+    if key is None or self.std is None:
+      return self.mean
+    noise = jax.random.normal(key, self.mean.shape, jnp.float32)
+    return self.mean + self.std * noise
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+  """A published autoencoder as functions of its parameters.
+
+  Works on N clips that do not see each other, in the network's own latent
+  scale; codecs.api adds the grouping, scaling and clipping of the release.
+
+  init: key -> parameters.
+  encode: (params, images [N T H W 3] in [-1, 1]) -> Encoded [N L h w C].
+  decode: (params, latents [N L h w C]) -> images [N T H W 3], about [-1, 1].
+  """
+
+  init: Callable[[Array], Any]
+  encode: Callable[[Any, Array], Encoded]
+  decode: Callable[[Any, Array], Array]
+
+  def shapes(self) -> Any:
+    """Abstract parameters; nothing is computed."""
+    return jax.eval_shape(self.init, jax.random.key(0))
+
+
+def map_clips(
+  function: Callable[[Array], Any], clips: Array, at_once: int
+) -> Any:
+  """function(clips [N ...]) with at most `at_once` clips a device at a time.
+
+  The clips of one moment are spread over the data axes of the mesh; the rest
+  is a loop, so that memory does not grow with N.
+
+  Args:
+    function: of clips [n ...], independent along n.
+    clips: [N ...].
+    at_once: clips that one device works on together.
+
+  Returns:
+    What function(clips) returns.
+  """
+  width = at_once * _ways()
+  count = clips.shape[0]
+  if count <= width:
+    return function(_spread(clips))
+  loops = math.ceil(count / width)
+  padding = [(0, loops * width - count)] + [(0, 0)] * (clips.ndim - 1)
+  # Strided: a device keeps the clips that it already holds.
+  parts = rearrange(jnp.pad(clips, padding), "(k n) ... -> n k ...", n=loops)
+  out = jax.lax.map(lambda part: function(_spread(part)), parts)
+  join = lambda x: rearrange(x, "n k ... -> (k n) ...")[:count]  # noqa: E731
+  return jax.tree.map(join, out)
+
+
+def _spread(clips: Array) -> Array:
+  return constrain(clips, "batch", *[None] * (clips.ndim - 1))
+
+
+def _ways() -> int:
+  """Devices that a batch is split over, 1 without a mesh."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty:
+    return 1
+  return math.prod(mesh.shape[axis] for axis in BATCH_AXES)

@@ -1,0 +1,183 @@
+"""The folder that holds a converted codec: config.json and its parameters."""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from flax.traverse_util import flatten_dict, unflatten_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from scenetok_jax.media import atomic_path
+from scenetok_jax.types import InputError
+
+CONFIG_FILE = "config.json"
+PARAMS_FILE = "codec.safetensors"
+PARAMS_FOLDER = "params"  # Orbax
+FORMATS = ("safetensors", "orbax")
+REMEDY = "make it with scenetok convert --codec NAME --source FILE --out DIR"
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+  """What a folder says of its parameters.
+
+  codec: the network's name. fields: those of its module that differ from the
+  published network, {} for the published weights. source, sha256: the file
+  that they were converted from.
+  """
+
+  codec: str
+  fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  source: str = ""
+  sha256: str = ""
+
+
+def save_weights(
+  folder: str | os.PathLike,
+  manifest: Manifest,
+  params: Any,
+  *,
+  form: str = "safetensors",
+) -> None:
+  """Writes parameters in float32 under their paths in this package.
+
+  The config comes last: a folder that has one is whole.
+
+  Args:
+    folder: made when absent.
+    manifest: what they are.
+    params: nested arrays.
+    form: "safetensors" or "orbax".
+
+  Raises:
+    InputError: the folder holds a codec already, or cannot be written.
+  """
+  if form not in FORMATS:
+    raise ValueError(f"form {form!r} is not one of {FORMATS}")
+  folder = Path(folder)
+  if (folder / CONFIG_FILE).exists():
+    raise InputError(
+      f"{folder / CONFIG_FILE}: exists; delete it or choose another --out"
+    )
+  leaves = {
+    name: np.ascontiguousarray(jax.device_get(leaf), np.float32)
+    for name, leaf in flatten_dict(dict(params), sep="/").items()
+  }
+  if form == "safetensors":
+    with atomic_path(folder / PARAMS_FILE) as temporary:
+      save_file(leaves, temporary)
+  else:
+    folder.mkdir(parents=True, exist_ok=True)
+    with ocp.StandardCheckpointer() as checkpointer:
+      tree = unflatten_dict(leaves, sep="/")
+      checkpointer.save((folder / PARAMS_FOLDER).absolute(), tree)
+  text = {
+    **dataclasses.asdict(manifest),
+    "tensors": len(leaves),
+    "parameters": sum(leaf.size for leaf in leaves.values()),
+  }
+  with atomic_path(folder / CONFIG_FILE) as temporary:
+    temporary.write_text(json.dumps(text, indent=2) + "\n")
+
+
+def read_manifest(folder: str | os.PathLike) -> Manifest:
+  """What a folder holds.
+
+  Raises:
+    InputError: there is no converted codec in it.
+  """
+  path = Path(folder) / CONFIG_FILE
+  try:
+    found = json.loads(path.read_text())
+    names = [field.name for field in dataclasses.fields(Manifest)]
+    return Manifest(**{name: found[name] for name in names})
+  except OSError as error:
+    raise InputError(
+      f"{path}: {error.strerror}: not the folder of a codec; {REMEDY}"
+    ) from error
+  except (ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f"{path}: does not describe a codec ({error!r}); {REMEDY}"
+    ) from error
+
+
+def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
+  """Parameters like `shapes`, as float32 numpy arrays.
+
+  Args:
+    folder: made by save_weights.
+    shapes: the network's abstract parameters.
+
+  Raises:
+    InputError: the file is missing, cut off, or of another network.
+  """
+  folder = Path(folder)
+  path = folder / PARAMS_FILE
+  if path.exists():
+    leaves = _read_safetensors(path)
+  elif (path := folder / PARAMS_FOLDER).is_dir():
+    leaves = _read_orbax(path)
+  else:
+    raise InputError(
+      f"{folder}: holds neither {PARAMS_FILE} nor {PARAMS_FOLDER}/; {REMEDY}"
+    )
+  _check(leaves, flatten_dict(dict(shapes), sep="/"), path)
+  leaves = {name: np.asarray(x, np.float32) for name, x in leaves.items()}
+  return unflatten_dict(leaves, sep="/")
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+  try:
+    with safe_open(path, framework="numpy") as file:
+      return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+  except (SafetensorError, OSError, ValueError) as error:
+    raise InputError(
+      f"{path}: not a whole safetensors file ({error}); convert it again"
+    ) from error
+
+
+def _read_orbax(path: Path) -> dict[str, np.ndarray]:
+  try:
+    with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+      tree = handler.metadata(path.absolute()).tree
+      arguments = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+      )
+      found = handler.restore(
+        path.absolute(), args=ocp.args.PyTreeRestore(restore_args=arguments)
+      )
+  except (OSError, ValueError, KeyError) as error:
+    raise InputError(
+      f"{path}: not a whole Orbax checkpoint ({error}); convert it again"
+    ) from error
+  return flatten_dict(found, sep="/")
+
+
+def _check(found: Mapping, shapes: Mapping, path: Path) -> None:
+  """InputError naming what the file lacks, has too much or of another shape."""
+  problems = {
+    "missing": sorted(shapes.keys() - found.keys()),
+    "of unknown name": sorted(found.keys() - shapes.keys()),
+    "of another shape": [
+      f"{name} is {list(found[name].shape)}, the network's {list(leaf.shape)}"
+      for name, leaf in shapes.items()
+      if name in found and tuple(found[name].shape) != tuple(leaf.shape)
+    ],
+  }
+  told = [
+    f"{len(names)} {kind} ({'; '.join(names[:5])}{', ...' * (len(names) > 5)})"
+    for kind, names in problems.items()
+    if names
+  ]
+  if told:
+    raise InputError(
+      f"{path}: tensors: {', '.join(told)}; convert the published file again"
+    )
