@@ -44,11 +44,11 @@ def read(path: Path) -> Capture:
       raise InputError(f"{where}.file_path: missing; name the image")
     fields = {**document, **item}
     image = finder.find(name, f"{where}.file_path")
-    intrinsics, size = _intrinsics(fields, where, image)
+    intrinsics, size = pixel_intrinsics(fields, where, image)
     c2w = from_opengl(poses[i])
     posed.append(PosedFrame(name, where, c2w, intrinsics, size, image))
   posed.sort(key=lambda frame: natural_key(frame.name))
-  return Capture(posed, warnings=_distortion(document, frames))
+  return Capture(posed, warnings=distortion_note(document, frames))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def read_matrix(item: Any, field: str, where: str) -> np.ndarray:
   return matrix
 
 
-def _intrinsics(
+def pixel_intrinsics(
   fields: dict[str, Any], where: str, image: Path
 ) -> tuple[np.ndarray, tuple[float, float]]:
   """Pixel K [3, 3] and the image size it is for; the image's own by default."""
@@ -115,7 +115,7 @@ def _focal(numbers: dict[str, float], field: str, side: float) -> float:
   return side / (2 * math.tan(angle / 2)) if 0 < angle < math.pi else 0.0
 
 
-def _distortion(document: dict, frames: list[dict]) -> tuple[str, ...]:
+def distortion_note(document: dict, frames: list[dict]) -> tuple[str, ...]:
   """A note when lens distortion is given: it is ignored, as in the release."""
   given = sorted(
     {n for item in (document, *frames) for n in _DISTORTION if item.get(n)}
