@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import configs
-from scenetok_jax.cli import common, evaluate, prepare, train
+from scenetok_jax.cli import (
+  common,
+  evaluate,
+  generate,
+  prepare,
+  render,
+  train,
+)
 from scenetok_jax.cli.quickstart_report import (
   learning_curve,
   results_table,
@@ -21,6 +28,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
   "prepare": prepare.main,
   "train": train.main,
   "evaluate": evaluate.main,
+  "render": render.main,
+  "generate": generate.main,
 }
 SHIPPED = "checkpoints/rooms"
 TRAIN_ROOMS, TEST_ROOMS, FRAMES = 160, 16, 48
@@ -116,6 +125,21 @@ def plan(
         f"--config.tokenizer_from={shipped}",
         *brief,
       ),
+    ),
+    (
+      "(b) Rendering an unseen room along its walk",
+      [
+        "render", f"--workdir={shipped}", f"--data={data}", "--split=test",
+        "--scene=0", "--trajectory=clip", f"--out={out / 'render'}",
+      ],
+    ),
+    (
+      "(b) Generating a room from one image",
+      [
+        "generate", f"--workdir={generator}", f"--data={data}",
+        "--split=test", "--scene=1", "--views", "0",
+        f"--frames={FRAMES // 2}", f"--out={out / 'generate'}",
+      ],
     ),
   ]  # fmt: skip
 

@@ -12,15 +12,19 @@ from scenetok_jax.geometry.camera_files import from_json, to_json
 from scenetok_jax.types import Array, InputError
 
 __all__ = [
+  "beside",
   "dolly",
+  "extent",
   "from_json",
   "interpolate",
   "lateral",
   "look_at_point",
   "offset",
   "orbit",
+  "pan",
   "spline",
   "to_json",
+  "turn_around",
 ]
 
 
@@ -130,14 +134,59 @@ def orbit(
     [frames, 4, 4], the first one equal to extrinsics[index].
   """
   poses = np.asarray(extrinsics, np.float64)
-  point, up = look_at_point(poses), -poses[:, :3, 1].mean(0)
-  up = up / max(np.linalg.norm(up), 1e-9)
+  up = -poses[:, :3, 1].mean(0)
+  point = look_at_point(poses)
+  return turn_around(poses[index], point, degrees, frames, up=up)
+
+
+def turn_around(
+  pose: Array,
+  point: Array,
+  degrees: float,
+  frames: int,
+  *,
+  up: Array | None = None,
+) -> np.ndarray:
+  """Turns a camera [4, 4] around a world point [3]; see orbit.
+
+  up: [3] axis of the turn, by default the camera's own up direction.
+  """
+  start = np.asarray(pose, np.float64)
+  axis = -start[:3, 1] if up is None else np.asarray(up, np.float64)
+  axis = axis / max(np.linalg.norm(axis), 1e-9)
   full = degrees != 0 and degrees % 360 == 0
   angles = np.linspace(0, np.radians(degrees), frames, endpoint=not full)
-  turns = Rotation.from_rotvec(angles[:, None] * up).as_matrix()
-  start = poses[index]
+  turns = Rotation.from_rotvec(angles[:, None] * axis).as_matrix()
   positions = point + turns @ (start[:3, 3] - point)
   return _poses(turns @ start[:3, :3], positions)
+
+
+def pan(pose: Array, degrees: float, frames: int) -> np.ndarray:
+  """Looks around in place: ahead, half of `degrees` to each side, ahead.
+
+  The first of the [frames, 4, 4] poses equals pose [4, 4]; the camera turns
+  left first.
+  """
+  start = np.asarray(pose, np.float64)
+  phase = np.linspace(0, 2 * np.pi, frames, endpoint=False)
+  angles = 0.5 * np.radians(degrees) * np.sin(phase)
+  turns = Rotation.from_rotvec(angles[:, None] * -start[:3, 1]).as_matrix()
+  positions = np.tile(start[:3, 3], (frames, 1))
+  return _poses(turns @ start[:3, :3], positions)
+
+
+def beside(extrinsics: Array, distance: float) -> np.ndarray:
+  """A path [T, 4, 4] moved to each camera's own right by `distance`."""
+  poses = np.asarray(extrinsics, np.float64)
+  positions = poses[:, :3, 3] + distance * poses[:, :3, 0]
+  return _poses(poses[:, :3, :3], positions)
+
+
+def extent(extrinsics: Array) -> float:
+  """Size of the region that cameras [V, 4, 4] stand in; 1 for one place."""
+  positions = np.asarray(extrinsics, np.float64)[:, :3, 3]
+  size = np.linalg.norm(positions.max(0) - positions.min(0))
+  return float(size) or 1.0
 
 
 def offset(pose: Array, shift: Array, frames: int) -> np.ndarray:

@@ -1,15 +1,18 @@
 """New scenes: diffusion over scene tokens, given posed images and anchors."""
 
 import dataclasses
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from scenetok_jax.flow.path import euler_step
 from scenetok_jax.flow.solvers import Velocity, euler, guided, linear_levels
 from scenetok_jax.flow.timesteps import model_timestep, shift
+from scenetok_jax.sampling.session import Report, advance, run_slices
 from scenetok_jax.sampling.system import System
 from scenetok_jax.types import Array, Cameras
 
@@ -64,6 +67,27 @@ def generate_tokens(
   Returns:
     [B N C] scene tokens, unscaled: ready for rendering.
   """
+  field = token_velocity(
+    system, params, latents, cameras, anchors, visible, options.guidance
+  )
+  return euler(field, noise, token_levels(options)) / options.scale_factor
+
+
+def token_levels(options: GenerateOptions) -> Array:
+  """Noise levels of the schedule: [steps + 1]."""
+  return shift(linear_levels(options.steps), options.shift)
+
+
+def token_velocity(
+  system: System,
+  params: Any,
+  latents: Array,
+  cameras: Cameras,
+  anchors: Cameras,
+  visible: Array,
+  guidance: float,
+) -> Velocity:
+  """The guided velocity of scaled tokens; arguments of generate_tokens."""
   assert system.generator is not None
   generator = system.generator
 
@@ -81,11 +105,49 @@ def generate_tokens(
 
     return predict
 
-  field = guided(
-    velocity(visible), velocity(jnp.zeros_like(visible)), options.guidance
-  )
-  levels = shift(linear_levels(options.steps), options.shift)
-  return euler(field, noise, levels) / options.scale_factor
+  return guided(velocity(visible), velocity(jnp.zeros_like(visible)), guidance)
+
+
+class Request(NamedTuple):
+  """What is asked for: see generate_tokens."""
+
+  latents: Array
+  cameras: Cameras
+  anchors: Cameras
+  visible: Array
+
+
+def generate_sliced(
+  system: System,
+  params: Any,
+  request: Request,
+  noise: Array,
+  options: GenerateOptions,
+  report: Report = lambda steps: None,
+) -> Array:
+  """generate_tokens in slices of seconds, which `report` is told about."""
+  levels = token_levels(options)
+
+  @jax.jit
+  def run(
+    params: Any,
+    request: Request,
+    rows: tuple[Array, Array],
+    x: Array,
+    first: Array,
+    last: Array,
+  ) -> Array:
+    field = token_velocity(system, params, *request, options.guidance)
+
+    def step(x: Array, row: tuple[Array, Array]) -> Array:
+      return euler_step(x, field(x, row[0]), *row)
+
+    return advance(step, x, rows, first, last)
+
+  rows = (levels[:-1], levels[1:])
+  call = functools.partial(run, params, request, rows)
+  tokens = run_slices(call, noise, options.steps, report)
+  return tokens / options.scale_factor
 
 
 def token_noise(system: System, key: Array, batch: int) -> Array:

@@ -1,7 +1,8 @@
 """Scene tokens to frames along a camera path, in sliding windows."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -115,31 +116,66 @@ def render_latents(
   Returns:
     [B L h w C] normalised latents.
   """
-  codec = system.target_codec
-  first = np.asarray(
-    latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
+  step = window_step(system, params, tokens, cameras, plan, guidance)
+  x, _ = jax.lax.scan(
+    lambda x, row: (step(x, row), None), noise, plan_rows(system, plan)
   )
-  frames = codec.frames(plan.size)
+  return x
 
-  def step(x: Array, now: tuple[Array, ...]) -> tuple[Array, None]:
-    start, frame, level, level_next = now
-    window = jax.lax.dynamic_slice_in_dim(x, start, plan.size, axis=1)
+
+class Row(NamedTuple):
+  """One global step: window start, its first frame, levels before and after.
+
+  start, frame [G] int; level, level_next [G L] in a table, one row less here.
+  """
+
+  start: Array
+  frame: Array
+  level: Array
+  level_next: Array
+
+
+def plan_rows(system: System, plan: WindowSchedule) -> Row:
+  """The table of all global steps of a schedule."""
+  codec = system.target_codec
+  first = latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
+  rows = Row(
+    plan.starts[:-1],
+    np.asarray(first)[:-1],
+    plan.levels[:-1],
+    plan.levels[1:],
+  )
+  return jax.tree.map(jnp.asarray, rows)
+
+
+def window_step(
+  system: System,
+  params: Any,
+  tokens: Array,
+  cameras: Cameras,
+  plan: WindowSchedule,
+  guidance: float,
+) -> Callable[[Array, Row], Array]:
+  """One global step, a function of the video x [B L h w C] and its row."""
+  frames = system.target_codec.frames(plan.size)
+
+  def step(x: Array, row: Row) -> Array:
+    window = jax.lax.dynamic_slice_in_dim(x, row.start, plan.size, axis=1)
     t, t_next = (
       jnp.broadcast_to(
-        jax.lax.dynamic_slice_in_dim(row, start, plan.size), window.shape[:2]
+        jax.lax.dynamic_slice_in_dim(level, row.start, plan.size),
+        window.shape[:2],
       )
-      for row in (level, level_next)
+      for level in (row.level, row.level_next)
     )
-    path = _slice_cameras(cameras, frame, frames)
+    path = _slice_cameras(cameras, row.frame, frames)
     velocity = predict_velocity(
       system, params, window, t, path, tokens, guidance
     )
     window = euler_step(window, velocity, t, t_next)
-    return jax.lax.dynamic_update_slice_in_dim(x, window, start, axis=1), None
+    return jax.lax.dynamic_update_slice_in_dim(x, window, row.start, axis=1)
 
-  steps = (plan.starts[:-1], first[:-1], plan.levels[:-1], plan.levels[1:])
-  x, _ = jax.lax.scan(step, noise, jax.tree.map(jnp.asarray, steps))
-  return x
+  return step
 
 
 def one_step_latents(

@@ -20,3 +20,7 @@ def test_smoke_quickstart_writes_its_report(tmp_path):
     "loss_first", "loss_last", "psnr", "conditioning_gap_db",
   } <= result["from_scratch"].keys()  # fmt: skip
   assert (tmp_path / "index.html").is_file()
+  for verb in ("render", "generate"):
+    for name in ("video.mp4", "contact_sheet.png", f"{verb}.json"):
+      assert (tmp_path / verb / name).is_file(), f"{verb}/{name}"
+    assert list((tmp_path / verb / "frames").glob("*.png"))

@@ -1,0 +1,228 @@
+"""Generates new scenes from one to three posed images, and renders them."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.cli import assemble, common, conditions, paths, pictures
+from scenetok_jax.cli.assemble import Run
+from scenetok_jax.cli.conditions import Conditions
+from scenetok_jax.cli.paths import CameraPath
+from scenetok_jax.cli.render import render_options
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.sampling.generate import (
+  GenerateOptions,
+  Request,
+  anchor_indices,
+  generate_sliced,
+  token_noise,
+)
+from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.system import encode_views
+from scenetok_jax.sampling.video import render_video, video_plan
+from scenetok_jax.types import Array, Cameras, InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Writes a video and frames per seed, contact_sheet.png, generate.json."""
+  args = _parser().parse_args(argv)
+  start = time.monotonic()
+  if bool(args.image) == (args.scene is not None):
+    raise InputError("--image, --scene: give one of the two")
+  if args.seeds < 1:
+    raise InputError(f"--seeds: {args.seeds} must be at least 1")
+  out = Path(args.out)
+  pictures.check_writable(out)
+  run = assemble.load_run(args.workdir)
+  if run.system.generator is None:
+    raise InputError(
+      f"{args.workdir}: config.stage: {run.config.stage}; generating needs a"
+      " stage-2 workdir (config.stage=generator)"
+    )
+  given = (
+    conditions.from_photos(run, args.image, args.cameras, args.fov)
+    if args.image
+    else conditions.from_scene(
+      run, args.data, args.split, args.scene, args.views
+    )
+  )
+  path = camera_path(given, args.anchors, paths.PathOptions.of(args))
+  options = generate_options(run, args.steps, args.guidance)
+  rendering = render_options(run, args.render_steps, None)
+  video_plan(run.system, rendering, len(path.cameras.extrinsics))  # checks
+  token_key, video_key = jax.random.split(jax.random.key(args.seed))
+  tokens = generate(run, given, path, token_key, options, args.seeds)
+  videos = render(run, given, path, tokens, video_key, rendering)
+  write(out, given, path, videos)
+  result = {
+    "images": given.name,
+    "anchors": path.name,
+    "frames": videos.shape[1],
+    "seeds": args.seeds,
+    "seed": args.seed,
+    "checkpoint_step": run.step,
+    "generation": dataclasses.asdict(options),
+    "rendering": dataclasses.asdict(rendering),
+    "token_mean_square": jnp.mean(tokens**2, axis=(1, 2)),
+    "seconds": time.monotonic() - start,
+  }
+  common.write_json(out / "generate.json", result)
+  if args.json:
+    common.write_json(args.json, result)
+  print(
+    f"{out}: {args.seeds} new scene(s) of {result['frames']} frames from"
+    f" {given.name} in {result['seconds']:.1f} s"
+  )
+  return 0
+
+
+def generate_options(
+  run: Run, steps: int | None, guidance: float | None
+) -> GenerateOptions:
+  """The run's own generation with what the command line changes."""
+  options = GenerateOptions.of(run.config.generation)
+  if steps is not None:
+    if steps < 1:
+      raise InputError(f"--steps: {steps} must be at least 1")
+    options = dataclasses.replace(options, steps=steps)
+  if guidance is not None:
+    options = dataclasses.replace(options, guidance=guidance)
+  return options
+
+
+def camera_path(
+  given: Conditions, name: str | None, options: paths.PathOptions
+) -> CameraPath:
+  """Where the new scene is visited: a motion, a file or the scene's path.
+
+  The first conditioning view is where motions start.
+  """
+  if name is None:
+    name = "forward" if given.path is None else "scene"
+  if name.endswith(".json"):
+    return paths.from_file(name, options)
+  if name == "scene":
+    if given.path is None:
+      raise InputError(
+        "--anchors: scene: photos have no path of their own; use"
+        f" {', '.join(paths.MOTIONS)} or a .json file"
+      )
+    kept = slice(options.frames)
+    cameras = Cameras(given.path.extrinsics[kept], given.path.intrinsics[kept])
+    return CameraPath("scene", cameras)
+  cameras = given.views.cameras
+  return paths.motion(
+    name, cameras.extrinsics[0], cameras.intrinsics[0], options
+  )
+
+
+def generate(
+  run: Run,
+  given: Conditions,
+  path: CameraPath,
+  key: Array,
+  options: GenerateOptions,
+  seeds: int,
+) -> Array:
+  """Tokens of `seeds` new scenes [S N C], with progress."""
+  system, anchors = run.system, run.config.generation.anchors
+  reference = given.views.cameras.extrinsics[0]
+  count = len(given.views.cameras.extrinsics)
+  # Empty slots repeat the last view and are masked (release).
+  slots = np.minimum(np.arange(system.num_conditions), count - 1)
+  views = jax.tree.map(lambda a: np.asarray(a)[slots][None], given.views)
+  stops = anchor_indices(len(path.cameras.extrinsics), anchors)
+  marks = jax.tree.map(lambda a: np.asarray(a)[stops][None], path.cameras)
+  latents = jax.jit(
+    lambda views: encode_views(system.context_codec, views, None)
+  )(views)
+  request = Request(
+    latents=latents,
+    cameras=relative_to(views.cameras, reference),
+    anchors=relative_to(marks, reference),
+    visible=np.arange(system.num_conditions)[None] < count,
+  )
+  request = jax.tree.map(lambda a: jnp.repeat(a, seeds, axis=0), request)
+  noise = token_noise(system, key, seeds)
+  with common.Progress("tokens", options.steps, "step") as progress:
+    return generate_sliced(
+      system, run.params, request, noise, options, progress.update
+    )
+
+
+def render(
+  run: Run,
+  given: Conditions,
+  path: CameraPath,
+  tokens: Array,
+  key: Array,
+  options: RenderOptions,
+) -> np.ndarray:
+  """tokens [S N C] -> videos uint8 [S T H W 3], with progress."""
+  relative = relative_to(path.cameras, given.views.cameras.extrinsics[0])
+  batch = jax.tree.map(
+    lambda a: jnp.repeat(jnp.asarray(a)[None], len(tokens), axis=0), relative
+  )
+  plan = video_plan(run.system, options, len(path.cameras.extrinsics))
+  with common.Progress("frames", plan.steps, "step") as progress:
+    return render_video(
+      run.system, run.params, tokens, batch, key, options, progress.update
+    )
+
+
+def write(
+  out: Path, given: Conditions, path: CameraPath, videos: np.ndarray
+) -> None:
+  """video.mp4 of the first seed, video_01.mp4, ...; the sheet of all."""
+  shown = pictures.columns(videos.shape[1])
+  rows = [("given", np.asarray(given.views.images))]
+  for index, video in enumerate(videos):
+    name = f"_{index:02d}" if index else ""
+    pictures.write_video(out, video, name)
+    rows.append((f"sample {index}: {path.name}", video[shown]))
+  pictures.write_sheet(out, rows)
+
+
+def _parser() -> common.Parser:
+  parser = common.parser("generate", __doc__ or "")
+  add: Any = parser.add_argument
+  add("--workdir", required=True, help="a stage-2 run")
+  add("--image", nargs="+", metavar="IMG", help="1-3 images")
+  add("--cameras", metavar="FILE.json", help="one camera per image")
+  add("--fov", type=float, help="horizontal field of view of one photo, deg")
+  add("--scene", metavar="KEY", help="take the images from a prepared scene")
+  add("--data", help="prepared data (default: what the run trained on)")
+  add("--split", help="default: test, else train")
+  add(
+    "--views",
+    type=int,
+    nargs="+",
+    default=[0],
+    metavar="FRAME",
+    help="with --scene: frames to condition on",
+  )
+  add(
+    "--anchors",
+    help="where to visit the new scene: forward|look|orbit|FILE.json, or"
+    " scene for the prepared scene's own path (default: scene, else forward)",
+  )
+  paths.add_options(add)
+  add("--seeds", type=int, default=1, help="new scenes to draw")
+  add("--seed", type=int, default=0, help="of the first draw")
+  add("--steps", type=int, help="token steps (default: the run's)")
+  add("--guidance", type=float, help="default: the run's; 1 is none")
+  add("--render-steps", type=int, help="default: the run's")
+  add("--out", required=True, metavar="DIR", help="folder to write")
+  add("--json", metavar="FILE", help="write generate.json here too")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(common.run(main))

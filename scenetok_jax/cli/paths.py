@@ -1,0 +1,194 @@
+"""Camera paths by name or file, for rendering and generation."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scenetok_jax.geometry import trajectories
+from scenetok_jax.types import Cameras, InputError
+
+FRAMES = 48  # ours: where neither --frames nor a clip says how many
+
+
+@dataclasses.dataclass(frozen=True)
+class CameraPath:
+  """Cameras [T]; clip_frames: the clip's frame at each pose, if they match."""
+
+  name: str
+  cameras: Cameras
+  clip_frames: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PathOptions:
+  """frames: poses wanted. degrees: turn of an orbit or of a look around.
+
+  distance: in scene units; None asks for one that fits the cameras' spread.
+  """
+
+  frames: int | None = None
+  degrees: float | None = None
+  distance: float | None = None
+
+  @classmethod
+  def of(cls, args: argparse.Namespace) -> "PathOptions":
+    """From --frames, --degrees and --distance."""
+    for name in ("frames", "degrees", "distance"):
+      value = getattr(args, name)
+      if value is not None and not np.isfinite(value):
+        raise InputError(f"--{name}: {value} is not a number; correct it")
+    if args.frames is not None and args.frames < 1:
+      raise InputError(f"--frames: {args.frames} must be at least 1")
+    return cls(args.frames, args.degrees, args.distance)
+
+
+def add_options(add: Callable[..., Any]) -> None:
+  """--frames, --degrees and --distance of a parser."""
+  add("--frames", type=int, help="frames of the video")
+  add("--degrees", type=float, help="turn of an orbit or a look around")
+  add("--distance", type=float, help="length of a move, in scene units")
+
+
+def from_file(name: str, options: PathOptions) -> CameraPath:
+  """The first `frames` cameras of a JSON file; see geometry.camera_files.
+
+  Raises:
+    InputError: unreadable, or poses that are not finite rigid motions.
+  """
+  cameras = trajectories.from_json(name)
+  found, wanted = len(cameras.extrinsics), options.frames
+  if wanted is not None and wanted > found:
+    raise InputError(
+      f"{name}: {found} poses, but --frames={wanted}; lower --frames"
+    )
+  kept = slice(wanted)
+  return CameraPath(
+    name, Cameras(cameras.extrinsics[kept], cameras.intrinsics[kept])
+  )
+
+
+def with_intrinsics(
+  name: str, poses: np.ndarray, intrinsics: np.ndarray
+) -> CameraPath:
+  """Poses [T 4 4] with one lens [3 3] for all."""
+  repeated = np.repeat(np.asarray(intrinsics)[None], len(poses), axis=0)
+  return CameraPath(name, Cameras(poses, repeated))
+
+
+SCENE_PATHS = ("clip", "context", "spline", "orbit", "dolly", "lateral")
+
+
+def through_scene(
+  name: str,
+  clip: Cameras | None,
+  context: Cameras,
+  options: PathOptions,
+) -> CameraPath:
+  """A path through a scene whose cameras are known.
+
+  Args:
+    name: one of SCENE_PATHS, or a JSON file of absolute poses. "context"
+      goes straight from view to view (release), "spline" smoothly; "orbit"
+      circles what the cameras look at; "dolly" moves the middle view
+      forward; "lateral" is the captured path, moved to the right.
+    clip: cameras of all frames; None where only tokens are known.
+    context: cameras of the context views [V], sorted in time.
+    options: see PathOptions.
+
+  Raises:
+    InputError: unknown name, bad file, or numbers that make no path.
+  """
+  if name not in SCENE_PATHS:
+    if not name.endswith(".json"):
+      raise InputError(
+        f"--trajectory: {name!r} is neither a .json file nor one of"
+        f" {', '.join(SCENE_PATHS)}"
+      )
+    return from_file(name, options)
+  if name == "clip":
+    return _clip(clip, options)
+  middle = len(context.extrinsics) // 2
+  poses = _poses(name, clip, context, middle, options)
+  return with_intrinsics(name, poses, context.intrinsics[middle])
+
+
+def _clip(clip: Cameras | None, options: PathOptions) -> CameraPath:
+  if clip is None:
+    raise InputError(
+      "--trajectory: clip: a scene file holds no clip; use another trajectory"
+    )
+  count = min(options.frames or len(clip.extrinsics), len(clip.extrinsics))
+  numbers = np.arange(count)
+  cameras = Cameras(clip.extrinsics[numbers], clip.intrinsics[numbers])
+  return CameraPath("clip", cameras, numbers)
+
+
+def _poses(
+  name: str,
+  clip: Cameras | None,
+  context: Cameras,
+  middle: int,
+  options: PathOptions,
+) -> np.ndarray:
+  keys, frames = context.extrinsics, options.frames or FRAMES
+  distance = options.distance
+  if distance is None:
+    distance = trajectories.extent(keys) / 4
+  if name == "orbit":
+    degrees = 360.0 if options.degrees is None else options.degrees
+    return trajectories.orbit(keys, frames, degrees=degrees, index=middle)
+  if name == "dolly":
+    return trajectories.dolly(keys[middle], distance, frames)
+  if len(keys) < 2:
+    raise InputError(
+      f"--trajectory: {name}: the scene has one context view; use orbit,"
+      " dolly or a file"
+    )
+  if name == "spline":
+    return trajectories.spline(keys, frames)
+  if name == "lateral":
+    captured = trajectories.spline(keys, frames)
+    if clip is not None:
+      captured = clip.extrinsics[: options.frames]
+    return trajectories.beside(captured, distance)
+  least = 2 * len(keys) - 1
+  if frames < least:
+    raise InputError(
+      f"--frames: {frames}: a path through {len(keys)} context views takes at"
+      f" least {least}"
+    )
+  return trajectories.interpolate(keys, frames - len(keys) + 1)
+
+
+MOTIONS = ("forward", "look", "orbit")
+
+
+def motion(
+  name: str, start: np.ndarray, intrinsics: np.ndarray, options: PathOptions
+) -> CameraPath:
+  """A named motion from one pose [4 4] with one lens [3 3].
+
+  "forward" walks `distance` ahead (default 1), "look" turns in place by
+  `degrees` (default 90, to the left and to the right), "orbit" turns by
+  `degrees` (default 60) around the point `distance` ahead.
+  """
+  frames = options.frames or FRAMES
+  distance = 1.0 if options.distance is None else options.distance
+  if name == "forward":
+    poses = trajectories.dolly(start, distance, frames)
+  elif name == "look":
+    degrees = 90.0 if options.degrees is None else options.degrees
+    poses = trajectories.pan(start, degrees, frames)
+  elif name == "orbit":
+    degrees = 60.0 if options.degrees is None else options.degrees
+    point = start[:3, 3] + distance * start[:3, 2]
+    poses = trajectories.turn_around(start, point, degrees, frames)
+  else:
+    raise InputError(
+      f"--anchors: {name!r} is neither a .json file nor one of"
+      f" {', '.join(MOTIONS)}"
+    )
+  return with_intrinsics(name, poses, intrinsics)

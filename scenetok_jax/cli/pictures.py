@@ -1,0 +1,50 @@
+"""What render and generate leave behind: video, frames, contact sheet."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scenetok_jax.media import (
+  atomic_path,
+  contact_sheet,
+  write_frames,
+  write_mp4,
+  write_png,
+)
+from scenetok_jax.types import InputError
+
+COLUMNS = 8  # frames in a row of a contact sheet
+FPS = 10.0
+
+
+def check_writable(out: Path) -> None:
+  """Raises InputError now rather than after an hour of rendering."""
+  if out.exists() and not out.is_dir():
+    raise InputError(
+      f"{out}: --out: a file of that name exists; choose another"
+    )
+  with atomic_path(out / "probe.txt") as temporary:
+    temporary.write_text("")
+  (out / "probe.txt").unlink(missing_ok=True)
+
+
+def write_video(
+  out: Path, frames: np.ndarray, name: str = "", fps: float = FPS
+) -> None:
+  """uint8 [T H W 3] -> OUT/video{name}.mp4 and OUT/frames{name}/*.png."""
+  folder = out / f"frames{name}"
+  for stale in folder.glob("[0-9]*.png"):
+    stale.unlink()
+  write_frames(folder, frames)
+  write_mp4(out / f"video{name}.mp4", frames, fps)
+
+
+def write_sheet(out: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:
+  """OUT/contact_sheet.png of labelled rows of frames."""
+  write_png(out / "contact_sheet.png", contact_sheet(rows))
+
+
+def columns(frames: int) -> np.ndarray:
+  """Frame numbers that a contact sheet shows of a video."""
+  return np.linspace(0, frames - 1, min(COLUMNS, frames)).astype(int)

@@ -1,0 +1,69 @@
+"""Long sampling runs in slices, so that they can report and be continued."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+
+from scenetok_jax.types import Array
+
+State = TypeVar("State")
+Report = Callable[[int], None]  # told how many more steps are done
+
+_SLICE_SECONDS = 3.0  # ours: often enough for a progress line
+
+
+def advance(
+  step: Callable[[State, Any], State],
+  state: State,
+  rows: Any,
+  first: Array,
+  last: Array,
+) -> State:
+  """Steps first .. last - 1 of a table of rows, as one loop on the device.
+
+  first and last are traced, so that one compilation serves every slice.
+  """
+
+  def body(index: Array, state: State) -> State:
+    return step(state, jax.tree.map(lambda table: table[index], rows))
+
+  return jax.lax.fori_loop(first, last, body, state)
+
+
+def run_slices(
+  run: Callable[[State, int, int], State],
+  state: State,
+  total: int,
+  report: Report = lambda steps: None,
+  *,
+  first: int = 0,
+  after: Callable[[State, int], None] = lambda state, done: None,
+) -> State:
+  """Calls run(state, start, stop) up to step `total` in slices of seconds.
+
+  Args:
+    run: the compiled program.
+    state: the state before step `first`.
+    total: steps of the whole run.
+    report: called after each slice with its number of steps.
+    first: step to start from.
+    after: called with the state and the steps done, to save them.
+
+  Returns:
+    The state after the last step.
+  """
+  done, count = first, 1
+  while done < total:
+    start = time.monotonic()
+    stop = min(done + count, total)
+    state = jax.block_until_ready(run(state, done, stop))
+    seconds = time.monotonic() - start
+    report(stop - done)
+    # The first slice compiles: its time says nothing about the next.
+    if done > first:
+      count = max(1, int(_SLICE_SECONDS / (seconds / (stop - done))))
+    done = stop
+    after(state, done)
+  return state
