@@ -42,7 +42,8 @@ def scratch(config) -> None:
   shift4(config)
   fixed(config)
   batch = config.data.get_ref("batch_size")
-  config.optimizer.learning_rate = 1.5625e-7 * batch  # release: scale_lr
+  del config.optimizer.learning_rate  # a plain number cannot become derived
+  config.optimizer.learning_rate = batch.to_float() * 1.5625e-7  # scale_lr
   config.optimizer.milestones = (50_000, 150_000, 500_000)
   config.optimizer.gamma = 0.4
   config.optimizer.clip_norm = 0.05

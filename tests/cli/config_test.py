@@ -1,5 +1,6 @@
 """Configs load with typed overrides; every mistake is one clear line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,25 @@ def test_unknown_arguments_are_refused(path, argument):
 def test_every_config_of_the_repository_loads(file):
   config = load_config(str(file), ["--config.seed=5"])
   assert config.seed == 5 and config.is_locked
+
+
+@pytest.mark.parametrize("file", _CONFIGS, ids=lambda file: file.stem)
+def test_every_variant_of_every_config_loads(file):
+  with pytest.raises(InputError, match="this config has") as caught:
+    load_config(f"{file}:no-such-variant")
+  variants = re.findall(r"'([^']+)'", str(caught.value).split("config has")[1])
+  assert {"smoke", "embedded"} <= set(variants)
+  for variant in variants:
+    # Stage 2 alone has a shrunk form.
+    variant = "generator,quick" if variant == "quick" else variant
+    assert load_config(f"{file}:{variant}").is_locked
+    smoke = load_config(f"{file}:{variant},smoke")
+    assert smoke.train.total_steps == 2 and smoke.train.log_every == 1
+
+
+def test_a_scaled_learning_rate_follows_the_batch_size():
+  folder = Path(__file__).parents[2] / "configs"
+  spec = f"{folder}/scenetok_dl3dv_videodc.py:scratch"
+  assert load_config(spec).optimizer.learning_rate == pytest.approx(1e-5)
+  config = load_config(spec, ["--config.data.batch_size=640"])
+  assert config.optimizer.learning_rate == pytest.approx(1e-4)
