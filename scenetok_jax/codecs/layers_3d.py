@@ -103,7 +103,8 @@ class DepthwiseConv(nn.Module):
     )
     pad = (k // 2, k // 2)
     x = jnp.pad(x.astype(self.dtype), ((0, 0), pad, pad, pad, (0, 0)))
-    rows = rearrange(kernel.astype(self.dtype), "p q r c -> (p q) r c")
+    kernel = jnp.asarray(kernel, self.dtype)
+    rows = rearrange(kernel, "p q r c -> (p q) r c")
 
     def add_row(i: Array, total: Array) -> Array:
       """Adds the taps of one (time, row) offset; XLA fuses them."""

@@ -13,7 +13,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scenetok_jax.codecs import tiling
 from scenetok_jax.codecs.layers import conv
 from scenetok_jax.codecs.layers_3d import (
   ChannelNorm,
@@ -21,7 +20,14 @@ from scenetok_jax.codecs.layers_3d import (
   repeat_channels,
 )
 from scenetok_jax.codecs.network import Encoded, Network
-from scenetok_jax.codecs.tiling import Axis, Tiling
+from scenetok_jax.codecs.tiling import (
+  Axis,
+  Function,
+  Tiling,
+  join_time,
+  tile_space,
+  tile_time,
+)
 from scenetok_jax.codecs.video_dc_ae_layers import (
   AttentionBlock,
   Downsample,
@@ -80,7 +86,7 @@ class Encoder(nn.Module):
           widths[i + 1], i in _TEMPORAL_STAGES, self.dtype, name=f"down{i}"
         )(x)
     main = conv(self.channels, name="head", rank=3, dtype=self.dtype)(x)
-    return main + average_channels(x, self.channels)
+    return (main + average_channels(x, self.channels)).astype(jnp.float32)
 
 
 class Decoder(nn.Module):
@@ -106,7 +112,8 @@ class Decoder(nn.Module):
       depth = self.sizes.depths[i]
       x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
     x = jax.nn.relu(ChannelNorm(name="norm")(x))
-    return conv(3, name="head", rank=3, dtype=self.dtype)(x)
+    x = conv(3, name="head", rank=3, dtype=self.dtype)(x)
+    return x.astype(jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +130,7 @@ class VideoDcAe:
   head_dim: int = 32
   encoder: Sizes = Sizes()
   decoder: Sizes = Sizes(depths=(3, 3, 3, 3, 3, 3))
-  tiles: Tiling = Tiling()
+  tiles: Tiling = dataclasses.field(default_factory=Tiling)
   dtype: Any = jnp.float32
 
   def _encoder(self) -> Encoder:
@@ -179,19 +186,15 @@ class VideoDcAe:
     )
     starts = range(0, latents.shape[1], time.step)
     tiles = (decode(params, latents[:, i : i + time.tile]) for i in starts)
-    yield from tiling.join_time(tiles, time)
+    yield from join_time(tiles, time)
 
-  def _encode_tile(self, params: Any) -> tiling.Function:
-    encoder = self._encoder()
-    return lambda x: encoder.apply({"params": params["encoder"]}, x).astype(
-      jnp.float32
-    )
+  def _encode_tile(self, params: Any) -> Function:
+    variables = {"params": params["encoder"]}
+    return lambda x: self._encoder().apply(variables, x)
 
-  def _decode_tile(self, params: Any) -> tiling.Function:
-    decoder = self._decoder()
-    return lambda x: decoder.apply({"params": params["decoder"]}, x).astype(
-      jnp.float32
-    )
+  def _decode_tile(self, params: Any) -> Function:
+    variables = {"params": params["decoder"]}
+    return lambda x: self._decoder().apply(variables, x)
 
   def _axes(self, *, images: bool) -> tuple[Axis, Axis]:
     """Tiles in time and in space, of images or of latents."""
@@ -203,16 +206,16 @@ class VideoDcAe:
     return Axis.of(*time, overlap), Axis.of(*space, overlap)
 
   def _tiled(
-    self, function: tiling.Function, x: Array, time: Axis, space: Axis
+    self, function: Function, x: Array, time: Axis, space: Axis
   ) -> Array:
     spaced = lambda tile: self._spaced(function, tile, space)  # noqa: E731
     if x.shape[1] > time.tile:
-      return tiling.tile_time(spaced, x, time)
+      return tile_time(spaced, x, time)
     return spaced(x)
 
-  def _spaced(self, function: tiling.Function, x: Array, space: Axis) -> Array:
+  def _spaced(self, function: Function, x: Array, space: Axis) -> Array:
     if max(x.shape[2:4]) > space.tile:
-      return tiling.tile_space(function, x, space)
+      return tile_space(function, x, space)
     return function(x)
 
 

@@ -4,38 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scenetok_jax.convert.engine import Rule, Table
-from scenetok_jax.convert.layers import Rules, same
+from scenetok_jax.convert.layers import Rules
+from scenetok_jax.convert.layers_3d import conv3d, depthwise, norm, point3d
 
 _STAGES = 6
 _CONVOLUTIONAL = 3
-
-
-def conv3d(torch: str, flax: str, *, bias: bool = True) -> Rules:
-  """Convolution [out in t p q] <-> kernel [t p q in out]."""
-  kernel = Rule(
-    f"{torch}.weight", (f"{flax}/kernel",), "o i t p q -> t p q i o"
-  )
-  return (kernel, *(same(f"{torch}.bias", f"{flax}/bias") if bias else ()))
-
-
-def point(torch: str, flax: str, *, bias: bool = True) -> Rules:
-  """1x1x1 convolution [out in 1 1 1] <-> kernel [in out]."""
-  kernel = Rule(f"{torch}.weight", (f"{flax}/kernel",), "o i 1 1 1 -> i o")
-  return (kernel, *(same(f"{torch}.bias", f"{flax}/bias") if bias else ()))
-
-
-def depthwise(torch: str, flax: str, *, bias: bool = True) -> Rules:
-  """Depthwise convolution [c 1 t p q] <-> kernel [t p q c]."""
-  kernel = Rule(f"{torch}.weight", (f"{flax}/kernel",), "c 1 t p q -> t p q c")
-  return (kernel, *(same(f"{torch}.bias", f"{flax}/bias") if bias else ()))
-
-
-def norm(torch: str, flax: str) -> Rules:
-  """Norm with weight and bias."""
-  return (
-    *same(f"{torch}.weight", f"{flax}/scale"),
-    *same(f"{torch}.bias", f"{flax}/bias"),
-  )
 
 
 def _res_block(torch: str, flax: str) -> Rules:
@@ -56,14 +29,14 @@ def _attention_block(torch: str, flax: str, head_dim: int) -> Rules:
     (("o", head_dim),),
   )
   return (
-    *point(f"{context}.qkv.conv", f"{attention}/qkv", bias=False),
+    *point3d(f"{context}.qkv.conv", f"{attention}/qkv", bias=False),
     *depthwise(f"{context}.aggreg.0.0", f"{attention}/local", bias=False),
     mix,
-    *point(f"{context}.proj.conv", f"{attention}/out", bias=False),
+    *point3d(f"{context}.proj.conv", f"{attention}/out", bias=False),
     *norm(f"{context}.proj.norm", f"{attention}/norm"),
-    *point(f"{local}.inverted_conv.conv", f"{mlp}/up"),
+    *point3d(f"{local}.inverted_conv.conv", f"{mlp}/up"),
     *depthwise(f"{local}.depth_conv.conv", f"{mlp}/local"),
-    *point(f"{local}.point_conv.conv", f"{mlp}/down", bias=False),
+    *point3d(f"{local}.point_conv.conv", f"{mlp}/down", bias=False),
     *norm(f"{local}.point_conv.norm", f"{mlp}/norm"),
   )
 

@@ -1,0 +1,239 @@
+"""Wan 2.2 VAE: 16 x 16 pixels and 4 frames per latent, 48 channels, causal.
+
+A clip of 1 + 4m frames becomes 1 + m latents: the first frame has its own.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+
+from scenetok_jax.codecs.layers_3d import LengthNorm
+from scenetok_jax.codecs.network import Encoded, Network
+from scenetok_jax.codecs.wan_vae_layers import (
+  DownStage,
+  Middle,
+  UpStage,
+  causal_conv,
+)
+from scenetok_jax.types import Array, InputError
+
+TEMPORAL = 4  # frames per latent, but for a clip's first
+_COLOURS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """Widths and depths; the published ones.
+
+  encoder_width, decoder_width: at full resolution.
+  multipliers: of the widths, per stage, finest first.
+  blocks: residual blocks of an encoder stage; a decoder's has one more.
+  temporal: which of the stages but the last halve time.
+  patch: pixels per side that are folded into channels first.
+  """
+
+  encoder_width: int = 160
+  decoder_width: int = 256
+  multipliers: tuple[int, ...] = (1, 2, 4, 4)
+  blocks: int = 2
+  temporal: tuple[bool, ...] = (False, True, True)
+  latent_channels: int = 48
+  patch: int = 2
+
+  @property
+  def spatial(self) -> int:
+    """Pixels per latent, per side."""
+    return self.patch * 2 ** (len(self.multipliers) - 1)
+
+
+def patchify(x: Array, patch: int) -> Array:
+  """[B T H W C] -> [B T H/p W/p C*p*p], channels (c, column, row)."""
+  return rearrange(x, "b t (h q) (w r) c -> b t h w (c r q)", q=patch, r=patch)
+
+
+def unpatchify(x: Array, patch: int) -> Array:
+  """The inverse of `patchify`."""
+  return rearrange(x, "b t h w (c r q) -> b t (h q) (w r) c", q=patch, r=patch)
+
+
+class Encoder(nn.Module):
+  """images [B T H W 3] in [-1, 1] -> means [B L h w C]; the mode.
+
+  first: whether images start a clip (see wan_vae_layers).
+  """
+
+  sizes: Sizes
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool = True) -> Array:
+    sizes, settings = self.sizes, {"first": first, "dtype": self.dtype}
+    widths = [sizes.encoder_width * m for m in sizes.multipliers]
+    x = patchify(x, sizes.patch)
+    x = causal_conv(self, x, sizes.encoder_width, name="embed", **settings)
+    for i, width in enumerate(widths):
+      last = i + 1 == len(widths)
+      x = DownStage(
+        width,
+        sizes.blocks,
+        not last,
+        not last and sizes.temporal[i],
+        self.dtype,
+        name=f"stage{i}",
+      )(x, first)
+    x = Middle(self.dtype, name="middle")(x, first)
+    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    moments = 2 * sizes.latent_channels
+    x = causal_conv(self, x, moments, name="head", **settings)
+    # The log-variance is not used: encoding is deterministic.
+    x = nn.Dense(moments, dtype=self.dtype, name="moments")(x)
+    return x[..., : sizes.latent_channels].astype(jnp.float32)
+
+
+class Decoder(nn.Module):
+  """latents [B L h w C] -> images [B T H W 3], about [-1, 1].
+
+  first: whether latents start a clip (see wan_vae_layers).
+  """
+
+  sizes: Sizes
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool = True) -> Array:
+    sizes, settings = self.sizes, {"first": first, "dtype": self.dtype}
+    widths = [sizes.decoder_width * m for m in reversed(sizes.multipliers)]
+    x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
+    x = causal_conv(self, x, widths[0], name="embed", **settings)
+    x = Middle(self.dtype, name="middle")(x, first)
+    times = (*reversed(sizes.temporal), False)
+    for i, (width, time) in enumerate(zip(widths, times, strict=True)):
+      x = UpStage(
+        width,
+        sizes.blocks + 1,
+        i + 1 < len(widths),
+        time,
+        self.dtype,
+        name=f"stage{i}",
+      )(x, first)
+    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    colours = _COLOURS * sizes.patch**2
+    x = causal_conv(self, x, colours, name="head", **settings)
+    return unpatchify(x, sizes.patch).astype(jnp.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class WanVae:
+  """The autoencoder as functions of params {"encoder", "decoder"}.
+
+  streamed: go through a clip one latent at a time, holding 4 frames, rather
+    than at once; the numbers are the same.
+  dtype: of the computation; norms and softmax stay in float32.
+  """
+
+  sizes: Sizes = dataclasses.field(default_factory=Sizes)
+  streamed: bool = False
+  dtype: Any = jnp.float32
+
+  def _encoder(self) -> Encoder:
+    return Encoder(self.sizes, self.dtype)
+
+  def _decoder(self) -> Decoder:
+    return Decoder(self.sizes, self.dtype)
+
+  def init(self, key: Array) -> Any:
+    """Random parameters, float32."""
+    size = self.sizes.spatial
+    images = jnp.zeros((1, 1 + TEMPORAL, size, size, _COLOURS))
+    latents = jnp.zeros((1, 2, 1, 1, self.sizes.latent_channels))
+    keys = jax.random.split(key)
+    return {
+      "encoder": self._encoder().init(keys[0], images)["params"],
+      "decoder": self._decoder().init(keys[1], latents)["params"],
+    }
+
+  def encode(self, params: Any, images: Array) -> Array:
+    """images [B 1+4m H W 3] in [-1, 1] -> latents [B 1+m h w C], unscaled.
+
+    Raises:
+      InputError: another number of frames, or H or W not a multiple of 16.
+    """
+    self._check(images.shape)
+    return self._run(self._encoder(), params["encoder"], images, TEMPORAL)
+
+  def decode(self, params: Any, latents: Array) -> Array:
+    """latents [B 1+m h w C], unscaled -> images [B 1+4m H W 3], not clipped."""
+    return self._run(self._decoder(), params["decoder"], latents, 1)
+
+  def _run(self, module: nn.Module, params: Any, x: Array, group: int) -> Array:
+    if not self.streamed:
+      return module.apply({"params": params}, x, True)
+    return stream(module, params, x, group)
+
+  def _check(self, shape: Sequence[int]) -> None:
+    frames, height, width = shape[1:4]
+    factor = self.sizes.spatial
+    if height % factor or width % factor:
+      raise InputError(
+        f"wan_vae: images of {height} x {width} pixels: not multiples of"
+        f" {factor}; resize or crop them"
+      )
+    if frames % TEMPORAL != 1:
+      fits = max(1, (frames - 1) // TEMPORAL * TEMPORAL + 1)
+      raise InputError(
+        f"wan_vae: a clip of {frames} frames is not one frame and whole groups"
+        f" of {TEMPORAL}; give {fits}"
+      )
+
+
+def stream(module: nn.Module, params: Any, x: Array, group: int) -> Array:
+  """module(x [B 1+m*group ...]), the first step, then `group` at a time.
+
+  Holds what one group needs: a scan over groups carries the cache.
+  """
+
+  def step(state: Any, part: Array, first: bool) -> Any:
+    variables = {"params": params, **state}
+    return module.apply(variables, part, first, mutable=["cache"])
+
+  start, cache = step({}, x[:, :1], True)
+  if x.shape[1] == 1:
+    return start
+
+  def advance(cache: Any, part: Array) -> tuple[Any, Array]:
+    out, cache = step(cache, part, False)
+    return cache, out
+
+  groups = rearrange(x[:, 1:], "b (m t) ... -> m b t ...", t=group)
+  _, rest = jax.lax.scan(advance, cache, groups)
+  rest = rearrange(rest, "m b t ... -> b (m t) ...")
+  return jnp.concatenate([start, rest], axis=1)
+
+
+def network(
+  *,
+  dtype: Any = jnp.float32,
+  streamed: bool = False,
+  multipliers: Sequence[int] = Sizes.multipliers,
+  temporal: Sequence[bool] = Sizes.temporal,
+  **sizes: int,
+) -> Network:
+  """The published network; other sizes make the same topology smaller.
+
+  streamed holds 4 frames at a time instead of a clip's 17.
+  """
+  model = WanVae(
+    Sizes(multipliers=tuple(multipliers), temporal=tuple(temporal), **sizes),
+    streamed,
+    dtype,
+  )
+  return Network(
+    init=model.init,
+    encode=lambda params, images: Encoded(model.encode(params, images)),
+    decode=model.decode,
+  )

@@ -1,0 +1,229 @@
+"""Causal blocks of the Wan VAE, over a clip at once or piece by piece.
+
+A clip starts with one frame, then whole groups. `first` says whether x starts
+a clip. Where the collection "cache" is mutable, every layer that looks back
+leaves the frames that it needs there, and a call with first=False goes on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+
+from scenetok_jax.codecs.layers import (
+  Downsample,
+  Upsample,
+  conv,
+  image_attention,
+)
+from scenetok_jax.codecs.layers_3d import (
+  LengthNorm,
+  average_channels,
+  repeat_channels,
+  shuffle,
+  unshuffle,
+)
+from scenetok_jax.types import Array
+
+
+def with_history(
+  module: nn.Module, name: str, x: Array, frames: int, first: bool
+) -> Array:
+  """x [B T H W C] -> [B frames+T H W C]: what came before x, zeros if first.
+
+  Reads and writes the module's cache variable `name`.
+  """
+  if first:
+    front = jnp.zeros((x.shape[0], frames, *x.shape[2:]), x.dtype)
+  else:
+    front = module.get_variable("cache", name)
+  x = jnp.concatenate([front, x], axis=1)
+  if module.is_mutable_collection("cache"):
+    module.put_variable("cache", name, x[:, x.shape[1] - frames :])
+  return x
+
+
+def causal_conv(
+  module: nn.Module,
+  x: Array,
+  features: int,
+  *,
+  name: str,
+  first: bool,
+  dtype: Any,
+  kernel: Sequence[int] = (3, 3, 3),
+) -> Array:
+  """[B T H W C] -> [B T H W D]: a frame sees itself and two before.
+
+  To be called in the compact method of the module that owns the layer.
+  """
+  x = with_history(module, name, x.astype(dtype), kernel[0] - 1, first)
+  if x.shape[1] < kernel[0]:
+    return jnp.zeros((x.shape[0], 0, *x.shape[2:4], features), dtype)
+  space = [(n // 2, n // 2) for n in kernel[1:]]
+  layer = conv(
+    features,
+    kernel,
+    name=name,
+    rank=3,
+    padding=[(0, 0), *space],
+    dtype=dtype,
+  )
+  return layer(x)
+
+
+class ResBlock(nn.Module):
+  """Twice norm, silu, causal 3x3x3; the residual widens by 1x1x1."""
+
+  features: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool) -> Array:
+    """x [B T H W C] -> [B T H W D]."""
+    h = x
+    for i in (1, 2):
+      h = jax.nn.silu(LengthNorm(name=f"norm{i}")(h))
+      h = causal_conv(
+        self,
+        h,
+        self.features,
+        name=f"conv{i}",
+        first=first,
+        dtype=self.dtype,
+      )
+    if x.shape[-1] != self.features:
+      x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
+    return x + h
+
+
+class AttentionBlock(nn.Module):
+  """x [B T H W C] -> x + one head over the pixels of each frame."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    width = x.shape[-1]
+    h = LengthNorm(name="norm")(x)
+    qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(h)
+    h = image_attention(*jnp.split(qkv, 3, axis=-1))
+    return x + nn.Dense(width, dtype=self.dtype, name="out")(h)
+
+
+class Middle(nn.Module):
+  """Residual, attention, residual: [B T h w C] -> same."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool) -> Array:
+    width = x.shape[-1]
+    x = ResBlock(width, self.dtype, name="block0")(x, first)
+    x = AttentionBlock(self.dtype, name="attention")(x)
+    return ResBlock(width, self.dtype, name="block1")(x, first)
+
+
+class TimeDown(nn.Module):
+  """[B T H W C] -> [B T/2 H W C]; a clip's first frame stays as it is."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool) -> Array:
+    if first:
+      start, x = x[:, :1], with_history(self, "tail", x, 1, True)[:, 1:]
+    else:
+      start, x = x[:, :0], with_history(self, "tail", x, 1, False)
+    if x.shape[1] < 3:
+      return start
+    h = conv(
+      x.shape[-1],
+      (3, 1, 1),
+      name="conv",
+      rank=3,
+      stride=(2, 1, 1),
+      padding=0,
+      dtype=self.dtype,
+    )(x)
+    return jnp.concatenate([start.astype(h.dtype), h], axis=1)
+
+
+class TimeUp(nn.Module):
+  """[B T H W C] -> [B 2T H W C]; a clip's first frame stays, unseen."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool) -> Array:
+    start, x = (x[:, :1], x[:, 1:]) if first else (x[:, :0], x)
+    h = causal_conv(
+      self,
+      x,
+      2 * x.shape[-1],
+      name="conv",
+      first=first,
+      dtype=self.dtype,
+      kernel=(3, 1, 1),
+    )
+    h = rearrange(h, "b t h w (p c) -> b (t p) h w c", p=2)
+    return jnp.concatenate([start.astype(h.dtype), h], axis=1)
+
+
+class DownStage(nn.Module):
+  """Residual blocks and halving, plus averages: [B T H W C] -> [... D].
+
+  space, time: what is halved.
+  """
+
+  features: int
+  blocks: int
+  space: bool
+  time: bool
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool) -> Array:
+    h = x
+    for i in range(self.blocks):
+      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h, first)
+    if self.space:
+      h = Downsample(self.dtype, name="down")(h)
+    if self.time:
+      h = TimeDown(self.dtype, name="time")(h, first)
+      if first:
+        # The published network averages this zero frame with the first one.
+        x = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0), (0, 0)))
+    time, space = 2 if self.time else 1, 2 if self.space else 1
+    return h + average_channels(unshuffle(x, time, space), self.features)
+
+
+class UpStage(nn.Module):
+  """Residual blocks and doubling, plus copies: [B T H W C] -> [... D].
+
+  space, time: what is doubled; a stage that doubles nothing adds no copies.
+  """
+
+  features: int
+  blocks: int
+  space: bool
+  time: bool
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array, first: bool) -> Array:
+    h = x
+    for i in range(self.blocks):
+      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h, first)
+    if self.time:
+      h = TimeUp(self.dtype, name="time")(h, first)
+    if not self.space:
+      return h
+    h = Upsample(self.dtype, name="up")(h)
+    time = 2 if self.time else 1
+    copies = repeat_channels(x, self.features * time * 4)
+    copies = shuffle(copies, time, 2)
+    return h + (copies[:, time - 1 :] if first else copies)
