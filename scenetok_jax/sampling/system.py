@@ -105,12 +105,19 @@ def _check_grids(system: System) -> None:
       )
 
 
-def encode_views(codec: Codec, views: Views, key: Array | None) -> Array:
-  """Views [B V] -> normalised latents [B L h w C] float32."""
+def encode_views(
+  codec: Codec, views: Views, key: Array | None, params: Any = None
+) -> Array:
+  """Views [B V] -> normalised latents [B L h w C] float32.
+
+  params: of the codec, an argument where a jitted function encodes.
+  """
   if views.images is None:
-    raise InputError("views hold latents; this codec reads images")
+    # Stored as the codec gave them; float16 on disk.
+    return codec.scaling.normalize(jnp.asarray(views.latents, jnp.float32))
   images = jnp.asarray(views.images, jnp.float32) / 255.0
-  return codec.encode(codec.params, images, key)
+  params = codec.params if params is None else params
+  return codec.encode(params, images, key)
 
 
 def tokenize(
