@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -87,6 +87,22 @@ class Codec:
     """images [B T H W 3] -> decode(encode(images)): the codec's ceiling."""
     params = self.params if params is None else params
     return self.decode(params, self.encode(params, images, None))
+
+  def decode_parts(self, params: Any, latents: Array) -> Iterator[Array]:
+    """Consecutive parts [B t H W 3] of what `decode` returns, on the host.
+
+    A video of any length can be written as it comes: one part is in memory.
+    """
+    parts = self.make().parts if self.make else None
+    if parts:
+      clip = jax.jit(lambda x: jnp.clip(x / 2.0 + 0.5, 0.0, 1.0))
+      restored = self.scaling.restore(jnp.asarray(latents, jnp.float32))
+      yield from map(clip, parts(params, restored))
+      return
+    size = CHUNK_LATENTS if self.chunked else FRAMES_AT_ONCE
+    decode = jax.jit(self.decode)
+    for start in range(0, latents.shape[1], size):
+      yield decode(params, latents[:, start : start + size])
 
 
 def get_codec(

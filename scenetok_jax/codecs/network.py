@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flax.struct
@@ -40,11 +40,14 @@ class Network:
   init: key -> parameters.
   encode: (params, images [N T H W 3] in [-1, 1]) -> Encoded [N L h w C].
   decode: (params, latents [N L h w C]) -> images [N T H W 3], about [-1, 1].
+  parts: as decode, but yields consecutive parts of a video whose pieces
+    overlap; None where clips are short and do not.
   """
 
   init: Callable[[Array], Any]
   encode: Callable[[Any, Array], Encoded]
   decode: Callable[[Any, Array], Array]
+  parts: Callable[[Any, Array], Iterator[Array]] | None = None
 
   def shapes(self) -> Any:
     """Abstract parameters; nothing is computed."""

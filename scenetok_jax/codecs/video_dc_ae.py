@@ -268,4 +268,5 @@ def network(
     init=model.init,
     encode=lambda params, images: Encoded(model.encode(params, images)),
     decode=model.decode,
+    parts=model.decode_parts,
   )
