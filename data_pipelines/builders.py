@@ -1,190 +1,145 @@
-"""Scenes in, one prepared split out: parallel, in order, all or nothing."""
+"""Scenes in, one prepared split out: parallel, resumable, never overwriting."""
 
-import collections
-import concurrent.futures
 import contextlib
-import dataclasses
-import hashlib
+import functools
 import json
-import multiprocessing
 import os
 import shutil
-import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from data_pipelines import records
-from data_pipelines.images import encode_image
-from data_pipelines.writer import EncodedScene, SplitWriter, write_json
+from data_pipelines import parts, records, writer
+from data_pipelines.encoding import encode
+from data_pipelines.recipes import Job, Plan, Recipe, unique
+from data_pipelines.writer import write_json
 from scenetok_jax.cli.common import Progress
-from scenetok_jax.geometry.cameras import check_rigid
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import InputError
 
 REPORT = "report.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class RawScene:
-  """Decoded scene: images uint8 [T, H, W, 3], cameras [T].
-
-  key: the scene's name, the job's when empty.
-  """
-
-  images: np.ndarray
-  cameras: Cameras
-  source: str
-  warnings: tuple[str, ...] = ()
-  key: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-  """One scene to write; `load` is picklable and raises InputError."""
-
-  key: str
-  load: Callable[[], RawScene]
-
-
-@dataclasses.dataclass(frozen=True)
-class Holdout:
-  """Frames that training must not see: every n-th, and listed ones."""
-
-  every: int = 0
-  frames: tuple[int, ...] = ()
-
-  def __post_init__(self):
-    if self.every < 0 or self.every == 1:
-      raise InputError(
-        f"--holdout-every={self.every}: must be 0 (none) or at least 2"
-      )
-
-  def indices(self, frames: int) -> tuple[int, ...]:
-    """Held-out frame numbers of a clip of `frames` frames, sorted."""
-    # Starting in the middle of a period leaves the first frame to training.
-    periodic = range(self.every // 2, frames, self.every) if self.every else ()
-    listed = (i for i in self.frames if 0 <= i < frames)
-    return tuple(sorted({*periodic, *listed}))
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-  """What makes a split; two equal recipes make the same split.
-
-  dataset: "rooms" or "capture". options: JSON values that decide the result.
-  strict: stop at the first bad scene (a single capture) instead of dropping.
-  min_frames: shorter scenes are dropped.
-  """
-
-  dataset: str
-  split: str
-  options: dict
-  holdout: Holdout = Holdout()
-  image_format: str = "jpeg"
-  strict: bool = False
-  min_frames: int = 2
-
-  def describe(self) -> dict:
-    """The fields that are compared when a split exists already."""
-    fields = dataclasses.asdict(self)
-    del fields["strict"]
-    return json.loads(json.dumps(fields))
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-  """A recipe and its scenes, in the order of the records."""
-
-  recipe: Recipe
-  jobs: Sequence[Job]
 
 
 def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
   """Writes OUT/<split> and OUT/report.json, returns the split's report.
 
-  The split appears in one rename when it is complete; a killed or failed run
-  leaves none. An equal split that exists is kept ("already prepared"); a
-  different one is never overwritten.
+  The split appears in one rename when it is complete. A killed run leaves
+  its finished parts in OUT/.<split>.partial-*; the same command goes on from
+  there. An equal split that exists is kept ("already prepared"); a different
+  one is never overwritten.
 
   Args:
     out: folder of all splits of this data.
     plan: what to write.
-    workers: processes that decode and encode; 0 works in this one.
+    workers: processes that read, encode and write; 0 works in this one.
 
   Returns:
     {seen, kept, dropped: [{scene, reason}], warnings, frames, already}.
   """
   out = Path(out)
-  recipe, jobs = plan.recipe, plan.jobs
+  recipe = plan.recipe
   final = out / recipe.split
   if final.exists():
-    return {**_existing(final, recipe), "already": True}
-  if not jobs:
+    report = existing(final, recipe)
+    _tidy(out, recipe.split)
+    return {**report, "already": True}
+  if not plan.jobs:
     raise InputError(f"{out}: nothing to prepare: the source holds no scene")
   made = [path for path in (out, *out.parents) if not path.exists()]
-  partial = (
-    out / f".{recipe.split}.partial-{socket.gethostname()}-{os.getpid()}"
-  )
-  _remove_stale(out, recipe.split)
-  try:
-    report = _write(partial, recipe, jobs, workers)
-    partial.rename(final)
-  finally:
-    shutil.rmtree(partial, ignore_errors=True)
-    for path in made:  # leave no trace of a refused source
-      with contextlib.suppress(OSError):
-        path.rmdir()
-  write_json(out / REPORT, _merged_report(out))
+  partial = out / f".{recipe.split}.partial-{plan.digest()}"
+  partial.mkdir(parents=True, exist_ok=True)
+  with parts.lock(partial):
+    try:
+      report = _write(partial, plan, workers)
+      publish(partial / recipe.split, final)
+    except InputError:  # refused: another attempt would end the same way
+      shutil.rmtree(partial)
+      for path in made:  # leave no trace
+        with contextlib.suppress(OSError):
+          path.rmdir()
+      raise
+  _tidy(out, recipe.split)
   return {**report, "already": False}
 
 
-def _write(
-  directory: Path, recipe: Recipe, jobs: Sequence[Job], workers: int
-) -> dict:
-  """Writes a whole split into `directory`; returns the report."""
-  writer = SplitWriter(directory, recipe.split)
+def publish(directory: Path, final: Path) -> None:
+  """Renames a finished split into place."""
   try:
-    report = _write_scenes(writer, recipe, jobs, workers)
-  except BaseException:
-    writer.abandon()
-    raise
-  writer.close({"recipe": recipe.describe(), "report": report})
+    directory.rename(final)
+  except OSError:
+    raise InputError(
+      f"{final}: appeared meanwhile; choose another --out or remove it"
+    ) from None
+
+
+def _write(root: Path, plan: Plan, workers: int) -> dict:
+  """Writes all parts and joins them in root/<split>; returns the report."""
+  recipe = plan.recipe
+  jobs, repeated = unique(plan.jobs)
+  cuts = parts.ranges(len(jobs))
+  found: dict[int, dict] = {}
+  with _progress(recipe, len(jobs)) as progress:
+
+    def done(number: int) -> None:
+      found[number] = writer.read_part(parts.folder(root, number))
+      if progress:
+        kept = sum(part["scenes"] for part in found.values())
+        dropped = sum(len(part["dropped"]) for part in found.values())
+        note = f"{kept} kept, {dropped} dropped"
+        progress.update(len(cuts[number]), note)
+
+    def task(number: int) -> Callable[[Path], None]:
+      chosen = [jobs[i] for i in cuts[number]]
+      return functools.partial(_write_part, chosen, recipe)
+
+    parts.run(root, range(len(cuts)), task, workers, done)
+  report = total(plan, repeated, [found[i] for i in range(len(cuts))])
+  folders = [parts.folder(root, i) for i in range(len(cuts))]
+  info = {"recipe": recipe.describe(), "report": report}
+  writer.merge(folders, root / recipe.split, recipe.split, info)
   return report
 
 
-def _write_scenes(
-  writer: SplitWriter, recipe: Recipe, jobs: Sequence[Job], workers: int
-) -> dict:
-  """Writes the good scenes and reports the others."""
-  frames, kept = 0, 0
+def _write_part(jobs: Sequence[Job], recipe: Recipe, directory: Path) -> None:
+  """Writes the good scenes of a part and reports the others."""
   dropped, warnings = [], []
-  results = _encode_all(recipe, jobs, workers)
-  with _progress(recipe, len(jobs)) as progress:
-    for job, result in zip(jobs, results, strict=True):
-      try:
-        if isinstance(result, InputError):
-          raise result
-        frames += writer.add(result).frames
-        kept += 1
-        warnings += [f"{job.key}: {text}" for text in result.warnings]
-      except InputError as error:
+  part = writer.PartWriter(directory)
+  try:
+    for job in jobs:
+      result = encode(job, recipe)
+      if isinstance(result, InputError):
         if recipe.strict:
-          raise
-        dropped.append({"scene": job.key, "reason": str(error)})
-      if progress:
-        progress.update(note=f"{kept} kept, {len(dropped)} dropped")
+          raise result
+        dropped.append({"scene": job.key, "reason": str(result)})
+        continue
+      part.add(result)
+      warnings += [f"{job.key}: {text}" for text in result.warnings]
+  except BaseException:
+    part.abandon()
+    raise
+  part.close({"dropped": dropped, "warnings": warnings})
+
+
+def total(
+  plan: Plan, repeated: Sequence[dict], reports: Sequence[dict]
+) -> dict:
+  """The report of a split from those of its parts.
+
+  Raises:
+    InputError: no scene was kept.
+  """
+  dropped = [*plan.dropped, *repeated]
+  dropped += [item for report in reports for item in report["dropped"]]
+  kept = sum(report["scenes"] for report in reports)
   if not kept:
     raise InputError(
-      f"all {len(jobs)} scenes were dropped; the first,"
+      f"all {len(dropped)} scenes were dropped; the first,"
       f" {dropped[0]['scene']}: {dropped[0]['reason']}"
     )
   return {
-    "seen": len(jobs),
+    "seen": kept + len(dropped),
     "kept": kept,
     "dropped": dropped,
-    "warnings": warnings,
-    "frames": frames,
+    "warnings": [text for report in reports for text in report["warnings"]],
+    "frames": sum(report["frames"] for report in reports),
   }
 
 
@@ -197,74 +152,7 @@ def _progress(
   return Progress(f"{recipe.dataset}/{recipe.split}", scenes, "scene")
 
 
-def _encode_all(
-  recipe: Recipe, jobs: Sequence[Job], workers: int
-) -> Iterator[EncodedScene | InputError]:
-  """Encoded scenes in job order, a few ahead of the writer."""
-  if workers <= 0 or len(jobs) == 1:
-    yield from (_encode(job, recipe) for job in jobs)
-    return
-  workers = min(workers, len(jobs))
-  # spawn: forking a process that runs JAX threads can deadlock.
-  context = multiprocessing.get_context("spawn")
-  with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
-    waiting: collections.deque = collections.deque()
-    try:
-      for job in jobs:
-        waiting.append(pool.submit(_encode, job, recipe))
-        if len(waiting) > 4 * workers:  # bounds memory
-          yield waiting.popleft().result()
-      while waiting:
-        yield waiting.popleft().result()
-    finally:
-      for future in waiting:
-        future.cancel()
-
-
-def _encode(job: Job, recipe: Recipe) -> EncodedScene | InputError:
-  """Loads, checks and encodes one scene; bad input is returned, not raised."""
-  try:
-    scene = job.load()
-    key = scene.key or job.key
-    check_scene(key, scene, recipe.min_frames)
-    frames, height, width = scene.images.shape[:3]
-    held_out = recipe.holdout.indices(frames)
-    if frames - len(held_out) < recipe.min_frames:
-      raise InputError(
-        f"{scene.source}: {frames} frames, {len(held_out)} of them held out,"
-        " leave too few for training; hold out fewer (--holdout-every,"
-        " --frames-left-out)"
-      )
-    return EncodedScene(
-      key=key,
-      images=[encode_image(i, recipe.image_format) for i in scene.images],
-      cameras=scene.cameras,
-      height=height,
-      width=width,
-      source=scene.source,
-      held_out=held_out,
-      warnings=scene.warnings,
-    )
-  except InputError as error:
-    return error
-
-
-def check_scene(key: str, scene: RawScene, min_frames: int) -> None:
-  """InputError unless a scene can be trained on."""
-  if not key or key != Path(key).name or not key.isprintable():
-    raise InputError(f"scene {key!r}: key: not a plain name; rename the scene")
-  frames = len(scene.images)
-  if frames < min_frames:
-    raise InputError(
-      f"{scene.source}: {frames} usable frames, at least {min_frames} are"
-      " needed; add frames or leave this scene out"
-    )
-  check_rigid(scene.cameras.extrinsics, f"{scene.source}: pose")
-  if not np.isfinite(scene.cameras.intrinsics).all():
-    raise InputError(f"{scene.source}: intrinsics: NaN or Inf; correct them")
-
-
-def _existing(final: Path, recipe: Recipe) -> dict:
+def existing(final: Path, recipe: Recipe) -> dict:
   """Report of an equal split that exists; InputError when it differs."""
   file = final / records.PREPARED
   try:
@@ -306,23 +194,23 @@ def _merged_report(out: Path) -> dict:
   }
 
 
-def _remove_stale(out: Path, split: str) -> None:
-  """Removes what killed runs on this machine left behind."""
-  prefix = f".{split}.partial-{socket.gethostname()}-"
-  for path in out.glob(f"{prefix}*"):
-    pid = path.name.removeprefix(prefix)
-    if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-      shutil.rmtree(path, ignore_errors=True)
+def _tidy(out: Path, split: str) -> None:
+  """Removes unfinished work of a finished split; brings the report up to date.
+
+  Also after a run that was killed between its last two lines.
+  """
+  for path in out.glob(f".{split}.partial-*"):
+    with contextlib.suppress(InputError, OSError), parts.lock(path):
+      shutil.rmtree(path)
+  report = _merged_report(out)
+  if not (out / REPORT).exists() or _read(out / REPORT) != report:
+    write_json(out / REPORT, report)
 
 
-def fingerprint(files: Sequence[Path], root: Path) -> str:
-  """Hash of the names and sizes of files, and the content of pose files."""
-  digest = hashlib.sha256()
-  for path in sorted(files):
-    digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
-    if path.suffix == ".json" or path.stem in ("cameras", "images"):
-      digest.update(path.read_bytes())
-  return digest.hexdigest()
+def _read(path: Path) -> dict | None:
+  with contextlib.suppress(OSError, ValueError):
+    return json.loads(path.read_text())
+  return None
 
 
 def summary(out: str | os.PathLike, split: str, report: dict) -> str:
@@ -334,4 +222,5 @@ def summary(out: str | os.PathLike, split: str, report: dict) -> str:
   ]
   lines += [f"  dropped {d['scene']}: {d['reason']}" for d in report["dropped"]]
   lines += [f"  note: {text}" for text in report["warnings"]]
-  return "\n".join(lines)
+  # File names need not be UTF-8.
+  return "\n".join(lines).encode("utf-8", "backslashreplace").decode()

@@ -20,15 +20,17 @@ from data_pipelines import (
   capture_poses,
   capture_transforms,
 )
-from data_pipelines.builders import (
+from data_pipelines.capture_frames import Capture, PosedFrame
+from data_pipelines.recipes import (
   Holdout,
   Job,
   Plan,
   RawScene,
   Recipe,
+  Shape,
   fingerprint,
+  shape_option,
 )
-from data_pipelines.capture_frames import Capture, PosedFrame
 from data_pipelines.transforms import rescale_and_crop
 from scenetok_jax.types import Cameras, InputError
 
@@ -48,7 +50,7 @@ _READERS: dict[str, Callable[[Path], Capture]] = {
 def plan(
   split: str,
   source: str | os.PathLike,
-  size: int,
+  size: int | Shape,
   holdout: Holdout = Holdout(),
   image_format: str = "jpeg",
 ) -> Plan:
@@ -60,7 +62,7 @@ def plan(
   roots = discover(source)
   files = [f for root in roots for f in root.rglob("*") if f.is_file()]
   options = {
-    "size": size,
+    "size": shape_option(_shape(size)),
     "source": source.resolve().name,
     "source_sha256": fingerprint(files, source),
   }
@@ -93,24 +95,31 @@ def discover(source: Path) -> list[Path]:
   return folders
 
 
-def load(root: Path, size: int) -> RawScene:
-  """Reads a capture as size x size frames in temporal order.
+def load(root: Path, size: int | Shape) -> RawScene:
+  """Reads a capture as frames of one size in temporal order.
 
-  Frames are resized until they cover the square and cropped at the centre;
-  focal lengths and principal points follow exactly.
+  Frames are resized until they cover the asked square or (h, w) and cropped
+  at the centre; focal lengths and principal points follow exactly. With None
+  they are kept as they are.
   """
+  shape = _shape(size)
   pose_file = _pose_file(root)
   if pose_file is None:
     raise InputError(f"{root}: {_nothing_found()}")
   capture = _READERS[pose_file](root / pose_file)
-  pictures, intrinsics, order = [], [], []
+  pictures: list[np.ndarray] = []
+  intrinsics, order = [], []
   for number, image in _images(capture):
     frame = capture.frames[number]
     try:
       matrix = _normalised(frame, image)
-      image, matrix = rescale_and_crop(
-        image, matrix, (size, size), move_centre=True
-      )
+      if shape is not None:
+        image, matrix = rescale_and_crop(image, matrix, shape, move_centre=True)
+      elif pictures and image.shape != pictures[0].shape:
+        raise InputError(
+          f"image is {image.shape[0]}x{image.shape[1]}, the first one"
+          f" {pictures[0].shape[0]}x{pictures[0].shape[1]}; give a --size"
+        )
     except InputError as error:
       raise InputError(f"{frame.where}: {error}") from None
     pictures.append(image)
@@ -122,9 +131,15 @@ def load(root: Path, size: int) -> RawScene:
     ).reshape(-1, 4, 4),
     intrinsics=np.array(intrinsics, np.float32).reshape(-1, 3, 3),
   )
-  images = np.array(pictures, np.uint8).reshape(-1, size, size, 3)
+  if not pictures:
+    raise InputError(f"{root / pose_file}: no frame has an image; add images")
+  images = np.stack(pictures)
   source = os.fspath(root / pose_file)
   return RawScene(images, cameras, source, capture.warnings)
+
+
+def _shape(size: int | Shape) -> Shape:
+  return (size, size) if isinstance(size, int) else size
 
 
 def _images(capture: Capture) -> Iterator[tuple[int, np.ndarray]]:

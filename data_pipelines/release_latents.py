@@ -11,6 +11,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def _files(
   path: Path, stage: str, downsample: int, names: object
 ) -> tuple[Path, Path | None]:
   """Paths of a scene's entry; they may not leave the folder."""
-  listed = names if isinstance(names, list) else [names]
+  listed: list[Any] = names if isinstance(names, list) else [names]
   if not 1 <= len(listed) <= 2 or not all(
     isinstance(n, str) and n == Path(n).name and n not in ("", "..")
     for n in listed

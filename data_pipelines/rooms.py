@@ -90,7 +90,12 @@ def render_clip(
     extrinsics=c2w,
     intrinsics=np.broadcast_to(intrinsics, (frames, 3, 3)).copy(),
   )
-  return Clip(f"rooms-{seed}-{scene:06d}", images, depth, cameras)
+  return Clip(scene_key(seed, scene), images, depth, cameras)
+
+
+def scene_key(seed: int, scene: int) -> str:
+  """The name of a random room."""
+  return f"rooms-{seed}-{scene:06d}"
 
 
 def _dither(supersample: int, size: int) -> np.ndarray:

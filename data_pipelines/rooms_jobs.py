@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 
-from data_pipelines.builders import Holdout, Job, Plan, RawScene, Recipe
-from data_pipelines.rooms import render_clip
+from data_pipelines.recipes import Holdout, Job, Plan, RawScene, Recipe
+from data_pipelines.rooms import render_clip, scene_key
 from scenetok_jax.types import InputError
 
 # Scene number at which the rooms of a split start: splits share no room.
@@ -36,7 +36,10 @@ def plan(
     )
   first = options.first_scene
   jobs = [
-    Job(f"rooms-{number}", functools.partial(_load, options, number))
+    Job(
+      scene_key(options.seed, number),
+      functools.partial(_load, options, number),
+    )
     for number in range(first, first + options.scenes)
   ]
   fields = dataclasses.asdict(options)
@@ -47,4 +50,4 @@ def plan(
 def _load(options: Options, number: int) -> RawScene:
   clip = render_clip(options.seed, number, options.frames, options.size)
   source = f"rooms seed={options.seed} scene={number}"
-  return RawScene(clip.images, clip.cameras, source, key=clip.key)
+  return RawScene(clip.images, clip.cameras, source)

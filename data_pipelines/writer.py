@@ -1,20 +1,25 @@
-"""Writing one prepared split: frames in order, finished in one rename."""
+"""Writing a prepared split: parts of whole scenes, then one directory."""
 
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core import dataset_info
+from array_record.python.array_record_module import ArrayRecordWriter
+from tensorflow_datasets.core import dataset_info, example_serializer
 
 from data_pipelines import records
 from scenetok_jax.types import Cameras, InputError
 
-_FRAMES_PER_SHARD = 8192  # ours: 25 MB at 64x64, 300 MB at 256x256
+PART = "part.json"
+_RECORDS = "records.array_record"
+# One record a group: a training example reads single frames.
+GROUPING = "group_size:1"
 _VERSION = tfds.core.Version(f"{records.FORMAT_VERSION}.0.0")
 
 
@@ -26,7 +31,7 @@ class EncodedScene:
   """
 
   key: str
-  images: list[bytes]
+  images: Sequence[bytes]
   cameras: Cameras
   height: int
   width: int
@@ -35,31 +40,17 @@ class EncodedScene:
   warnings: tuple[str, ...] = ()
 
 
-class SplitWriter:
-  """Appends scenes to a split directory as a TensorFlow Datasets split.
+class IndexWriter:
+  """Appends rows to scenes.jsonl and cameras to cameras.f32 of a folder."""
 
-  Frames are written as they come (memory stays flat); the records become a
-  dataset only when close() has written prepared.json.
-  """
-
-  def __init__(self, directory: Path, split: str):
-    directory.mkdir(parents=True)
-    self._directory = directory
-    self._split = split
-    self._rows = 0
-    self._frames = 0
-    self._keys: set[str] = set()
-    self._writer = tfds.core.SequentialWriter(
-      _info(directory), _FRAMES_PER_SHARD, file_format="array_record"
-    )
-    self._writer.initialize_splits([split])
+  def __init__(self, directory: Path):
+    self.frames = 0
+    self.rows = 0
     self._scenes = (directory / records.SCENES).open("w")
     self._cameras = (directory / records.CAMERAS).open("wb")
 
   def add(self, scene: EncodedScene) -> records.SceneRow:
-    """Writes one scene; InputError when its key was written before."""
-    if scene.key in self._keys:
-      raise InputError(f"scene {scene.key}: key: used twice; rename one folder")
+    """Indexes one scene after those before it."""
     cameras = records.flatten_cameras(scene.cameras)
     row = records.SceneRow(
       key=scene.key,
@@ -68,34 +59,124 @@ class SplitWriter:
       width=scene.width,
       source=scene.source,
       sha256=_content_hash(scene.images, cameras),
-      first=self._frames,
+      first=self.frames,
       held_out=tuple(int(i) for i in scene.held_out),
     )
-    # One call a scene: TFDS writes its metadata anew with every call.
-    self._writer.add_examples({self._split: list(_examples(scene))})
     self._cameras.write(cameras.astype("<f4").tobytes())
     self._scenes.write(json.dumps(dataclasses.asdict(row)) + "\n")
-    self._keys.add(scene.key)
-    self._rows += 1
-    self._frames += row.frames
+    self.rows += 1
+    self.frames += row.frames
     return row
 
-  def close(self, info: dict) -> None:
-    """Finishes the records; `info` goes into prepared.json."""
-    self._writer.close_all()
+  def close(self) -> None:
+    """Closes the two files."""
     self._scenes.close()
     self._cameras.close()
-    counts = {"scenes": self._rows, "frames": self._frames}
-    version = {"format_version": records.FORMAT_VERSION}
+
+
+class PartWriter:
+  """Appends scenes to one part; frames go to disk as they come."""
+
+  def __init__(self, directory: Path):
+    directory.mkdir(parents=True)
+    self._directory = directory
+    self._features = features()
+    self._serializer = example_serializer.ExampleSerializer(
+      self._features.get_serialized_info()
+    )
+    self._index = IndexWriter(directory)
+    self._records = ArrayRecordWriter(os.fspath(directory / _RECORDS), GROUPING)
+    self._bytes = 0
+
+  def add(self, scene: EncodedScene) -> records.SceneRow:
+    """Writes one scene."""
+    for example in examples(scene):
+      data = self._serializer.serialize_example(
+        self._features.encode_example(example)
+      )
+      self._records.write(data)
+      self._bytes += len(data)
+    return self._index.add(scene)
+
+  def close(self, report: dict) -> None:
+    """Finishes the part; `report` goes into part.json, written last."""
+    self._records.close()
+    self._index.close()
+    counts = {"scenes": self._index.rows, "frames": self._index.frames}
     write_json(
-      self._directory / records.PREPARED, {**version, **counts, **info}
+      self._directory / PART, {**counts, "bytes": self._bytes, **report}
     )
 
   def abandon(self) -> None:
-    """Closes the files of a split that will be thrown away."""
-    self._writer.close_all()
-    self._scenes.close()
-    self._cameras.close()
+    """Closes the files of a part that will be thrown away."""
+    self._records.close()
+    self._index.close()
+
+
+def read_part(directory: Path) -> dict:
+  """part.json of a finished part."""
+  return json.loads((directory / PART).read_text())
+
+
+def merge(
+  parts: Sequence[Path], directory: Path, split: str, info: dict
+) -> None:
+  """Moves the records of finished parts into one split directory.
+
+  Repeatable: a merge that was killed goes on where it stopped.
+
+  Args:
+    parts: part folders, in order.
+    directory: the split's folder, made if needed.
+    split: its name.
+    info: goes into prepared.json, which is written last.
+  """
+  directory.mkdir(parents=True, exist_ok=True)
+  reports = [read_part(part) for part in parts]
+  full = [
+    (part, report)
+    for part, report in zip(parts, reports, strict=True)
+    if report["frames"]
+  ]
+  for number, (part, _) in enumerate(full):
+    shard = (
+      f"{records.NAME}-{split}.array_record-{number:05d}-of-{len(full):05d}"
+    )
+    if (part / _RECORDS).exists():
+      (part / _RECORDS).replace(directory / shard)
+  write_dataset_info(
+    directory,
+    split,
+    [report["frames"] for _, report in full],
+    sum(report["bytes"] for _, report in full),
+  )
+  finish(directory, [part for part, _ in full], info)
+
+
+def finish(directory: Path, parts: Sequence[Path], info: dict) -> None:
+  """Joins the indices of parts into one, then writes prepared.json."""
+  frames, keys = 0, set()
+  with (
+    (directory / records.SCENES).open("w") as rows,
+    (directory / records.CAMERAS).open("wb") as cameras,
+  ):
+    for part in parts:
+      start = frames
+      for line in (part / records.SCENES).read_text().splitlines():
+        row = json.loads(line)
+        if row["key"] in keys:
+          raise InputError(
+            f"scene {row['key']}: key: used twice; rename one of the two"
+          )
+        keys.add(row["key"])
+        row["first"] = start + row["first"]
+        frames = row["first"] + row["frames"]
+        rows.write(json.dumps(row) + "\n")
+      with (part / records.CAMERAS).open("rb") as source:
+        shutil.copyfileobj(source, cameras)
+  counts = {"scenes": len(keys), "frames": frames}
+  version = {"format_version": records.FORMAT_VERSION}
+  write_json(directory / records.PREPARED, {**version, **counts, **info})
 
 
 def write_json(path: Path, value: dict) -> None:
@@ -105,9 +186,9 @@ def write_json(path: Path, value: dict) -> None:
   partial.replace(path)
 
 
-def _info(directory: Path) -> tfds.core.DatasetInfo:
-  """TFDS's description of a split directory."""
-  features = tfds.features.FeaturesDict(
+def features() -> tfds.features.FeaturesDict:
+  """What TFDS knows about a record."""
+  return tfds.features.FeaturesDict(
     {
       # Bytes, not features.Image: that one cannot encode without TensorFlow.
       "image": tfds.features.Tensor(shape=(), dtype=np.object_),
@@ -117,21 +198,48 @@ def _info(directory: Path) -> tfds.core.DatasetInfo:
       "frame": np.int64,
     }
   )
+
+
+def write_dataset_info(
+  directory: Path, split: str, shard_lengths: Sequence[int], num_bytes: int
+) -> None:
+  """Writes TFDS's dataset_info.json and features.json of a split directory."""
   identity = dataset_info.DatasetIdentity(
     name=records.NAME,
     version=_VERSION,
     data_dir=os.fspath(directory),
     module_name=__name__,
   )
-  return tfds.core.DatasetInfo(
+  info = tfds.core.DatasetInfo(
     builder=identity,
     description="Posed video frames, one record each, in temporal order.",
-    features=features,
+    features=features(),
     disable_shuffling=True,
   )
+  info.set_file_format("array_record")
+  template = tfds.core.ShardedFileTemplate(
+    dataset_name=records.NAME,
+    data_dir=directory,
+    split=split,
+    filetype_suffix="array_record",
+  )
+  info.set_splits(
+    tfds.core.splits.SplitDict(
+      [
+        tfds.core.SplitInfo(
+          name=split,
+          shard_lengths=list(shard_lengths),
+          num_bytes=num_bytes,
+          filename_template=template,
+        )
+      ]
+    )
+  )
+  info.write_to_directory(directory)
 
 
-def _examples(scene: EncodedScene) -> Iterator[dict]:
+def examples(scene: EncodedScene) -> Iterator[dict]:
+  """One TFDS example per frame."""
   for frame, image in enumerate(scene.images):
     yield {
       "image": image,
@@ -142,7 +250,7 @@ def _examples(scene: EncodedScene) -> Iterator[dict]:
     }
 
 
-def _content_hash(images: list[bytes], cameras: np.ndarray) -> str:
+def _content_hash(images: Sequence[bytes], cameras: np.ndarray) -> str:
   digest = hashlib.sha256()
   for image in images:
     digest.update(len(image).to_bytes(8, "little"))

@@ -5,9 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from data_pipelines import builders, images, rooms_jobs
+from data_pipelines import builders, images, recipes, rooms_jobs, video_jobs
 from scenetok_jax.cli import common
 from scenetok_jax.types import InputError
+
+_VIDEO = ("re10k", "acid", "dl3dv")
+_SIZE, _VIDEO_SIZE = "64", "256"  # defaults
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,7 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = _parser().parse_args(argv)
   _check(args)
   plan = _PLANS[args.dataset](args)
-  report = builders.build(args.out, plan, args.workers)
+  if args.beam:
+    from data_pipelines import builders_beam  # needs the extra [beam]
+
+    report = builders_beam.build(args.out, plan, args.beam.split())
+  else:
+    report = builders.build(args.out, plan, args.workers)
   print(builders.summary(args.out, args.split, report))
   if args.json:
     common.write_json(args.json, report)
@@ -27,50 +35,88 @@ def _check(args: argparse.Namespace) -> None:
     raise InputError(
       f"--split={args.split}: must be a plain word such as train or test"
     )
-  if args.size < 8 or args.workers < 0:
+  if args.workers < 0 or args.min_frames < 2:
     raise InputError(
-      f"--size={args.size} --workers={args.workers}: sizes start at 8, workers"
-      " at 0"
+      f"--workers={args.workers} --min-frames={args.min_frames}: workers start"
+      " at 0, frames at 2"
     )
+  if args.images and args.dataset != "dl3dv":
+    raise InputError("--images: only dl3dv has several image folders")
 
 
-def _rooms(args: argparse.Namespace) -> builders.Plan:
+def _rooms(args: argparse.Namespace) -> recipes.Plan:
   if args.source:
     raise InputError("--source: rooms are generated; leave --source out")
   first = args.first_scene
   if first is None:
     first = rooms_jobs.FIRST_SCENE.get(args.split, 3_000_000)
+  shape = _shape(args)
+  if shape is None or shape[0] != shape[1]:
+    raise InputError(f"--size={args.size}: rooms are square; give one number")
   options = rooms_jobs.Options(
-    args.scenes, args.frames, args.size, args.seed, first
+    args.scenes, args.frames, shape[0], args.seed, first
   )
   return rooms_jobs.plan(args.split, options, _holdout(args), args.image_format)
 
 
-def _capture(args: argparse.Namespace) -> builders.Plan:
+def _capture(args: argparse.Namespace) -> recipes.Plan:
   from data_pipelines import capture
 
   if not args.source:
     raise InputError("--source: missing; give a capture or a folder of them")
   return capture.plan(
-    args.split, args.source, args.size, _holdout(args), args.image_format
+    args.split, args.source, _shape(args), _holdout(args), args.image_format
   )
 
 
-_PLANS = {"rooms": _rooms, "capture": _capture}
+def _video(args: argparse.Namespace) -> recipes.Plan:
+  if not args.source:
+    raise InputError(
+      f"--source: missing; give the folder of {args.dataset}, with"
+      f" {args.split}/ in it"
+    )
+  jump = video_jobs.MAX_JUMP if args.max_jump is None else args.max_jump
+  recipe = recipes.Recipe(
+    args.dataset,
+    args.split,
+    {},
+    _holdout(args),
+    args.image_format,
+    min_frames=args.min_frames,
+    max_jump=jump,
+  )
+  options = video_jobs.Options(_shape(args), args.images, args.image_format)
+  return video_jobs.plan(args.source, recipe, options)
 
 
-def _holdout(args: argparse.Namespace) -> builders.Holdout:
-  return builders.Holdout(args.holdout_every, tuple(args.frames_left_out))
+_PLANS = {
+  "rooms": _rooms,
+  "capture": _capture,
+  **dict.fromkeys(_VIDEO, _video),
+}
+
+
+def _shape(args: argparse.Namespace) -> recipes.Shape:
+  default = _VIDEO_SIZE if args.dataset in _VIDEO else _SIZE
+  return recipes.parse_shape(args.size or default)
+
+
+def _holdout(args: argparse.Namespace) -> recipes.Holdout:
+  return recipes.Holdout(args.holdout_every, tuple(args.frames_left_out))
 
 
 def _parser() -> common.Parser:
   parser = common.parser("prepare", __doc__.split(":", 1)[1].strip())
   add = parser.add_argument
   add("--dataset", required=True, choices=sorted(_PLANS))
-  add("--source", help="a capture, or a folder of captures")
+  add("--source", help="folder of the raw data; not for rooms")
   add("--split", default="train", help="name of the part to write")
   add("--out", required=True, help="folder of the prepared data")
-  add("--size", type=int, default=64, help="side of the square frames, pixels")
+  add(
+    "--size",
+    help="side of the frames in pixels, or HEIGHTxWIDTH, or native: as they"
+    f" are (default {_SIZE}; {_VIDEO_SIZE} for {', '.join(_VIDEO)})",
+  )
   add("--image-format", default="jpeg", choices=images.FORMATS)
   add(
     "--holdout-every",
@@ -87,6 +133,19 @@ def _parser() -> common.Parser:
     metavar="FRAME",
     help="frame numbers to keep from training as well",
   )
+  video = parser.add_argument_group(", ".join(_VIDEO))
+  video.add_argument(
+    "--min-frames", type=int, default=2, help="drop scenes with fewer frames"
+  )
+  video.add_argument(
+    "--max-jump",
+    type=float,
+    help="drop scenes with a camera step of more than this many usual ones"
+    f" (default {video_jobs.MAX_JUMP:g}; 0 keeps all)",
+  )
+  video.add_argument(
+    "--images", help="dl3dv: image folder (default: the smallest that will do)"
+  )
   rooms = parser.add_argument_group("rooms")
   rooms.add_argument("--scenes", type=int, default=100, help="rooms to make")
   rooms.add_argument(
@@ -102,6 +161,12 @@ def _parser() -> common.Parser:
     type=int,
     default=os.cpu_count() or 1,
     help="processes; 0 works in this one",
+  )
+  add(
+    "--beam",
+    metavar="OPTIONS",
+    help="run on Apache Beam (extra [beam]) with these pipeline options, such"
+    " as '--runner=DirectRunner'; for data too large for one machine",
   )
   add("--json", metavar="FILE", help="also write the report here")
   return parser

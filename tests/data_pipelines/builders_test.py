@@ -3,14 +3,12 @@
 import dataclasses
 import functools
 import json
-import os
-import socket
 
 import numpy as np
 import pytest
 
-from data_pipelines import builders
-from data_pipelines.builders import Holdout
+from data_pipelines import builders, parts, recipes
+from data_pipelines.recipes import Holdout
 from data_pipelines.records import Dataset
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
@@ -85,18 +83,18 @@ def _plan_with(*jobs, strict=False):
 
 def test_bad_scenes_are_dropped_with_their_reason(tmp_path):
   plan = _plan_with(
-    builders.Job("broken", _bad),
-    builders.Job("short", _short),
-    builders.Job("mirrored", _mirrored),
-    builders.Job("s1", functools.partial(clips.clip, 20)),
-    builders.Job("../out", functools.partial(clips.clip, 20)),
-    builders.Job("last", functools.partial(clips.clip, 20)),
+    recipes.Job("broken", _bad),
+    recipes.Job("short", _short),
+    recipes.Job("mirrored", _mirrored),
+    recipes.Job("s1", functools.partial(clips.clip, 20)),
+    recipes.Job("../out", functools.partial(clips.clip, 20)),
+    recipes.Job("last", functools.partial(clips.clip, 20)),
   )
   builders.build(tmp_path / "out", plan)
   report = json.loads((tmp_path / "out" / "report.json").read_text())
   assert (report["seen"], report["kept"]) == (9, 4)
   reasons = {item["scene"]: item["reason"] for item in report["dropped"]}
-  assert list(reasons) == ["broken", "short", "mirrored", "s1", "../out"]
+  assert list(reasons) == ["s1", "broken", "short", "mirrored", "../out"]
   assert "poses.json: broken" in reasons["broken"]
   assert "1 usable frames" in reasons["short"]
   assert "frame 3" in reasons["mirrored"]
@@ -111,10 +109,10 @@ def test_bad_scenes_are_dropped_with_their_reason(tmp_path):
 
 
 def test_a_refused_source_leaves_no_trace(tmp_path):
-  plan = _plan_with(builders.Job("broken", _bad), strict=True)
+  plan = _plan_with(recipes.Job("broken", _bad), strict=True)
   with pytest.raises(InputError, match=r"poses.json: broken"):
     builders.build(tmp_path / "deep" / "out", plan)
-  only_bad = dataclasses.replace(plan, jobs=[builders.Job("broken", _bad)])
+  only_bad = dataclasses.replace(plan, jobs=[recipes.Job("broken", _bad)])
   only_bad = dataclasses.replace(
     only_bad, recipe=dataclasses.replace(plan.recipe, strict=False)
   )
@@ -129,20 +127,80 @@ def _crash():
   raise KeyboardInterrupt
 
 
-def test_an_interrupted_run_leaves_no_split(tmp_path):
+def _loud(log, name, frames):
+  with log.open("a") as file:
+    file.write(f"{name}\n")
+  return clips.clip(frames)
+
+
+def _stoppable(log, crash: bool):
+  """Four scenes, the third of which may interrupt the run."""
+  jobs = [
+    recipes.Job(f"s{i}", functools.partial(_loud, log, f"s{i}", 20))
+    for i in range(4)
+  ]
+  if crash:
+    jobs[2] = recipes.Job("s2", _crash)
+  return dataclasses.replace(clips.plan(), jobs=jobs)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
+  log = tmp_path / "log"
+  out = tmp_path / "out"
   with pytest.raises(KeyboardInterrupt):
-    builders.build(tmp_path, _plan_with(builders.Job("crash", _crash)))
-  assert list(tmp_path.iterdir()) == []
+    builders.build(out, _stoppable(log, crash=True))
+  assert not (out / "train").exists() and not (out / "report.json").exists()
+  report = builders.build(out, _stoppable(log, crash=False))
+  assert report["kept"] == 4 and not report["already"]
+  # The two finished scenes were not read again.
+  assert log.read_text().split() == ["s0", "s1", "s2", "s3"]
+  assert {p.name for p in out.iterdir()} == {"train", "report.json"}
+  builders.build(tmp_path / "new", _stoppable(log, crash=False))
+  first, second = _tree(out), _tree(tmp_path / "new")
+  assert first == second
 
 
-def test_leftovers_of_killed_runs_are_removed(tmp_path):
-  host = socket.gethostname()
-  dead = tmp_path / f".train.partial-{host}-999999999"
-  alive = tmp_path / f".train.partial-{host}-{os.getppid()}"
+def test_leftovers_of_other_options_are_removed_unless_in_use(tmp_path):
+  dead, alive = (tmp_path / f".train.partial-{name}" for name in "ab")
   for path in (dead, alive):
-    path.mkdir(parents=True)
-  builders.build(tmp_path, clips.plan())
-  assert not dead.exists() and alive.exists()
+    (path / "part-00000").mkdir(parents=True)
+  with parts.lock(alive):
+    builders.build(tmp_path, clips.plan())
+    assert not dead.exists() and alive.exists()
+
+
+def test_two_processes_do_not_write_the_same_split(tmp_path):
+  plan = clips.plan()
+  partial = tmp_path / f".train.partial-{plan.digest()}"
+  partial.mkdir()
+  with (
+    parts.lock(partial),
+    pytest.raises(InputError, match="another process writes here"),
+  ):
+    builders.build(tmp_path, plan)
+  assert partial.exists()
+  assert builders.build(tmp_path, plan)["kept"] == 3
+
+
+def test_a_merge_that_was_killed_is_repeated(tmp_path, monkeypatch):
+  plan = clips.plan()
+  with monkeypatch.context() as patch:
+    patch.setattr(builders, "publish", _crash)
+    with pytest.raises(TypeError):
+      builders.build(tmp_path, plan)
+  builders.build(tmp_path, plan)
+  dataset = Dataset(tmp_path)
+  assert len(dataset) == 3 and dataset.frames == 20 + 21 + 22
+  images, _ = dataset.read_frames("s2", [0, 21])
+  np.testing.assert_array_equal(images, clips.clip(22, seed=2).images[[0, 21]])
+
+
+def test_every_number_of_scenes_is_cut_into_parts():
+  for items in (1, 2, 63, 64, 65, 128, 129, 5000, 66_033):
+    cuts = parts.ranges(items)
+    assert [i for cut in cuts for i in cut] == list(range(items))
+    assert max(len(cut) for cut in cuts) <= parts.MAX_SCENES
+  assert len(parts.ranges(64)) == 64
 
 
 def test_the_report_covers_all_splits(tmp_path):

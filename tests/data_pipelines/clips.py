@@ -7,7 +7,7 @@ import ml_collections
 import numpy as np
 from PIL import Image
 
-from data_pipelines import builders
+from data_pipelines import recipes
 from scenetok_jax.types import Cameras
 
 
@@ -22,7 +22,7 @@ def poses(frames: int, seed: int = 0) -> np.ndarray:
   return c2w
 
 
-def clip(frames: int, size: int = 16, seed: int = 0) -> builders.RawScene:
+def clip(frames: int, size: int = 16, seed: int = 0) -> recipes.RawScene:
   """Smooth frames whose mean brightness tells their number apart."""
   ramp = np.linspace(0, 40, size)
   image = ramp[:, None, None] + ramp[None, :, None] + np.zeros(3)
@@ -32,32 +32,32 @@ def clip(frames: int, size: int = 16, seed: int = 0) -> builders.RawScene:
     poses(frames, seed).astype(np.float32),
     np.tile(intrinsics, (frames, 1, 1)).astype(np.float32),
   )
-  return builders.RawScene((image + level).astype(np.uint8), cameras, "test")
+  return recipes.RawScene((image + level).astype(np.uint8), cameras, "test")
 
 
 def plan(
   scenes: int = 3,
   frames: int = 20,
   size: int = 16,
-  holdout: builders.Holdout | None = None,
+  holdout: recipes.Holdout | None = None,
   image_format: str = "png",
   split: str = "train",
   strict: bool = False,
-) -> builders.Plan:
+) -> recipes.Plan:
   """Scenes "s0", "s1", ... of growing length."""
   jobs = [
-    builders.Job(f"s{i}", functools.partial(clip, frames + i, size, i))
+    recipes.Job(f"s{i}", functools.partial(clip, frames + i, size, i))
     for i in range(scenes)
   ]
-  recipe = builders.Recipe(
+  recipe = recipes.Recipe(
     "test",
     split,
     {"scenes": scenes, "frames": frames, "size": size},
-    holdout or builders.Holdout(),
+    holdout or recipes.Holdout(),
     image_format,
     strict,
   )
-  return builders.Plan(recipe, jobs)
+  return recipes.Plan(recipe, jobs)
 
 
 def data_config(path, /, **changes) -> ml_collections.ConfigDict:

@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines import builders, loader
+from data_pipelines import builders, loader, recipes
 from data_pipelines.records import Dataset
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
 
-_HOLDOUT = builders.Holdout(5)
+_HOLDOUT = recipes.Holdout(5)
 
 
 @pytest.fixture(scope="module")

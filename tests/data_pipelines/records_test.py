@@ -118,8 +118,8 @@ def _old_version(path, _):
 @pytest.mark.parametrize(
   "name, damage, keep",
   [
-    ("posed_frames-train.array_record-00000", _truncate, 1000),
-    ("posed_frames-train.array_record-00000", _truncate, 0),
+    ("posed_frames-train.array_record-00000-of-00003", _truncate, 1000),
+    ("posed_frames-train.array_record-00000-of-00003", _truncate, 0),
     ("cameras.f32", _truncate, 410),
     ("cameras.f32", _truncate, 400),
     ("scenes.jsonl", _truncate, 150),
@@ -137,7 +137,7 @@ def test_damaged_files_are_refused(prepared, tmp_path, name, damage, keep):
 
 def test_damaged_records_are_refused_when_read(prepared, tmp_path):
   shutil.copytree(prepared, tmp_path / "copy")
-  file = tmp_path / "copy/train/posed_frames-train.array_record-00000"
+  file = tmp_path / "copy/train/posed_frames-train.array_record-00000-of-00003"
   data = bytearray(file.read_bytes())
   start = data.find(b"\x89PNG")
   data[start : start + 40] = bytes(40)
@@ -151,5 +151,5 @@ def test_damaged_records_are_refused_when_read(prepared, tmp_path):
 def test_unknown_image_formats_and_bytes_are_refused():
   with pytest.raises(InputError, match="image format"):
     encode_image(np.zeros((8, 8, 3), np.uint8), "gif")
-  with pytest.raises(InputError, match="here: image cannot be decoded"):
+  with pytest.raises(InputError, match="here: image is empty"):
     decode_image(b"", "here")

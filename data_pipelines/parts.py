@@ -1,0 +1,101 @@
+"""Resumable work: numbered parts, each made in a folder of its own.
+
+A part is written to part-00007.tmp and renamed when it is complete, so a
+killed run loses only the parts that it was writing. A lock lets one process
+at a time work in a folder, and ends with that process however it ends.
+"""
+
+import concurrent.futures
+import contextlib
+import fcntl
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from scenetok_jax.types import InputError
+
+MAX_SCENES = 64  # ours: a part of 64 clips at 256x256 is about 150 MB
+
+
+def ranges(items: int) -> list[range]:
+  """Items 0 .. items - 1 cut into parts; a function of their number alone."""
+  size = max(1, min(MAX_SCENES, -(-items // MAX_SCENES)))
+  return [range(i, min(i + size, items)) for i in range(0, items, size)]
+
+
+def folder(root: Path, number: int) -> Path:
+  """Where a finished part is."""
+  return root / f"part-{number:05d}"
+
+
+def run(
+  root: Path,
+  numbers: Sequence[int],
+  task: Callable[[int], Callable[[Path], object]],
+  workers: int = 0,
+  done: Callable[[int], object] = lambda number: None,
+) -> None:
+  """Makes the parts that are not there yet.
+
+  Args:
+    root: folder of the parts.
+    numbers: which parts.
+    task: number -> function that writes that part into a new folder; the
+      function is picklable where there are workers.
+    workers: processes; 0 works in this one.
+    done: called with the number of each part that is there, in any order.
+  """
+  waiting = []
+  for number in numbers:
+    if folder(root, number).exists():
+      done(number)
+    else:
+      waiting.append(number)
+  if workers <= 0 or len(waiting) <= 1:
+    for number in waiting:
+      done(_make(root, number, task(number)))
+    return
+  # spawn: forking a process that runs JAX threads can deadlock.
+  context = multiprocessing.get_context("spawn")
+  workers = min(workers, len(waiting))
+  with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+    futures = [
+      pool.submit(_make, root, number, task(number)) for number in waiting
+    ]
+    try:
+      for future in concurrent.futures.as_completed(futures):
+        done(future.result())
+    except BaseException:
+      pool.shutdown(wait=False, cancel_futures=True)
+      raise
+
+
+def _make(root: Path, number: int, work: Callable[[Path], object]) -> int:
+  final = folder(root, number)
+  partial = final.with_suffix(".tmp")
+  shutil.rmtree(partial, ignore_errors=True)  # of a killed run
+  work(partial)
+  partial.rename(final)
+  return number
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+  """Locks a folder; InputError when another process holds it."""
+  handle = os.open(path, os.O_RDONLY)
+  try:
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(handle)):
+      raise BlockingIOError  # finished by its owner while we looked
+  except BlockingIOError:
+    os.close(handle)
+    raise InputError(
+      f"{path}: another process writes here; wait for it or choose another"
+      " --out"
+    ) from None
+  try:
+    yield
+  finally:
+    os.close(handle)

@@ -1,0 +1,150 @@
+"""What to prepare: scenes that load themselves, and the options they get."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scenetok_jax.types import Cameras, InputError
+
+Shape = tuple[int, int] | None  # (h, w) of prepared frames; None as they are
+
+
+@dataclasses.dataclass(frozen=True)
+class RawScene:
+  """Decoded scene: images uint8 [T, H, W, 3], cameras [T].
+
+  encoded: image files of exactly these frames, to be stored as they are.
+  """
+
+  images: np.ndarray
+  cameras: Cameras
+  source: str
+  warnings: tuple[str, ...] = ()
+  encoded: tuple[bytes, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """One scene to write; `load` is picklable and raises InputError."""
+
+  key: str
+  load: Callable[[], RawScene]
+
+
+@dataclasses.dataclass(frozen=True)
+class Holdout:
+  """Frames that training must not see: every n-th, and listed ones."""
+
+  every: int = 0
+  frames: tuple[int, ...] = ()
+
+  def __post_init__(self):
+    if self.every < 0 or self.every == 1:
+      raise InputError(
+        f"--holdout-every={self.every}: must be 0 (none) or at least 2"
+      )
+
+  def indices(self, frames: int) -> tuple[int, ...]:
+    """Held-out frame numbers of a clip of `frames` frames, sorted."""
+    # Starting in the middle of a period leaves the first frame to training.
+    periodic = range(self.every // 2, frames, self.every) if self.every else ()
+    listed = (i for i in self.frames if 0 <= i < frames)
+    return tuple(sorted({*periodic, *listed}))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """What makes a split; two equal recipes make the same split.
+
+  dataset: "rooms", "capture", ... options: JSON values that decide the result.
+  strict: stop at the first bad scene (a single capture) instead of dropping.
+  min_frames: shorter scenes are dropped.
+  max_jump: scenes with a larger step than this many usual ones are dropped;
+    0 keeps them.
+  """
+
+  dataset: str
+  split: str
+  options: dict
+  holdout: Holdout = Holdout()
+  image_format: str = "jpeg"
+  strict: bool = False
+  min_frames: int = 2
+  max_jump: float = 0.0
+
+  def describe(self) -> dict:
+    """The fields that are compared when a split exists already."""
+    fields = dataclasses.asdict(self)
+    del fields["strict"]
+    return json.loads(json.dumps(fields))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """A recipe and its scenes, in the order of the records.
+
+  dropped: scenes that the source names but that cannot be loaded at all, as
+  {"scene", "reason"}.
+  """
+
+  recipe: Recipe
+  jobs: Sequence[Job]
+  dropped: tuple[dict, ...] = ()
+
+  def digest(self) -> str:
+    """Names unfinished work: equal plans go on with each other's."""
+    digest = hashlib.sha256(json.dumps(self.recipe.describe()).encode())
+    for job in self.jobs:
+      digest.update(job.key.encode("utf-8", "backslashreplace") + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def parse_shape(text: str) -> Shape:
+  """ "64" -> (64, 64); "360x640" -> h x w; "native" -> None."""
+  if text == "native":
+    return None
+  sides = text.split("x")
+  if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+    raise InputError(
+      f"--size={text}: give a side (64), HEIGHTxWIDTH (360x640) or native"
+    )
+  height, width = int(sides[0]), int(sides[-1])
+  if not 8 <= min(height, width) <= max(height, width) <= 8192:
+    raise InputError(f"--size={text}: sides are 8 to 8192 pixels")
+  return height, width
+
+
+def shape_option(shape: Shape) -> int | list[int] | str:
+  """How a recipe writes a shape: a number for squares."""
+  if shape is None:
+    return "native"
+  return shape[0] if shape[0] == shape[1] else list(shape)
+
+
+def unique(jobs: Sequence[Job]) -> tuple[list[Job], tuple[dict, ...]]:
+  """Jobs without repeated keys, and what to report about the others."""
+  seen: set[str] = set()
+  kept, dropped = [], []
+  for job in jobs:
+    if job.key in seen:
+      reason = f"scene {job.key}: key: used twice; rename one of the two"
+      dropped.append({"scene": job.key, "reason": reason})
+    else:
+      kept.append(job)
+    seen.add(job.key)
+  return kept, tuple(dropped)
+
+
+def fingerprint(files: Sequence[Path], root: Path) -> str:
+  """Hash of the names and sizes of files, and the content of pose files."""
+  digest = hashlib.sha256()
+  for path in sorted(files):
+    name = f"{path.relative_to(root)}\0{path.stat().st_size}\0"
+    digest.update(name.encode("utf-8", "surrogateescape"))
+    if path.suffix == ".json" or path.stem in ("cameras", "images"):
+      digest.update(path.read_bytes())
+  return digest.hexdigest()
