@@ -97,4 +97,10 @@ def sample_noise_levels(
   per_scene = _raw_draw(scene_key, weighting, (batch, 1))
   per_run = _raw_draw(run_key, weighting, (batch, runs))
   levels = noise_levels(jnp.where(coin, per_scene, per_run), weighting, shift)
+  return per_latent(levels, latents)
+
+
+def per_latent(levels: Array, latents: int) -> Array:
+  """One level per run [B n] -> one per latent [B L]; n divides L."""
+  runs = levels.shape[1]
   return einops.repeat(levels, "b n -> b (n l)", l=latents // runs)

@@ -1,0 +1,1 @@
+"""Reference cases of the authors' release: one adapter per kind of case."""

@@ -1,0 +1,188 @@
+"""A reference case on disk, and the comparison of its arrays with ours."""
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenetok_jax.types import Cameras, InputError
+
+Arrays = dict[str, Any]
+CONFIG_FILE = "config.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
+  """Largest difference allowed: absolute + relative * max |reference|."""
+
+  relative: float = 0.0
+  absolute: float = 0.0
+
+  def limit(self, reference: float) -> float:
+    return self.absolute + self.relative * reference
+
+  def __str__(self) -> str:
+    parts = []
+    if self.relative:
+      parts.append(f"{self.relative:g} of max")
+    if self.absolute:
+      parts.append(f"{self.absolute:g}")
+    return " + ".join(parts) or "exact"
+
+
+EXACT = Tolerance()
+FORWARD = Tolerance(5e-5)
+GRADIENT = Tolerance(2e-4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """One reference case.
+
+  path: its folder. config: its config.json. inputs, outputs: arrays by name.
+  """
+
+  path: Path
+  config: dict[str, Any]
+  inputs: Arrays
+  outputs: Arrays
+
+  @property
+  def name(self) -> str:
+    return self.path.name
+
+  @property
+  def kind(self) -> str:
+    return str(self.config["case"])
+
+  @property
+  def weights(self) -> Path:
+    return self.path / "weights.safetensors"
+
+  def given(self, prefix: str) -> Arrays:
+    """Inputs whose names start with a run's prefix, without it."""
+    return _strip(self.inputs, prefix)
+
+  def wanted(self, prefix: str) -> Arrays:
+    """Outputs whose names start with a run's prefix, without it."""
+    return _strip(self.outputs, prefix)
+
+  def cameras(self, name: str = "", arrays: Arrays | None = None) -> Cameras:
+    """The cameras NAMEextrinsics and NAMEintrinsics of the inputs."""
+    arrays = self.inputs if arrays is None else arrays
+    return Cameras(arrays[f"{name}extrinsics"], arrays[f"{name}intrinsics"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One compared output: its largest difference, alone and over max |ref|."""
+
+  name: str
+  shape: tuple[int, ...]
+  error: float
+  relative: float
+  tolerance: str
+  ok: bool
+  note: str = ""
+
+
+def read_case(folder: Path) -> Case:
+  """Reads a case folder.
+
+  Raises:
+    InputError: a file is missing or broken.
+  """
+  path = folder / CONFIG_FILE
+  try:
+    config = json.loads(path.read_text())
+    if not isinstance(config, dict) or "case" not in config:
+      raise ValueError("it has no field 'case'")
+  except (OSError, ValueError) as error:
+    raise InputError(
+      f"{path}: not a reference case ({error}); give a folder as"
+      " docs/parity.md describes"
+    ) from error
+  return Case(
+    folder,
+    config,
+    _arrays(folder / "inputs.npz"),
+    _arrays(folder / "outputs.npz"),
+  )
+
+
+def _arrays(path: Path) -> Arrays:
+  if not path.is_file():
+    return {}
+  try:
+    with np.load(path, allow_pickle=False) as file:
+      return dict(file)
+  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    raise InputError(
+      f"{path}: not a whole archive of arrays ({error}); fetch it again"
+    ) from error
+
+
+def _strip(arrays: Mapping[str, Any], prefix: str) -> Arrays:
+  return {
+    name.removeprefix(prefix): value
+    for name, value in arrays.items()
+    if name.startswith(prefix)
+  }
+
+
+def suggested(case: Case, default: Tolerance = FORWARD) -> Tolerance:
+  """The tolerance that a case suggests, or the default."""
+  config = case.config
+  absolute = config.get("suggested_atol", config.get("suggested_atol_vs_exact"))
+  relative = config.get("suggested_rtol")
+  if absolute is None and relative is None:
+    return default
+  return Tolerance(relative or 0.0, absolute or 0.0)
+
+
+def compare_all(
+  found: Mapping[str, Any],
+  wanted: Mapping[str, Any],
+  tolerance: Mapping[str, Tolerance],
+  default: Tolerance,
+) -> Iterator[Row]:
+  """Compares every wanted output; one that was not computed fails.
+
+  Intermediates (`mid_`) are compared where they are there.
+  """
+  for name, reference in wanted.items():
+    if name in found:
+      rule = tolerance.get(name, default)
+      yield compare(name, found[name], reference, rule)
+    elif "mid_" not in name:
+      shape = np.shape(reference)
+      nan = float("nan")
+      yield Row(name, shape, nan, nan, str(default), False, "not computed")
+
+
+def compare(name: str, found: Any, reference: Any, tolerance: Tolerance) -> Row:
+  """Compares one array; whole numbers, booleans and text exactly."""
+  ours, theirs = np.asarray(found), np.asarray(reference)
+  inexact = np.issubdtype(theirs.dtype, np.inexact)
+  rule = tolerance if inexact else EXACT
+  if ours.shape != theirs.shape:
+    note = f"ours has shape {ours.shape}"
+    nan = float("nan")
+    return Row(name, theirs.shape, nan, nan, str(rule), False, note)
+  if theirs.dtype.kind in "US":
+    same = bool((ours.astype(theirs.dtype.kind) == theirs).all())
+    return Row(name, theirs.shape, 0.0 if same else 1.0, 0.0, str(rule), same)
+  a, b = ours.astype(np.float64), theirs.astype(np.float64)
+  # Equal infinities differ by nothing.
+  with np.errstate(invalid="ignore"):
+    difference = np.where(a == b, 0.0, np.abs(a - b))
+  error = float(difference.max(initial=0.0))
+  finite = np.abs(b[np.isfinite(b)])
+  scale = float(finite.max(initial=0.0))
+  relative = error / scale if scale else (0.0 if error == 0 else float("inf"))
+  ok = bool(error <= rule.limit(scale))  # False for NaN
+  return Row(name, theirs.shape, error, relative, str(rule), ok)

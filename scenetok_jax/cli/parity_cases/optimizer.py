@@ -1,0 +1,67 @@
+"""Cases of the optimiser: learning rates, skipped and clipped steps."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.cli.parity_cases import modules
+from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.train.optimizer import (
+  OptimizerConfig,
+  learning_rate,
+  make_optimizer,
+)
+
+
+def optimizer(case: Case) -> Arrays:
+  """Learning-rate curves, and parameters after each step."""
+  config = case.config
+  found: Arrays = {}
+  for i, entry in enumerate(config.get("optimizers", ())):
+    rate = learning_rate(settings(entry))
+    found[f"lr_{i}"] = [rate(jnp.int32(k)) for k in config["lr_steps"]]
+  for i, run in enumerate(config.get("steps", ())):
+    found |= {f"o{i}_{name}": x for name, x in _steps(case, run).items()}
+  return found
+
+
+def settings(entry: Any, **more: Any) -> OptimizerConfig:
+  """Fields of the optimiser from the release's block."""
+  parts = {part["name"]: part["kwargs"] for part in entry["scheduler"]}
+  warmup = parts.get("LinearLR", {"total_iters": 0, "start_factor": 1.0})
+  decay = parts.get("MultiStepLR", {"milestones": (), "gamma": 1.0})
+  return OptimizerConfig(
+    learning_rate=entry["lr"],
+    warmup_steps=warmup["total_iters"],
+    warmup_start=warmup["start_factor"],
+    milestones=tuple(decay["milestones"]),
+    gamma=decay["gamma"],
+    **more,
+  )
+
+
+def _steps(case: Case, run: Any) -> Arrays:
+  names, given = case.config["names"], case.inputs
+  config = settings(
+    run["optimizer"],
+    skip="zero" if run["grad_norm_skip"] else "none",
+    skip_threshold=run["threshold"],
+    clip_norm=run["clip"] or 0.0,
+  )
+  tool = make_optimizer(config)
+  update = modules.jit(tool.update)
+  params = {name: jnp.asarray(given[f"init/{name}"]) for name in names}
+  state, found = tool.init(params), {}
+  for k in range(run["n"]):
+    gradients = {name: jnp.asarray(given[f"grad{k}/{name}"]) for name in names}
+    new = update(gradients, state, params, jnp.int32(k))
+    params, state = new.params, new.opt_state
+    skipped = bool(new.metrics["skipped"])
+    found |= {f"after{k}/{name}": params[name] for name in names}
+    found[f"skipped_{k}"] = skipped
+    # Upstream clips after it has set skipped gradients to zero.
+    norm = 0.0 if skipped else new.metrics["grad_norm"]
+    found[f"total_norm_{k}"] = np.asarray(norm)
+    found[f"lr_{k}"] = new.metrics["learning_rate"]
+  return found

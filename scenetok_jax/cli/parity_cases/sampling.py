@@ -1,0 +1,246 @@
+"""Cases of inference: sampling, scene_sampling, render_pipeline."""
+
+import dataclasses
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.cli.parity_cases import modules
+from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.flow.solvers import euler
+from scenetok_jax.flow.timesteps import shift
+from scenetok_jax.flow.windows import WindowSchedule, schedule
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.sampling import generate, render
+from scenetok_jax.sampling.system import System, tokenize
+from scenetok_jax.tokenizer.perceiver import sample
+from scenetok_jax.types import Array, Cameras
+
+
+def sampling(case: Case) -> Arrays:
+  """States of the sliding-window sampler, one run after another."""
+  given, found = case.inputs, {}
+  noise = modules.channels_last(given["x_T"])
+  net = modules.decoder(case)
+  cameras = case.cameras()
+  system = modules.system(case, Scaling(), decoder=net)
+  params = {
+    "decoder": _decoder_weights(case, system, noise, cameras, given["tokens"])
+  }
+  for run in case.config["runs"]:
+    scaling = Scaling(std=(1 / run["scaling_factor"],))
+    system = modules.system(case, scaling, decoder=net)
+    plan = window_plan(
+      run["sampler"],
+      noise.shape[1],
+      run["num_inference_steps"],
+      run["concurrency"],
+      run["timestep_shift"] if run["weighting"] == "shifted" else None,
+    )
+    video = _Video(given["tokens"], cameras, noise)
+    out = {
+      "scheduling_matrix": plan.levels,
+      "denoising_mask": plan.mask,
+      **_render(system, params, video, plan, run["cfg_scale"]),
+    }
+    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+  return found
+
+
+def _decoder_weights(
+  case: Case, system: System, noise: Array, cameras: Cameras, tokens: Array
+) -> Any:
+  """The renderer's parameters; it takes one window at most."""
+  net = system.decoder
+  x = noise[:, : net.rope_latents]
+  path = target_frames(system, cameras, x.shape[1])
+  return modules.weights(case, net, x, np.zeros(x.shape[:2]), path, tokens)
+
+
+def window_plan(
+  sampler: dict, latents: int, steps: int, window: int, factor: float | None
+) -> WindowSchedule:
+  """The shifted schedule of the release's sampler block."""
+  plan = schedule(
+    sampler["name"],
+    latents,
+    steps,
+    window,
+    sampler["clean_targets"],
+    uncertainty_scale=sampler.get("uncertainty_scale"),
+  )
+  levels = shift(plan.levels, 1.0 if factor is None else factor)
+  return dataclasses.replace(plan, levels=levels)
+
+
+@flax.struct.dataclass
+class _Video:
+  """tokens [B N C], cameras [B T], noise [B L h w C]."""
+
+  tokens: Array
+  cameras: Cameras
+  noise: Array
+
+
+def _render(
+  system: System,
+  params: Any,
+  video: _Video,
+  plan: WindowSchedule,
+  guidance: float,
+) -> Arrays:
+  """All states, the decoded video and the uncertainty of the last window."""
+  rows = render.plan_rows(system, plan)
+
+  @modules.jit
+  def step(params: Any, video: Any, x: Array, row: render.Row) -> Array:
+    move = render.window_step(
+      system, params, video.tokens, video.cameras, plan, guidance
+    )
+    return move(x, row)
+
+  states = [jnp.asarray(video.noise)]
+  arrays = jax.tree.map(jnp.asarray, video)
+  for k in range(plan.steps):
+    row = jax.tree.map(lambda table: table[k], rows)  # noqa: B023
+    states.append(step(params, arrays, states[-1], row))
+  found = {
+    f"x_before_step{k}": modules.channels_first(x) for k, x in enumerate(states)
+  }
+  decoded = render.decode_latents(system, states[-1])
+  last = _last_prediction(system, params, video, plan, states[-2])
+  return found | {
+    "final": modules.channels_first(states[-1]),
+    "decoded_with_identity_autoencoder": modules.channels_first(decoded),
+    "uncertainty": np.linalg.norm(last, axis=-1),
+  }
+
+
+def _last_prediction(
+  system: System,
+  params: Any,
+  video: _Video,
+  plan: WindowSchedule,
+  x: Array,
+) -> np.ndarray:
+  """Unguided velocity of the last window [B L h w C]."""
+  rows = render.plan_rows(system, plan)
+  start, frame = int(rows.start[-1]), int(rows.frame[-1])
+  window = slice(start, start + plan.size)
+  frames = slice(frame, frame + system.target_codec.frames(plan.size))
+  level = jnp.asarray(plan.levels[-2, window])
+  x = x[:, window]
+  path = jax.tree.map(lambda a: jnp.asarray(a)[:, frames], video.cameras)
+  predict = modules.jit(
+    lambda params, *args: render.predict_velocity(system, params, *args)
+  )
+  t = jnp.broadcast_to(level, x.shape[:2])
+  return np.asarray(predict(params, x, t, path, video.tokens))
+
+
+def render_pipeline(case: Case) -> Arrays:
+  """From absolute poses and raw latents to tokens and rendered latents."""
+  given, config, found = case.inputs, case.config, {}
+  noise = modules.channels_last(given["x_T"])
+  raw = modules.channels_last(given["context_latent"])
+  context, target = case.cameras("context_"), case.cameras("target_")
+  nets = {
+    "tokenizer": modules.tokenizer(case),
+    "decoder": modules.decoder(case),
+  }
+  scaling = Scaling(std=(1 / config["target_scaling_factor"],))
+  system = modules.system(case, scaling, **nets)
+  params = {
+    "tokenizer": modules.weights(case, nets["tokenizer"], raw, context),
+    "decoder": _decoder_weights(
+      case, system, noise, target, given["posterior_noise"]
+    ),
+  }
+  latents = published("va_vae").scaling.normalize(raw)
+  for run in config["runs"]:
+    reference = context.extrinsics[:, run["reference_index"]]
+    cameras = [relative_to(c, reference) for c in (context, target)]
+    posterior = modules.jit(
+      lambda p, latents, cameras: tokenize(system, p, latents, cameras)
+    )(params, latents, cameras[0])
+    tokens = sample(posterior, given["posterior_noise"])
+    scheduler = config["scheduler"]
+    options = scheduler["kwargs"]
+    shifted = options["weighting"] == "shifted"
+    plan = window_plan(
+      run["sampler"],
+      render.horizon(system, target.extrinsics.shape[1]),
+      scheduler["num_inference_steps"],
+      config["num_target_latents_at_construction"],
+      options["timestep_shift"] if shifted else None,
+    )
+    path = target_frames(system, cameras[1], noise.shape[1])
+    video = _Video(tokens, path, noise)
+    out = {
+      "relative_context_extrinsics": cameras[0].extrinsics,
+      "relative_target_extrinsics": cameras[1].extrinsics,
+      "scene_tokens": tokens,
+      **_render(system, params, video, plan, run["cfg_scale"]),
+    }
+    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+  return found
+
+
+def target_frames(system: System, cameras: Cameras, latents: int) -> Cameras:
+  """Cameras of the frames that whole latents cover."""
+  frames = system.target_codec.frames(latents)
+  return jax.tree.map(lambda a: a[:, :frames], cameras)
+
+
+def scene_sampling(case: Case) -> Arrays:
+  """States of SceneGen's sampler and the tokens it ends with."""
+  given, found = case.inputs, {}
+  net = modules.generator(case)
+  noise = given["x_T"]
+  condition = (
+    modules.channels_last(given["cond_latents"]),
+    case.cameras("cond_"),
+    case.cameras("anchor_"),
+  )
+  timestep = np.zeros(noise.shape[:2], np.float32)
+  params = modules.weights(case, net, noise, timestep, *condition)
+  system = modules.system(case, Scaling(), generator=net)
+  for run in case.config["runs"]:
+    scheduler = run["scene_scheduler"]
+    options = generate.GenerateOptions(
+      steps=scheduler["num_inference_steps"],
+      shift=scheduler["kwargs"]["timestep_shift"] or 1.0,
+      guidance=run["scene_cfg"] if run["use_cfg"] else 1.0,
+      scale_factor=run["scale_factor"],
+    )
+    slots = np.arange(run["max_cond_number"]) < run["num_cond"]
+    visible = np.broadcast_to(slots, (noise.shape[0], len(slots)))
+
+    @modules.jit
+    def step(params, x, levels, condition, visible, options=options):
+      field = generate.token_velocity(
+        system,
+        {"generator": params},
+        *condition,
+        visible,
+        options.guidance,
+      )
+      return euler(field, x, levels)
+
+    levels = generate.token_levels(options)
+    states = [noise]
+    for k in range(options.steps):
+      pair = levels[k : k + 2]
+      states.append(step(params, states[-1], pair, condition, visible))
+    out = {f"x_before_step{k}": x for k, x in enumerate(states)}
+    out["scheduling_matrix"] = np.broadcast_to(
+      np.asarray(levels)[:, None], (len(levels), noise.shape[1])
+    )
+    out["final_scaled_tokens"] = states[-1]
+    out["tokens"] = states[-1] / options.scale_factor
+    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+  return found

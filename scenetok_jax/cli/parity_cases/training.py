@@ -1,0 +1,326 @@
+"""Cases of training: train_stage1, train_stage2."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from scenetok_jax.cli.parity_cases import modules
+from scenetok_jax.cli.parity_cases.case import (
+  FORWARD,
+  GRADIENT,
+  Arrays,
+  Case,
+  Tolerance,
+)
+from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.convert.engine import export_tensors
+from scenetok_jax.flow import path, timesteps
+from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.sampling.system import System, tokenize
+from scenetok_jax.tokenizer.perceiver import sample
+from scenetok_jax.train import generator_task, tokenizer_task
+from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.task import StepLoss
+from scenetok_jax.types import Array
+
+# Keys and queries of the attention that reads the condition.
+_UNREAD = re.compile(r"denoiser\..*attn2\.(to_[qk]|[qk]_norm)\.")
+
+
+def stage1(case: Case) -> Arrays:
+  """Losses, intermediate targets and gradients of the tokenizer stage."""
+  given, found = case.inputs, {}
+  nets = {
+    "tokenizer": modules.tokenizer(case),
+    "decoder": modules.decoder(case),
+  }
+  scaling = Scaling(std=(1 / case.config["target_scaling_factor"],))
+  system = modules.system(case, scaling, **nets)
+  example = tokenizer_task.Example(
+    context=published("va_vae").scaling.normalize(
+      modules.channels_last(given["context_latent"])
+    ),
+    context_cameras=case.cameras("context_"),
+    target=scaling.normalize(modules.channels_last(given["target_latent"])),
+    target_cameras=case.cameras("target_"),
+  )
+  params = {
+    "tokenizer": modules.weights(
+      case, nets["tokenizer"], example.context, example.context_cameras
+    ),
+    "decoder": modules.weights(
+      case,
+      nets["decoder"],
+      example.target,
+      np.zeros(example.target.shape[:2]),
+      example.target_cameras,
+      given["posterior_noise"],
+    ),
+  }
+  for run in case.config["runs"]:
+    draws = tokenizer_task.Draws(
+      reference=given["reference_index"],
+      unconditional=np.asarray(not run["conditional"]),
+      posterior_noise=given["posterior_noise"],
+      levels=_levels(case, run, run["scheduler"], example.target.shape[1]),
+      noise=modules.channels_last(given["noise"]),
+    )
+    config = _stage1_config(run)
+
+    def loss(params, example, draws, run=run, config=config):
+      step = jnp.int32(run["global_step"])
+      return tokenizer_task.loss_from_draws(
+        system, config, params, example, draws, step
+      )
+
+    tables = [modules.table(net) for net in nets.values()]
+    names = case.wanted(run["prefix"])["grad_names"]
+    out = _loss_and_gradients(loss, params, (example, draws), tables, names)
+    out |= _stage1_targets(system, params, example, draws)
+    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+  return found
+
+
+def _levels(case: Case, run: Any, scheduler: Any, latents: int) -> Array:
+  """Noise levels [B L] (or [B]) from the recorded draw."""
+  options = scheduler["kwargs"]
+  draw = case.inputs[f"{run['prefix']}timestep_draw"]
+  levels = timesteps.noise_levels(
+    draw, options["weighting"], options["timestep_shift"]
+  )
+  if np.ndim(levels) == 1:
+    levels = levels[:, None]
+  return timesteps.per_latent(levels, latents)
+
+
+def _stage1_config(run: Any) -> ConfigDict:
+  return ConfigDict(
+    {
+      "train": {
+        "freeze_after": run.get("freeze_after", -1),
+        "kl_weights": tuple(run.get("kl_weights", (0.0, 0.0))),
+        "kl_schedule": tuple(run.get("kl_schedule", (100_000, 300_000))),
+      }
+    }
+  )
+
+
+def _stage1_targets(
+  system: System, params: Any, example: Any, draws: Any
+) -> Arrays:
+  """What the loss compares, computed apart from it."""
+  x_t = path.interpolate(example.target, draws.noise, draws.levels)
+  t = timesteps.model_timestep(draws.levels)
+
+  @modules.jit
+  def predict(params: Any, example: Any, draws: Any, x_t: Array, t: Array):
+    batch = jnp.arange(draws.reference.shape[0])
+    poses = jnp.asarray(example.context_cameras.extrinsics)
+    reference = poses[batch, draws.reference]
+    context = relative_to(example.context_cameras, reference)
+    posterior = tokenize(system, params, example.context, context)
+    return system.decoder.apply(
+      {"params": params["decoder"]},
+      x_t,
+      t,
+      relative_to(example.target_cameras, reference),
+      sample(posterior, draws.posterior_noise),
+      draws.unconditional if system.decoder.null_token else False,
+    )
+
+  target = path.velocity(example.target, draws.noise)
+  return {
+    "timestep": t,
+    "noisy_latents": modules.channels_first(x_t),
+    "flow_target": modules.channels_first(target),
+    "pred": modules.channels_first(predict(params, example, draws, x_t, t)),
+  }
+
+
+def _loss_and_gradients(
+  loss: Callable[..., StepLoss],
+  params: Any,
+  args: Any,
+  tables: list[Any],
+  names: np.ndarray,
+) -> Arrays:
+  """The mean loss, and its gradients under the release's names.
+
+  names: of the parameters whose gradients' norms are listed.
+  """
+
+  @modules.jit
+  def call(params: Any, args: Any) -> Any:
+    def mean(params: Any) -> tuple[Array, StepLoss]:
+      out = loss(params, *args)
+      return jnp.mean(out.loss), out
+
+    (value, out), grads = jax.value_and_grad(mean, has_aux=True)(params)
+    optimizer = make_optimizer(OptimizerConfig(schedule="constant"))
+    update = optimizer.update(
+      grads, optimizer.init(params), params, jnp.int32(0), out.absent
+    )
+    return value, out, grads, update.metrics
+
+  value, out, grads, metrics = jax.device_get(call(params, args))
+  tensors: Arrays = {}
+  for table, tree in zip(tables, grads.values(), strict=True):
+    table = dataclasses.replace(table, buffers={})
+    tensors |= dict(export_tensors(tree, table))
+  found: Arrays = {"loss": value}
+  found["grad_norms"] = np.array([_norm(tensors[str(n)]) for n in names])
+  if "kl" in out.metrics:
+    found["kl_mean"] = np.mean(out.metrics["kl"])
+  found["grad_total_norm"] = metrics["grad_norm"]
+  found["grad_mean_norm"] = metrics["mean_tensor_norm"]
+  found |= {f"grad/{name}": tensor for name, tensor in tensors.items()}
+  return found
+
+
+def _norm(x: np.ndarray) -> float:
+  return float(np.linalg.norm(x.astype(np.float64)))
+
+
+def stage2(case: Case) -> Arrays:
+  """Losses, intermediate targets and gradients of SceneGen."""
+  given, found = case.inputs, {}
+  nets = {
+    "tokenizer": modules.tokenizer(case),
+    "generator": modules.generator(case),
+  }
+  scaling = published("va_vae").scaling
+  system = modules.system(case, scaling, **nets)
+  example = generator_task.Example(
+    context=scaling.normalize(modules.channels_last(given["context_latent"])),
+    context_cameras=case.cameras("context_"),
+    condition=scaling.normalize(modules.channels_last(given["cond_latent"])),
+    condition_cameras=case.cameras("cond_"),
+  )
+  noise = given["noise"]
+  frozen = {
+    "tokenizer": modules.weights(
+      case, nets["tokenizer"], example.context, example.context_cameras
+    )
+  }
+  params = {
+    "generator": modules.weights(
+      case,
+      nets["generator"],
+      noise,
+      np.zeros(noise.shape[:2]),
+      example.condition,
+      example.condition_cameras,
+      example.context_cameras,
+    )
+  }
+  factor = case.config["scene_generator"].get("scale_factor", 0.1)
+  config = ConfigDict({"generation": {"scale_factor": factor}})
+  for run in case.config["runs"]:
+    draws = _stage2_draws(case, run)
+
+    def loss(params, example, draws):
+      return generator_task.loss_from_draws(
+        system, config, params, frozen, example, draws
+      )
+
+    tables = [modules.table(nets["generator"])]
+    names = case.wanted(run["prefix"])["grad_names"]
+    out = _loss_and_gradients(loss, params, (example, draws), tables, names)
+    out |= _stage2_targets(system, {**frozen, **params}, example, draws, factor)
+    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+  return found
+
+
+def _stage2_draws(case: Case, run: Any) -> generator_task.Draws:
+  given, prefix = case.inputs, run["prefix"]
+  batch = given["noise"].shape[0]
+  kept = np.asarray(run.get("conditional", [True] * batch))
+  levels = _levels(case, run, run["scene_scheduler"], 1)
+  rate = case.config["scene_generator"]["camera"]["embedding"].get(
+    "dropout_prob", 0.0
+  )
+
+  def dropped(name: str) -> np.ndarray:
+    draw = given.get(f"{prefix}{name}_dropout_uniforms")
+    return np.zeros(batch, bool) if draw is None else draw < rate
+
+  return generator_task.Draws(
+    posterior_noise=given["posterior_noise"],
+    noise=given["noise"],
+    levels=levels[:, 0],
+    visible=generator_task.visible_views(
+      jnp.asarray(given[f"{prefix}mask_uniforms"]), 0.5, jnp.asarray(~kept)
+    ),
+    drop_cameras=dropped("cond"),
+    drop_anchors=dropped("anchor"),
+  )
+
+
+def _stage2_targets(
+  system: System, params: Any, example: Any, draws: Any, factor: float
+) -> Arrays:
+  """What the loss compares, computed apart from it."""
+  reference = example.condition_cameras.extrinsics[:, 0]
+  anchors = relative_to(example.context_cameras, reference)
+  condition = relative_to(example.condition_cameras, reference)
+
+  @modules.jit
+  def predict(params: Any, example: Any, draws: Any, cameras: Any) -> Any:
+    posterior = tokenize(system, params, example.context, cameras[0])
+    tokens = sample(posterior, draws.posterior_noise) * factor
+    levels = timesteps.per_latent(draws.levels[:, None], tokens.shape[1])
+    t = timesteps.model_timestep(levels)
+    assert system.generator is not None
+    velocity = system.generator.apply(
+      {"params": params["generator"]},
+      path.interpolate(tokens, draws.noise, levels),
+      t,
+      example.condition,
+      cameras[1],
+      cameras[0],
+      draws.visible,
+      draws.drop_cameras,
+      draws.drop_anchors,
+    )
+    return {"scaled_scene_tokens": tokens, "timestep": t, "pred": velocity}
+
+  out = predict(params, example, draws, (anchors, condition))
+  return jax.device_get(out) | {
+    "cond_mask": draws.visible,
+    "cond_relative_extrinsics": condition.extrinsics,
+    "anchor_relative_extrinsics": anchors.extrinsics,
+  }
+
+
+def wanted(case: Case) -> Arrays:
+  """The outputs; a parameter without a gradient has a zero one here."""
+  return {
+    name: np.nan_to_num(x) if name.endswith("grad_norms") else x
+    for name, x in case.outputs.items()
+    if not name.endswith("grad_names")
+  }
+
+
+def stage1_rules(case: Case) -> dict[str, Tolerance]:
+  """Gradients are looser; some of an unconditional run are rounding noise."""
+  rules = stage2_rules(case)
+  for run in case.config["runs"]:
+    if run.get("conditional", True) is False:
+      rules |= {
+        name: Tolerance(GRADIENT.relative, 1e-6)
+        for name in case.outputs
+        if name.startswith(f"{run['prefix']}grad/") and _UNREAD.search(name)
+      }
+  return rules
+
+
+def stage2_rules(case: Case) -> dict[str, Tolerance]:
+  return {
+    name: GRADIENT if "grad" in name else FORWARD for name in case.outputs
+  }
