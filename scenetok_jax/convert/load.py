@@ -4,11 +4,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.convert.engine import (
   Table,
   export_tensors,
+  flatten,
   import_params,
 )
 from scenetok_jax.convert.reader import Tensors, read_tensors, select
@@ -33,6 +36,31 @@ class Partial:
   mismatched: tuple[str, ...]
   ignored: tuple[str, ...]
   rows: int | None
+
+  def report(self) -> dict[str, Any]:
+    """All but the parameters, for a JSON file."""
+    return {
+      "reinitialised": list(self.mismatched),
+      "missing": list(self.missing),
+      "ignored": list(self.ignored),
+      "scene_tokens_copied": self.rows,
+    }
+
+  def lines(self) -> list[str]:
+    """The same in words, a line for each thing; none if all was taken."""
+    told = {
+      "of another shape, left at their initial value": self.mismatched,
+      "not in the checkpoint, left at their initial value": self.missing,
+      "of the checkpoint ignored": self.ignored,
+    }
+    lines = [
+      f"{len(names)} {text}: {', '.join(names)}"
+      for text, names in told.items()
+      if names
+    ]
+    if self.rows is not None:
+      lines.append(f"the first {self.rows} scene tokens copied")
+    return lines
 
 
 def load_params(path: str | Path, table: Table, params: Any) -> dict[str, Any]:
@@ -102,16 +130,57 @@ def load_partial(path: str | Path, table: Table, params: Any) -> Partial:
   )
 
 
+def take_fitting(initial: Any, stored: Any, where: str) -> Partial:
+  """The same rules between two trees of this package.
+
+  Args:
+    initial: freshly initialised parameters.
+    stored: those of another configuration; leaves may be on devices.
+    where: the folder, for the error.
+
+  Raises:
+    InputError: as load_partial.
+  """
+  own, other = flatten(initial), flatten(stored)
+  taken, mismatched, rows = dict(own), [], None
+  for name, leaf in other.items():
+    if name not in own:
+      continue
+    shape = own[name].shape
+    if name.split("/")[-1] == SCENE_TOKENS and leaf.shape != shape:
+      count = _check_rows(leaf.shape[0], shape[0], where)
+      if leaf.shape[1] == shape[1]:
+        leaf, rows = jnp.asarray(own[name]).at[:count].set(leaf), count
+    if leaf.shape == shape:
+      taken[name] = leaf
+    else:
+      mismatched.append(name)
+  missing = tuple(name for name in own if name not in other)
+  if len(missing) + len(mismatched) == len(own):
+    raise InputError(
+      f"{where}: no parameter fits the model; give a run of this stage"
+    )
+  ignored = tuple(name for name in other if name not in own)
+  tree = jax.tree.unflatten(jax.tree.structure(initial), taken.values())
+  return Partial(tree, missing, tuple(mismatched), ignored, rows)
+
+
+def _check_rows(count: int, places: int, where: str) -> int:
+  """count, if the model has places for so many scene tokens."""
+  if count > places:
+    raise InputError(
+      f"{where}: {SCENE_TOKENS}: holds {count}, the model has {places}; set"
+      f" num_tokens to at least {count}"
+    )
+  return count
+
+
 def _first_rows(
   tensor: np.ndarray, initial: np.ndarray, where: str
 ) -> np.ndarray:
   """Initial scene tokens [1 N D] whose first rows are the file's."""
   count, width = tensor.shape[1:]
-  if count > initial.shape[1]:
-    raise InputError(
-      f"{where}: {SCENE_TOKENS}: holds {count}, the model has"
-      f" {initial.shape[1]}; set num_tokens to at least {count}"
-    )
+  _check_rows(count, initial.shape[1], where)
   if width != initial.shape[2]:
     return tensor
   return np.concatenate([tensor, initial[:, count:]], axis=1)

@@ -65,6 +65,20 @@ def read_tensors(path: str | Path) -> Tensors:
   return _read_torch(path)
 
 
+def read_step(path: str | Path) -> int:
+  """The training step that a checkpoint records; 0 where it records none."""
+  path = Path(path)
+  with path.open("rb") as file:
+    head = file.read(9)
+  if head[8:] == b"{":
+    metadata = safetensors.safe_open(path, framework="np").metadata() or {}
+    step = metadata.get("step", "0")
+    return int(step) if step.isdigit() else 0
+  payload = _load_torch(path)
+  step = payload.get("global_step", 0) if isinstance(payload, Mapping) else 0
+  return step if isinstance(step, int) else 0
+
+
 def select(tensors: Tensors, prefix: str) -> Tensors:
   """Tensors under a prefix, without it; all of them if none has the prefix."""
   names = [n.removeprefix(prefix) for n in tensors if n.startswith(prefix)]
@@ -100,10 +114,11 @@ def _read_safetensors(path: Path) -> Tensors:
   return Tensors(file.keys(), load)
 
 
-def _read_torch(path: Path) -> Tensors:
+def _load_torch(path: Path) -> Any:
+  """What a torch file holds; only tensors and plain containers."""
   torch = import_torch(path)
   try:
-    payload = torch.load(
+    return torch.load(
       path,
       map_location="cpu",
       weights_only=True,
@@ -111,6 +126,11 @@ def _read_torch(path: Path) -> Tensors:
     )
   except Exception as error:  # torch raises many kinds on a broken file
     raise InputError(f"{path}: {_explain(error)}") from error
+
+
+def _read_torch(path: Path) -> Tensors:
+  payload = _load_torch(path)
+  torch = import_torch(path)
   if isinstance(payload, Mapping) and "state_dict" in payload:
     payload = payload["state_dict"]
   if not isinstance(payload, Mapping):

@@ -1,0 +1,186 @@
+"""The networks of a configuration as checkpoints of the release, and back."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+from ml_collections import ConfigDict
+
+from scenetok_jax.convert import (
+  decoder_table,
+  generator_table,
+  tokenizer_table,
+)
+from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
+from scenetok_jax.convert.export import export
+from scenetok_jax.convert.load import Partial, load_params, load_partial
+from scenetok_jax.convert.reader import (
+  Tensors,
+  read_step,
+  read_tensors,
+  select,
+)
+from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.sampling.system import (
+  System,
+  build,
+  init_generator,
+  init_stage1,
+)
+from scenetok_jax.train import workdir as workdir_lib
+from scenetok_jax.train.checkpoint import (
+  latest_step,
+  restore_params,
+  save_params,
+)
+from scenetok_jax.types import InputError
+
+BUFFERS_FILE = "release_buffers.safetensors"
+PREFIXES = (
+  tokenizer_table.PREFIX,
+  decoder_table.PREFIX,
+  generator_table.PREFIX,
+)
+_NULL_TOKEN = f"{decoder_table.PREFIX}null_tokens"
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+  """What an import wrote: step, parameters, and what a partial one skipped."""
+
+  step: int
+  parameters: int
+  partial: dict[str, Partial]
+
+
+def tables(system: System, stage: str) -> dict[str, Table]:
+  """The rename table of each network that a stage trains, by its name."""
+  if stage == "generator":
+    return {"generator": generator_table.table(system.generator)}
+  return {
+    "tokenizer": tokenizer_table.table(system.tokenizer),
+    "decoder": decoder_table.table(system.decoder),
+  }
+
+
+def import_checkpoint(
+  config: ConfigDict, source: str | Path, out: str | Path, *, partial: bool
+) -> Imported:
+  """Writes a folder that serves as a workdir, from a checkpoint.
+
+  Args:
+    config: of the stage whose networks the file holds. A null token in the
+      file is added to it.
+    source: .ckpt, .pt, .pth or .safetensors with the release's names.
+    out: the folder to make.
+    partial: take what fits (convert.load.load_partial).
+
+  Raises:
+    InputError: unreadable, not exactly of this configuration, or the folder
+      holds a checkpoint already.
+  """
+  if (Path(out) / workdir_lib.CONFIG_FILE).exists():
+    raise InputError(
+      f"{Path(out) / workdir_lib.CONFIG_FILE}: exists; delete it or choose"
+      " another --out"
+    )
+  tensors = read_tensors(source)
+  if not partial:
+    _check_names(tensors, source)
+  if config.stage == "tokenizer" and _NULL_TOKEN in tensors:
+    config.decoder.null_token = True
+  system = build(config)
+  fresh = _initial(system, config, computed=partial)
+  params, reports, buffers = {}, {}, {}
+  for name, table in tables(system, config.stage).items():
+    if partial:
+      reports[name] = load_partial(source, table, fresh.pop(name))
+      params[name] = reports[name].params
+    else:
+      params[name] = load_params(source, table, fresh.pop(name))
+    own = file_buffers(select(tensors, table.prefix), table)
+    buffers |= {table.prefix + key: value for key, value in own.items()}
+  step = read_step(source)
+  workdir_lib.check_config(out, config.to_dict())
+  save_params(out, params, workdir_lib.plain(config.to_dict()), step)
+  if buffers:
+    safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
+  count = sum(leaf.size for leaf in jax.tree.leaves(params))
+  return Imported(step, count, reports)
+
+
+def _check_names(tensors: Tensors, source: str | Path) -> None:
+  """InputError for tensors of no known network, unless none has a prefix."""
+  strange = [name for name in tensors if not name.startswith(PREFIXES)]
+  if strange and len(strange) < len(tensors):
+    raise InputError(
+      f"{source}: tensors: {len(strange)} of unknown name"
+      f" ({'; '.join(strange)}); remove them, or import with --partial"
+    )
+
+
+def _initial(
+  system: System, config: ConfigDict, *, computed: bool
+) -> dict[str, Any]:
+  """Fresh parameters; only their shapes unless computed."""
+
+  def init(key: Any) -> dict[str, Any]:
+    if config.stage == "generator":
+      return init_generator(system, key, config.data.num_context)
+    return init_stage1(system, key)
+
+  key = jax.random.key(config.seed)
+  if not computed:
+    return jax.eval_shape(init, key)
+  options = quick_compile_options(jax.default_backend())
+  return jax.device_get(jax.jit(init, compiler_options=options)(key))
+
+
+def export_workdir(
+  workdir: str | Path, out: str | Path, *, item: str = "ema"
+) -> int:
+  """Writes the networks that a workdir trained under the release's names.
+
+  An imported checkpoint comes back tensor for tensor.
+
+  Args:
+    workdir: a run, a converted checkpoint or a compact folder.
+    out: .ckpt or .safetensors.
+    item: "params", or "ema" for the average where there is one.
+
+  Returns:
+    The step of the checkpoint.
+
+  Raises:
+    InputError: no checkpoint there, or an unknown suffix.
+  """
+  config = ConfigDict(workdir_lib.load_config(workdir))
+  system = build(config)
+  step = latest_step(workdir)
+  params = restore_params(workdir, item=item)
+  stored = _buffers(Path(workdir) / BUFFERS_FILE)
+  networks = []
+  for name, table in tables(system, config.stage).items():
+    own = {
+      key.removeprefix(table.prefix): value
+      for key, value in stored.items()
+      if key.startswith(table.prefix)
+    }
+    networks.append((with_buffers(table, own), params[name]))
+  export(out, networks, step=step)
+  return step
+
+
+def _buffers(path: Path) -> dict[str, np.ndarray]:
+  if not path.is_file():
+    return {}
+  try:
+    return safetensors.numpy.load_file(path)
+  except (safetensors.SafetensorError, OSError) as error:
+    raise InputError(
+      f"{path}: not a whole safetensors file ({error}); convert the checkpoint"
+      " again"
+    ) from error

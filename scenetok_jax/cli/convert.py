@@ -1,0 +1,118 @@
+"""Converts the authors' checkpoints to this package's, and back."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scenetok_jax.cli import checkpoints, common
+from scenetok_jax.cli.config import load_config
+from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.convert.codecs import convert_codec, export_codec
+from scenetok_jax.types import InputError
+
+_EPILOG = """\
+A released checkpoint:
+  scenetok convert --config=configs/scenetok_re10k.py \\
+    --source=va-videodc_re10k.ckpt --out=runs/re10k
+and back:
+  scenetok convert --export --workdir=runs/re10k --out=re10k.ckpt
+A codec:
+  scenetok convert --codec=va_vae --source=vavae.pt --out=codecs/va_vae
+Config fields are set by --config.FIELD=VALUE.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Imports networks or a codec, or exports them with --export."""
+  parser = common.parser("convert", __doc__ or "")
+  parser.formatter_class = argparse.RawDescriptionHelpFormatter
+  parser.epilog = _EPILOG
+  add = parser.add_argument
+  add(
+    "--source", metavar="FILE", help="the authors' .ckpt, .pt or .safetensors"
+  )
+  add("--config", metavar="FILE[:VARIANT]", help="whose networks they are")
+  add("--out", required=True, help="folder to make; with --export the file")
+  add(
+    "--partial",
+    action="store_true",
+    help="take what fits: first rows of scene tokens, the rest as initialised",
+  )
+  add("--export", action="store_true", help="write the release's names")
+  add("--workdir", help="with --export: what to write")
+  add("--codec", choices=sorted(PUBLISHED), help="convert a codec")
+  add(
+    "--format",
+    choices=["orbax", "safetensors"],
+    default="orbax",
+    help="of a codec's parameters",
+  )
+  add("--json", metavar="FILE", help="write a report here")
+  args, overrides = parser.parse_known_args(argv)
+  if args.export:
+    report = _export(args)
+  elif args.codec:
+    report = _codec(args)
+  else:
+    report = _networks(args, overrides)
+  if args.json:
+    common.write_json(args.json, report)
+  return 0
+
+
+def _need(args: argparse.Namespace, option: str, what: str) -> str:
+  value = getattr(args, option)
+  if value is None:
+    raise InputError(f"--{option}: not given; name {what}")
+  return value
+
+
+def _networks(
+  args: argparse.Namespace, overrides: Sequence[str]
+) -> dict[str, Any]:
+  source = _need(args, "source", "the checkpoint to convert")
+  spec = _need(args, "config", "the configuration that it was trained with")
+  config = load_config(spec, overrides)
+  found = checkpoints.import_checkpoint(
+    config, source, args.out, partial=args.partial
+  )
+  for name, partial in found.partial.items():
+    for line in partial.lines():
+      print(f"{name}: {line}")
+  print(
+    f"{args.out}: stage {config.stage}, {found.parameters:,} parameters, step"
+    f" {found.step}"
+  )
+  reports = {name: partial.report() for name, partial in found.partial.items()}
+  return {
+    "out": args.out,
+    "stage": config.stage,
+    "step": found.step,
+    "parameters": found.parameters,
+    "partial": reports,
+  }
+
+
+def _codec(args: argparse.Namespace) -> dict[str, Any]:
+  source = _need(args, "source", "the codec's published file")
+  manifest = convert_codec(args.codec, source, args.out, form=args.format)
+  print(f"{args.out}: {args.codec} from {manifest.source}")
+  return {"out": args.out, "codec": args.codec, "sha256": manifest.sha256}
+
+
+def _export(args: argparse.Namespace) -> dict[str, Any]:
+  workdir = args.workdir or _need(args, "source", "--workdir, what to export")
+  if args.codec:
+    export_codec(workdir, args.out)
+    step = 0
+  else:
+    step = checkpoints.export_workdir(workdir, args.out)
+  size = Path(args.out).stat().st_size
+  print(f"{args.out}: {size / 1e6:.1f} MB, step {step}")
+  return {"out": args.out, "bytes": size, "step": step}
+
+
+if __name__ == "__main__":
+  sys.exit(common.run(main))
