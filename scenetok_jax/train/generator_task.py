@@ -57,7 +57,7 @@ def visible_views(
   View 0 is always shown, the others with keep_probability; a hidden scene
   shows none (unconditional training).
   """
-  visible = (uniforms < keep_probability).at[:, 0].set(True)
+  visible = jnp.less(uniforms, keep_probability).at[:, 0].set(True)
   return visible & ~hidden[:, None]
 
 

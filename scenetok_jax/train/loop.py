@@ -1,7 +1,6 @@
 """The one training loop, for both stages."""
 
 import contextlib
-import dataclasses
 import signal
 import threading
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from scenetok_jax.train.state import (
   abstract,
   apply_gradients,
   create,
+  start_from,
 )
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.writer import MetricWriter
@@ -72,27 +72,32 @@ def make_step(
   ) -> tuple[TrainState, dict[str, Array]]:
     def mean_loss(
       params: Any, batch: SceneBatch, key: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    ) -> tuple[Array, tuple[dict[str, Array], dict[str, Array]]]:
       out = task.loss(params, frozen, batch, key, state.step)
       means = {name: jnp.mean(x) for name, x in out.metrics.items()}
+      used = {
+        p: 1.0 - flag.astype(jnp.float32) for p, flag in out.absent.items()
+      }
       loss = jnp.mean(out.loss)
-      return loss, {"loss": loss, **means}
+      return loss, ({"loss": loss, **means}, used)
 
     def value_and_grad(
       params: Any, batch: SceneBatch, key: Array
     ) -> tuple[Any, Any]:
       gradient = jax.value_and_grad(mean_loss, has_aux=True)
-      (_, metrics), grads = gradient(params, batch, key)
-      return metrics, grads
+      (_, values), grads = gradient(params, batch, key)
+      return values, grads
 
-    metrics, grads = grads_lib.accumulate(
+    (metrics, used), grads = grads_lib.accumulate(
       value_and_grad,
       state.params,
       batch,
       jax.random.fold_in(key, state.step),
       accumulate,
     )
-    state, optimizer_metrics = apply_gradients(state, grads, optimizer)
+    # Absent only where no micro-batch used it.
+    absent = {prefix: share == 0 for prefix, share in used.items()}
+    state, optimizer_metrics = apply_gradients(state, grads, optimizer, absent)
     return state, {**metrics, **optimizer_metrics}
 
   return step
@@ -130,8 +135,10 @@ def train(
     StopRequest() as stop,
     contextlib.ExitStack() as stack,
   ):
-    workdir_lib.check_config(workdir, config.to_dict())
+    workdir_lib.compare_config(workdir, config.to_dict())
     data = open_data()
+    # Refused here if the mesh does not divide it, before anything compiles.
+    put_batch(_peek(data), mesh)
     checkpointer = stack.enter_context(
       Checkpointer(workdir, options.checkpoint_every, options.checkpoint_keep)
     )
@@ -139,13 +146,16 @@ def train(
     frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
     step_fn = make_step(task, optimizer, options.accumulate)
     start = int(state.step)
+    flops = _step_flops(step_fn, state, frozen, data, step_key)
+    # Stored only now: a mistake above must not pin the workdir to itself.
+    workdir_lib.check_config(workdir, config.to_dict())
     writer = stack.enter_context(
       MetricWriter(
         workdir,
         options.total_steps,
         start,
         batch_size=config.data.batch_size,
-        step_flops=_step_flops(step_fn, state, frozen, data, step_key),
+        step_flops=flops,
         peak_flops=_peak_flops(config.dtype, mesh),
       )
     )
@@ -213,11 +223,11 @@ def _start(
     state, data_state = checkpointer.restore(target)
     data.set_state(data_state)
     return state
-  state = create(task.init, optimizer, key, mesh)
-  if config.restore:
-    params = restore_params(config.restore, target=state.params, mesh=mesh)
-    state = dataclasses.replace(state, params=params)
-  return state
+  if not config.restore:
+    return create(task.init, optimizer, key, mesh)
+  target = abstract(task.init, optimizer, key, mesh).params
+  params = restore_params(config.restore, target=target, mesh=mesh)
+  return start_from(params, optimizer, mesh)
 
 
 def _step_flops(
@@ -227,11 +237,17 @@ def _step_flops(
   data: DataIterator,
   key: Array,
 ) -> float:
-  """FLOPs of one step; the batch that shows the shapes is put back."""
+  """FLOPs of one step, from the shapes of its batch."""
+  count = count_flops(step, state, frozen, _peek(data), key)
+  return count * jax.process_count()
+
+
+def _peek(data: DataIterator) -> SceneBatch:
+  """The next batch, which is put back."""
   before = data.get_state()
   batch = next(data)
   data.set_state(before)
-  return count_flops(step, state, frozen, batch, key) * jax.process_count()
+  return batch
 
 
 def _due(step: int, options: ConfigDict, field: str) -> bool:

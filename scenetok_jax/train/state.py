@@ -31,18 +31,18 @@ class TrainState:
 def _builder(
   init: Callable[[Array], Any], optimizer: Optimizer
 ) -> Callable[[Array], TrainState]:
-  def build(key: Array) -> TrainState:
-    params = init(key)
-    average = optimizer.config.ema_decay > 0
-    return TrainState(
-      step=jnp.zeros((), jnp.int32),
-      params=params,
-      opt_state=optimizer.init(params),
-      # A copy: two leaves must never share a donated buffer.
-      ema=jax.tree.map(jnp.copy, params) if average else None,
-    )
+  return lambda key: _at_start(init(key), optimizer)
 
-  return build
+
+def _at_start(params: Any, optimizer: Optimizer) -> TrainState:
+  average = optimizer.config.ema_decay > 0
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    opt_state=optimizer.init(params),
+    # A copy: two leaves must never share a donated buffer.
+    ema=jax.tree.map(jnp.copy, params) if average else None,
+  )
 
 
 def abstract(
@@ -79,10 +79,23 @@ def create(
   Returns:
     The state at step 0.
   """
-  build = _builder(init, optimizer)
-  shardings = param_shardings(jax.eval_shape(build, key), mesh)
+  return _run(_builder(init, optimizer), key, mesh)
+
+
+def start_from(
+  params: Any, optimizer: Optimizer, mesh: jax.sharding.Mesh
+) -> TrainState:
+  """A state at step 0 with the parameters of another run, sharded."""
+  return _run(lambda params: _at_start(params, optimizer), params, mesh)
+
+
+def _run(
+  build: Callable[[Any], TrainState], argument: Any, mesh: jax.sharding.Mesh
+) -> TrainState:
+  shardings = param_shardings(jax.eval_shape(build, argument), mesh)
   options = quick_compile_options(mesh.devices.flat[0].platform)
-  return jax.jit(build, out_shardings=shardings, compiler_options=options)(key)
+  build = jax.jit(build, out_shardings=shardings, compiler_options=options)
+  return build(argument)
 
 
 def apply_gradients(

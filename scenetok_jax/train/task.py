@@ -11,10 +11,16 @@ from scenetok_jax.types import Array, SceneBatch
 
 @flax.struct.dataclass
 class StepLoss:
-  """loss [B] to minimise and named scalars [B] to log."""
+  """What one evaluation of a loss gives.
+
+  loss: [B], to minimise. metrics: named [B], to log. absent: path prefix of a
+  sub-tree of the parameters -> bool [], True where this step does not use it:
+  the optimiser then leaves it alone, decay included.
+  """
 
   loss: Array
   metrics: dict[str, Array]
+  absent: dict[str, Array] = flax.struct.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,14 +103,29 @@ def loss_from_draws(
     draws.unconditional if system.decoder.null_token else False,
   )
   flow = flow_loss(prediction, path.velocity(example.target, draws.noise))
+  absent = _absent(system, draws.unconditional)
   if posterior.logvar is None:
-    return StepLoss(flow, {"flow_loss": flow})
+    return StepLoss(flow, {"flow_loss": flow}, absent)
   kl = kl_divergence(posterior)
   weight = kl_weight(step, config.train.kl_weights, config.train.kl_schedule)
   trained = ~(frozen | draws.unconditional)
   # A zero weight must also silence an infinite KL, hence where.
   term = jnp.where(trained & (weight > 0), weight * kl, 0.0)
-  return StepLoss(flow + term, {"flow_loss": flow, "kl": kl})
+  return StepLoss(flow + term, {"flow_loss": flow, "kl": kl}, absent)
+
+
+def _absent(system: System, unconditional: Array) -> dict[str, Array]:
+  """Parameters without a gradient: one side of the choice is never reached.
+
+  Without a null token every step is conditional and uses all parameters.
+  """
+  if not system.decoder.null_token:
+    return {}
+  return {
+    "decoder/null_tokens": ~unconditional,
+    "decoder/condition_embed": unconditional,
+    "tokenizer": unconditional,
+  }
 
 
 def tokenizer_task(system: System, config: ConfigDict) -> Task:

@@ -43,14 +43,22 @@ def check_config(
     InputError: the stored config differs outside FREE_FIELDS, or cannot be
       read. Nothing is overwritten then.
   """
-  folder = pathlib.Path(workdir)
-  config = plain(config)
-  path = folder / CONFIG_FILE
-  if path.exists():
-    _compare(folder, flatten(load_config(folder)), flatten(config))
+  compare_config(workdir, config)
   if is_lead():
+    folder = pathlib.Path(workdir)
     make_folder(folder)
-    write_atomically(path, json.dumps(config, indent=1, sort_keys=True) + "\n")
+    text = json.dumps(plain(config), indent=1, sort_keys=True)
+    write_atomically(folder / CONFIG_FILE, text + "\n")
+
+
+def compare_config(
+  workdir: str | os.PathLike[str], config: Mapping[str, Any]
+) -> None:
+  """check_config without storing anything."""
+  folder = pathlib.Path(workdir)
+  if (folder / CONFIG_FILE).exists():
+    stored = flatten(load_config(folder))
+    _compare(folder, stored, flatten(plain(config)))
 
 
 def load_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_pipelines.records import Dataset
 from scenetok_jax.cli import common, prepare
@@ -99,9 +100,42 @@ def test_bad_usage_is_one_line_and_writes_nothing(
   assert not (tmp_path / "out").exists()
 
 
-def test_a_bad_capture_is_one_line_and_writes_nothing(tmp_path, capsys):
+def _nan_pose(folder, frame):
+  frame["transform_matrix"][0][0] = float("nan")
+
+
+def _scaled_pose(folder, frame):
+  frame["transform_matrix"][0][0] *= 2
+  frame["transform_matrix"][0][1] += 1
+
+
+def _no_image(folder, frame):
+  (folder / frame["file_path"]).unlink()
+
+
+def _broken_jpeg(folder, frame):
+  path = folder / frame["file_path"]
+  Image.effect_noise((40, 30), 80).save(path.with_suffix(".jpg"))
+  path.unlink()
+  frame["file_path"] = frame["file_path"].replace(".png", ".jpg")
+  data = path.with_suffix(".jpg").read_bytes()
+  path.with_suffix(".jpg").write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize(
+  "damage, parts",
+  [
+    (_nan_pose, ("transforms.json", "transform_matrix", "frame 2", "remove")),
+    (_scaled_pose, ("transform_matrix", "frame 2", "not orthonormal")),
+    (_no_image, ("transforms.json", "frames[2].file_path", "add the image")),
+    (_broken_jpeg, ("images/frame_2.jpg", "cannot be decoded", "replace it")),
+  ],
+)
+def test_a_bad_capture_is_one_line_and_writes_nothing(
+  tmp_path, capsys, damage, parts
+):
   document = clips.write_capture(tmp_path / "mine")
-  document["frames"][2]["transform_matrix"][0][0] = float("nan")
+  damage(tmp_path / "mine", document["frames"][2])
   clips.write_transforms(tmp_path / "mine", document)
   code, out, err = _run(
     capsys,
@@ -111,7 +145,7 @@ def test_a_bad_capture_is_one_line_and_writes_nothing(tmp_path, capsys):
     "--size=24",
   )
   assert code == 2 and not out and err.count("\n") == 1
-  for part in ("transforms.json", "transform_matrix", "frame 2", "remove"):
+  for part in parts:
     assert part in err
   assert not (tmp_path / "out").exists()
 

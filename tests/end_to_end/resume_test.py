@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import pytest
 
 from scenetok_jax.cli import prepare
 
-STEPS = 12
+STEPS = 36
+KILLS = 2
+SECONDS = 1200  # for one process to get on, on a busy machine
 ROOT = Path(__file__).parents[2]
+ONE_DEVICE = {**os.environ, "JAX_NUM_CPU_DEVICES": "1"}
 
 
 def command(workdir: Path, data: Path) -> list[str]:
@@ -31,20 +35,23 @@ def losses(workdir: Path) -> dict[int, float]:
   return {row["step"]: row["loss"] for row in rows}
 
 
-def finished_steps(workdir: Path) -> int:
+def logged_steps(workdir: Path) -> int:
   path = workdir / "metrics.jsonl"
   return path.read_text().count("\n") if path.exists() else 0
 
 
-def kill_after(arguments: list[str], workdir: Path, steps: int) -> None:
-  """Starts a run and kills it once it has logged `steps` steps."""
-  process = subprocess.Popen(arguments, cwd=ROOT, env=dict(os.environ))
-  deadline = time.monotonic() + 300
-  while finished_steps(workdir) < steps and process.poll() is None:
-    assert time.monotonic() < deadline, "the run made no progress"
-    time.sleep(0.01)
-  process.send_signal(signal.SIGKILL)
-  process.wait()
+def kill_at(arguments: list[str], workdir: Path, steps: int, delay: float):
+  """Starts a run and kills it `delay` s after it has logged `steps` steps."""
+  process = subprocess.Popen(arguments, cwd=ROOT, env=ONE_DEVICE)
+  deadline = time.monotonic() + SECONDS
+  try:
+    while logged_steps(workdir) < steps and process.poll() is None:
+      assert time.monotonic() < deadline, "the run made no progress"
+      time.sleep(0.01)
+    time.sleep(delay)
+  finally:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 @pytest.mark.slow
@@ -55,9 +62,15 @@ def test_losses_after_sigkill_equal_the_uninterrupted_run_bit_for_bit(tmp_path):
      "--workers=0", f"--out={data}"]
   )  # fmt: skip
   whole, killed = tmp_path / "whole", tmp_path / "killed"
-  subprocess.run(command(whole, data), cwd=ROOT, check=True)
-  kill_after(command(killed, data), killed, steps=5)
-  assert STEPS not in losses(killed), "the run ended before it was killed"
-  subprocess.run(command(killed, data), cwd=ROOT, check=True)
+  subprocess.run(command(whole, data), cwd=ROOT, env=ONE_DEVICE, check=True)
+  moments = random.Random(seed := random.SystemRandom().randrange(2**32))
+  print(f"moments of the kills drawn with seed {seed}")
+  done = 0
+  for _ in range(KILLS):
+    done = moments.randrange(done + 1, done + STEPS // (KILLS + 1))
+    kill_at(command(killed, data), killed, done, moments.uniform(0, 0.1))
+    assert STEPS not in losses(killed), "the run ended before it was killed"
+    done = logged_steps(killed)
+  subprocess.run(command(killed, data), cwd=ROOT, env=ONE_DEVICE, check=True)
   assert losses(killed) == losses(whole)
   assert len(losses(whole)) == STEPS

@@ -1,0 +1,135 @@
+"""Stage 2's loss and gradients equal the reference's."""
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from scenetok_jax.codecs.api import get_codec
+from scenetok_jax.convert import (
+  generator_table,
+  reference_config,
+  tokenizer_table,
+)
+from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.flow.timesteps import noise_levels
+from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.sampling.system import System
+from scenetok_jax.tokenizer.perceiver import Perceiver
+from scenetok_jax.train.generator_task import (
+  Draws,
+  Example,
+  loss_from_draws,
+  visible_views,
+)
+from scenetok_jax.types import Cameras
+from tests import networks
+from tests.goldens import assert_close, load_case
+from tests.train import reference
+
+
+def build_system(config) -> System:
+  codec = get_codec("block_dct", spatial=2, channels=8)  # not called
+  return System(
+    tokenizer=Perceiver(**reference_config.tokenizer_fields(config)),
+    decoder=RayConditionedDiT(),  # not called
+    generator=SceneGen(**reference_config.generator_fields(config)),
+    context_codec=codec,
+    target_codec=codec,
+    image_size=8,
+    num_context=3,
+    num_targets=1,
+    num_conditions=2,
+  )
+
+
+def load_example(arrays) -> Example:
+  return Example(
+    context=reference.normalized("va_vae", arrays["context_latent"]),
+    context_cameras=_cameras(arrays, "context"),
+    condition=reference.normalized("va_vae", arrays["cond_latent"]),
+    condition_cameras=_cameras(arrays, "cond"),
+  )
+
+
+def _cameras(arrays, role):
+  return Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"])
+
+
+def recorded_draws(case, settings) -> Draws:
+  arrays, prefix = case.inputs, settings["prefix"]
+  batch = len(arrays["noise"])
+  kwargs = settings["scene_scheduler"]["kwargs"]
+  shown = np.asarray(settings.get("conditional", [True] * batch))
+  return Draws(
+    posterior_noise=arrays["posterior_noise"],
+    noise=arrays["noise"],
+    levels=noise_levels(
+      arrays[f"{prefix}timestep_draw"],
+      kwargs["weighting"],
+      kwargs["timestep_shift"],
+    ),
+    visible=visible_views(arrays[f"{prefix}mask_uniforms"], 0.5, ~shown),
+    drop_cameras=np.zeros(batch, bool),
+    drop_anchors=np.zeros(batch, bool),
+  )
+
+
+@pytest.fixture(scope="module")
+def stage2():
+  """(case, compiled step, parameters): one compilation for all runs."""
+  case = load_case("train_stage2")
+  system, example = build_system(case.config), load_example(case.inputs)
+  config = ConfigDict({"generation": {"scale_factor": 0.1}})
+  tokenizer = networks.reference_params(
+    case,
+    system.tokenizer,
+    tokenizer_table.table(system.tokenizer),
+    example.context,
+    example.context_cameras,
+  )
+  noise = case.inputs["noise"]
+  generator = networks.reference_params(
+    case,
+    system.generator,
+    generator_table.table(system.generator),
+    noise,
+    noise[..., 0],
+    example.condition,
+    example.condition_cameras,
+    example.context_cameras,
+    np.ones(example.condition.shape[:2], bool),
+  )
+  frozen = {"tokenizer": tokenizer}
+  step = reference.differentiate(
+    lambda params, draws: loss_from_draws(
+      system, config, params, frozen, example, draws
+    )
+  )
+  return case, step, {"generator": generator}
+
+
+@pytest.mark.parametrize("run", [0, 1])
+def test_loss_and_gradients_equal_the_reference(stage2, run):
+  case, step, params = stage2
+  settings = case.config["runs"][run]
+  prefix = settings["prefix"]
+  draws = recorded_draws(case, settings)
+  np.testing.assert_array_equal(
+    draws.visible, case.outputs[f"{prefix}cond_mask"]
+  )
+  out, grads = step(params, draws)
+  assert_close(out.loss.mean(), case.outputs[f"{prefix}loss"])
+  fields = reference_config.generator_fields(case.config)
+  table = generator_table.table(SceneGen(**fields))
+  absent = reference.assert_gradients(
+    case, prefix, [(table, grads["generator"])]
+  )
+  assert not absent and not out.absent
+
+
+def test_the_first_view_is_always_shown_unless_the_scene_is_hidden():
+  uniforms = np.array([[0.9, 0.9, 0.1], [0.9, 0.4, 0.6]], np.float32)
+  shown = visible_views(uniforms, 0.5, np.array([False, True]))
+  np.testing.assert_array_equal(
+    shown, [[True, False, True], [False, False, False]]
+  )

@@ -1,0 +1,196 @@
+"""Stage 1's loss and gradients equal the reference's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from einops import repeat
+from ml_collections import ConfigDict
+
+from scenetok_jax.codecs.api import get_codec
+from scenetok_jax.convert import (
+  decoder_table,
+  reference_config,
+  tokenizer_table,
+)
+from scenetok_jax.convert.engine import export_tensors
+from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.flow.timesteps import noise_levels
+from scenetok_jax.parallel.rules import path_name
+from scenetok_jax.sampling.system import System
+from scenetok_jax.tokenizer.perceiver import Perceiver
+from scenetok_jax.train import tokenizer_task
+from scenetok_jax.train.tokenizer_task import Draws, Example, loss_from_draws
+from scenetok_jax.types import Cameras
+from tests import networks
+from tests.goldens import assert_close, load_case
+from tests.train import reference
+
+FREEZE_AFTER = 1000  # later than any recorded step
+RUNS = ("cond_", "uncond_", "kl_", "uniform_noise_", "nocfg_")
+
+
+class Reference:
+  """The reference case as this package's networks, inputs and weights."""
+
+  def __init__(self) -> None:
+    self.case = load_case("train_stage1")
+    config, arrays = self.case.config, self.case.inputs
+    codec = get_codec("block_dct", spatial=2, channels=8)  # not called
+    self.system = System(
+      tokenizer=Perceiver(**reference_config.tokenizer_fields(config)),
+      decoder=RayConditionedDiT(
+        **reference_config.decoder_fields(config, null_token=True)
+      ),
+      generator=None,
+      context_codec=codec,
+      target_codec=codec,
+      image_size=16,
+      num_context=3,
+      num_targets=4,
+      num_conditions=0,
+    )
+    self.example = Example(
+      context=reference.normalized("va_vae", arrays["context_latent"]),
+      context_cameras=_cameras(arrays, "context"),
+      target=reference.normalized("video_dc_ae", arrays["target_latent"]),
+      target_cameras=_cameras(arrays, "target"),
+    )
+    self.tables = {
+      "tokenizer": tokenizer_table.table(self.system.tokenizer),
+      "decoder": decoder_table.table(self.system.decoder),
+    }
+    target, noise = self.example.target, arrays["posterior_noise"]
+    inputs = {
+      "tokenizer": (self.example.context, self.example.context_cameras),
+      "decoder": (
+        target, target[..., 0, 0, 0], self.example.target_cameras, noise,
+      ),
+    }  # fmt: skip
+    self.params = {
+      name: networks.reference_params(
+        self.case, getattr(self.system, name), table, *inputs[name]
+      )
+      for name, table in self.tables.items()
+    }
+
+  def settings(self, prefix: str) -> dict:
+    return next(r for r in self.case.config["runs"] if r["prefix"] == prefix)
+
+  def draws(self, prefix: str) -> Draws:
+    """The recorded draws of a run."""
+    run, arrays = self.settings(prefix), self.case.inputs
+    kwargs = run["scheduler"]["kwargs"]
+    levels = noise_levels(
+      np.atleast_2d(arrays[f"{prefix}timestep_draw"].T).T,
+      kwargs["weighting"],
+      kwargs["timestep_shift"],
+    )
+    latents = arrays["target_latent"].shape[1]
+    return Draws(
+      reference=arrays["reference_index"],
+      unconditional=jnp.asarray(not run["conditional"]),
+      posterior_noise=arrays["posterior_noise"],
+      levels=repeat(levels, "b n -> b (n l)", l=latents // levels.shape[1]),
+      noise=networks.channels_last(arrays["noise"]),
+    )
+
+
+def _cameras(arrays, role):
+  return Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"])
+
+
+@pytest.fixture(scope="module")
+def case():
+  return Reference()
+
+
+@pytest.fixture(scope="module")
+def run(case):
+  """(draws, step, KL weights) -> (StepLoss, gradients), compiled once."""
+
+  def loss(params, arguments):
+    draws, step, weights = arguments
+    config = ConfigDict(
+      {
+        "train": {
+          "freeze_after": FREEZE_AFTER,
+          "kl_weights": weights,
+          "kl_schedule": (100, 300),
+        }
+      }
+    )
+    return loss_from_draws(
+      case.system, config, params, case.example, draws, step
+    )
+
+  step = reference.differentiate(loss)
+  return lambda draws, number, weights: step(
+    case.params, (draws, jnp.int32(number), weights)
+  )
+
+
+@pytest.mark.parametrize("prefix", RUNS)
+def test_loss_and_gradients_equal_the_reference(case, run, prefix):
+  settings = case.settings(prefix)
+  assert settings.get("kl_schedule", [100, 300]) == [100, 300]
+  weights = tuple(settings.get("kl_weights", (0.0, 0.0)))
+  out, grads = run(case.draws(prefix), settings["global_step"], weights)
+  expected = case.case.run(prefix, "outputs")
+  assert_close(out.loss.mean(), expected["loss"])
+  if "kl_mean" in expected:
+    assert_close(out.metrics["kl"].mean(), expected["kl_mean"])
+  absent = reference.assert_gradients(
+    case.case, prefix, [(case.tables[name], grads[name]) for name in grads]
+  )
+  assert absent == torch_names(case, out.absent)
+
+
+def torch_names(case, flags):
+  """Torch names of the parameters below the prefixes whose flag is set."""
+  prefixes = [prefix for prefix, flag in flags.items() if flag]
+
+  def marked(path, leaf):
+    name = path_name(path)
+    below = any(name == p or name.startswith(p + "/") for p in prefixes)
+    return np.full(leaf.shape, below)
+
+  marks = jax.tree_util.tree_map_with_path(marked, case.params)
+  return {
+    name
+    for part, table in case.tables.items()
+    for name, mark in export_tensors(marks[part], table)
+    if mark.all() and name.removeprefix(table.prefix) not in table.buffers
+  }
+
+
+def test_from_freeze_after_on_the_tokenizer_has_no_gradient(case, run):
+  draws, weights = case.draws("cond_"), (1e-2, 1e-2)
+  before, grads = run(draws, FREEZE_AFTER - 1, weights)
+  assert any(g.any() for g in jax.tree.leaves(grads["tokenizer"]))
+  after, grads = run(draws, FREEZE_AFTER, weights)
+  assert not any(g.any() for g in jax.tree.leaves(grads["tokenizer"]))
+  assert any(g.any() for g in jax.tree.leaves(grads["decoder"]))
+  np.testing.assert_array_equal(
+    after.metrics["flow_loss"], before.metrics["flow_loss"]
+  )
+  np.testing.assert_array_equal(after.loss, after.metrics["flow_loss"])
+  assert (before.loss > before.metrics["flow_loss"]).all()
+
+
+def test_draws_follow_the_configuration(case):
+  config = ConfigDict(
+    {
+      "train": {"unconditional_probability": 1.0},
+      "flow": {"weighting": "uniform", "sampling": "random_uniform"},
+    }
+  )
+  draws = networks.quick_jit(
+    lambda key: tokenizer_task.draw(config, key, case.example, (10, 8))
+  )(jax.random.key(0))
+  assert draws.unconditional
+  assert ((draws.reference >= 0) & (draws.reference < 3)).all()
+  assert draws.posterior_noise.shape == (2, 10, 8)
+  assert draws.noise.shape == case.example.target.shape
+  assert draws.levels.shape == (2, 4)
+  assert (draws.levels == draws.levels[:, :1]).all()
