@@ -25,11 +25,15 @@ def get_config(variant: str = "") -> ConfigDict:
   config = common.base("tokenizer")
   rooms.small(config)
   config.restore = str(SHIPPED)
-  config.data.update({"num_context": 4, "num_targets": 6, "batch_size": 8})
-  config.data.view_sampler.full_range = True
+  # Three and three, so that a capture of four photographs serves too.
+  config.data.update({"num_context": 3, "num_targets": 3, "batch_size": 16})
+  config.data.view_sampler.update({"chunks": 3, "full_range": True})
+  config.decoder.update({"rope_latents": 3, "rope_split": 3})
+  config.flow.chunks = 1
+  config.sampling.window = 3
   config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 100})
   config.train.update(
-    {"total_steps": 1400, "checkpoint_every": 200, "eval_every": 0}
+    {"total_steps": 2000, "checkpoint_every": 250, "eval_every": 0}
   )
   return common.variants(config, variant, {"smoke": smoke})
 
