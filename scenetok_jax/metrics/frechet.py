@@ -1,0 +1,221 @@
+"""Frechet distance between the Gaussians of two sets of features.
+
+Everything is float64 on the host. Statistics are accumulated in any order
+and merged over processes; the result differs only by rounding.
+"""
+
+import dataclasses
+import io
+from collections.abc import Iterable
+
+import jax
+import numpy as np
+import numpy.typing as npt
+from jax.experimental import multihost_utils
+
+from scenetok_jax.types import InputError
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+  """Mean and spread of features of D dimensions, immutable.
+
+  count: number of samples. mean: [D]. factor: [r D] whose factor^T factor is
+  the sum of squared deviations from the mean; its rows are the deviations
+  themselves while they are few, afterwards at most D combinations of them.
+  So it is never larger than a covariance, and exact when samples are fewer
+  than dimensions.
+  """
+
+  count: int
+  mean: Matrix
+  factor: Matrix
+
+  @property
+  def dimensions(self) -> int:
+    return len(self.mean)
+
+  def covariance(self) -> Matrix:
+    """[D D], over count - 1; InputError for fewer than two samples."""
+    _at_least_two(self)
+    return self.factor.T @ self.factor / (self.count - 1)
+
+  def arrays(self) -> dict[str, np.ndarray]:
+    """For np.savez: what `from_arrays` reads."""
+    return {
+      "count": np.array(self.count, np.int64),
+      "mean": self.mean,
+      "factor": self.factor,
+    }
+
+
+def from_arrays(arrays: dict[str, np.ndarray]) -> Statistics:
+  """The inverse of Statistics.arrays."""
+  return Statistics(int(arrays["count"]), arrays["mean"], arrays["factor"])
+
+
+def empty(dimensions: int) -> Statistics:
+  """Statistics of no samples."""
+  return Statistics(0, np.zeros(dimensions), np.zeros((0, dimensions)))
+
+
+def statistics(features: npt.ArrayLike) -> Statistics:
+  """features [B D] of any float type -> their statistics.
+
+  Raises:
+    InputError: not [B D], or not finite.
+  """
+  rows = np.asarray(features, np.float64)
+  if rows.ndim != 2:
+    raise InputError(f"frechet: features are {list(rows.shape)}; give [B D]")
+  bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+  if len(bad):
+    raise InputError(
+      f"frechet: the features of {len(bad)} samples are not finite (first:"
+      f" number {bad[0]}); look at those images"
+    )
+  if not len(rows):
+    return empty(rows.shape[1])
+  mean = rows.mean(axis=0)
+  return Statistics(len(rows), mean, _shrink(rows - mean))
+
+
+def merge(parts: Iterable[Statistics]) -> Statistics:
+  """Statistics of all samples together, in any order.
+
+  Raises:
+    InputError: no parts, or of different dimensions.
+  """
+  parts = list(parts)
+  if len({part.dimensions for part in parts}) != 1:
+    raise InputError(
+      "frechet: merging needs statistics of one number of dimensions, got"
+      f" {[part.dimensions for part in parts]}"
+    )
+  total = parts[0]
+  for part in parts[1:]:
+    total = _merge_two(total, part)
+  return total
+
+
+def _merge_two(a: Statistics, b: Statistics) -> Statistics:
+  if not a.count or not b.count:
+    return a if a.count else b
+  count = a.count + b.count
+  gap = b.mean - a.mean
+  between = np.sqrt(a.count * b.count / count) * gap
+  factor = np.concatenate([a.factor, b.factor, between[None]])
+  mean = a.mean + gap * (b.count / count)
+  return Statistics(count, mean, _shrink(factor))
+
+
+def _shrink(factor: Matrix) -> Matrix:
+  """[r D] -> at most [D D] with the same factor^T factor, up to rounding."""
+  dimensions = factor.shape[1]
+  # Lazily, at twice the size: a QR for every few rows would dominate.
+  if len(factor) <= 2 * dimensions:
+    return factor
+  return np.linalg.qr(factor, mode="r")
+
+
+def merge_hosts(part: Statistics) -> Statistics:
+  """Statistics over all processes; every process must call it.
+
+  Each process gets the same result, to the bit.
+  """
+  if jax.process_count() == 1:
+    return part
+  buffer = io.BytesIO()
+  np.savez(buffer, **part.arrays())  # type: ignore[arg-type]
+  data = np.frombuffer(buffer.getvalue(), np.uint8)
+  # Bytes: jax would round float64 to float32 on the way.
+  lengths = multihost_utils.process_allgather(np.array([len(data)], np.int32))
+  lengths = np.ravel(lengths)
+  padded = np.zeros(int(lengths.max()), np.uint8)
+  padded[: len(data)] = data
+  gathered = np.asarray(multihost_utils.process_allgather(padded))
+  parts = []
+  for row, length in zip(gathered, lengths, strict=True):
+    with np.load(
+      io.BytesIO(row[:length].tobytes()), allow_pickle=False
+    ) as file:
+      parts.append(from_arrays(dict(file)))
+  return merge(parts)
+
+
+def distance(a: Statistics, b: Statistics) -> float:
+  """Squared Frechet (Wasserstein-2) distance, never negative.
+
+  Raises:
+    InputError: fewer than two samples a side, or different dimensions.
+  """
+  if a.dimensions != b.dimensions:
+    raise InputError(
+      f"frechet: features of {a.dimensions} and {b.dimensions} dimensions;"
+      " use one network for both sides"
+    )
+  factors = []
+  for side in (a, b):
+    _at_least_two(side)
+    factors.append(_compact(side.factor) / np.sqrt(side.count - 1))
+  return _distance(a.mean - b.mean, *factors)
+
+
+def distance_of_gaussians(
+  mean_a: npt.ArrayLike,
+  covariance_a: npt.ArrayLike,
+  mean_b: npt.ArrayLike,
+  covariance_b: npt.ArrayLike,
+) -> float:
+  """The same from means [D] and covariances [D D], singular ones included.
+
+  Raises:
+    InputError: shapes that do not fit each other, or a covariance that is
+      not symmetric or not finite.
+  """
+  means = [np.asarray(m, np.float64) for m in (mean_a, mean_b)]
+  matrices = [np.asarray(c, np.float64) for c in (covariance_a, covariance_b)]
+  size = means[0].size
+  for mean, matrix in zip(means, matrices, strict=True):
+    if mean.shape != (size,) or matrix.shape != (size, size):
+      raise InputError(
+        f"frechet: mean {list(mean.shape)} and covariance"
+        f" {list(matrix.shape)}; both sides need [{size}] and [{size}, {size}]"
+      )
+    if not np.isfinite(mean).all() or not np.isfinite(matrix).all():
+      raise InputError("frechet: a mean or covariance is not finite")
+    if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-8):
+      raise InputError("frechet: a covariance is not symmetric")
+  return _distance(means[0] - means[1], *map(_root, matrices))
+
+
+def _distance(gap: Matrix, a: Matrix, b: Matrix) -> float:
+  """From the means' difference and factors [r D] of the covariances.
+
+  tr (A B)^(1/2) is the sum of the singular values of a b^T: no square root
+  of a nearly singular product is taken, which loses half the digits.
+  """
+  cross = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+  spread = np.sum(a * a) + np.sum(b * b) - 2.0 * cross
+  return max(float(gap @ gap + spread), 0.0)
+
+
+def _root(covariance: Matrix) -> Matrix:
+  """Factor [r D] of a symmetric matrix; eigenvalues that are rounding go."""
+  values, vectors = np.linalg.eigh(covariance)
+  keep = values > values[-1] * len(values) * np.finfo(np.float64).eps
+  return np.sqrt(values[keep])[:, None] * vectors[:, keep].T
+
+
+def _compact(factor: Matrix) -> Matrix:
+  tall = len(factor) > factor.shape[1]
+  return np.linalg.qr(factor, mode="r") if tall else factor
+
+
+def _at_least_two(side: Statistics) -> None:
+  if side.count < 2:
+    raise InputError(
+      f"frechet: {side.count} samples on one side; a spread needs at least 2"
+    )

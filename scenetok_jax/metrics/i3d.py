@@ -1,0 +1,172 @@
+"""The Inception-I3D of FVD: class scores of 16-frame clips."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange, reduce
+
+from scenetok_jax.metrics.layers import Unit, conv
+from scenetok_jax.metrics.resize import resize
+from scenetok_jax.types import Array, InputError
+
+SIZE = 224
+CLASSES = 400
+CLIP = 16  # frames of a clip, as the release
+SHORTEST, LONGEST = 9, 16  # clips that give one time step
+
+# Widths of the four branches: 1, then 3 after 1, twice, then after a pool.
+MIXED = {
+  "Mixed_3b": (64, 96, 128, 16, 32, 32),
+  "Mixed_3c": (128, 128, 192, 32, 96, 64),
+  "Mixed_4b": (192, 96, 208, 16, 48, 64),
+  "Mixed_4c": (160, 112, 224, 24, 64, 64),
+  "Mixed_4d": (128, 128, 256, 24, 64, 64),
+  "Mixed_4e": (112, 144, 288, 32, 64, 64),
+  "Mixed_4f": (256, 160, 320, 32, 128, 128),
+  "Mixed_5b": (256, 160, 320, 32, 128, 128),
+  "Mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+
+
+def _unit(name: str, features: int, kernel: int = 1, stride: int = 1) -> Unit:
+  return Unit(features, (kernel,) * 3, (stride,) * 3, "SAME", name=name)
+
+
+def _pool(x: Array, kernel: Sequence[int], strides: Sequence[int]) -> Array:
+  # Zeros or minus infinity around it: inputs come from a ReLU.
+  return nn.max_pool(x, tuple(kernel), tuple(strides), "SAME")
+
+
+class Mixed(nn.Module):
+  """[B T H W C] -> four branches side by side [B T H W D]."""
+
+  widths: tuple[int, ...]
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    b0, b1a, b1b, b2a, b2b, b3b = self.widths
+    parts = [
+      _unit("b0", b0)(x),
+      _unit("b1b", b1b, 3)(_unit("b1a", b1a)(x)),
+      _unit("b2b", b2b, 3)(_unit("b2a", b2a)(x)),
+      _unit("b3b", b3b)(_pool(x, (3, 3, 3), (1, 1, 1))),
+    ]
+    return jnp.concatenate(parts, axis=-1)
+
+
+class I3d(nn.Module):
+  """clips [B T 224 224 3] in [-1, 1] -> activations by published name.
+
+  Every end point [B T' h w C] in order, then "avg_pool" [B T' 1024] and
+  "logits" [B T' 400]. Under jit only what is used is computed.
+  """
+
+  @nn.compact
+  def __call__(self, x: Array) -> dict[str, Array]:
+    ends: dict[str, Array] = {}
+
+    def end(name: str, value: Array) -> Array:
+      ends[name] = value
+      return value
+
+    name = "Conv3d_1a_7x7"
+    x = end(name, _unit(name, 64, 7, 2)(x))
+    x = end("MaxPool3d_2a_3x3", _pool(x, (1, 3, 3), (1, 2, 2)))
+    for name, features, kernel in (
+      ("Conv3d_2b_1x1", 64, 1),
+      ("Conv3d_2c_3x3", 192, 3),
+    ):
+      x = end(name, _unit(name, features, kernel)(x))
+    x = end("MaxPool3d_3a_3x3", _pool(x, (1, 3, 3), (1, 2, 2)))
+    for name, widths in MIXED.items():
+      if name == "Mixed_4b":
+        x = end("MaxPool3d_4a_3x3", _pool(x, (3, 3, 3), (2, 2, 2)))
+      if name == "Mixed_5b":
+        x = end("MaxPool3d_5a_2x2", _pool(x, (2, 2, 2), (2, 2, 2)))
+      x = end(name, Mixed(widths, name=name)(x))
+    x = nn.avg_pool(x, (2, 7, 7), (1, 1, 1))
+    head = conv(CLASSES, (1, 1, 1), use_bias=True, name="logits")
+    for name, value in (("avg_pool", x), ("logits", head(x))):
+      ends[name] = rearrange(value, "b t 1 1 c -> b t c")
+    return ends
+
+
+def shapes() -> dict:
+  """Abstract parameters of the published network; nothing is computed."""
+  clip = jax.ShapeDtypeStruct((1, CLIP, SIZE, SIZE, 3), jnp.float32)
+  return jax.eval_shape(I3d().init, jax.random.key(0), clip)["params"]
+
+
+def preprocess(clips: Array) -> Array:
+  """float [B T H W 3] in [0, 1] -> [B T 224 224 3] in [-1, 1].
+
+  The release multiplies by 255 without rounding; resized by half-pixel
+  bilinear interpolation without antialiasing, frame by frame.
+  """
+  clips = resize(
+    jnp.asarray(clips, jnp.float32) * 255.0, (SIZE,) * 2, "half_pixel"
+  )
+  return 2.0 * clips / 255.0 - 1.0
+
+
+def endpoints(params: dict, clips: Array) -> dict[str, Array]:
+  """float RGB [B T H W 3] in [0, 1] -> activations; see I3d.
+
+  Raises:
+    InputError: not clips [B T H W 3], or fewer than 9 frames.
+  """
+  clips = jnp.asarray(clips)
+  if clips.ndim != 5 or clips.shape[-1] != 3:
+    raise InputError(
+      f"fvd: clips are {list(clips.shape)}; give float [B T H W 3] in [0, 1]"
+    )
+  if clips.shape[1] < SHORTEST:
+    raise InputError(
+      f"fvd: clips of {clips.shape[1]} frames; at least {SHORTEST} are"
+      f" needed, and {CLIP} are the protocol's"
+    )
+  return I3d().apply({"params": params}, preprocess(clips))
+
+
+def logits(params: dict, clips: Array) -> Array:
+  """float RGB [B T H W 3] in [0, 1] -> class scores over time [B T' 400].
+
+  T' = 1 for 9 to 16 frames.
+  """
+  return endpoints(params, clips)["logits"]
+
+
+def features(params: dict, clips: Array) -> Array:
+  """float RGB [B T H W 3] in [0, 1], 9 <= T <= 16 -> FVD's features [B 400].
+
+  Raises:
+    InputError: clips of another length, whose scores are not one vector.
+  """
+  if clips.ndim == 5 and clips.shape[1] > LONGEST:
+    raise InputError(
+      f"fvd: clips of {clips.shape[1]} frames give more than one vector;"
+      f" cut them into {CLIP} frames (split_clips)"
+    )
+  return reduce(logits(params, clips), "b 1 c -> b c", "mean")
+
+
+def split_clips(frames: np.ndarray, length: int = CLIP) -> np.ndarray:
+  """One scene's frames [T H W C] -> clips [B length H W C].
+
+  They do not overlap; trailing frames that fill no clip are left out, so
+  that no clip straddles two scenes.
+
+  Raises:
+    InputError: fewer frames than a clip.
+  """
+  count = len(frames) // length
+  if not count:
+    raise InputError(
+      f"fvd: a scene of {len(frames)} frames fills no clip of {length}; leave"
+      " the scene out or render more frames"
+    )
+  frames = frames[: count * length]
+  return rearrange(frames, "(b t) h w c -> b t h w c", t=length)

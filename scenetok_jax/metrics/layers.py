@@ -1,0 +1,77 @@
+"""Layers of the frozen evaluation networks; channels last, float32.
+
+Their parameters keep the published names: they are never trained, and a
+reader who compares a number with the literature looks for those names. All
+products run at the highest precision, lest a score depend on the machine.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.types import Array
+
+Padding = str | Sequence[tuple[int, int]]
+_EPSILON = 1e-3  # of both published networks
+
+
+def conv(
+  features: int,
+  kernel: Sequence[int],
+  strides: Sequence[int] | None = None,
+  padding: Padding = "VALID",
+  *,
+  use_bias: bool,
+  name: str,
+) -> nn.Conv:
+  """A cross-correlation [B ... C] -> [B ... features], rank by its kernel."""
+  return nn.Conv(
+    features,
+    kernel,
+    strides or (1,) * len(kernel),
+    padding,
+    use_bias=use_bias,
+    dtype=jnp.float32,
+    precision=jax.lax.Precision.HIGHEST,
+    # Always overwritten by published weights; random draws trace slowly.
+    kernel_init=nn.initializers.zeros,
+    name=name,
+  )
+
+
+class FrozenNorm(nn.Module):
+  """Batch normalisation with stored statistics: x [... C] -> same."""
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    shape = (x.shape[-1],)
+    ones, zeros = nn.initializers.ones, nn.initializers.zeros
+    scale = self.param("scale", ones, shape)
+    bias = self.param("bias", zeros, shape)
+    mean = self.param("mean", zeros, shape)
+    var = self.param("var", ones, shape)
+    factor = scale * jax.lax.rsqrt(var + _EPSILON)
+    return x * factor + (bias - mean * factor)
+
+
+class Unit(nn.Module):
+  """Convolution without bias, stored normalisation, ReLU: [B ... C]."""
+
+  features: int
+  kernel: Sequence[int]
+  strides: Sequence[int] | None = None
+  padding: Padding = "VALID"
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    x = conv(
+      self.features,
+      self.kernel,
+      self.strides,
+      self.padding,
+      use_bias=False,
+      name="conv",
+    )(x)
+    return nn.relu(FrozenNorm(name="norm")(x))

@@ -1,0 +1,119 @@
+"""LPIPS v0.1 on VGG16: a learned distance between two images."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import reduce
+
+from scenetok_jax.metrics.layers import conv
+from scenetok_jax.types import Array, InputError
+
+WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+SMALLEST = 16  # pixels that four poolings leave one of
+_SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
+_SCALE = np.array([0.458, 0.448, 0.450], np.float32)
+_EPSILON = 1e-10
+
+
+class Vgg16(nn.Module):
+  """VGG16's convolutions: RGB [... H W 3] in [-1, 1] -> its five taps.
+
+  relu1_2, relu2_2, relu3_3, relu4_3, relu5_3 [... h w C]; each is half the
+  size of the one before it, rounded down.
+
+  widths: channels of the convolutions, by group.
+  """
+
+  widths: tuple[tuple[int, ...], ...] = WIDTHS
+
+  @nn.compact
+  def __call__(self, images: Array) -> list[Array]:
+    x, taps, index = (images - _SHIFT) / _SCALE, [], 0
+    for group, widths in enumerate(self.widths):
+      if group:
+        x = nn.max_pool(x, (2, 2), (2, 2))
+      for width in widths:
+        layer = conv(
+          width, (3, 3), padding="SAME", use_bias=True, name=f"conv{index}"
+        )
+        x, index = nn.relu(layer(x)), index + 1
+      taps.append(x)
+    return taps
+
+
+class Lpips(nn.Module):
+  """RGB [B H W 3] in [-1, 1] twice -> terms of the five layers [B 5]."""
+
+  widths: tuple[tuple[int, ...], ...] = WIDTHS
+
+  @nn.compact
+  def __call__(self, a: Array, b: Array) -> Array:
+    terms = []
+    taps = Vgg16(self.widths, name="vgg")(jnp.stack([a, b]))
+    for i, tap in enumerate(taps):
+      norm = jnp.sqrt(reduce(tap**2, "p b h w c -> p b h w 1", "sum"))
+      unit = tap / (norm + _EPSILON)
+      weights = self.param(f"head{i}", nn.initializers.ones, tap.shape[-1:])
+      difference = jnp.square(unit[0] - unit[1]) * weights
+      terms.append(reduce(difference, "b h w c -> b h w", "sum"))
+    return jnp.stack([reduce(x, "b h w -> b", "mean") for x in terms], -1)
+
+
+def shapes() -> dict:
+  """Abstract parameters of the published network; nothing is computed."""
+  image = jax.ShapeDtypeStruct((1, SMALLEST, SMALLEST, 3), jnp.float32)
+  return jax.eval_shape(Lpips().init, jax.random.key(0), image, image)["params"]
+
+
+def distance(
+  params: dict, a: Array, b: Array, *, normalize: bool = True
+) -> Array:
+  """float [B H W 3] twice -> LPIPS [B], float32; 0 for equal images.
+
+  Args:
+    params: of Lpips.
+    a: RGB images of any size of at least 16 x 16.
+    b: as many, of the same size; the distance is symmetric.
+    normalize: the images are in [0, 1]; otherwise in [-1, 1].
+
+  Raises:
+    InputError: the shapes differ, or the images are too small.
+  """
+  return jnp.sum(layer_distances(params, a, b, normalize=normalize), axis=-1)
+
+
+def layer_distances(
+  params: dict, a: Array, b: Array, *, normalize: bool = True
+) -> Array:
+  """The five terms [B 5] of `distance`."""
+  _check(a, b)
+  return Lpips().apply(
+    {"params": params}, _scale(a, normalize), _scale(b, normalize)
+  )
+
+
+def features(
+  params: dict, images: Array, *, normalize: bool = True
+) -> list[Array]:
+  """images [B H W 3] -> the five activations that are compared [B h w C]."""
+  _check(images, images)
+  return Vgg16().apply({"params": params["vgg"]}, _scale(images, normalize))
+
+
+def _scale(images: Array, normalize: bool) -> Array:
+  images = jnp.asarray(images, jnp.float32)
+  return 2.0 * images - 1.0 if normalize else images
+
+
+def _check(a: Array, b: Array) -> None:
+  if a.shape != b.shape or a.ndim != 4 or a.shape[-1] != 3:
+    raise InputError(
+      f"lpips: images {list(a.shape)} and {list(b.shape)}; give two arrays"
+      " [B H W 3] of one shape"
+    )
+  if min(a.shape[1:3]) < SMALLEST:
+    raise InputError(
+      f"lpips: images of {a.shape[1]} x {a.shape[2]} pixels; at least"
+      f" {SMALLEST} x {SMALLEST} are needed"
+    )

@@ -1,0 +1,142 @@
+"""Camera-pose accuracy over frame pairs, as VGGT and PoseDiffusion define it.
+
+Float64 on the host. Invariant to a global rotation, shift and scale of the
+predicted path, because only relative poses of frame pairs are compared.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from scenetok_jax.types import InputError
+
+THRESHOLDS = (3, 5, 10, 15, 20, 30)  # degrees
+_EPSILON = 1e-15
+Values = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class PairErrors:
+  """Errors in degrees per frame pair (0,1), (0,2), ..., (1,2), ...: [P].
+
+  rotation: angle between the true and the predicted relative rotation.
+  translation: angle in [0, 90] between the lines of the relative shifts.
+  """
+
+  rotation: Values
+  translation: Values
+
+
+def pair_errors(predicted: npt.ArrayLike, truth: npt.ArrayLike) -> PairErrors:
+  """Camera-to-world poses [T 4 4] twice -> errors of all T (T - 1) / 2 pairs.
+
+  Raises:
+    InputError: shapes differ, fewer than two frames, or a pose that is not
+      finite.
+  """
+  paths = [np.asarray(p, np.float64) for p in (predicted, truth)]
+  if paths[0].shape != paths[1].shape or paths[1].shape[1:] != (4, 4):
+    raise InputError(
+      f"poses: {list(paths[0].shape)} predicted and {list(paths[1].shape)}"
+      " true ones; give as many [T, 4, 4] of each"
+    )
+  if len(paths[0]) < 2:
+    raise InputError("poses: one frame has no pairs; give at least 2 frames")
+  for name, path in zip(("predicted", "true"), paths, strict=True):
+    bad = np.flatnonzero(~np.isfinite(path).all(axis=(1, 2)))
+    if len(bad):
+      raise InputError(
+        f"poses: the {name} pose of frame {bad[0]} is not finite; leave the"
+        " frame out, or count its pairs as missed"
+      )
+  p, t = (_relative(path) for path in paths)
+  return PairErrors(
+    rotation_error(p[:, :3, :3], t[:, :3, :3]),
+    translation_error(p[:, :3, 3], t[:, :3, 3]),
+  )
+
+
+def _relative(poses: Values) -> Values:
+  """Camera-to-world [T 4 4] -> frame j to frame i, i < j: [P 4 4]."""
+  i, j = np.triu_indices(len(poses), k=1)
+  return _inverse(poses[i]) @ poses[j]
+
+
+def _inverse(poses: Values) -> Values:
+  """Inverse of rigid motions [P 4 4]."""
+  rotation = np.swapaxes(poses[:, :3, :3], -1, -2)
+  out = np.zeros_like(poses)
+  out[:, :3, :3] = rotation
+  out[:, :3, 3:] = -rotation @ poses[:, :3, 3:]
+  out[:, 3, 3] = 1.0
+  return out
+
+
+def rotation_error(predicted: Values, truth: Values) -> Values:
+  """Rotations [P 3 3] twice -> geodesic angle [P], degrees."""
+  d = np.swapaxes(truth, -1, -2) @ predicted
+  axis = [d[:, 2, 1] - d[:, 1, 2], d[:, 0, 2] - d[:, 2, 0]]
+  axis.append(d[:, 1, 0] - d[:, 0, 1])
+  sine = np.linalg.norm(np.stack(axis, axis=-1), axis=-1) / 2
+  cosine = (np.trace(d, axis1=-2, axis2=-1) - 1) / 2
+  return np.degrees(np.arctan2(sine, cosine))
+
+
+def translation_error(predicted: Values, truth: Values) -> Values:
+  """Vectors [P 3] twice -> angle between their lines in [0, 90], degrees.
+
+  A vector of length zero is 90 degrees away from everything.
+  """
+  unit = [
+    v / (np.linalg.norm(v, axis=1, keepdims=True) + _EPSILON)
+    for v in (predicted, truth)
+  ]
+  cosine = np.sum(unit[0] * unit[1], axis=1)
+  sine = np.maximum(1.0 - cosine**2, _EPSILON)
+  return np.degrees(np.arccos(np.sqrt(1.0 - sine)))
+
+
+def pool(parts: Iterable[PairErrors]) -> PairErrors:
+  """The pairs of several scenes as one set."""
+  parts = list(parts)
+  if not parts:
+    raise InputError("poses: no scene to pool; give at least one")
+  return PairErrors(
+    np.concatenate([part.rotation for part in parts]),
+    np.concatenate([part.translation for part in parts]),
+  )
+
+
+def accuracy(errors: Values, threshold: float) -> float:
+  """Share of errors strictly below so many degrees."""
+  return float(np.mean(np.asarray(errors) < threshold))
+
+
+def auc(errors: PairErrors, threshold: int = 30) -> float:
+  """Area under the accuracy curve of max(rotation, translation), in [0, 1].
+
+  Bins of one degree, the last closed; pairs beyond the threshold are misses.
+  """
+  worst = np.maximum(errors.rotation, errors.translation)
+  counts, _ = np.histogram(worst, bins=np.arange(threshold + 1))
+  return float(np.mean(np.cumsum(counts / len(worst))))
+
+
+def auc_equal_bins(errors: PairErrors, threshold: int = 30) -> float:
+  """PoseDiffusion's other AUC: threshold + 1 equal bins; not the published."""
+  worst = np.maximum(errors.rotation, errors.translation)
+  counts, _ = np.histogram(worst, bins=threshold + 1, range=(0, threshold))
+  return float(np.mean(np.cumsum(counts / len(worst))))
+
+
+def summary(errors: PairErrors) -> dict[str, float]:
+  """R.Acc@t, T.Acc@t and AUC@t in [0, 1] for every threshold, and pairs."""
+  scores: dict[str, float] = {}
+  for threshold in THRESHOLDS:
+    scores[f"racc@{threshold}"] = accuracy(errors.rotation, threshold)
+    scores[f"tacc@{threshold}"] = accuracy(errors.translation, threshold)
+    scores[f"auc@{threshold}"] = auc(errors, threshold)
+  scores["pairs"] = len(errors.rotation)
+  return scores
