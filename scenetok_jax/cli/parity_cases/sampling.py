@@ -1,9 +1,9 @@
 """Cases of inference: sampling, scene_sampling, render_pipeline."""
 
 import dataclasses
+import functools
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,8 +15,13 @@ from scenetok_jax.flow.solvers import euler
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling import generate, render
+from scenetok_jax.sampling import generate, render, window
 from scenetok_jax.sampling.system import System, tokenize
+from scenetok_jax.sampling.velocity import (
+  embed_path,
+  predict_velocity,
+  token_memory,
+)
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.types import Array, Cameras
 
@@ -31,9 +36,12 @@ def sampling(case: Case) -> Arrays:
   params = {
     "decoder": _decoder_weights(case, system, noise, cameras, given["tokens"])
   }
+  programs = _Programs(system, params)
   for run in case.config["runs"]:
     scaling = Scaling(std=(1 / run["scaling_factor"],))
-    system = modules.system(case, scaling, decoder=net)
+    if programs.system.target_codec.scaling != scaling:
+      system = modules.system(case, scaling, decoder=net)
+      programs = _Programs(system, params)
     plan = window_plan(
       run["sampler"],
       noise.shape[1],
@@ -41,12 +49,11 @@ def sampling(case: Case) -> Arrays:
       run["concurrency"],
       run["timestep_shift"] if run["weighting"] == "shifted" else None,
     )
-    video = _Video(given["tokens"], cameras, noise)
-    out = {
-      "scheduling_matrix": plan.levels,
-      "denoising_mask": plan.mask,
-      **_render(system, params, video, plan, run["cfg_scale"]),
-    }
+    out = _render(
+      programs, given["tokens"], cameras, noise, plan, run["cfg_scale"]
+    )
+    out["scheduling_matrix"] = plan.levels
+    out["denoising_mask"] = plan.mask
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
 
@@ -77,69 +84,93 @@ def window_plan(
   return dataclasses.replace(plan, levels=levels)
 
 
-@flax.struct.dataclass
-class _Video:
-  """tokens [B N C], cameras [B T], noise [B L h w C]."""
+class _Programs:
+  """Compiled parts of a render, shared by the runs of a case.
 
-  tokens: Array
-  cameras: Cameras
-  noise: Array
+  They are the parts of sampling.render.render_latents, one step at a time.
+  """
+
+  def __init__(self, system: System, params: Any) -> None:
+    self.system, self.params = system, params
+    self._steps: dict[int, Any] = {}
+    self.memory = functools.cache(self._memory)
+    self.embed = modules.jit(
+      lambda params, cameras: embed_path(system, params, cameras)
+    )
+    self.predict = modules.jit(
+      lambda params, *args: predict_velocity(system, params, *args)
+    )
+
+  def _memory(self, guided: bool) -> Any:
+    return modules.jit(
+      lambda params, tokens: token_memory(self.system, params, tokens, guided)
+    )
+
+  def step(self, size: int) -> Any:
+    """(params, memory, path, guidance, video, row) -> video."""
+
+    def move(params, memory, path, guidance, video, row):
+      step = window.window_step(
+        self.system, params, memory, path, size, "euler", guidance
+      )
+      return step(video, row)
+
+    return self._steps.setdefault(size, modules.jit(move))
 
 
 def _render(
-  system: System,
-  params: Any,
-  video: _Video,
+  programs: _Programs,
+  tokens: Array,
+  cameras: Cameras,
+  noise: Array,
   plan: WindowSchedule,
   guidance: float,
 ) -> Arrays:
   """All states, the decoded video and the uncertainty of the last window."""
-  rows = render.plan_rows(system, plan)
-
-  @modules.jit
-  def step(params: Any, video: Any, x: Array, row: render.Row) -> Array:
-    move = render.window_step(
-      system, params, video.tokens, video.cameras, plan, guidance
-    )
-    return move(x, row)
-
-  states = [jnp.asarray(video.noise)]
-  arrays = jax.tree.map(jnp.asarray, video)
+  system, params = programs.system, programs.params
+  memory = programs.memory(guidance > 1)(params, tokens)
+  path: Any = cameras
+  if window.embeddable(system, plan):
+    path = programs.embed(params, cameras)
+  rows = window.plan_rows(system, plan, "euler")
+  step, scale = programs.step(plan.size), np.float32(guidance)
+  videos = [window.start_video(jnp.asarray(noise), "euler")]
   for k in range(plan.steps):
-    row = jax.tree.map(lambda table: table[k], rows)  # noqa: B023
-    states.append(step(params, arrays, states[-1], row))
+    row = window.Row(*(table[k] for table in rows))
+    videos.append(step(params, memory, path, scale, videos[-1], row))
+  states = [video.x for video in videos]
+  # Counted from one in these cases.
   found = {
-    f"x_before_step{k}": modules.channels_first(x) for k, x in enumerate(states)
+    f"x_before_step{k}": modules.channels_first(x)
+    for k, x in enumerate(states, 1)
   }
   decoded = render.decode_latents(system, states[-1])
-  last = _last_prediction(system, params, video, plan, states[-2])
   return found | {
     "final": modules.channels_first(states[-1]),
     "decoded_with_identity_autoencoder": modules.channels_first(decoded),
-    "uncertainty": np.linalg.norm(last, axis=-1),
+    "uncertainty": _uncertainty(
+      programs, tokens, cameras, states[-2], plan, rows
+    ),
   }
 
 
-def _last_prediction(
-  system: System,
-  params: Any,
-  video: _Video,
-  plan: WindowSchedule,
+def _uncertainty(
+  programs: _Programs,
+  tokens: Array,
+  cameras: Cameras,
   x: Array,
+  plan: WindowSchedule,
+  rows: window.Row,
 ) -> np.ndarray:
-  """Unguided velocity of the last window [B L h w C]."""
-  rows = render.plan_rows(system, plan)
+  """Norms of the unguided velocity of the last window [B L h w]."""
   start, frame = int(rows.start[-1]), int(rows.frame[-1])
-  window = slice(start, start + plan.size)
-  frames = slice(frame, frame + system.target_codec.frames(plan.size))
-  level = jnp.asarray(plan.levels[-2, window])
-  x = x[:, window]
-  path = jax.tree.map(lambda a: jnp.asarray(a)[:, frames], video.cameras)
-  predict = modules.jit(
-    lambda params, *args: render.predict_velocity(system, params, *args)
-  )
-  t = jnp.broadcast_to(level, x.shape[:2])
-  return np.asarray(predict(params, x, t, path, video.tokens))
+  latents = slice(start, start + plan.size)
+  frames = slice(frame, frame + programs.system.target_codec.frames(plan.size))
+  x = x[:, latents]
+  t = np.broadcast_to(plan.levels[-2, latents], x.shape[:2])
+  path = jax.tree.map(lambda a: jnp.asarray(a)[:, frames], cameras)
+  velocity = programs.predict(programs.params, x, t, path, tokens)
+  return np.linalg.norm(np.asarray(velocity), axis=-1)
 
 
 def render_pipeline(case: Case) -> Arrays:
@@ -161,6 +192,7 @@ def render_pipeline(case: Case) -> Arrays:
     ),
   }
   latents = published("va_vae").scaling.normalize(raw)
+  programs = _Programs(system, params)
   for run in config["runs"]:
     reference = context.extrinsics[:, run["reference_index"]]
     cameras = [relative_to(c, reference) for c in (context, target)]
@@ -179,12 +211,11 @@ def render_pipeline(case: Case) -> Arrays:
       options["timestep_shift"] if shifted else None,
     )
     path = target_frames(system, cameras[1], noise.shape[1])
-    video = _Video(tokens, path, noise)
     out = {
       "relative_context_extrinsics": cameras[0].extrinsics,
       "relative_target_extrinsics": cameras[1].extrinsics,
       "scene_tokens": tokens,
-      **_render(system, params, video, plan, run["cfg_scale"]),
+      **_render(programs, tokens, path, noise, plan, run["cfg_scale"]),
     }
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
@@ -209,6 +240,20 @@ def scene_sampling(case: Case) -> Arrays:
   timestep = np.zeros(noise.shape[:2], np.float32)
   params = modules.weights(case, net, noise, timestep, *condition)
   system = modules.system(case, Scaling(), generator=net)
+  tree = {"generator": params}
+
+  def memories(guided: bool) -> Any:
+    return modules.jit(
+      lambda tree, request: generate.condition_memory(
+        system, tree, request, guided
+      )
+    )
+
+  @modules.jit
+  def step(tree, memory, guidance, x, levels):
+    field = generate.memory_velocity(system, tree, memory, guidance)
+    return euler(field, x, levels)
+
   for run in case.config["runs"]:
     scheduler = run["scene_scheduler"]
     options = generate.GenerateOptions(
@@ -220,22 +265,13 @@ def scene_sampling(case: Case) -> Arrays:
     slots = np.arange(run["max_cond_number"]) < run["num_cond"]
     visible = np.broadcast_to(slots, (noise.shape[0], len(slots)))
 
-    @modules.jit
-    def step(params, x, levels, condition, visible, options=options):
-      field = generate.token_velocity(
-        system,
-        {"generator": params},
-        *condition,
-        visible,
-        options.guidance,
-      )
-      return euler(field, x, levels)
-
+    guided = options.guidance != 1
+    memory = memories(guided)(tree, generate.Request(*condition, visible))
     levels = generate.token_levels(options)
     states = [noise]
     for k in range(options.steps):
-      pair = levels[k : k + 2]
-      states.append(step(params, states[-1], pair, condition, visible))
+      pair, scale = levels[k : k + 2], np.float32(options.guidance)
+      states.append(step(tree, memory, scale, states[-1], pair))
     out = {f"x_before_step{k}": x for k, x in enumerate(states)}
     out["scheduling_matrix"] = np.broadcast_to(
       np.asarray(levels)[:, None], (len(levels), noise.shape[1])

@@ -1,6 +1,7 @@
 """Cases of training: train_stage1, train_stage2."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train import generator_task, tokenizer_task
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.task import StepLoss
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, Cameras
 
 # Keys and queries of the attention that reads the condition.
 _UNREAD = re.compile(r"denoiser\..*attn2\.(to_[qk]|[qk]_norm)\.")
@@ -63,6 +64,15 @@ def stage1(case: Case) -> Arrays:
       given["posterior_noise"],
     ),
   }
+  tables = {name: modules.table(net) for name, net in nets.items()}
+  predict = modules.jit(functools.partial(_stage1_prediction, system))
+
+  @functools.cache
+  def gradients(settings: Any) -> Any:
+    config = ConfigDict({"train": dict(settings)})
+    loss = functools.partial(tokenizer_task.loss_from_draws, system, config)
+    return _gradients(loss)
+
   for run in case.config["runs"]:
     draws = tokenizer_task.Draws(
       reference=given["reference_index"],
@@ -71,18 +81,20 @@ def stage1(case: Case) -> Arrays:
       levels=_levels(case, run, run["scheduler"], example.target.shape[1]),
       noise=modules.channels_last(given["noise"]),
     )
-    config = _stage1_config(run)
-
-    def loss(params, example, draws, run=run, config=config):
-      step = jnp.int32(run["global_step"])
-      return tokenizer_task.loss_from_draws(
-        system, config, params, example, draws, step
-      )
-
-    tables = [modules.table(net) for net in nets.values()]
-    names = case.wanted(run["prefix"])["grad_names"]
-    out = _loss_and_gradients(loss, params, (example, draws), tables, names)
-    out |= _stage1_targets(system, params, example, draws)
+    step = np.int32(run["global_step"])
+    out = _named(
+      gradients(_stage1_settings(run))(params, example, draws, step),
+      tables,
+      case.wanted(run["prefix"])["grad_names"],
+    )
+    x_t = path.interpolate(example.target, draws.noise, draws.levels)
+    target = path.velocity(example.target, draws.noise)
+    out |= {
+      "timestep": draws.levels,
+      "noisy_latents": modules.channels_first(x_t),
+      "flow_target": modules.channels_first(target),
+      "pred": modules.channels_first(predict(params, example, draws, x_t)),
+    }
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
 
@@ -99,64 +111,38 @@ def _levels(case: Case, run: Any, scheduler: Any, latents: int) -> Array:
   return timesteps.per_latent(levels, latents)
 
 
-def _stage1_config(run: Any) -> ConfigDict:
-  return ConfigDict(
-    {
-      "train": {
-        "freeze_after": run.get("freeze_after", -1),
-        "kl_weights": tuple(run.get("kl_weights", (0.0, 0.0))),
-        "kl_schedule": tuple(run.get("kl_schedule", (100_000, 300_000))),
-      }
-    }
+def _stage1_settings(run: Any) -> tuple[tuple[str, Any], ...]:
+  """config.train of a run, as pairs."""
+  return (
+    ("freeze_after", run.get("freeze_after", -1)),
+    ("kl_weights", tuple(run.get("kl_weights", (0.0, 0.0)))),
+    ("kl_schedule", tuple(run.get("kl_schedule", (100_000, 300_000)))),
   )
 
 
-def _stage1_targets(
-  system: System, params: Any, example: Any, draws: Any
-) -> Arrays:
-  """What the loss compares, computed apart from it."""
-  x_t = path.interpolate(example.target, draws.noise, draws.levels)
-  t = timesteps.model_timestep(draws.levels)
-
-  @modules.jit
-  def predict(params: Any, example: Any, draws: Any, x_t: Array, t: Array):
-    batch = jnp.arange(draws.reference.shape[0])
-    poses = jnp.asarray(example.context_cameras.extrinsics)
-    reference = poses[batch, draws.reference]
-    context = relative_to(example.context_cameras, reference)
-    posterior = tokenize(system, params, example.context, context)
-    return system.decoder.apply(
-      {"params": params["decoder"]},
-      x_t,
-      t,
-      relative_to(example.target_cameras, reference),
-      sample(posterior, draws.posterior_noise),
-      draws.unconditional if system.decoder.null_token else False,
-    )
-
-  target = path.velocity(example.target, draws.noise)
-  return {
-    "timestep": t,
-    "noisy_latents": modules.channels_first(x_t),
-    "flow_target": modules.channels_first(target),
-    "pred": modules.channels_first(predict(params, example, draws, x_t, t)),
-  }
+def _stage1_prediction(
+  system: System, params: Any, example: Any, draws: Any, x_t: Array
+) -> Array:
+  """The velocity that the loss judges, computed apart from it."""
+  batch = jnp.arange(draws.reference.shape[0])
+  poses = jnp.asarray(example.context_cameras.extrinsics)
+  reference = poses[batch, draws.reference]
+  context = relative_to(example.context_cameras, reference)
+  posterior = tokenize(system, params, example.context, context)
+  return system.decoder.apply(
+    {"params": params["decoder"]},
+    x_t,
+    timesteps.model_timestep(draws.levels),
+    relative_to(example.target_cameras, reference),
+    sample(posterior, draws.posterior_noise),
+    draws.unconditional if system.decoder.null_token else False,
+  )
 
 
-def _loss_and_gradients(
-  loss: Callable[..., StepLoss],
-  params: Any,
-  args: Any,
-  tables: list[Any],
-  names: np.ndarray,
-) -> Arrays:
-  """The mean loss, and its gradients under the release's names.
+def _gradients(loss: Callable[..., StepLoss]) -> Any:
+  """(params, ...) -> (mean loss, StepLoss, gradients, optimiser's norms)."""
 
-  names: of the parameters whose gradients' norms are listed.
-  """
-
-  @modules.jit
-  def call(params: Any, args: Any) -> Any:
+  def call(params: Any, *args: Any) -> Any:
     def mean(params: Any) -> tuple[Array, StepLoss]:
       out = loss(params, *args)
       return jnp.mean(out.loss), out
@@ -168,15 +154,23 @@ def _loss_and_gradients(
     )
     return value, out, grads, update.metrics
 
-  value, out, grads, metrics = jax.device_get(call(params, args))
+  return modules.jit(call)
+
+
+def _named(result: Any, tables: dict[str, Any], names: np.ndarray) -> Arrays:
+  """Results of _gradients, the gradients under the release's names.
+
+  names: of the parameters whose gradients' norms are listed.
+  """
+  value, out, grads, metrics = jax.device_get(result)
   tensors: Arrays = {}
-  for table, tree in zip(tables, grads.values(), strict=True):
+  for name, table in tables.items():
     table = dataclasses.replace(table, buffers={})
-    tensors |= dict(export_tensors(tree, table))
+    tensors |= dict(export_tensors(grads[name], table))
   found: Arrays = {"loss": value}
-  found["grad_norms"] = np.array([_norm(tensors[str(n)]) for n in names])
   if "kl" in out.metrics:
     found["kl_mean"] = np.mean(out.metrics["kl"])
+  found["grad_norms"] = np.array([_norm(tensors[str(n)]) for n in names])
   found["grad_total_norm"] = metrics["grad_norm"]
   found["grad_mean_norm"] = metrics["mean_tensor_norm"]
   found |= {f"grad/{name}": tensor for name, tensor in tensors.items()}
@@ -221,18 +215,31 @@ def stage2(case: Case) -> Arrays:
   }
   factor = case.config["scene_generator"].get("scale_factor", 0.1)
   config = ConfigDict({"generation": {"scale_factor": factor}})
+  tables = {"generator": modules.table(nets["generator"])}
+
+  def loss(params: Any, example: Any, draws: Any) -> StepLoss:
+    return generator_task.loss_from_draws(
+      system, config, params, frozen, example, draws
+    )
+
+  gradients = _gradients(loss)
+  predict = modules.jit(functools.partial(_stage2_prediction, system, factor))
+  reference = example.condition_cameras.extrinsics[:, 0]
+  anchors = relative_to(example.context_cameras, reference)
+  condition = relative_to(example.condition_cameras, reference)
   for run in case.config["runs"]:
     draws = _stage2_draws(case, run)
-
-    def loss(params, example, draws):
-      return generator_task.loss_from_draws(
-        system, config, params, frozen, example, draws
-      )
-
-    tables = [modules.table(nets["generator"])]
-    names = case.wanted(run["prefix"])["grad_names"]
-    out = _loss_and_gradients(loss, params, (example, draws), tables, names)
-    out |= _stage2_targets(system, {**frozen, **params}, example, draws, factor)
+    out = _named(
+      gradients(params, example, draws),
+      tables,
+      case.wanted(run["prefix"])["grad_names"],
+    )
+    out |= jax.device_get(
+      predict({**frozen, **params}, example, draws, anchors, condition)
+    )
+    out["cond_mask"] = draws.visible
+    out["cond_relative_extrinsics"] = condition.extrinsics
+    out["anchor_relative_extrinsics"] = anchors.extrinsics
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
 
@@ -262,40 +269,33 @@ def _stage2_draws(case: Case, run: Any) -> generator_task.Draws:
   )
 
 
-def _stage2_targets(
-  system: System, params: Any, example: Any, draws: Any, factor: float
+def _stage2_prediction(
+  system: System,
+  factor: float,
+  params: Any,
+  example: Any,
+  draws: Any,
+  anchors: Cameras,
+  condition: Cameras,
 ) -> Arrays:
-  """What the loss compares, computed apart from it."""
-  reference = example.condition_cameras.extrinsics[:, 0]
-  anchors = relative_to(example.context_cameras, reference)
-  condition = relative_to(example.condition_cameras, reference)
-
-  @modules.jit
-  def predict(params: Any, example: Any, draws: Any, cameras: Any) -> Any:
-    posterior = tokenize(system, params, example.context, cameras[0])
-    tokens = sample(posterior, draws.posterior_noise) * factor
-    levels = timesteps.per_latent(draws.levels[:, None], tokens.shape[1])
-    t = timesteps.model_timestep(levels)
-    assert system.generator is not None
-    velocity = system.generator.apply(
-      {"params": params["generator"]},
-      path.interpolate(tokens, draws.noise, levels),
-      t,
-      example.condition,
-      cameras[1],
-      cameras[0],
-      draws.visible,
-      draws.drop_cameras,
-      draws.drop_anchors,
-    )
-    return {"scaled_scene_tokens": tokens, "timestep": t, "pred": velocity}
-
-  out = predict(params, example, draws, (anchors, condition))
-  return jax.device_get(out) | {
-    "cond_mask": draws.visible,
-    "cond_relative_extrinsics": condition.extrinsics,
-    "anchor_relative_extrinsics": anchors.extrinsics,
-  }
+  """Tokens, timesteps and velocity of the loss, computed apart from it."""
+  posterior = tokenize(system, params, example.context, anchors)
+  tokens = sample(posterior, draws.posterior_noise) * factor
+  levels = timesteps.per_latent(draws.levels[:, None], tokens.shape[1])
+  t = timesteps.model_timestep(levels)
+  assert system.generator is not None
+  velocity = system.generator.apply(
+    {"params": params["generator"]},
+    path.interpolate(tokens, draws.noise, levels),
+    t,
+    example.condition,
+    condition,
+    anchors,
+    draws.visible,
+    draws.drop_cameras,
+    draws.drop_anchors,
+  )
+  return {"scaled_scene_tokens": tokens, "timestep": levels, "pred": velocity}
 
 
 def wanted(case: Case) -> Arrays:
