@@ -23,6 +23,8 @@ class RaySpec:
   patch: side of a patch; size / patch must equal the network's token grid.
   encoding: "ray" (direction, origin) or "plucker" (direction, moment).
   normalize, origin_first, scale: see geometry.rays.ray_map.
+  gain: factor of the whole map; 1 in every published model. More lets a small
+    network tell directions apart sooner.
   """
 
   size: tuple[int, int] = (128, 128)
@@ -31,10 +33,11 @@ class RaySpec:
   normalize: bool = False
   origin_first: bool = False
   scale: tuple[float, float] = (1.0, 1.0)
+  gain: float = 1.0
 
   def map(self, cameras: Cameras) -> Array:
     """cameras [B V] -> rays [B V H W 6] float32."""
-    return ray_map(
+    return self.gain * ray_map(
       cameras,
       *self.size,
       encoding=self.encoding,
