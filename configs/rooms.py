@@ -122,7 +122,7 @@ def small_generator(config: ConfigDict) -> None:
       "width": 160,
       "depth": 4,
       "heads": 5,
-      "rays": {"size": (16, 16), "patch": 4},
+      "rays": {"size": (16, 16), "patch": 8},
     }
   )
   config.generation.update(
