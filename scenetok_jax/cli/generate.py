@@ -1,5 +1,6 @@
 """Generates new scenes from one to three posed images, and renders them."""
 
+import argparse
 import dataclasses
 import sys
 import time
@@ -11,11 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.cli import assemble, common, conditions, paths, pictures
+from scenetok_jax.cli import (
+  assemble,
+  common,
+  conditions,
+  devices,
+  paths,
+  pictures,
+  rendering,
+)
 from scenetok_jax.cli.assemble import Run
 from scenetok_jax.cli.conditions import Conditions
 from scenetok_jax.cli.paths import CameraPath
-from scenetok_jax.cli.render import render_options
+from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
@@ -24,9 +33,13 @@ from scenetok_jax.sampling.generate import (
   generate_sliced,
   token_noise,
 )
-from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.scene_file import (
+  SceneFile,
+  codec_digest,
+  model_digest,
+  save_scene,
+)
 from scenetok_jax.sampling.system import encode_views
-from scenetok_jax.sampling.video import render_video, video_plan
 from scenetok_jax.types import Array, Cameras, InputError
 
 
@@ -54,12 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
   )
   path = camera_path(given, args.anchors, paths.PathOptions.of(args))
-  options = generate_options(run, args.steps, args.guidance)
-  rendering = render_options(run, args.render_steps, None)
-  video_plan(run.system, rendering, len(path.cameras.extrinsics))  # checks
+  options = generate_options(run, args)
+  render_options = rendering.render_options(run, args, "render_")
+  rendering.check_path(run, path, render_options)
   token_key, video_key = jax.random.split(jax.random.key(args.seed))
-  tokens = generate(run, given, path, token_key, options, args.seeds)
-  videos = render(run, given, path, tokens, video_key, rendering)
+  reference = np.asarray(given.views.cameras.extrinsics)[0]
+  with devices.on_devices(run, args.seeds) as run:
+    tokens = generate(run, given, path, token_key, options, args.seeds)
+    save_scenes(out, run, given, path, tokens)
+    videos = rendering.render(
+      run, tokens, reference, path, video_key, render_options
+    )[:, 0]
   write(out, given, path, videos)
   result = {
     "images": given.name,
@@ -69,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "seed": args.seed,
     "checkpoint_step": run.step,
     "generation": dataclasses.asdict(options),
-    "rendering": dataclasses.asdict(rendering),
+    "rendering": dataclasses.asdict(render_options),
     "token_mean_square": jnp.mean(tokens**2, axis=(1, 2)),
     "seconds": time.monotonic() - start,
   }
@@ -83,17 +101,18 @@ def main(argv: Sequence[str] | None = None) -> int:
   return 0
 
 
-def generate_options(
-  run: Run, steps: int | None, guidance: float | None
-) -> GenerateOptions:
+def generate_options(run: Run, args: argparse.Namespace) -> GenerateOptions:
   """The run's own generation with what the command line changes."""
-  options = GenerateOptions.of(run.config.generation)
-  if steps is not None:
-    if steps < 1:
-      raise InputError(f"--steps: {steps} must be at least 1")
-    options = dataclasses.replace(options, steps=steps)
-  if guidance is not None:
-    options = dataclasses.replace(options, guidance=guidance)
+  names = ("steps", "guidance", "solver")
+  given = {name: getattr(args, name) for name in names}
+  given = {name: value for name, value in given.items() if value is not None}
+  options = dataclasses.replace(
+    GenerateOptions.of(run.config.generation), **given
+  )
+  if options.steps < 1:
+    raise InputError(f"--steps: {options.steps} must be at least 1")
+  if not np.isfinite(options.guidance):
+    raise InputError(f"--guidance: {options.guidance} is not a number")
   return options
 
 
@@ -141,8 +160,10 @@ def generate(
   stops = anchor_indices(len(path.cameras.extrinsics), anchors)
   marks = jax.tree.map(lambda a: np.asarray(a)[stops][None], path.cameras)
   latents = jax.jit(
-    lambda views: encode_views(system.context_codec, views, None)
-  )(views)
+    lambda params, views: encode_views(
+      system.context_codec, views, None, params
+    )
+  )(system.context_codec.params, views)
   request = Request(
     latents=latents,
     cameras=relative_to(views.cameras, reference),
@@ -157,23 +178,28 @@ def generate(
     )
 
 
-def render(
-  run: Run,
-  given: Conditions,
-  path: CameraPath,
-  tokens: Array,
-  key: Array,
-  options: RenderOptions,
-) -> np.ndarray:
-  """tokens [S N C] -> videos uint8 [S T H W 3], with progress."""
-  relative = relative_to(path.cameras, given.views.cameras.extrinsics[0])
-  batch = jax.tree.map(
-    lambda a: jnp.repeat(jnp.asarray(a)[None], len(tokens), axis=0), relative
+def save_scenes(
+  out: Path, run: Run, given: Conditions, path: CameraPath, tokens: Array
+) -> None:
+  """OUT/scene_00.tok, ...: each new scene for `scenetok render --tokens`."""
+  stops = anchor_indices(
+    len(path.cameras.extrinsics), run.config.generation.anchors
   )
-  plan = video_plan(run.system, options, len(path.cameras.extrinsics))
-  with common.Progress("frames", plan.steps, "step") as progress:
-    return render_video(
-      run.system, run.params, tokens, batch, key, options, progress.update
+  context = jax.tree.map(lambda a: np.asarray(a)[stops], path.cameras)
+  model = model_digest(run.params)
+  codec = codec_digest(run.system.target_codec)
+  for index, scene in enumerate(np.asarray(tokens)):
+    name = f"scene_{index:02d}"
+    save_scene(
+      out / f"{name}.tok",
+      SceneFile(
+        key=name,
+        tokens=scene,
+        reference=np.asarray(given.views.cameras.extrinsics)[0],
+        context=context,
+        model=model,
+        codec=codec,
+      ),
     )
 
 
@@ -217,8 +243,9 @@ def _parser() -> common.Parser:
   add("--seeds", type=int, default=1, help="new scenes to draw")
   add("--seed", type=int, default=0, help="of the first draw")
   add("--steps", type=int, help="token steps (default: the run's)")
+  add("--solver", choices=SOLVERS, help="of the tokens (default: euler)")
   add("--guidance", type=float, help="default: the run's; 1 is none")
-  add("--render-steps", type=int, help="default: the run's")
+  rendering.add_options(add, "render-")
   add("--out", required=True, metavar="DIR", help="folder to write")
   add("--json", metavar="FILE", help="write generate.json here too")
   return parser

@@ -1,14 +1,28 @@
-"""Opening one scene for rendering: prepared data, or a user's capture."""
+"""Opening one scene: prepared data, a user's capture, or a scene file."""
 
+import argparse
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 
 from data_pipelines import evaluation_views, loader, records
 from scenetok_jax.cli.assemble import MIN_HEADING, Run, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.types import Cameras, InputError, Views
+from scenetok_jax.sampling.encode import encode_scenes
+from scenetok_jax.sampling.scene_file import check_scene, load_scene
+from scenetok_jax.types import Array, Cameras, InputError, Views
+
+
+def add_options(add: Callable[..., Any]) -> None:
+  """--scene, --data, --split and --capture of a parser."""
+  add("--scene", metavar="KEY", help="key or number of a prepared scene")
+  add("--data", help="prepared data (default: what the run trained on)")
+  add("--split", help="default: test, else train")
+  add("--capture", metavar="FOLDER", help="transforms.json or COLMAP, images")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +116,57 @@ def cameras_of(views: Views) -> Cameras:
     np.asarray(views.cameras.extrinsics, np.float32),
     np.asarray(views.cameras.intrinsics, np.float32),
   )
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+  """A scene ready for rendering: tokens [1 N C] and what they relate to.
+
+  reference: [4 4]. context: absolute cameras [V]. clip: None from a file.
+  """
+
+  key: str
+  source: str
+  tokens: Array
+  reference: np.ndarray
+  context: Cameras
+  clip: OpenScene | None = None
+
+
+def open_scene(run: Run, args: argparse.Namespace) -> OpenScene:
+  """From --capture, or --scene with --data and --split."""
+  if args.capture is not None:
+    return open_capture(run, args.capture)
+  return open_prepared(run, args.data, args.split, args.scene)
+
+
+def encode_scene(run: Run, scene: OpenScene, key: Array) -> Subject:
+  """Encodes the context views; key draws the posterior's sample."""
+  context = scene.context_views
+  deterministic = run.config.sampling.deterministic
+  tokens = encode_scenes(
+    run.system,
+    run.params,
+    jax.tree.map(lambda a: np.asarray(a)[None], context),
+    scene.reference[None],
+    None if deterministic else key,
+  )
+  return Subject(
+    key=scene.key,
+    source=scene.source,
+    tokens=tokens,
+    reference=scene.reference,
+    context=cameras_of(context),
+    clip=scene,
+  )
+
+
+def read_subject(run: Run, path: str) -> Subject:
+  """A scene file that this run's networks made."""
+  scene = load_scene(path)
+  check_scene(path, scene, run.system, run.params)
+  tokens = scene.tokens[None]
+  return Subject(scene.key, path, tokens, scene.reference, scene.context)
 
 
 def _check_frames(where: str, frames: int, count: int) -> None:

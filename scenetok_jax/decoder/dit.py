@@ -6,8 +6,15 @@ import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
+from scenetok_jax.nn.attention import Memory
 from scenetok_jax.nn.blocks import dense, stack
-from scenetok_jax.nn.dit import DiTBlock, FinalLayer
+from scenetok_jax.nn.dit import (
+  DiTBlock,
+  FinalLayer,
+  depth_axes,
+  for_passes,
+  memory_of,
+)
 from scenetok_jax.nn.embed import PatchEmbed, RayEmbed, RaySpec, TimestepEmbed
 from scenetok_jax.ops.rope import angles_3d
 from scenetok_jax.parallel.rules import constrain
@@ -57,21 +64,23 @@ class RayConditionedDiT(nn.Module):
     self,
     latents: Array,
     timestep: Array,
-    cameras: Cameras,
-    tokens: Array,
+    cameras: Cameras | Array,
+    tokens: Array | Memory,
     unconditional: Array | bool = False,
   ) -> Array:
-    """unconditional: bool or [B] bool; replaces tokens by the null token."""
+    """Predicts the velocity.
+
+    Args:
+      latents, timestep: see the class.
+      cameras: [B T], or their embedding [B L n D] by camera_embed.
+      tokens: [B N C'], or their Memory by TokenMemory. A guided memory asks
+        for both passes and gives [(B 2) L h w C]: conditional first.
+      unconditional: bool or [B] bool; replaces tokens by the null token.
+    """
     grid = (latents.shape[2] // self.patch, latents.shape[3] // self.patch)
-    camera = RayEmbed(
-      self.width,
-      self.rays,
-      self.frames_per_latent,
-      self.chunked,
-      self.order_frames,
-      dtype=self.dtype,
-      name="camera",
-    )(cameras)  # [B L n D]
+    camera = (
+      camera_embed(self)(cameras) if isinstance(cameras, Cameras) else cameras
+    )
     x = PatchEmbed(
       self.width, self.patch, scheme="xavier", dtype=self.dtype, name="latents"
     )(latents.astype(self.dtype))
@@ -80,11 +89,17 @@ class RayConditionedDiT(nn.Module):
     )(timestep)
     c = time[:, :, None] + camera
     x, c = (rearrange(a, "b l n d -> b (l n) d") for a in (x, c))
+    condition = tokens
+    if not isinstance(tokens, Memory):
+      condition = self._condition(tokens, unconditional)
+    elif tokens.null is not None:
+      x = for_passes(x, 2)
     x, _ = stack(
       DiTBlock,
       self.depth,
       self.remat,
       "blocks",
+      depth_axes(condition),
       heads=self.heads,
       mlp_ratio=self.mlp_ratio,
       qk_norm=self.qk_norm,
@@ -97,7 +112,7 @@ class RayConditionedDiT(nn.Module):
     )(
       constrain(x, "batch", "length", None),
       c,
-      self._condition(tokens, unconditional),
+      condition,
       self._angles(latents.shape[1], grid),
     )
     x = FinalLayer(
@@ -117,19 +132,12 @@ class RayConditionedDiT(nn.Module):
 
   def _condition(self, tokens: Array, unconditional: Array | bool) -> Array:
     """tokens [B N C'] -> condition [B N D], or the null token."""
-    condition = dense(
-      self.width,
-      tokens.shape[-1],
-      name="condition_embed",
-      scheme="torch",
-      dtype=self.dtype,
-    )(tokens.astype(self.dtype))
+    condition = _embed_tokens(self, tokens)
     if not self.null_token:
       if unconditional is not False:
         raise ValueError("the unconditional pass needs null_token=True")
       return condition
-    null = self.param("null_tokens", nn.initializers.zeros, (1, self.width))
-    null = repeat(null.astype(self.dtype), "1 d -> b 1 d", b=tokens.shape[0])
+    null = repeat(_null_token(self, self), "1 d -> b 1 d", b=tokens.shape[0])
     flags = jnp.broadcast_to(jnp.asarray(unconditional), tokens.shape[:1])
     return jnp.where(flags[:, None, None], null, condition)
 
@@ -149,3 +157,51 @@ class RayConditionedDiT(nn.Module):
     return repeat(
       jnp.asarray(table[:length]), "n c -> (s n) c", s=self.rope_split
     )
+
+
+class TokenMemory(nn.Module):
+  """The renderer's Memory of scene tokens; reads the renderer's parameters.
+
+  net: the renderer. guided: also the null token's share, for guidance.
+  """
+
+  net: RayConditionedDiT
+  guided: bool = False
+
+  @nn.compact
+  def __call__(self, tokens: Array) -> Memory:
+    """tokens [B N C'] -> Memory with a leading depth axis."""
+    if self.guided and not self.net.null_token:
+      raise ValueError("guidance needs null_token=True")
+    null = _null_token(self, self.net)[None] if self.guided else None
+    return memory_of(self.net, _embed_tokens(self.net, tokens), null)
+
+
+def camera_embed(net: RayConditionedDiT) -> RayEmbed:
+  """The module named "camera": cameras [B T] -> [B L n D]."""
+  return RayEmbed(
+    net.width,
+    net.rays,
+    net.frames_per_latent,
+    net.chunked,
+    net.order_frames,
+    dtype=net.dtype,
+    name="camera",
+  )
+
+
+def _embed_tokens(net: RayConditionedDiT, tokens: Array) -> Array:
+  """tokens [B N C'] -> [B N D]."""
+  return dense(
+    net.width,
+    tokens.shape[-1],
+    name="condition_embed",
+    scheme="torch",
+    dtype=net.dtype,
+  )(tokens.astype(net.dtype))
+
+
+def _null_token(module: nn.Module, net: RayConditionedDiT) -> Array:
+  """The learned token that stands for no scene: [1 D]."""
+  null = module.param("null_tokens", nn.initializers.zeros, (1, net.width))
+  return null.astype(net.dtype)

@@ -114,6 +114,8 @@ def renderer(
       jnp.concatenate([noise, noise]),
       plan,
       options.render.guidance,
+      solver=options.render.solver,
+      interval=options.render.interval,
     )
     sampled, wrong = jnp.split(decode_latents(system, right_wrong), 2)
     one_step = one_step_latents(

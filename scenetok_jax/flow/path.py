@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from scenetok_jax.types import Array
 
 
-def _over_trailing_axes(t: Array, like: Array) -> Array:
+def over_trailing_axes(t: Array, like: Array) -> Array:
   """Appends axes of size one to t until it broadcasts against `like`."""
   t = jnp.asarray(t)
   ones = " 1" * (jnp.ndim(like) - t.ndim)
@@ -20,7 +20,7 @@ def _over_trailing_axes(t: Array, like: Array) -> Array:
 
 def interpolate(x: Array, noise: Array, t: Array) -> Array:
   """The noisy sample (1 - t) x + t noise."""
-  t = _over_trailing_axes(t, x)
+  t = over_trailing_axes(t, x)
   return (1 - t) * x + t * noise
 
 
@@ -31,10 +31,10 @@ def velocity(x: Array, noise: Array) -> Array:
 
 def clean_estimate(x_t: Array, velocity: Array, t: Array) -> Array:
   """The data that a velocity at (x_t, t) points back to."""
-  return x_t - _over_trailing_axes(t, x_t) * velocity
+  return x_t - over_trailing_axes(t, x_t) * velocity
 
 
 def euler_step(x: Array, velocity: Array, t: Array, t_next: Array) -> Array:
   """One step along the velocity; samples with t_next == t stay as they are."""
   step = jnp.asarray(t_next) - jnp.asarray(t)
-  return x + _over_trailing_axes(step, x) * velocity
+  return x + over_trailing_axes(step, x) * velocity

@@ -1,12 +1,19 @@
-"""Euler integration of a velocity field from noise to data."""
+"""Integration of a velocity field from noise to data."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from scenetok_jax.flow import path
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, InputError
+
+# "heun" looks at every step twice. The multistep solvers extrapolate from the
+# last step for free: "ab2" the velocity (Adams-Bashforth), "dpm2" the clean
+# estimate along the log signal-to-noise ratio (as DPM-Solver++ 2M does).
+SOLVERS = ("euler", "heun", "ab2", "dpm2")
+MULTISTEP = ("ab2", "dpm2")
 
 Velocity = Callable[[Array, Array], Array]  # (x, t) -> velocity of x's shape
 
@@ -59,3 +66,72 @@ def guided(
     return guide(conditional(x, t), unconditional(x, t), scale)
 
   return velocity
+
+
+def multistep_weights(solver: str, levels: np.ndarray) -> np.ndarray:
+  """How far each step extrapolates from the step before it.
+
+  Args:
+    solver: one of SOLVERS.
+    levels: [S + 1, ...] noise levels, one column per sample or latent, with
+      repeated levels where a column rests.
+
+  Returns:
+    [S, ...] float32; 0 where a step has no predecessor that moved, and for
+    solvers that do not look back.
+
+  Raises:
+    InputError: unknown solver.
+  """
+  if solver not in SOLVERS:
+    raise InputError(f"solver: {solver!r} is not one of {', '.join(SOLVERS)}")
+  levels = np.asarray(levels, np.float64)
+  weights = np.zeros(levels[1:].shape, np.float32)
+  if solver not in MULTISTEP:
+    return weights
+  with np.errstate(divide="ignore", invalid="ignore"):
+    time = np.log((1 - levels) / levels) if solver == "dpm2" else levels
+    steps = np.diff(time, axis=0)
+    ratio = steps[1:] / (2 * steps[:-1])
+  # The first and the last step of "dpm2" are infinitely long: Euler.
+  usable = np.isfinite(ratio) & np.isfinite(steps[1:]) & (steps[:-1] != 0)
+  weights[1:] = np.where(usable, ratio, 0.0)
+  return weights
+
+
+def solver_step(
+  solver: str,
+  velocity: Velocity,
+  x: Array,
+  previous: Array | None,
+  t: Array,
+  t_next: Array,
+  weight: Array,
+) -> tuple[Array, Array | None]:
+  """One step of a solver.
+
+  Args:
+    solver: one of SOLVERS.
+    velocity: function of (x, t).
+    x: the state at t.
+    previous: what the last step of a multistep solver returned beside x;
+      zeros before the first. None for the others.
+    t, t_next, weight: levels and a row of multistep_weights, each [], [B] or
+      [B L] (broadcast over x's trailing axes).
+
+  Returns:
+    (state at t_next, what to hand to the next step).
+  """
+  flow = velocity(x, t)
+  if solver == "euler":
+    return path.euler_step(x, flow, t, t_next), previous
+  if solver == "heun":
+    ahead = velocity(path.euler_step(x, flow, t, t_next), t_next)
+    return path.euler_step(x, (flow + ahead) / 2, t, t_next), previous
+  known = flow if solver == "ab2" else path.clean_estimate(x, flow, t)
+  change = path.over_trailing_axes(weight, x) * (known - previous)
+  if solver == "dpm2":
+    # A clean estimate moved by `change` is a velocity moved by -change / t.
+    level = path.over_trailing_axes(jnp.maximum(t, 1e-6), x)
+    change = -change / level
+  return path.euler_step(x, flow + change, t, t_next), known

@@ -5,10 +5,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from einops import rearrange
+from einops import rearrange, repeat
 
+from scenetok_jax.nn.attention import Memory
 from scenetok_jax.nn.blocks import dense, stack
-from scenetok_jax.nn.dit import DiTBlock, FinalLayer
+from scenetok_jax.nn.dit import (
+  DiTBlock,
+  FinalLayer,
+  depth_axes,
+  for_passes,
+  memory_of,
+)
 from scenetok_jax.nn.embed import (
   PatchEmbed,
   RayPatchEmbed,
@@ -49,9 +56,9 @@ class SceneGen(nn.Module):
     self,
     tokens: Array,
     timestep: Array,
-    latents: Array,
-    cameras: Cameras,
-    anchors: Cameras,
+    latents: Array | Memory,
+    cameras: Cameras | None = None,
+    anchors: Cameras | None = None,
     visible: Array | None = None,
     drop_cameras: Array | None = None,
     drop_anchors: Array | None = None,
@@ -61,7 +68,9 @@ class SceneGen(nn.Module):
     Args:
       tokens: [B N C] noisy tokens times the generator's scale factor.
       timestep: [B N] model timesteps, equal for all tokens of a scene.
-      latents: [B V h w C'] normalised latents of the conditioning views.
+      latents: [B V h w C'] normalised latents of the conditioning views; or
+        the ConditionMemory of everything below. One of (B P) conditions asks
+        for P passes: the result is [(B P) N C].
       cameras: [B V] their cameras, relative to view 0.
       anchors: [B A] anchor cameras, relative to view 0.
       visible: [B V] bool; views that are False become the null token, pose
@@ -86,15 +95,24 @@ class SceneGen(nn.Module):
     c = TimestepEmbed(
       self.width, self.timestep_features, dtype=self.dtype, name="timestep"
     )(timestep)
-    views = self._views(latents, cameras, visible, drop_cameras)
-    condition = jnp.concatenate(
-      [views, self._anchors(anchors, drop_anchors)], axis=1
-    )
+    if isinstance(latents, Memory):
+      condition = latents
+      x = for_passes(x, latents.key.shape[1] // x.shape[0])
+    else:
+      assert cameras is not None and anchors is not None
+      condition = jnp.concatenate(
+        [
+          _views(self, self, latents, cameras, visible, drop_cameras),
+          _anchors(self, anchors, drop_anchors),
+        ],
+        axis=1,
+      )
     x, _ = stack(
       DiTBlock,
       self.depth,
       self.remat,
       "blocks",
+      depth_axes(condition),
       heads=self.heads,
       mlp_ratio=self.mlp_ratio,
       qk_norm=self.qk_norm,
@@ -109,45 +127,78 @@ class SceneGen(nn.Module):
     )(x, c)
     return x.astype(jnp.float32)
 
-  def _views(
+
+class ConditionMemory(nn.Module):
+  """SceneGen's Memory of its condition; reads SceneGen's parameters."""
+
+  net: SceneGen
+
+  @nn.compact
+  def __call__(
     self,
     latents: Array,
     cameras: Cameras,
-    visible: Array | None,
-    drop: Array | None,
-  ) -> Array:
-    """Conditioning tokens [B V*n D]."""
-    y = PatchEmbed(
-      self.width, self.patch, scheme="xavier", dtype=self.dtype, name="latents"
-    )(latents.astype(self.dtype))
-    pose = RayPatchEmbed(
-      self.width, self.rays, dtype=self.dtype, name="camera"
-    )(cameras)
-    y = y + _keep(pose, drop)
-    null = self.param("null_tokens", nn.initializers.zeros, (1, self.width))
-    if visible is not None:
-      y = jnp.where(visible[:, :, None, None], y, null.astype(self.dtype))
-    return rearrange(y, "b v n d -> b (v n) d")
-
-  def _anchors(self, anchors: Cameras, drop: Array | None) -> Array:
-    """Anchor tokens [B A D]; they are never masked."""
-    if self.anchor_embedding == "rays":
-      embed = RayPatchEmbed(
-        self.width, self.rays, dtype=self.dtype, name="anchor_camera"
-      )(anchors)
-      return _keep(jnp.mean(embed, axis=2), drop)
-    flat = jnp.concatenate(
-      [
-        rearrange(anchors.extrinsics, "b v i j -> b v (i j)"),
-        rearrange(anchors.intrinsics, "b v i j -> b v (i j)"),
-      ],
-      axis=-1,
-    ).astype(self.dtype)
-    layer: dict[str, Any] = {"scheme": "torch", "dtype": self.dtype}
-    hidden = dense(self.width, 25, name="anchor_up", **layer)(flat)
-    return dense(self.width, self.width, name="anchor_down", **layer)(
-      jax.nn.silu(hidden)
+    anchors: Cameras,
+    visible: Array,
+  ) -> Memory:
+    """Arguments of SceneGen, visible [B P V] for P passes -> [depth (B P)]."""
+    passes = visible.shape[1]
+    pose = repeat_passes((latents, cameras), passes)
+    views = _views(
+      self, self.net, *pose, rearrange(visible, "b p v -> (b p) v"), None
     )
+    marks = repeat_passes(_anchors(self.net, anchors, None), passes)
+    return memory_of(self.net, jnp.concatenate([views, marks], axis=1), None)
+
+
+def repeat_passes(tree: Any, passes: int) -> Any:
+  """Arrays [B ...] -> [(B passes) ...], every scene repeated in place."""
+  return jax.tree.map(
+    lambda a: repeat(jnp.asarray(a), "b ... -> (b p) ...", p=passes), tree
+  )
+
+
+def _views(
+  module: nn.Module,
+  net: SceneGen,
+  latents: Array,
+  cameras: Cameras,
+  visible: Array | None,
+  drop: Array | None,
+) -> Array:
+  """Conditioning tokens [B V*n D]."""
+  y = PatchEmbed(
+    net.width, net.patch, scheme="xavier", dtype=net.dtype, name="latents"
+  )(latents.astype(net.dtype))
+  pose = RayPatchEmbed(net.width, net.rays, dtype=net.dtype, name="camera")(
+    cameras
+  )
+  y = y + _keep(pose, drop)
+  null = module.param("null_tokens", nn.initializers.zeros, (1, net.width))
+  if visible is not None:
+    y = jnp.where(visible[:, :, None, None], y, null.astype(net.dtype))
+  return rearrange(y, "b v n d -> b (v n) d")
+
+
+def _anchors(net: SceneGen, anchors: Cameras, drop: Array | None) -> Array:
+  """Anchor tokens [B A D]; they are never masked."""
+  if net.anchor_embedding == "rays":
+    embed = RayPatchEmbed(
+      net.width, net.rays, dtype=net.dtype, name="anchor_camera"
+    )(anchors)
+    return _keep(jnp.mean(embed, axis=2), drop)
+  flat = jnp.concatenate(
+    [
+      rearrange(anchors.extrinsics, "b v i j -> b v (i j)"),
+      rearrange(anchors.intrinsics, "b v i j -> b v (i j)"),
+    ],
+    axis=-1,
+  ).astype(net.dtype)
+  layer: dict[str, Any] = {"scheme": "torch", "dtype": net.dtype}
+  hidden = dense(net.width, 25, name="anchor_up", **layer)(flat)
+  return dense(net.width, net.width, name="anchor_down", **layer)(
+    jax.nn.silu(hidden)
+  )
 
 
 def _keep(embedding: Array, drop: Array | None) -> Array:

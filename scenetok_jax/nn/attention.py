@@ -3,7 +3,9 @@
 from typing import Any
 
 import flax.linen as nn
+import flax.struct
 import jax.numpy as jnp
+from einops import rearrange
 
 from scenetok_jax.nn.blocks import Norm, dense, pin
 from scenetok_jax.ops.attention import attention
@@ -11,8 +13,23 @@ from scenetok_jax.ops.rope import rotate
 from scenetok_jax.types import Array
 
 
+@flax.struct.dataclass
+class Memory:
+  """What cross-attentions know of their context, computed once and reused.
+
+  key, value: [B N heads d], normalised keys. null: None, or [1 D]: what the
+  layer adds where the context is the null token alone; queries then come in
+  pairs [(B 2) L D] of which the second sees the null token.
+  A stack of layers has a leading depth axis everywhere.
+  """
+
+  key: Array
+  value: Array
+  null: Array | None = None
+
+
 class Attention(nn.Module):
-  """Self-attention, or cross-attention when given a context.
+  """Self-attention, or cross-attention when given a context or its memory.
 
   Queries and keys are normalised per head (if asked), then rotated.
   """
@@ -30,52 +47,104 @@ class Attention(nn.Module):
   def __call__(
     self,
     x: Array,
-    context: Array | None = None,
+    context: Array | Memory | None = None,
     *,
     query_angles: Array | None = None,
     key_angles: Array | None = None,
   ) -> Array:
-    """x [B L D], context [B M D] or None -> [B L D]; angles [L or M, d/2]."""
-    width = x.shape[-1]
+    """x [B L D], context [B M D] or None -> [B L D]; angles [L or M, d/2].
+
+    A memory stands for its context, key rotation included.
+    """
     # The reference fuses q, k, v of self-attention in one [3D, D] matrix.
-    fan_out = 3 * width if context is None else width
+    fused = 3 if context is None else 1
+    null = context.null if isinstance(context, Memory) else None
+    if null is not None:
+      x = rearrange(x, "(b pair) l d -> pair b l d", pair=2)[0]
     x = pin(x)
-    source = x if context is None else pin(context)
-
-    def project(inputs: Array, name: str) -> Array:
-      return dense(
-        (self.heads, width // self.heads),
-        width,
-        name=name,
-        scheme=self.scheme,
-        dtype=self.dtype,
-        fan_out=fan_out,
-      )(inputs)
-
-    query, key = project(x, "query"), project(source, "key")
-    value = project(source, "value")
+    query = _projection(self, x.shape[-1], "query", fused)(x)
     if self.qk_norm:
-      epsilon = self.epsilon if self.norm == "rms" else 1e-5
-      norm: dict[str, Any] = {
-        "kind": self.norm,
-        "epsilon": epsilon,
-        "affine": True,
-      }
-      query = Norm(**norm, name="query_norm")(query)
-      key = Norm(**norm, name="key_norm")(key)
+      query = _head_norm(self, "query_norm")(query)
+    if isinstance(context, Memory):
+      key, value = context.key, context.value
+    else:
+      source = x if context is None else pin(context)
+      value = _projection(self, x.shape[-1], "value", fused)(source)
+      key = _keys(self, source, fused)
+      if key_angles is not None:
+        key = rotate(key, key_angles)
     if query_angles is not None:
       query = rotate(query, query_angles)
-    if key_angles is not None:
-      key = rotate(key, key_angles)
     out = attention(
       query, key, value, causal=self.causal, implementation=self.kernel
     )
-    out = dense(
-      width,
-      width,
-      name="out",
-      scheme=self.scheme,
-      dtype=self.dtype,
-      axis=(-2, -1),
-    )(out)
-    return pin(out)
+    out = _merge(self, out)
+    if null is None:
+      return out
+    return rearrange(
+      [out, jnp.broadcast_to(null, out.shape)], "pair b l d -> (b pair) l d"
+    )
+
+
+class KeyValue(nn.Module):
+  """The half of a cross-attention that its context alone decides.
+
+  Shares its fields and the names of its parameters with Attention.
+  """
+
+  heads: int
+  qk_norm: bool = False
+  norm: str = "rms"
+  epsilon: float = 1e-6
+  scheme: str = "torch"
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, context: Array, null: Array | None = None) -> Memory:
+    """context [B M D], null [1 1 D] or None -> Memory; no rotation."""
+    context = pin(context)
+    project = _projection(self, context.shape[-1], "value", 1)
+    key, value = _keys(self, context, 1), project(context)
+    if null is None:
+      return Memory(key, value)
+    # Softmax over one key is 1, whatever the query: the value goes through.
+    return Memory(key, value, _merge(self, project(pin(null)))[0])
+
+
+def _projection(
+  layer: Any, width: int, name: str, fused: int
+) -> nn.DenseGeneral:
+  """[B M D] -> [B M heads d]."""
+  return dense(
+    (layer.heads, width // layer.heads),
+    width,
+    name=name,
+    scheme=layer.scheme,
+    dtype=layer.dtype,
+    fan_out=fused * width,
+  )
+
+
+def _head_norm(layer: Any, name: str) -> Norm:
+  epsilon = layer.epsilon if layer.norm == "rms" else 1e-5
+  return Norm(kind=layer.norm, epsilon=epsilon, affine=True, name=name)
+
+
+def _keys(layer: Any, source: Array, fused: int) -> Array:
+  """source [B M D] -> normalised keys [B M heads d]."""
+  key = _projection(layer, source.shape[-1], "key", fused)(source)
+  return _head_norm(layer, "key_norm")(key) if layer.qk_norm else key
+
+
+def _merge(layer: Any, out: Array) -> Array:
+  """[B L heads d] -> [B L D]."""
+  width = out.shape[-2] * out.shape[-1]
+  out = dense(
+    width,
+    width,
+    name="out",
+    scheme=layer.scheme,
+    dtype=layer.dtype,
+    axis=(-2, -1),
+  )(out)
+  return pin(out)

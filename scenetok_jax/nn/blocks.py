@@ -144,7 +144,12 @@ def modulate(x: Array, shift: Array | None, scale: Array) -> Array:
 
 
 def stack(
-  block: type[nn.Module], depth: int, remat: str, name: str, **fields: Any
+  block: type[nn.Module],
+  depth: int,
+  remat: str,
+  name: str,
+  in_axes: Any = nn.broadcast,
+  **fields: Any,
 ) -> nn.Module:
   """`depth` blocks as one scan with rematerialised bodies.
 
@@ -154,6 +159,7 @@ def stack(
     depth: number of blocks.
     remat: a key of REMAT_POLICIES.
     name: the collection's name in the parameter tree.
+    in_axes: as nn.scan's; 0 for an argument with a leading depth axis.
     **fields: the block's fields.
 
   Returns:
@@ -163,9 +169,9 @@ def stack(
     block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=False)
   scanned = nn.scan(
     block,
-    variable_axes={"params": 0},
+    variable_axes={"params": 0, "intermediates": 0},
     split_rngs={"params": True},
-    in_axes=nn.broadcast,
+    in_axes=in_axes,
     length=depth,
   )
   return scanned(name=name, **fields)

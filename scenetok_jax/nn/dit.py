@@ -4,9 +4,17 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from einops import repeat
 
-from scenetok_jax.nn.attention import Attention
-from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, dense, modulate
+from scenetok_jax.nn.attention import Attention, KeyValue, Memory
+from scenetok_jax.nn.blocks import (
+  Mlp,
+  Modulation,
+  Norm,
+  dense,
+  modulate,
+  stack,
+)
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
@@ -38,9 +46,13 @@ class DiTBlock(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: Array, c: Array, condition: Array, angles: Array | None
+    self, x: Array, c: Array, condition: Array | Memory, angles: Array | None
   ) -> tuple[Array, None]:
-    """x [B L D], c [B L D], condition [B N D], angles [L d/2] -> x."""
+    """x [B L D], c [B L D], condition [B N D], angles [L d/2] -> x.
+
+    condition may be a Memory of it. x may hold several passes for each c,
+    [(B passes) L D]: their modulation is computed once.
+    """
     attend: dict[str, Any] = {
       "heads": self.heads,
       "qk_norm": self.qk_norm,
@@ -52,8 +64,9 @@ class DiTBlock(nn.Module):
     }
     norm: dict[str, Any] = {"kind": self.norm, "epsilon": self.epsilon}
     chunks = Modulation(6 if self.shift else 4, dtype=self.dtype, name="adaln")
+    passes = x.shape[0] // c.shape[0]
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = split_modulation(
-      chunks(c)
+      [for_passes(chunk, passes) for chunk in chunks(c)]
     )
     y = modulate(Norm(**norm, name="self_norm")(x), shift_a, scale_a)
     y = Attention(**attend, causal=self.causal, name="self_attention")(
@@ -71,8 +84,63 @@ class DiTBlock(nn.Module):
     return x, None
 
 
+def for_passes(c: Array, passes: int) -> Array:
+  """c [B L D] -> [(B passes) L D], every scene repeated in place."""
+  return c if passes == 1 else repeat(c, "b l d -> (b n) l d", n=passes)
+
+
+class BlockMemory(nn.Module):
+  """The memory of a DiTBlock's cross-attention; its parameters' names too."""
+
+  heads: int
+  qk_norm: bool = True
+  norm: str = "rms"
+  epsilon: float = 1e-6
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, carry: None, condition: Array, null: Array | None
+  ) -> tuple[None, Memory]:
+    """condition [B N D], null [1 1 D] or None -> Memory, for nn.scan."""
+    memory = KeyValue(
+      heads=self.heads,
+      qk_norm=self.qk_norm,
+      norm=self.norm,
+      epsilon=self.epsilon,
+      scheme="xavier",
+      dtype=self.dtype,
+      name="cross_attention",
+    )(condition, null)
+    return carry, memory
+
+
+def depth_axes(condition: Array | Memory) -> Any:
+  """in_axes of a stack of DiTBlocks: a memory has one entry per block."""
+  axis = 0 if isinstance(condition, Memory) else nn.broadcast
+  return (nn.broadcast, axis, nn.broadcast)
+
+
+def memory_of(net: Any, condition: Array, null: Array | None) -> Memory:
+  """Memory of all `net.depth` DiTBlocks named "blocks", depth first."""
+  _, memory = stack(
+    BlockMemory,
+    net.depth,
+    "none",
+    "blocks",
+    heads=net.heads,
+    qk_norm=net.qk_norm,
+    norm=net.norm,
+    dtype=net.dtype,
+  )(None, condition, null)
+  return memory
+
+
 class FinalLayer(nn.Module):
-  """x [B L D], c [B L D] -> [B L features]: norm, modulation, linear."""
+  """x [B L D], c [B L D] -> [B L features]: norm, modulation, linear.
+
+  x may hold several passes for each c, as in DiTBlock.
+  """
 
   features: int
   norm: str = "rms"
@@ -81,7 +149,11 @@ class FinalLayer(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, c: Array) -> Array:
-    shift, scale = Modulation(2, dtype=self.dtype, name="adaln")(c)
+    passes = x.shape[0] // c.shape[0]
+    shift, scale = (
+      for_passes(chunk, passes)
+      for chunk in Modulation(2, dtype=self.dtype, name="adaln")(c)
+    )
     x = Norm(self.norm, self.epsilon, name="norm")(x)
     return dense(
       self.features, x.shape[-1], name="head", scheme="zero", dtype=self.dtype

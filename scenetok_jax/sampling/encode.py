@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.system import System, encode_views, tokenize
@@ -16,6 +17,7 @@ def encode(
   context: Views,
   reference: Array,
   key: Array | None,
+  codec_params: Any = None,
 ) -> Array:
   """Context views [B V] -> scene tokens [B N C] float32.
 
@@ -26,11 +28,30 @@ def encode(
     reference: [B 4 4] camera-to-world that the tokens are relative to; the
       middle context view in tests (release).
     key: draws the posterior sample; None uses the mean.
+    codec_params: see encode_views.
   """
   codec_key, token_key = (None, None) if key is None else jax.random.split(key)
-  latents = encode_views(system.context_codec, context, codec_key)
+  latents = encode_views(system.context_codec, context, codec_key, codec_params)
   posterior = tokenize(
     system, params, latents, relative_to(context.cameras, reference)
   )
   noise = None if token_key is None else noise_like(token_key, posterior)
   return sample(posterior, noise)
+
+
+def encode_scenes(
+  system: System,
+  params: Any,
+  context: Views,
+  reference: Array,
+  key: Array | None,
+) -> Array:
+  """encode, compiled."""
+
+  @jax.jit
+  def run(params: Any, codec: Any, *args: Any) -> Array:
+    return encode(system, params, *args, codec)
+
+  networks = {"tokenizer": params["tokenizer"]}
+  codec = system.context_codec.params
+  return run(networks, codec, context, jnp.asarray(reference), key)

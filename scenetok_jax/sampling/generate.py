@@ -7,12 +7,28 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from ml_collections import ConfigDict
 
-from scenetok_jax.flow.path import euler_step
-from scenetok_jax.flow.solvers import Velocity, euler, guided, linear_levels
+from scenetok_jax.flow.solvers import (
+  MULTISTEP,
+  Velocity,
+  euler,
+  guide,
+  linear_levels,
+  multistep_weights,
+  solver_step,
+)
 from scenetok_jax.flow.timesteps import model_timestep, shift
-from scenetok_jax.sampling.session import Report, advance, run_slices
+from scenetok_jax.generator.scenegen import ConditionMemory
+from scenetok_jax.nn.attention import Memory
+from scenetok_jax.sampling.devices import spread
+from scenetok_jax.sampling.session import (
+  Report,
+  advance,
+  pad_rows,
+  run_slices,
+)
 from scenetok_jax.sampling.system import System
 from scenetok_jax.types import Array, Cameras
 
@@ -22,12 +38,14 @@ class GenerateOptions:
   """steps and shift of the schedule; guidance 1 is none.
 
   scale_factor: tokens are generated times this factor (release: 0.1).
+  solver: see flow.solvers.
   """
 
   steps: int = 150
   shift: float = 4.0
   guidance: float = 3.0
   scale_factor: float = 0.1
+  solver: str = "euler"
 
   @classmethod
   def of(cls, config: ConfigDict) -> "GenerateOptions":
@@ -67,45 +85,15 @@ def generate_tokens(
   Returns:
     [B N C] scene tokens, unscaled: ready for rendering.
   """
-  field = token_velocity(
-    system, params, latents, cameras, anchors, visible, options.guidance
-  )
+  request = Request(latents, cameras, anchors, visible)
+  memory = condition_memory(system, params, request, options.guidance != 1)
+  field = memory_velocity(system, params, memory, options.guidance)
   return euler(field, noise, token_levels(options)) / options.scale_factor
 
 
 def token_levels(options: GenerateOptions) -> Array:
   """Noise levels of the schedule: [steps + 1]."""
   return shift(linear_levels(options.steps), options.shift)
-
-
-def token_velocity(
-  system: System,
-  params: Any,
-  latents: Array,
-  cameras: Cameras,
-  anchors: Cameras,
-  visible: Array,
-  guidance: float,
-) -> Velocity:
-  """The guided velocity of scaled tokens; arguments of generate_tokens."""
-  assert system.generator is not None
-  generator = system.generator
-
-  def velocity(mask: Array) -> Velocity:
-    def predict(x: Array, t: Array) -> Array:
-      return generator.apply(
-        {"params": params["generator"]},
-        x,
-        jnp.broadcast_to(model_timestep(t), x.shape[:2]),
-        latents,
-        cameras,
-        anchors,
-        mask,
-      )
-
-    return predict
-
-  return guided(velocity(visible), velocity(jnp.zeros_like(visible)), guidance)
 
 
 class Request(NamedTuple):
@@ -117,6 +105,42 @@ class Request(NamedTuple):
   visible: Array
 
 
+def condition_memory(
+  system: System, params: Any, request: Request, guided: bool
+) -> Memory:
+  """What every cross-attention knows of the condition, for one or two passes.
+
+  The second, unconditional pass sees no view; anchors stay (release).
+  """
+  assert system.generator is not None
+  visible = jnp.asarray(request.visible)
+  passes = (visible, jnp.zeros_like(visible)) if guided else (visible,)
+  return ConditionMemory(system.generator).apply(
+    {"params": params["generator"]},
+    *request[:3],
+    jnp.stack(passes, axis=1),
+  )
+
+
+def memory_velocity(
+  system: System, params: Any, memory: Memory, guidance: Array | float
+) -> Velocity:
+  """The guided velocity of scaled tokens; both passes are one batch."""
+  assert system.generator is not None
+  generator = system.generator
+
+  def velocity(x: Array, t: Array) -> Array:
+    timestep = jnp.broadcast_to(model_timestep(t), x.shape[:2])
+    out = generator.apply({"params": params["generator"]}, x, timestep, memory)
+    if len(out) == len(x):
+      return out
+    return guide(
+      *rearrange(out, "(b pair) ... -> pair b ...", pair=2), guidance
+    )
+
+  return velocity
+
+
 def generate_sliced(
   system: System,
   params: Any,
@@ -126,27 +150,42 @@ def generate_sliced(
   report: Report = lambda steps: None,
 ) -> Array:
   """generate_tokens in slices of seconds, which `report` is told about."""
-  levels = token_levels(options)
+  params = {"generator": params["generator"]}
+  levels = np.asarray(token_levels(options))
+  rows = pad_rows(
+    (levels[:-1], levels[1:], multistep_weights(options.solver, levels))
+  )
+  guided = options.guidance != 1
+  memory = jax.jit(
+    lambda params, request: condition_memory(system, params, request, guided)
+  )(params, spread(request))
 
   @jax.jit
   def run(
     params: Any,
-    request: Request,
-    rows: tuple[Array, Array],
-    x: Array,
+    memory: Memory,
+    rows: tuple[Array, Array, Array],
+    guidance: Array,
+    state: tuple[Array, Array | None],
     first: Array,
     last: Array,
-  ) -> Array:
-    field = token_velocity(system, params, *request, options.guidance)
+  ) -> tuple[Array, Array | None]:
+    field = memory_velocity(system, params, memory, guidance)
 
-    def step(x: Array, row: tuple[Array, Array]) -> Array:
-      return euler_step(x, field(x, row[0]), *row)
+    def step(
+      state: tuple[Array, Array | None], row: tuple[Array, Array, Array]
+    ) -> tuple[Array, Array | None]:
+      return solver_step(options.solver, field, *state, *row)
 
-    return advance(step, x, rows, first, last)
+    return advance(step, state, rows, first, last)
 
-  rows = (levels[:-1], levels[1:])
-  call = functools.partial(run, params, request, rows)
-  tokens = run_slices(call, noise, options.steps, report)
+  call = functools.partial(
+    run, params, memory, rows, jnp.float32(options.guidance)
+  )
+  looks_back = options.solver in MULTISTEP
+  noise = spread(noise)
+  state = (noise, jnp.zeros_like(noise) if looks_back else None)
+  tokens, _ = run_slices(call, state, options.steps, report)
   return tokens / options.scale_factor
 
 

@@ -1,25 +1,45 @@
 """Scene tokens to a finished video, slice by slice, with progress."""
 
+import dataclasses
 import functools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange, repeat
 
 from scenetok_jax.flow.windows import WindowSchedule
+from scenetok_jax.nn.attention import Memory
+from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.sampling.devices import spread
 from scenetok_jax.sampling.render import (
   RenderOptions,
-  Row,
   decode_latents,
   horizon,
-  plan_rows,
   render_schedule,
   video_noise,
+)
+from scenetok_jax.sampling.session import (
+  Report,
+  StateFile,
+  advance,
+  digest,
+  pad_rows,
+  run_slices,
+)
+from scenetok_jax.sampling.system import System
+from scenetok_jax.sampling.velocity import embed_path, token_memory
+from scenetok_jax.sampling.window import (
+  Row,
+  Video,
+  embeddable,
+  plan_rows,
+  start_video,
   window_step,
 )
-from scenetok_jax.sampling.session import Report, advance, run_slices
-from scenetok_jax.sampling.system import System
 from scenetok_jax.types import Array, Cameras, InputError
 
 
@@ -31,68 +51,195 @@ def video_plan(
   Raises:
     InputError: the path is shorter than one window.
   """
-  latents = horizon(system, frames)
+  latents = system.target_codec.latents(frames)
   if latents < options.window:
     least = system.target_codec.frames(options.window)
     raise InputError(
       f"trajectory: {frames} frames are fewer than one window of {least};"
       " give a longer path"
     )
-  return render_schedule(options, latents)
+  return render_schedule(options, horizon(system, frames))
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoProgram:
+  """The compiled parts of rendering; they serve every scene and path.
+
+  Step counts, guidance scales above 1 and paths of about the same length
+  share one compilation.
+
+  memory: (params, tokens [B N C]) -> Memory. embed: (params, cameras [B T])
+  -> [B L n D]. run: (params, Memory, path, rows, guidance, Video, first,
+  last) -> Video.
+  """
+
+  system: System
+  options: RenderOptions
+  memory: Callable[..., Memory]
+  embed: Callable[..., Array]
+  run: Callable[..., Video]
+  decode: Callable[..., Array]
+
+
+def video_program(system: System, options: RenderOptions) -> VideoProgram:
+  """Programs for the solver, guidance interval and window of `options`."""
+  guided = options.guidance > 1
+
+  @functools.partial(jax.jit, static_argnames="size")
+  def run(
+    params: Any,
+    memory: Memory,
+    path: Cameras | Array,
+    rows: Row,
+    guidance: Array,
+    video: Video,
+    first: Array,
+    last: Array,
+    *,
+    size: int,
+  ) -> Video:
+    step = window_step(
+      system,
+      params,
+      memory,
+      path,
+      size,
+      options.solver,
+      guidance,
+      options.interval,
+    )
+    return advance(step, video, rows, first, last)
+
+  def decode(params: Any, latents: Array) -> Array:
+    images = decode_latents(system, latents, params)
+    return jnp.round(images * 255.0).astype(jnp.uint8)
+
+  return VideoProgram(
+    system,
+    options,
+    memory=jax.jit(
+      lambda params, tokens: token_memory(system, params, tokens, guided)
+    ),
+    embed=jax.jit(functools.partial(embed_path, system)),
+    run=run,
+    decode=jax.jit(decode),
+  )
 
 
 def render_video(
-  system: System,
+  program: VideoProgram,
   params: Any,
   tokens: Array,
   cameras: Cameras,
   key: Array,
-  options: RenderOptions,
+  *,
+  samples: int = 1,
+  options: RenderOptions | None = None,
   report: Report = lambda steps: None,
+  state: Path | None = None,
 ) -> np.ndarray:
   """Renders scenes along camera paths.
 
   Args:
-    system: the networks.
+    program: compiled parts.
     params: {"decoder": ...}.
     tokens: [B N C] float32.
     cameras: [B T], relative to the tokens' reference; frames that fill no
       latent are dropped.
     key: draws the starting noise.
-    options: schedule and guidance.
+    samples: videos S of each scene; what its tokens decide is computed once.
+    options: another number of steps, shift or guidance scale than the
+      program's own; the solver, the window and whether to guide stay.
     report: told after every slice how many more steps are done.
+    state: file in which an interrupted run is kept and continued from.
 
   Returns:
-    uint8 [B T H W 3].
+    uint8 [B S T H W 3].
   """
+  options = options or program.options
+  system, params = program.system, {"decoder": params["decoder"]}
   plan = video_plan(system, options, cameras.extrinsics.shape[1])
-  latents = plan.levels.shape[1]
+  latents, scenes = plan.levels.shape[1], tokens.shape[0]
   frames = system.target_codec.frames(latents)
   cameras = jax.tree.map(lambda a: jnp.asarray(a)[:, :frames], cameras)
-  noise = video_noise(system, key, tokens.shape[0], latents)
-  rows = plan_rows(system, plan)
-
-  @jax.jit
-  def run(
-    params: Any,
-    tokens: Array,
-    cameras: Cameras,
-    rows: Row,
-    x: Array,
-    first: Array,
-    last: Array,
-  ) -> Array:
-    step = window_step(system, params, tokens, cameras, plan, options.guidance)
-    return advance(step, x, rows, first, last)
-
-  call = functools.partial(run, params, tokens, cameras, rows)
-  x = run_slices(call, noise, plan.steps, report)
-  return decode_video(system, x)
-
-
-def decode_video(system: System, latents: Array) -> np.ndarray:
-  """Normalised latents [B L h w C] -> uint8 [B T H W 3]."""
-  decode = jax.jit(
-    lambda x: jnp.round(decode_latents(system, x) * 255.0).astype(jnp.uint8)
+  room = -(-latents // options.window) * options.window
+  noise = video_noise(system, key, scenes * samples, latents)
+  video = start_video(spread(_fill(noise, room)), options.solver)
+  memory, path = _prepare(
+    program, params, tokens, cameras, samples, room, embeddable(system, plan)
   )
-  return np.asarray(decode(latents))
+  rows = plan_rows(system, plan, options.solver)
+  rows = Row(*rows[:2], *(_fill(table, room) for table in rows[2:]))
+  rows = jax.tree.map(jnp.asarray, pad_rows(rows))
+  file, first = None, 0
+  if state:
+    inputs = (tokens, cameras, jax.random.key_data(key))
+    file = StateFile(state, digest(inputs, f"{options} {samples}"))
+    video, first = _continue(file, video)
+    if first:
+      report(first)
+
+  def save(video: Video, done: int) -> None:
+    if file:
+      arrays = {k: v for k, v in video._asdict().items() if v is not None}
+      file.save(arrays, done)
+
+  guidance = jnp.float32(options.guidance)
+
+  def call(video: Video, start: int, stop: int) -> Video:
+    return program.run(
+      params, memory, path, rows, guidance, video, start, stop, size=plan.size
+    )
+
+  video = run_slices(call, video, plan.steps, report, first=first, after=save)
+  codec = system.target_codec.params
+  images = np.asarray(program.decode(codec, video.x[:, :latents]))
+  return rearrange(images, "(b s) ... -> b s ...", s=samples)
+
+
+def _prepare(
+  program: VideoProgram,
+  params: Any,
+  tokens: Array,
+  cameras: Cameras,
+  samples: int,
+  room: int,
+  embed: bool,
+) -> tuple[Memory, Cameras | Array]:
+  """Memory and path of every video, from one computation per scene."""
+  tokens, cameras = spread((jnp.asarray(tokens), cameras))
+  memory = program.memory(params, tokens)
+  path = program.embed(params, cameras) if embed else cameras
+  length = room if embed else program.system.target_codec.frames(room)
+  if samples > 1:
+    # The null token's share has no batch axis.
+    key, value = (
+      repeat(a, "l b ... -> l (b s) ...", s=samples)
+      for a in (memory.key, memory.value)
+    )
+    key, value = (
+      constrain(a, None, "batch", None, None, None) for a in (key, value)
+    )
+    memory = memory.replace(key=key, value=value)
+    path = jax.tree.map(
+      lambda a: repeat(a, "b ... -> (b s) ...", s=samples), path
+    )
+  path = spread(jax.tree.map(lambda a: _fill(a, length), path))
+  return memory, path
+
+
+def _fill(array: Array, length: int) -> Array:
+  """[B L ...] -> [B length ...]; the added entries are never looked at."""
+  xp = np if isinstance(array, np.ndarray) else jnp
+  size = [(0, 0)] * array.ndim
+  size[1] = (0, length - array.shape[1])
+  return xp.pad(array, size)
+
+
+def _continue(file: StateFile, video: Video) -> tuple[Video, int]:
+  """The stored video and its steps, or the new one and 0."""
+  found = file.load()
+  if found is None:
+    return video, 0
+  arrays, done = found
+  return Video(**{k: spread(v) for k, v in arrays.items()}), done

@@ -7,7 +7,11 @@ import pytest
 
 from scenetok_jax.convert import decoder_table, reference_config
 from scenetok_jax.convert.reader import read_tensors
-from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.decoder.dit import (
+  RayConditionedDiT,
+  TokenMemory,
+  camera_embed,
+)
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.types import Cameras
 from tests import networks
@@ -150,3 +154,31 @@ def test_released_size_with_wan(null_token, parameters):
     networks.abstract(1, 1024, 64),
   )
   assert found == parameters
+
+
+def test_a_memory_of_the_tokens_gives_the_same_velocity(tiny):
+  params, _ = tiny
+  latents, timestep, cameras, tokens = INPUTS
+
+  def run(params):
+    variables = {"params": params}
+    direct = [
+      TINY.apply(variables, *INPUTS, unconditional=flag)
+      for flag in (False, True)
+    ]
+    embedded = camera_embed(TINY).apply({"params": params["camera"]}, cameras)
+    plain = TokenMemory(TINY).apply(variables, tokens)
+    both = TokenMemory(TINY, guided=True).apply(variables, tokens)
+    return {
+      "direct": direct,
+      "plain": TINY.apply(variables, latents, timestep, embedded, plain),
+      "both": TINY.apply(variables, latents, timestep, cameras, both),
+    }
+
+  with networks.jax.default_matmul_precision("highest"):
+    out = networks.jax.device_get(networks.quick_jit(run)(params))
+  conditional, unconditional = out["direct"]
+  assert np.abs(conditional - unconditional).max() > 1e-2
+  networks.assert_same(out["plain"], conditional)
+  networks.assert_same(out["both"][0::2], conditional)
+  networks.assert_same(out["both"][1::2], unconditional)

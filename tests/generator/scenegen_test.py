@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scenetok_jax.convert import generator_table, reference_config
-from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.generator.scenegen import ConditionMemory, SceneGen
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.types import Cameras
 from tests import networks
@@ -91,6 +91,27 @@ def test_a_hidden_view_does_not_matter(tiny):
   again = networks.run(TINY, params, inputs, MASKS)[0]
   networks.assert_same(again[:3], velocity[:3], 1e-6)
   assert np.abs(again[3] - velocity[3]).max() > 1e-3
+
+
+def test_a_memory_of_the_condition_gives_the_same_velocity(tiny):
+  params, _ = tiny
+  tokens, timestep, *condition = INPUTS
+  shown = MASKS["visible"]
+  masks = np.stack([shown, np.zeros_like(shown)], axis=1)
+
+  def run(params):
+    variables = {"params": params}
+    direct = [
+      TINY.apply(variables, *INPUTS, visible=masks[:, i]) for i in range(2)
+    ]
+    memory = ConditionMemory(TINY).apply(variables, *condition, masks)
+    return direct, TINY.apply(variables, tokens, timestep, memory)
+
+  with jax.default_matmul_precision("highest"):
+    direct, both = jax.device_get(networks.quick_jit(run)(params))
+  assert np.abs(direct[0] - direct[1]).max() > 1e-2
+  networks.assert_same(both[0::2], direct[0])
+  networks.assert_same(both[1::2], direct[1])
 
 
 def test_flat_anchors_run_and_have_a_rename_table():

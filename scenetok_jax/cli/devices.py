@@ -1,0 +1,33 @@
+"""What commands that sample on devices share: mesh and compilation cache."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+
+from scenetok_jax.cli.assemble import Run
+from scenetok_jax.sampling.devices import place_params, sampling_mesh
+
+
+@contextlib.contextmanager
+def on_devices(run: Run, batch: int) -> Iterator[Run]:
+  """The run with its parameters placed for `batch` videos at a time."""
+  keep_compilations()
+  mesh = sampling_mesh(batch)
+  with jax.set_mesh(mesh):
+    yield dataclasses.replace(run, params=place_params(run.params, mesh))
+
+
+def keep_compilations() -> None:
+  """Compiled programs outlive the process, in JAX_COMPILATION_CACHE_DIR.
+
+  By default below the user's cache folder; JAX_ENABLE_COMPILATION_CACHE=false
+  turns it off.
+  """
+  if jax.config.jax_compilation_cache_dir is None:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(home) / "scenetok_jax" / "compiled"
+    jax.config.update("jax_compilation_cache_dir", str(folder))

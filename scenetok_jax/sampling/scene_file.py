@@ -1,0 +1,184 @@
+"""Scene files: the tokens of one scene and what they may be rendered with."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, deserialize, safe_open
+from safetensors.numpy import save
+
+from scenetok_jax.codecs.api import Codec
+from scenetok_jax.convert.compact import quantize
+from scenetok_jax.geometry.cameras import check_rigid
+from scenetok_jax.media import atomic_path
+from scenetok_jax.sampling.session import digest
+from scenetok_jax.sampling.system import System
+from scenetok_jax.types import Cameras, InputError
+
+VERSION = 1
+STORAGES = ("float32", "bfloat16", "int8")
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneFile:
+  """One encoded scene.
+
+  key: the scene's name. tokens: [N C] float32. reference: [4 4]
+  camera-to-world that the tokens are relative to. context: absolute cameras
+  [V] of the views they were made from; paths are laid through them.
+  model, codec: digests of the networks and of the target codec.
+  """
+
+  key: str
+  tokens: np.ndarray
+  reference: np.ndarray
+  context: Cameras
+  model: str
+  codec: str
+
+
+def model_digest(params: Any) -> str:
+  """Of the tokenizer and renderer, whose tokens belong together."""
+  return digest({name: params[name] for name in ("tokenizer", "decoder")})
+
+
+def codec_digest(codec: Codec) -> str:
+  """Of the target codec: its geometry and frozen arrays."""
+  geometry = (
+    f"{codec.name} f{codec.spatial} t{codec.frames_per_latent}"
+    f" c{codec.channels} chunked={codec.chunked}"
+  )
+  return digest(codec.params, geometry)
+
+
+def stored(tokens: np.ndarray, storage: str) -> dict[str, np.ndarray]:
+  """tokens [N C] as a file holds them; int8 has a float16 scale per token."""
+  tokens = np.asarray(tokens, np.float32)
+  if storage == "float32":
+    return {"tokens": tokens}
+  if storage == "bfloat16":
+    return {"tokens": tokens.astype(jnp.bfloat16)}
+  if storage == "int8":
+    codes, scale = quantize(tokens)
+    return {"tokens": codes, "scale": scale}
+  raise InputError(
+    f"--storage: {storage!r} is not one of {', '.join(STORAGES)}"
+  )
+
+
+def restored(arrays: dict[str, np.ndarray]) -> np.ndarray:
+  """The inverse of `stored`: [N C] float32."""
+  tokens = arrays["tokens"].astype(np.float32)
+  scale = arrays.get("scale")
+  return tokens if scale is None else tokens * scale.astype(np.float32)
+
+
+def save_scene(
+  path: str | os.PathLike, scene: SceneFile, storage: str = "float32"
+) -> int:
+  """Writes a scene file atomically; returns its size in bytes."""
+  arrays = stored(scene.tokens, storage)
+  cameras = {
+    "reference": scene.reference,
+    "context_extrinsics": scene.context.extrinsics,
+    "context_intrinsics": scene.context.intrinsics,
+  }
+  for name, value in cameras.items():
+    arrays[name] = np.ascontiguousarray(value, np.float32)
+  header = {
+    "version": VERSION,
+    "key": scene.key,
+    "model": scene.model,
+    "codec": scene.codec,
+    "storage": storage,
+  }
+  data = save(arrays, {"scenetok": json.dumps(header)})
+  with atomic_path(path) as temporary:
+    temporary.write_bytes(data)
+  return len(data)
+
+
+def load_scene(path: str | os.PathLike) -> SceneFile:
+  """Reads a scene file.
+
+  Raises:
+    InputError: missing, cut short, of another kind, or with broken numbers.
+  """
+  try:
+    header, arrays = _read(path)
+    version = header["version"]
+    scene = SceneFile(
+      key=str(header["key"]),
+      tokens=restored(arrays),
+      reference=arrays["reference"],
+      context=Cameras(
+        arrays["context_extrinsics"], arrays["context_intrinsics"]
+      ),
+      model=str(header["model"]),
+      codec=str(header["codec"]),
+    )
+  except FileNotFoundError as error:
+    raise InputError(f"{path}: not found; check the path") from error
+  except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    raise InputError(
+      f"{path}: not a whole scene file ({error}); make it again with scenetok"
+      " encode"
+    ) from error
+  if version != VERSION:
+    raise InputError(
+      f"{path}: version: {version}, this program reads {VERSION}; make it"
+      " again with scenetok encode"
+    )
+  check_rigid(scene.reference, f"{path}: reference")
+  check_rigid(scene.context.extrinsics, f"{path}: context_extrinsics")
+  if not np.isfinite(scene.tokens).all():
+    raise InputError(
+      f"{path}: tokens: NaN or Inf; make it again with scenetok encode"
+    )
+  return scene
+
+
+_TYPES = {"F32": np.float32, "F16": np.float16, "I8": np.int8}
+
+
+def _read(
+  path: str | os.PathLike,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+  """The header and arrays; safetensors' NumPy reader lacks bfloat16."""
+  with safe_open(path, framework="numpy") as file:
+    header = json.loads((file.metadata() or {})["scenetok"])
+  types = {**_TYPES, "BF16": jnp.bfloat16}
+  arrays = {
+    name: np.frombuffer(entry["data"], types[entry["dtype"]]).reshape(
+      entry["shape"]
+    )
+    for name, entry in deserialize(Path(path).read_bytes())
+  }
+  return header, arrays
+
+
+def check_scene(
+  path: str | os.PathLike, scene: SceneFile, system: System, params: Any
+) -> None:
+  """InputError unless these networks and this codec made the scene."""
+  tokenizer = system.tokenizer
+  shape = (tokenizer.num_tokens, tokenizer.token_channels)
+  if scene.tokens.shape != shape:
+    raise InputError(
+      f"{path}: tokens: {scene.tokens.shape}, the model has {shape}; give the"
+      " --workdir that encoded it"
+    )
+  if scene.codec != codec_digest(system.target_codec):
+    raise InputError(
+      f"{path}: codec: made for another codec than {system.target_codec.name}"
+      " of this run; give the --workdir that encoded it"
+    )
+  if scene.model != model_digest(params):
+    raise InputError(
+      f"{path}: model: made by another checkpoint; give the --workdir that"
+      " encoded it, or encode again"
+    )

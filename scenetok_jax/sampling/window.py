@@ -1,0 +1,159 @@
+"""One global step of a sliding-window render."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.flow.solvers import (
+  MULTISTEP,
+  Velocity,
+  multistep_weights,
+  solver_step,
+)
+from scenetok_jax.flow.windows import WindowSchedule
+from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS, latent_to_frame
+from scenetok_jax.nn.attention import Memory
+from scenetok_jax.sampling.system import System
+from scenetok_jax.sampling.velocity import predict_velocity
+from scenetok_jax.types import Array, Cameras
+
+
+class Row(NamedTuple):
+  """One global step; a table of them has a leading axis [G].
+
+  start, frame: first latent and first frame of the window. level, level_next
+  [L]: noise levels before and after. weight [L]: multistep_weights.
+  """
+
+  start: Array
+  frame: Array
+  level: Array
+  level_next: Array
+  weight: Array
+
+
+class Video(NamedTuple):
+  """x [B L h w C]; previous: the same for a multistep solver, else None."""
+
+  x: Array
+  previous: Array | None = None
+
+
+def plan_rows(system: System, plan: WindowSchedule, solver: str) -> Row:
+  """The table of all global steps of a schedule, NumPy."""
+  codec = system.target_codec
+  first = latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
+  return Row(
+    plan.starts[:-1],
+    np.asarray(first)[:-1],
+    plan.levels[:-1],
+    plan.levels[1:],
+    multistep_weights(solver, plan.levels),
+  )
+
+
+def start_video(noise: Array, solver: str) -> Video:
+  """The state before the first step."""
+  return Video(noise, jnp.zeros_like(noise) if solver in MULTISTEP else None)
+
+
+def window_step(
+  system: System,
+  params: Any,
+  tokens: Array | Memory,
+  cameras: Cameras | Array,
+  size: int,
+  solver: str = "euler",
+  guidance: Array | float = 1.0,
+  interval: tuple[float, float] = (0.0, 1.0),
+) -> Callable[[Video, Row], Video]:
+  """One global step as a function of the video and its row.
+
+  Args:
+    system, params: see render.render_latents.
+    tokens: [B N C] or, computed once, their memory.
+    cameras: [B T], or the embedding of the whole path where windows start on
+      whole groups of latents (`embeddable`).
+    size: latents in a window.
+    solver, guidance, interval: see render.RenderOptions.
+  """
+  frames = system.target_codec.frames(size)
+
+  def cut(array: Array, row: Row) -> Array:
+    return jax.lax.dynamic_slice_in_dim(array, row.start, size, axis=1)
+
+  def step(video: Video, row: Row) -> Video:
+    x = cut(video.x, row)
+    previous = None if video.previous is None else cut(video.previous, row)
+    t, t_next, weight = (
+      jnp.broadcast_to(
+        jax.lax.dynamic_slice_in_dim(value, row.start, size), x.shape[:2]
+      )
+      for value in (row.level, row.level_next, row.weight)
+    )
+    path = (
+      slice_cameras(cameras, row.frame, frames)
+      if isinstance(cameras, Cameras)
+      else cut(cameras, row)
+    )
+    moving = t != t_next
+    velocity = _velocity(
+      system, params, path, tokens, guidance, interval, moving
+    )
+    found = solver_step(solver, velocity, x, previous, t, t_next, weight)
+    put = lambda whole, part: (  # noqa: E731
+      None
+      if whole is None
+      else jax.lax.dynamic_update_slice_in_dim(whole, part, row.start, axis=1)
+    )
+    return Video(put(video.x, found[0]), put(video.previous, found[1]))
+
+  return step
+
+
+def _velocity(
+  system: System,
+  params: Any,
+  path: Cameras | Array,
+  tokens: Array | Memory,
+  guidance: Array | float,
+  interval: tuple[float, float],
+  moving: Array,
+) -> Velocity:
+  """Velocity of one window; outside the interval it takes a single pass."""
+
+  def velocity(x: Array, t: Array) -> Array:
+    def predict(tokens: Array | Memory, guidance: Array | float) -> Array:
+      return predict_velocity(system, params, x, t, path, tokens, guidance)
+
+    whole = tuple(interval) == (0.0, 1.0)
+    if not isinstance(tokens, Memory) or tokens.null is None or whole:
+      return predict(tokens, guidance)
+    inside = moving & (t >= interval[0]) & (t <= interval[1])
+    return jax.lax.cond(
+      jnp.any(inside),
+      lambda: predict(tokens, jnp.where(inside, guidance, 1.0)),
+      lambda: predict(tokens.replace(null=None), 1.0),
+    )
+
+  return velocity
+
+
+def embeddable(system: System, plan: WindowSchedule) -> bool:
+  """Whether one embedding of the whole path serves every window.
+
+  Latents that cover frames alike always do; chunks only if windows start on
+  them.
+  """
+  chunked = system.target_codec.chunked
+  return not chunked or not np.any(plan.starts % CHUNK_LATENTS)
+
+
+def slice_cameras(cameras: Cameras, first: Array, frames: int) -> Cameras:
+  """Cameras [B T] -> the `frames` cameras from index `first` on."""
+  return jax.tree.map(
+    lambda a: jax.lax.dynamic_slice_in_dim(a, first, frames, axis=1), cameras
+  )
