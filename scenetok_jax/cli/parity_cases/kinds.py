@@ -69,6 +69,14 @@ KINDS = {
   "dataset_latent": Kind("datasets", "latent", wanted="wanted"),
   "checkpoint_formats": Kind("checkpoints", "formats", wanted="formats_wanted"),
   "checkpoint_nonstrict_load": Kind("checkpoints", "nonstrict_load"),
+  "va_vae": Kind("codecs", "va_vae"),
+  "video_dc_ae": Kind("codecs", "video_dc_ae"),
+  "wan_vae": Kind("codecs", "wan_vae"),
+  "lpips": Kind("metric_networks", "lpips"),
+  "fid": Kind("metric_networks", "fid"),
+  "fvd": Kind("metric_networks", "fvd"),
+  "frechet_distance": Kind("metrics", "frechet_distance"),
+  "pose_accuracy": Kind("metrics", "pose_accuracy"),
   "psnr_ssim": Kind("metrics", "psnr_ssim"),
 }
 
