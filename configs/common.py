@@ -24,6 +24,7 @@ def base(stage: str) -> ConfigDict:
   config.attention = "xla"  # "xla" or "cudnn"
   config.mesh = dict(MESH)
   config.restore = placeholder(str)  # workdir or params file to start from
+  config.restore_partial = placeholder(bool)  # True: take what fits of it
   config.data = {
     "path": placeholder(str),
     "split": "train",
@@ -206,6 +207,15 @@ def wan(config: ConfigDict) -> None:
   config.decoder.rope_split = 2
   config.sampling.window = 10
   config.sampling.clean = 5
+
+
+def focal_by_256(rays: ConfigDict) -> None:
+  """Focal lengths times (w, h) / 256 of DL3DV's 3840 x 2160 frames.
+
+  The released DL3DV checkpoints were trained so (the release's known bugs 1
+  and 2) and render wrongly without it.
+  """
+  rays.scale = (15.0, 8.4375)
 
 
 def dl3dv(config: ConfigDict) -> None:

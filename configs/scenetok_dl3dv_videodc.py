@@ -3,9 +3,11 @@
   scenetok train --config=configs/scenetok_dl3dv_videodc.py \\
     --workdir=runs/dl3dv --config.data.path=DATA --config.restore=RE10K_WORKDIR
 
-Expected on DL3DV-140 (paper): PSNR 21.95, rFID 19.12. Variants: shift4,
-fixed (rotations split per target chunk, as in the release's later runs),
-scratch, embedded, smoke.
+The RE10K run (or converted checkpoint) has 512 scene tokens: they start the
+first half of the 1024 here. Focal lengths are those of the released weights
+(its known bug 1). Expected on DL3DV-140 (paper): PSNR 21.95, rFID 19.12.
+Variants: shift4, fixed (true focal lengths, rotations split per target chunk,
+as in the release's later runs), scratch, embedded, smoke.
 """
 
 from configs import common
@@ -15,6 +17,9 @@ def get_config(variant: str = ""):
   """Release: scenetok_va-vdc_shift8_dl3dv_finetuned."""
   config = common.base("tokenizer")
   common.dl3dv(config)
+  config.restore_partial = True
+  common.focal_by_256(config.tokenizer.rays)
+  common.focal_by_256(config.decoder.rays)
   config.decoder.rope_split = 1
   config.flow.shift = 8.0
   config.sampling.shift = 8.0
@@ -34,6 +39,8 @@ def shift4(config) -> None:
 
 def fixed(config) -> None:
   """Release: the *_finetuned_fixed experiments."""
+  config.tokenizer.rays.scale = (1.0, 1.0)
+  config.decoder.rays.scale = (1.0, 1.0)
   config.decoder.rope_split = 2
 
 

@@ -3,9 +3,11 @@
   scenetok train --config=configs/scenetok_dl3dv_wan.py --workdir=runs/wan \\
     --config.data.path=DATA --config.restore=DL3DV_WORKDIR
 
-Expected on DL3DV-140 (paper): rFID 14.30. The release trains it with the
-camera patches ordered as if a latent covered one frame (its known bug 3) and
-the tokenizer frozen. Variants: shift8, embedded, smoke.
+Starts from the Video DC-AE run: cameras, latents and last layer of the
+renderer have other shapes and start anew. Expected on DL3DV-140 (paper): rFID
+14.30. The release trains it with the focal lengths of context views scaled
+(its known bug 2), the camera patches ordered as if a latent covered one frame
+(its known bug 3) and the tokenizer frozen. Variants: shift8, embedded, smoke.
 """
 
 from configs import common
@@ -16,6 +18,8 @@ def get_config(variant: str = ""):
   config = common.base("tokenizer")
   common.dl3dv(config)
   common.wan(config)
+  config.restore_partial = True
+  common.focal_by_256(config.tokenizer.rays)  # context views only
   config.decoder.order_frames = 1  # release: model.force_incorrect
   config.flow.shift = 4.0
   config.sampling.shift = 4.0

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol, Self
@@ -10,9 +11,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from scenetok_jax.convert.load import take_fitting
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, put_batch
-from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
 from scenetok_jax.train import gradients as grads_lib
 from scenetok_jax.train import workdir as workdir_lib
 from scenetok_jax.train.checkpoint import Checkpointer, restore_params
@@ -215,7 +217,8 @@ def _start(
   """Where a run starts, and the stream with it.
 
   1. its own workdir, exactly where it stopped;
-  2. config.restore, the parameters of another run;
+  2. config.restore, the parameters of another run: exactly these networks,
+     or with config.restore_partial what fits (convert.load.take_fitting);
   3. scratch.
   """
   if checkpointer.latest_step() is not None:
@@ -225,9 +228,28 @@ def _start(
     return state
   if not config.restore:
     return create(task.init, optimizer, key, mesh)
-  target = abstract(task.init, optimizer, key, mesh).params
-  params = restore_params(config.restore, target=target, mesh=mesh)
+  if config.get("restore_partial"):
+    params = _fitting_params(config.restore, task, key, mesh)
+  else:
+    target = abstract(task.init, optimizer, key, mesh).params
+    params = restore_params(config.restore, target=target, mesh=mesh)
   return start_from(params, optimizer, mesh)
+
+
+def _fitting_params(
+  folder: str, task: Task, key: Array, mesh: jax.sharding.Mesh
+) -> Any:
+  """Fresh parameters with what fits of another run's; says what did not."""
+  options = quick_compile_options(mesh.devices.flat[0].platform)
+  shardings = param_shardings(jax.eval_shape(task.init, key), mesh)
+  fresh = jax.jit(task.init, out_shardings=shardings, compiler_options=options)(
+    key
+  )
+  partial = take_fitting(fresh, restore_params(folder, mesh=mesh), folder)
+  if is_lead():
+    for line in partial.lines():
+      print(f"{folder}: {line}", file=sys.stderr)
+  return jax.device_put(partial.params, shardings)
 
 
 def _step_flops(
