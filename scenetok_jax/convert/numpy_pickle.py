@@ -51,8 +51,8 @@ class _Ndarray:
       raise pickle.UnpicklingError(
         f"an array of shape {list(shape)} in {len(data)} bytes"
       )
-    order = "F" if fortran else "C"
-    self.array = np.frombuffer(data, found).reshape(shape, order=order)
+    array = np.frombuffer(data, found)
+    self.array = np.reshape(array, shape, order="F" if fortran else "C")
 
 
 def _reconstruct(*_: Any) -> _Ndarray:

@@ -112,12 +112,12 @@ def _merge_two(a: Statistics, b: Statistics) -> Statistics:
 
 
 def _shrink(factor: Matrix) -> Matrix:
-  """[r D] -> at most [D D] with the same factor^T factor, up to rounding."""
+  """Keeps a factor [r D] at most twice as high as wide."""
   dimensions = factor.shape[1]
   # Lazily, at twice the size: a QR for every few rows would dominate.
   if len(factor) <= 2 * dimensions:
     return factor
-  return np.linalg.qr(factor, mode="r")
+  return _compact(factor)
 
 
 def merge_hosts(part: Statistics) -> Statistics:
@@ -210,8 +210,11 @@ def _root(covariance: Matrix) -> Matrix:
 
 
 def _compact(factor: Matrix) -> Matrix:
-  tall = len(factor) > factor.shape[1]
-  return np.linalg.qr(factor, mode="r") if tall else factor
+  """[r D] -> at most [D D] with the same factor^T factor, up to rounding."""
+  if len(factor) <= factor.shape[1]:
+    return factor
+  triangle: Matrix = np.linalg.qr(factor, mode="r")  # type: ignore[assignment]
+  return triangle
 
 
 def _at_least_two(side: Statistics) -> None:

@@ -1,6 +1,7 @@
 """The Inception-I3D of FVD: class scores of 16-frame clips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -128,7 +129,8 @@ def endpoints(params: dict, clips: Array) -> dict[str, Array]:
       f"fvd: clips of {clips.shape[1]} frames; at least {SHORTEST} are"
       f" needed, and {CLIP} are the protocol's"
     )
-  return I3d().apply({"params": params}, preprocess(clips))
+  ends: Any = I3d().apply({"params": params}, preprocess(clips))
+  return ends
 
 
 def logits(params: dict, clips: Array) -> Array:

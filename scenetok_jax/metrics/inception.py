@@ -5,6 +5,7 @@ max pool in the last block, 1008 classes and no auxiliary head.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -21,7 +22,7 @@ SIZE = 299
 CLASSES = 1008
 DIMENSIONS = 2048
 
-# Units by name: features, kernel, padded to keep the size or not, stride.
+# Padding of a unit: "SAME" keeps the size at stride 1.
 _UNPADDED, _PADDED = "VALID", "SAME"
 
 
@@ -188,7 +189,8 @@ class Inception(nn.Module):
     pooled = [
       reduce(tap, "b h w c -> b c", "mean") for tap in (first, second, third, x)
     ]
-    return Taps(*pooled, logits=_Classifier(name="fc")(pooled[-1]))
+    logits = _Classifier(name="fc")(pooled[-1])
+    return Taps(*pooled, logits)
 
 
 class _Classifier(nn.Module):
@@ -236,7 +238,8 @@ def taps(params: dict, images: Array, kind: Kind = "antialias") -> Taps:
       f"fid: images are {images.dtype} {list(images.shape)}; give uint8"
       " [B H W 3] (truncate_uint8 makes them as the release does)"
     )
-  return Inception().apply({"params": params}, preprocess(images, kind))
+  found: Any = Inception().apply({"params": params}, preprocess(images, kind))
+  return found
 
 
 def features(params: dict, images: Array, kind: Kind = "antialias") -> Array:

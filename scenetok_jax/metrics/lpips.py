@@ -1,5 +1,7 @@
 """LPIPS v0.1 on VGG16: a learned distance between two images."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -98,7 +100,9 @@ def features(
 ) -> list[Array]:
   """images [B H W 3] -> the five activations that are compared [B h w C]."""
   _check(images, images)
-  return Vgg16().apply({"params": params["vgg"]}, _scale(images, normalize))
+  scaled = _scale(images, normalize)
+  taps: Any = Vgg16().apply({"params": params["vgg"]}, scaled)
+  return taps
 
 
 def _scale(images: Array, normalize: bool) -> Array:
