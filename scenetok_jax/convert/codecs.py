@@ -19,7 +19,7 @@ from scenetok_jax.codecs.weights import (
   read_manifest,
   save_weights,
 )
-from scenetok_jax.convert.engine import Table, import_params, manifest
+from scenetok_jax.convert.engine import Table, import_params
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.reader import Tensors, read_tensors
 from scenetok_jax.types import InputError
@@ -65,21 +65,21 @@ def load_codec(
       unknown, not finite or of another shape.
   """
   table = codec_table(name, fields)
-  shapes = codec_network(name, fields).shapes()
   tensors = read_tensors(source)
   prefixes = getattr(_table_module(name), "PREFIXES", ("",))
   own = [n for n in tensors if n.startswith(prefixes)]
-  _check_kind(name, source, own, table, shapes)
+  _check_kind(name, source, own, table)
+  shapes = codec_network(name, fields).shapes()
   return import_params(
     Tensors(own, tensors.__getitem__), table, shapes, str(source)
   )
 
 
 def _check_kind(
-  name: str, source: str | Path, names: list[str], table: Table, shapes: Any
+  name: str, source: str | Path, names: list[str], table: Table
 ) -> None:
   """A file of something else gets one short error, not a list of names."""
-  wanted = manifest(table, shapes)
+  wanted = {rule.torch for rule in table.rules}
   known = sum(n in wanted for n in names)
   if 2 * known < len(wanted):
     entry = published(name)

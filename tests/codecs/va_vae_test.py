@@ -1,7 +1,6 @@
 """VA-VAE: the reference's numbers, published counts, batches and precision."""
 
 import csv
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +18,16 @@ from scenetok_jax.convert.codecs import (
   convert_codec,
   load_codec,
 )
-from scenetok_jax.convert.engine import export_tensors, manifest
+from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence
+from scenetok_jax.types import InputError
 from tests.goldens import assert_close, load_case, shared_dir
-from tests.networks import assert_exact_round_trip, quick_jit
+from tests.networks import (
+  assert_exact_round_trip,
+  assert_gradients,
+  normals,
+  quick_jit,
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,44 +81,38 @@ def test_decoding_equals_the_reference(case, params, model):
     assert_close(images, last(case.outputs[expected]))
 
 
-@pytest.fixture(scope="module")
-def folder(case, tmp_path_factory):
-  """The reference's file, converted as a user would."""
-  out = tmp_path_factory.mktemp("va_vae") / "weights"
+def test_the_codec_equals_the_release_s_pipeline(case, tmp_path):
+  """Scaling and clipping included, from a folder converted as a user would."""
   convert_codec(
     "va_vae",
     case.path / "weights.safetensors",
-    out,
+    tmp_path / "weights",
     reduced=case.config["reduced"],
   )
-  return out
+  codec = get_codec("va_vae", weights=str(tmp_path / "weights"))
+  key = jax.random.key(0)
 
+  @quick_jit
+  def run(params, images, latents):
+    return (
+      codec.encode(params, images, None),
+      codec.encode(params, images, key),
+      codec.decode(params, latents),
+    )
 
-@pytest.fixture(scope="module")
-def codec(folder):
-  return get_codec("va_vae", weights=str(folder), frames_at_once=1)
-
-
-def test_the_codec_equals_the_release_s_pipeline(case, codec):
-  """Scaling and clipping included; two frames, one at a time."""
-  images = last(case.inputs["pipe_images01"])
-  mean = quick_jit(lambda p, x: codec.encode(p, x, None))(codec.params, images)
-  drawn = quick_jit(codec.encode)(codec.params, images, jax.random.key(0))
-  noise = last(case.inputs["pipe_eps"])
-  # The noise of our key is known; the reference's replaces it.
-  ours = jax.random.normal(
-    jax.random.key(0), rearrange(noise, "b v ... -> (b v) 1 ...").shape
-  )
-  ours = rearrange(ours, "(b v) 1 ... -> b v ...", b=len(noise))
-  spread = (np.asarray(drawn) - mean) / ours
-  assert_close(
-    np.asarray(mean) + spread * noise,
-    last(case.outputs["pipe_first_stage_encode"]),
-  )
-  decoded = quick_jit(codec.decode)(
-    codec.params, last(case.inputs["pipe_scaled_latents"])
+  mean, drawn, decoded = run(
+    codec.params,
+    last(case.inputs["pipe_images01"]),
+    last(case.inputs["pipe_scaled_latents"]),
   )
   assert_close(decoded, last(case.outputs["pipe_last_stage_decode"]))
+  # Our key's noise is known; the reference's takes its place.
+  noise = last(case.inputs["pipe_eps"])
+  batch, views, *latent = noise.shape
+  ours = jax.random.normal(key, (batch * views, 1, *latent))
+  ours = rearrange(ours, "(b v) 1 ... -> b v ...", b=batch)
+  found = mean + (drawn - mean) / ours * noise
+  assert_close(found, last(case.outputs["pipe_first_stage_encode"]))
 
 
 def test_the_constants_are_the_reference_s(case):
@@ -122,19 +121,24 @@ def test_the_constants_are_the_reference_s(case):
   np.testing.assert_allclose(scaling.std, case.config["latent_std"], 1e-6)
 
 
-def test_the_published_size_is_exact():
+@pytest.fixture(scope="module")
+def published_shapes():
+  return codec_network("va_vae").shapes()
+
+
+def test_the_published_size_is_exact(published_shapes):
   path = shared_dir() / "spec" / "spec_tables" / "vavae.tsv"
   with path.open() as file:
     rows = list(csv.DictReader(file, delimiter="\t"))
   expected = {
     row["name"]: tuple(map(int, row["shape"].split(","))) for row in rows
   }
-  found = manifest(codec_table("va_vae"), codec_network("va_vae").shapes())
+  found = manifest(codec_table("va_vae"), published_shapes)
   assert {name: entry.shape for name, entry in found.items()} == expected
 
 
-def test_the_published_counts():
-  entry, shapes = published("va_vae"), codec_network("va_vae").shapes()
+def test_the_published_counts(published_shapes):
+  entry, shapes = published("va_vae"), published_shapes
   sizes = {
     side: sum(leaf.size for leaf in jax.tree.leaves(shapes[side]))
     for side in shapes
@@ -156,29 +160,50 @@ def test_the_torch_container_holds_the_same(case, fields, params):
   jax.tree.map(np.testing.assert_array_equal, again, params)
 
 
-def test_bfloat16_stays_close(case, params, fields):
-  network = codec_network("va_vae", {**fields, "dtype": jnp.bfloat16})
-  images = last(case.inputs["images"])
-  mean = quick_jit(lambda p, x: network.encode(p, x).mean)(params, images)
-  assert mean.dtype == jnp.float32
-  expected = last(case.outputs["mean"])
-  assert np.abs(mean - expected).max() < 0.05 * np.abs(expected).max()
+TINY = Sizes(8, (1, 2), blocks=1, attention=(1,), groups=4, latent_channels=4)
 
 
-def test_gradients_reach_every_parameter(params, model):
-  """Fine-tuning is not ours to forbid; a dead layer would show here."""
-  images = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3))
-  images = jnp.asarray(images, jnp.float32)
+def tiny_params():
+  shapes = jax.eval_shape(VaVae(TINY).init, jax.random.key(0))
+  leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+  return tree.unflatten(
+    [
+      0.2 * normals(i, *leaf.shape) + (path[-1].key == "scale")
+      for i, (path, leaf) in enumerate(leaves)
+    ]
+  )
+
+
+def round_trip(params, images, dtype=jnp.float32):
+  model = VaVae(TINY, dtype)
+  latents = posterior(model.moments(params, images))
+  return latents, model.decode(params, latents.mean)
+
+
+def test_gradients_reach_every_parameter():
+  """A dead or misplaced layer would show here."""
+  images = normals(1, 1, 8, 8, 3)
 
   def loss(params):
-    moments = model.moments(params, images)
-    image = model.decode(params, posterior(moments).mean)
-    return jnp.mean(jnp.square(image)) + jnp.mean(jnp.square(moments))
+    latents, decoded = round_trip(params, images)
+    outputs = (latents.mean, latents.logvar, decoded)
+    return sum(jnp.sum(x * normals(i, *x.shape)) for i, x in enumerate(outputs))
 
-  grads = quick_jit(jax.grad(loss))(params)
-  for path, grad in jax.tree_util.tree_leaves_with_path(grads):
-    name = jax.tree_util.keystr(path)
-    assert np.isfinite(grad).all(), name
-    # A shift of all keys does not change a softmax.
-    if "['key']['bias']" not in name:
-      assert np.abs(grad).max() > 0, name
+  grads = quick_jit(jax.grad(loss))(tiny_params())
+  # A shift of all keys does not change a softmax.
+  assert_gradients(grads, zero="key/bias")
+
+
+def test_bfloat16_stays_close_and_returns_float32():
+  params, images = tiny_params(), normals(1, 2, 16, 16, 3)
+  expected = quick_jit(round_trip)(params, images)
+  found = quick_jit(lambda p, x: round_trip(p, x, jnp.bfloat16))(params, images)
+  for a, b in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
+    assert a.dtype == jnp.float32
+    difference = np.abs(a - b).max() / np.abs(b).max()
+    assert 1e-6 < difference < 0.05
+
+
+def test_an_image_that_the_factor_does_not_divide_is_refused():
+  with pytest.raises(InputError, match="101 x 64 pixels: not multiples of 2"):
+    VaVae(TINY).moments({}, np.zeros((1, 101, 64, 3)))
