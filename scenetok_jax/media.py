@@ -1,6 +1,7 @@
 """Frames to PNG and MP4, contact sheets, and reading images."""
 
 import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -88,6 +89,27 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     raise InputError(
       f"{path}: image cannot be decoded ({error}); replace the file"
     ) from error
+
+
+def read_video(path: str | os.PathLike, limit: int | None = None) -> np.ndarray:
+  """The first `limit` frames of a video, or all -> uint8 RGB [T H W 3].
+
+  Raises:
+    InputError: the file is missing, or holds no frame that FFmpeg can read.
+  """
+  try:
+    reader: Any = imageio.get_reader(os.fspath(path), format="FFMPEG")
+    with reader:
+      frames = itertools.islice(reader, limit)
+      images = [np.asarray(frame)[..., :3] for frame in frames]
+  except (OSError, RuntimeError, ValueError) as error:
+    text = " ".join(str(error).split())[:160]
+    raise InputError(
+      f"{path}: video cannot be read ({text}); replace the file"
+    ) from error
+  if not images:
+    raise InputError(f"{path}: holds no frames; replace the file")
+  return np.stack(images)
 
 
 def write_png(path: str | os.PathLike, image: np.ndarray) -> None:

@@ -14,9 +14,12 @@ _VERBS = {
   "train": "train the tokenizer and renderer, or the scene generator",
   "render": "scene tokens -> frames along a camera path",
   "generate": "one to three posed images -> a new scene -> frames",
+  "encode": "posed images -> a small scene file that renders without them",
+  "quality-speed": "solvers and step counts -> quality, time and their plot",
   "evaluate": "score a trained model by a protocol",
   "tables": "result files -> tables beside the paper's numbers",
   "compact": "a run -> a folder of a few megabytes to share",
+  "codec-check": "your images through a codec and back: the ceiling",
   "convert": "the authors' checkpoints -> this package's, and back",
   "aot": "compile for a device topology without owning it",
   "parity": "run reference cases and print the error per output",
@@ -30,7 +33,7 @@ def verbs() -> dict[str, str]:
   return {
     verb: text
     for verb, text in _VERBS.items()
-    if importlib.util.find_spec(f"scenetok_jax.cli.{verb}")
+    if importlib.util.find_spec(_module(verb))
   }
 
 
@@ -51,8 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   verb, *rest = argv
   from scenetok_jax.cli import common  # late: keeps --help fast
 
-  module = importlib.import_module(f"scenetok_jax.cli.{verb}")
+  module = importlib.import_module(_module(verb))
   return common.run(module.main, rest, verb)
+
+
+def _module(verb: str) -> str:
+  return f"scenetok_jax.cli.{verb.replace('-', '_')}"
 
 
 def _usage() -> str:

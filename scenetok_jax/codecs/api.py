@@ -39,6 +39,8 @@ class Codec:
   decode: (params, latents [B L h w C]) -> images [B T H W 3] in [0, 1].
   make: () -> the published network itself; None for the block DCT.
   load: () -> the frozen arrays, {} when there are none.
+  coupled: whether all frames of a clip see each other.
+  frames_at_once: frames that one device works on together.
   """
 
   name: str
@@ -51,6 +53,8 @@ class Codec:
   decode: Callable[[Any, Array], Array]
   make: Callable[[], Network] | None = None
   load: Callable[[], Any] = dict
+  coupled: bool = False
+  frames_at_once: int = FRAMES_AT_ONCE
 
   @functools.cached_property
   def params(self) -> Any:
@@ -83,6 +87,16 @@ class Codec:
     """Whole latents in `frames` frames; the rest is dropped."""
     return num_latents(frames, self.frames_per_latent, self.chunked)
 
+  @property
+  def unit(self) -> int:
+    """Frames that fill whole latents which no other frame touches.
+
+    Of a coupled codec, frames that fill a latent.
+    """
+    if self.chunked:
+      return chunk_frames(self.frames_per_latent)
+    return self.frames_per_latent
+
   def round_trip(self, images: Array, params: Any = None) -> Array:
     """images [B T H W 3] -> decode(encode(images)): the codec's ceiling."""
     params = self.params if params is None else params
@@ -99,7 +113,7 @@ class Codec:
       restored = self.scaling.restore(jnp.asarray(latents, jnp.float32))
       yield from map(clip, parts(params, restored))
       return
-    size = CHUNK_LATENTS if self.chunked else FRAMES_AT_ONCE
+    size = CHUNK_LATENTS if self.chunked else self.frames_at_once
     decode = jax.jit(self.decode)
     for start in range(0, latents.shape[1], size):
       yield decode(params, latents[:, start : start + size])
@@ -239,6 +253,8 @@ def _published(
     decode=decode,
     make=make,
     load=lambda: load_weights(weights, make().shapes()) if weights else {},
+    coupled=entry.frames_per_latent > 1 and not entry.chunked,
+    frames_at_once=frames_at_once,
   )
 
 
@@ -270,7 +286,9 @@ def _need(name: str, entry: Published, params: Any) -> None:
     )
 
 
-def check_images(name: str, entry: Published, shape: tuple[int, ...]) -> None:
+def check_images(
+  name: str, entry: "Published | Codec", shape: tuple[int, ...]
+) -> None:
   """InputError where images [B T H W 3] do not fit a codec.
 
   A single frame always fits; longer clips must fill whole latents.

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.evaluation.baselines import mean_view, nearest_view
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.metrics.image import psnr, ssim
@@ -23,7 +24,7 @@ from scenetok_jax.sampling.render import (
   render_schedule,
   video_noise,
 )
-from scenetok_jax.sampling.system import System
+from scenetok_jax.sampling.system import System, codec_params
 from scenetok_jax.types import Array, Cameras, Views
 
 Tree = TypeVar("Tree", Views, Cameras)
@@ -91,7 +92,7 @@ def renderer(
     jax.jit, compiler_options=quick_compile_options(jax.default_backend())
   )
   def run(
-    params: Any, context: Views, target: Cameras, key: Array
+    params: Any, codecs: Any, context: Views, target: Cameras, key: Array
   ) -> dict[str, Array]:
     noise_key, token_key = jax.random.split(key)
     extrinsics = jnp.asarray(context.cameras.extrinsics)
@@ -102,6 +103,7 @@ def renderer(
       context,
       reference,
       None if options.deterministic else token_key,
+      codecs["context"],
     )
     path = relative_to(target, reference)
     noise = video_noise(system, noise_key, tokens.shape[0], latents)
@@ -117,13 +119,14 @@ def renderer(
       solver=options.render.solver,
       interval=options.render.interval,
     )
-    sampled, wrong = jnp.split(decode_latents(system, right_wrong), 2)
+    decode = functools.partial(decode_latents, system, params=codecs["target"])
+    sampled, wrong = jnp.split(decode(right_wrong), 2)
     one_step = one_step_latents(
       system, params, tokens, path, noise, options.render.window
     )
     return {
       "sampled": sampled,
-      "one_step": decode_latents(system, one_step),
+      "one_step": decode(one_step),
       "wrong_scene": wrong,
     }
 
@@ -150,7 +153,8 @@ def predict(
       len(scene.target.cameras.extrinsics),
     )
     groups.setdefault(shape, []).append(scene)
-  round_trip = jax.jit(system.target_codec.round_trip)
+  codecs = codec_params(system)
+  round_trip = RoundTrip(system.target_codec, codecs["target"])
   key = jax.random.key(options.seed)
   for (_, frames), members in groups.items():
     run = renderer(system, options, frames)
@@ -162,16 +166,16 @@ def predict(
       ]
       out = run(
         params,
+        codecs,
         _stack([scene.context for scene in filled]),
         _stack([scene.target.cameras for scene in filled]),
         jax.random.fold_in(key, index),
       )
       images = {name: _to_uint8(array) for name, array in out.items()}
       for i, scene in enumerate(batch):
-        truth = np.asarray(scene.target.images, np.float32)[None] / 255.0
         yield Prediction(
           scene=scene,
-          ceiling=_to_uint8(round_trip(truth))[0],
+          ceiling=round_trip(np.asarray(scene.target.images)),
           **{name: array[i] for name, array in images.items()},
         )
       progress(len(batch))
@@ -188,16 +192,17 @@ _ssim = jax.jit(ssim)
 def score(prediction: Prediction) -> dict[str, float]:
   """Mean scores over the frames of one scene (docs/evaluation.md)."""
   scene = prediction.scene
-  truth = _unit(scene.target.images)
+  truth, sampled = _unit(scene.target.images), _unit(prediction.sampled)
 
   def mean_psnr(images: np.ndarray) -> float:
-    return float(jnp.mean(_psnr(_unit(images), truth)))
+    # A codec may decode fewer frames than it was given.
+    return float(jnp.mean(_psnr(_unit(images), truth[: len(images)])))
 
   return {
     "psnr": mean_psnr(prediction.sampled),
     "one_step_psnr": mean_psnr(prediction.one_step),
     "wrong_scene_psnr": mean_psnr(prediction.wrong_scene),
-    "ssim": float(jnp.mean(_ssim(_unit(prediction.sampled), truth))),
+    "ssim": float(jnp.mean(_ssim(sampled, truth[: len(sampled)]))),
     "nearest_view_psnr": mean_psnr(nearest_view(scene.context, scene.target)),
     "mean_view_psnr": mean_psnr(mean_view(scene.context, scene.target)),
     "codec_ceiling_psnr": mean_psnr(prediction.ceiling),

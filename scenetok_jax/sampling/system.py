@@ -105,6 +105,14 @@ def _check_grids(system: System) -> None:
       )
 
 
+def codec_params(system: System) -> dict[str, Any]:
+  """Parameters {"context", "target"} of the codecs, {} where there are none."""
+  return {
+    "context": system.context_codec.params,
+    "target": system.target_codec.params,
+  }
+
+
 def encode_views(
   codec: Codec, views: Views, key: Array | None, params: Any = None
 ) -> Array:

@@ -141,10 +141,11 @@ def generator_task(
     assert batch.condition is not None
     keys = jax.random.split(key, 3)
     codec = system.context_codec
+    weights = frozen.get("codecs", {}).get("context")
     example = Example(
-      context=encode_views(codec, batch.context, keys[0]),
+      context=encode_views(codec, batch.context, keys[0], weights),
       context_cameras=batch.context.cameras,
-      condition=encode_views(codec, batch.condition, keys[1]),
+      condition=encode_views(codec, batch.condition, keys[1], weights),
       condition_cameras=batch.condition.cameras,
     )
     draws = draw(config, keys[2], example, tokens)
@@ -153,5 +154,8 @@ def generator_task(
   return Task(
     init=lambda key: init_generator(system, key, anchors),
     loss=loss,
-    frozen={"tokenizer": tokenizer_params},
+    frozen={
+      "tokenizer": tokenizer_params,
+      "codecs": {"context": system.context_codec.params},
+    },
   )

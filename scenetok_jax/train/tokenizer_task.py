@@ -13,6 +13,7 @@ from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.system import (
   System,
+  codec_params,
   encode_views,
   init_stage1,
   tokenize,
@@ -139,15 +140,23 @@ def tokenizer_task(system: System, config: ConfigDict) -> Task:
   def loss(
     params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
   ) -> StepLoss:
-    del frozen
+    codecs = frozen.get("codecs", {})
     context_key, target_key, draw_key = jax.random.split(key, 3)
     example = Example(
-      context=encode_views(system.context_codec, batch.context, context_key),
+      context=encode_views(
+        system.context_codec, batch.context, context_key, codecs.get("context")
+      ),
       context_cameras=batch.context.cameras,
-      target=encode_views(system.target_codec, batch.target, target_key),
+      target=encode_views(
+        system.target_codec, batch.target, target_key, codecs.get("target")
+      ),
       target_cameras=batch.target.cameras,
     )
     draws = draw(config, draw_key, example, tokens)
     return loss_from_draws(system, config, params, example, draws, step)
 
-  return Task(init=lambda key: init_stage1(system, key), loss=loss, frozen={})
+  return Task(
+    init=lambda key: init_stage1(system, key),
+    loss=loss,
+    frozen={"codecs": codec_params(system)},
+  )

@@ -1,0 +1,85 @@
+"""Round trips of videos on the host, in parts that bound the memory."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.codecs.api import Codec, check_images
+from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.types import Array, InputError
+
+
+class RoundTrip:
+  """A codec, compiled, for uint8 videos of any length.
+
+  Videos are cut where their frames do not see each other, into parts of about
+  codec.frames_at_once frames; all parts share one compilation. A codec that
+  couples all frames encodes the whole video and decodes it part by part.
+  """
+
+  def __init__(self, codec: Codec, params: Any = None) -> None:
+    """params: of the codec, default its own."""
+    self._codec = codec
+    self._params = codec.params if params is None else params
+    options = quick_compile_options(jax.default_backend())
+    jit = functools.partial(jax.jit, compiler_options=options)
+    self._encode = jit(
+      lambda params, x: codec.encode(
+        params, jnp.asarray(x, jnp.float32) / 255.0, None
+      )
+    )
+    self._both = jit(
+      lambda params, x: _to_uint8(
+        codec.round_trip(jnp.asarray(x, jnp.float32) / 255.0, params)
+      )
+    )
+
+  def __call__(self, images: np.ndarray) -> np.ndarray:
+    """uint8 [T H W 3] -> the decoded frames, uint8 [t H W 3].
+
+    t is less than T where frames fill no latent (they are left out), or where
+    the codec itself decodes fewer. A single frame is coded as a picture.
+
+    Raises:
+      InputError: several frames that do not fill a latent, or a size that the
+        codec's factor does not divide.
+    """
+    return np.concatenate(list(self.parts(images)))
+
+  def parts(self, images: np.ndarray) -> Iterator[np.ndarray]:
+    """The same, as consecutive parts [t H W 3]."""
+    codec, unit = self._codec, self._codec.unit
+    kept = self.kept(images)
+    if codec.coupled:
+      latents = self._encode(self._params, images[None, :kept])
+      for part in codec.decode_parts(self._params, latents):
+        yield np.asarray(_to_uint8(part))[0]
+      return
+    step = min(kept, unit * max(1, codec.frames_at_once // unit))
+    for start in range(0, kept, step):
+      part = images[start : min(start + step, kept)]
+      # One shape, one compilation: the last part repeats its last frame.
+      padding = [(0, step - len(part)), (0, 0), (0, 0), (0, 0)]
+      filled = np.pad(part, padding, mode="edge")
+      yield np.asarray(self._both(self._params, filled[None]))[0, : len(part)]
+
+  def kept(self, images: np.ndarray) -> int:
+    """How many of the frames [T H W 3] are coded; raises as __call__."""
+    codec, unit = self._codec, self._codec.unit
+    picture = len(images) == 1 and codec.make is not None
+    kept = 1 if picture else len(images) // unit * unit
+    if not kept:
+      raise InputError(
+        f"images: {len(images)} frames do not fill a latent of the"
+        f" {codec.name} codec; give {unit} or more"
+      )
+    check_images(codec.name, codec, (1, kept, *images.shape[1:]))
+    return kept
+
+
+def _to_uint8(images: Array) -> jax.Array:
+  return jnp.round(images * 255.0).astype(jnp.uint8)
