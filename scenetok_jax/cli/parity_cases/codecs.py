@@ -152,7 +152,9 @@ def wan_vae(case: Case) -> Arrays:
   for name in case.outputs:
     clip = re.fullmatch(r"patchify_(.*)", name)
     if clip:
-      patches = wan.patchify(_last(given[clip[1]]))
+      patches = wan.patchify(
+        _last(given[clip[1]]), case.config["reduced"]["patch_size"]
+      )
       found[name] = rearrange(np.asarray(patches), "b t h w c -> b c t h w")
   return found
 

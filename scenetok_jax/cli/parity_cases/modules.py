@@ -21,7 +21,6 @@ from scenetok_jax.convert.load import load_params
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
-from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.system import System
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import Cameras
@@ -45,7 +44,8 @@ def channels_first(x: Any) -> np.ndarray:
 
 def jit(function: Any) -> Any:
   """jit for functions that run once or twice on tiny arrays."""
-  options = quick_compile_options(jax.default_backend())
+  cpu = jax.default_backend() == "cpu"
+  options = {"xla_backend_optimization_level": 0} if cpu else {}
   return jax.jit(function, compiler_options=options)
 
 
