@@ -27,7 +27,7 @@ def keep_compilations() -> None:
   By default below the user's cache folder; JAX_ENABLE_COMPILATION_CACHE=false
   turns it off.
   """
-  if jax.config.jax_compilation_cache_dir is None:
+  if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(home) / "scenetok_jax" / "compiled"
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     path = paths.through_scene(
       args.trajectory,
-      subject.clip and scenes.cameras_of(subject.clip.clip),
+      scenes.cameras_of(subject.clip.clip) if subject.clip else None,
       subject.context,
       paths.PathOptions.of(args),
     )

@@ -15,7 +15,12 @@ from scenetok_jax.cli.paths import CameraPath
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.render import RenderOptions
-from scenetok_jax.sampling.video import render_video, video_plan, video_program
+from scenetok_jax.sampling.video import (
+  VideoProgram,
+  render_video,
+  video_plan,
+  video_program,
+)
 from scenetok_jax.types import Array, InputError
 
 
@@ -33,6 +38,11 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
   )
 
 
+def run_options(run: Run) -> RenderOptions:
+  """How the run's own configuration renders."""
+  return RenderOptions.of(run.config.sampling)
+
+
 def render_options(
   run: Run, args: argparse.Namespace, prefix: str = ""
 ) -> RenderOptions:
@@ -45,7 +55,7 @@ def render_options(
   dash = prefix.replace("_", "-")
   given = {name: getattr(args, f"{prefix}{name}") for name in names}
   given = {name: value for name, value in given.items() if value is not None}
-  options = dataclasses.replace(RenderOptions.of(run.config.sampling), **given)
+  options = dataclasses.replace(run_options(run), **given)
   low, high = options.interval
   if options.steps < 1:
     raise InputError(f"--{dash}steps: {options.steps} must be at least 1")
@@ -82,10 +92,12 @@ def render(
   samples: int = 1,
   label: str = "frames",
   state: Path | None = None,
+  program: VideoProgram | None = None,
 ) -> np.ndarray:
   """tokens [B N C] -> videos uint8 [B S T H W 3] along one path.
 
-  reference: [4 4] of all tokens. state: file to continue from.
+  reference: [4 4] of all tokens. state: file to continue from. program: one
+  made for the same options, to compile once.
   """
   batch = jax.tree.map(
     lambda a: np.repeat(np.asarray(a)[None], len(tokens), axis=0),
@@ -94,7 +106,7 @@ def render(
   steps = check_path(run, path, options)
   with common.Progress(label, steps, "step") as progress:
     return render_video(
-      video_program(run.system, options),
+      program or video_program(run.system, options),
       run.params,
       tokens,
       batch,

@@ -95,6 +95,7 @@ class SceneGen(nn.Module):
     c = TimestepEmbed(
       self.width, self.timestep_features, dtype=self.dtype, name="timestep"
     )(timestep)
+    condition: Array | Memory
     if isinstance(latents, Memory):
       condition = latents
       x = for_passes(x, latents.key.shape[1] // x.shape[0])
@@ -143,10 +144,9 @@ class ConditionMemory(nn.Module):
   ) -> Memory:
     """Arguments of SceneGen, visible [B P V] for P passes -> [depth (B P)]."""
     passes = visible.shape[1]
-    pose = repeat_passes((latents, cameras), passes)
-    views = _views(
-      self, self.net, *pose, rearrange(visible, "b p v -> (b p) v"), None
-    )
+    latents, cameras = repeat_passes((latents, cameras), passes)
+    shown = rearrange(visible, "b p v -> (b p) v")
+    views = _views(self, self.net, latents, cameras, shown, None)
     marks = repeat_passes(_anchors(self.net, anchors, None), passes)
     return memory_of(self.net, jnp.concatenate([views, marks], axis=1), None)
 

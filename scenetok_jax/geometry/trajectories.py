@@ -153,7 +153,7 @@ def turn_around(
   """
   start = np.asarray(pose, np.float64)
   axis = -start[:3, 1] if up is None else np.asarray(up, np.float64)
-  axis = axis / max(np.linalg.norm(axis), 1e-9)
+  axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
   full = degrees != 0 and degrees % 360 == 0
   angles = np.linspace(0, np.radians(degrees), frames, endpoint=not full)
   turns = Rotation.from_rotvec(angles[:, None] * axis).as_matrix()

@@ -49,8 +49,10 @@ def encode_scenes(
   """encode, compiled."""
 
   @jax.jit
-  def run(params: Any, codec: Any, *args: Any) -> Array:
-    return encode(system, params, *args, codec)
+  def run(
+    params: Any, codec: Any, context: Views, reference: Array, key: Array | None
+  ) -> Array:
+    return encode(system, params, context, reference, key, codec)
 
   networks = {"tokenizer": params["tokenizer"]}
   codec = system.context_codec.params

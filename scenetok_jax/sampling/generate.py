@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -115,11 +115,12 @@ def condition_memory(
   assert system.generator is not None
   visible = jnp.asarray(request.visible)
   passes = (visible, jnp.zeros_like(visible)) if guided else (visible,)
-  return ConditionMemory(system.generator).apply(
+  memory = ConditionMemory(system.generator).apply(
     {"params": params["generator"]},
     *request[:3],
     jnp.stack(passes, axis=1),
   )
+  return cast(Memory, memory)
 
 
 def memory_velocity(
@@ -134,9 +135,8 @@ def memory_velocity(
     out = generator.apply({"params": params["generator"]}, x, timestep, memory)
     if len(out) == len(x):
       return out
-    return guide(
-      *rearrange(out, "(b pair) ... -> pair b ...", pair=2), guidance
-    )
+    seeing, blind = rearrange(out, "(b pair) ... -> pair b ...", pair=2)
+    return guide(seeing, blind, guidance)
 
   return velocity
 

@@ -39,7 +39,7 @@ def advance(
   return jax.lax.fori_loop(first, last, body, state)
 
 
-def pad_rows(rows: Any, least: int = 64) -> Any:
+def pad_rows(rows: Any, least: int = 512) -> Any:
   """Repeats the last row up to a power of two, which no slice reaches.
 
   Runs of different lengths then share one compilation.

@@ -1,6 +1,6 @@
 """The renderer as a velocity function of one window."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,9 @@ def token_memory(
 
   Computed once per scene, it serves every step, window and sample.
   """
-  memory = TokenMemory(system.decoder, guided)
-  return memory.apply({"params": params["decoder"]}, tokens)
+  module = TokenMemory(system.decoder, guided)
+  memory = module.apply({"params": params["decoder"]}, tokens)
+  return cast(Memory, memory)
 
 
 def embed_path(system: System, params: Any, cameras: Cameras) -> Array:

@@ -220,7 +220,7 @@ def _prepare(
     key, value = (
       constrain(a, None, "batch", None, None, None) for a in (key, value)
     )
-    memory = memory.replace(key=key, value=value)
+    memory = dataclasses.replace(memory, key=key, value=value)
     path = jax.tree.map(
       lambda a: repeat(a, "b ... -> (b s) ...", s=samples), path
     )

@@ -1,5 +1,6 @@
 """One global step of a sliding-window render."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -136,7 +137,7 @@ def _velocity(
     return jax.lax.cond(
       jnp.any(inside),
       lambda: predict(tokens, jnp.where(inside, guidance, 1.0)),
-      lambda: predict(tokens.replace(null=None), 1.0),
+      lambda: predict(dataclasses.replace(tokens, null=None), 1.0),
     )
 
   return velocity
