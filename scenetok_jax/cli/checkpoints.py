@@ -94,7 +94,9 @@ def import_checkpoint(
     config.decoder.null_token = True
   system = build(config)
   fresh = _initial(system, config, computed=partial)
-  params, reports, buffers = {}, {}, {}
+  params: dict[str, Any] = {}
+  reports: dict[str, Partial] = {}
+  buffers: dict[str, np.ndarray] = {}
   for name, table in tables(system, config.stage).items():
     if partial:
       reports[name] = load_partial(source, table, fresh.pop(name))

@@ -10,6 +10,12 @@ from scenetok_jax.cli import checkpoints, common
 from scenetok_jax.cli.config import load_config
 from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.convert.codecs import convert_codec, export_codec
+from scenetok_jax.metrics.registry import (
+  METRICS,
+  import_metric,
+  parameters_sha256,
+  save_metric,
+)
 from scenetok_jax.types import InputError
 
 _EPILOG = """\
@@ -18,14 +24,15 @@ A released checkpoint:
     --source=va-videodc_re10k.ckpt --out=runs/re10k
 and back:
   scenetok convert --export --workdir=runs/re10k --out=re10k.ckpt
-A codec:
+A codec, an evaluation network (of one or two files):
   scenetok convert --codec=va_vae --source=vavae.pt --out=codecs/va_vae
+  scenetok convert --metric=fvd_i3d --source=rgb_imagenet.pt --out=metrics/i3d
 Config fields are set by --config.FIELD=VALUE.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-  """Imports networks or a codec, or exports them with --export."""
+  """Imports networks, a codec or a metric; with --export writes them back."""
   parser = common.parser("convert", __doc__ or "")
   parser.formatter_class = argparse.RawDescriptionHelpFormatter
   parser.epilog = _EPILOG
@@ -43,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   add("--export", action="store_true", help="write the release's names")
   add("--workdir", help="with --export: what to write")
   add("--codec", choices=sorted(PUBLISHED), help="convert a codec")
+  add("--metric", choices=sorted(METRICS), help="convert an evaluation network")
   add(
     "--format",
     choices=["orbax", "safetensors"],
@@ -55,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = _export(args)
   elif args.codec:
     report = _codec(args)
+  elif args.metric:
+    report = _metric(args)
   else:
     report = _networks(args, overrides)
   if args.json:
@@ -63,9 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _need(args: argparse.Namespace, option: str, what: str) -> str:
+  """The one value of an option."""
   value = getattr(args, option)
   if value is None:
     raise InputError(f"--{option}: not given; name {what}")
+  if isinstance(value, list):
+    if len(value) > 1:
+      raise InputError(f"--{option}: {len(value)} files given; give one")
+    return value[0]
   return value
 
 
@@ -102,8 +117,21 @@ def _codec(args: argparse.Namespace) -> dict[str, Any]:
   return {"out": args.out, "codec": args.codec, "sha256": manifest.sha256}
 
 
+def _metric(args: argparse.Namespace) -> dict[str, Any]:
+  if not args.source:
+    raise InputError("--source: not given; name the network's published files")
+  params = import_metric(args.metric, args.source)
+  names = ", ".join(Path(source).name for source in args.source)
+  save_metric(args.metric, params, args.out, source=names)
+  digest = parameters_sha256(params)
+  print(f"{args.out}: {args.metric} from {names}, parameters {digest[:16]}")
+  return {"out": args.out, "metric": args.metric, "sha256": digest}
+
+
 def _export(args: argparse.Namespace) -> dict[str, Any]:
-  workdir = args.workdir or _need(args, "source", "--workdir, what to export")
+  workdir = args.workdir or _need(args, "source", "the folder, or --workdir")
+  if args.metric:
+    raise InputError("--metric: cannot be exported; keep the published file")
   if args.codec:
     export_codec(workdir, args.out)
     step = 0

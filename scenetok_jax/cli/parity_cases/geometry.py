@@ -1,5 +1,6 @@
 """Cases of cameras: rays, geometry."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -18,25 +19,30 @@ def rays(case: Case) -> Arrays:
   found: Arrays = {}
   for run in case.config["runs"]:
     given = case.given(run["prefix"])
-    encoded = ray_map(
-      case.cameras("", given),
-      *run["shape"],
-      encoding="plucker" if run["op"] == "plucker" else "ray",
-      normalize=run["normalize"],
-      origin_first=run["origin_first"],
-      scale=tuple(run["scale"]),
-    )
+    encode = modules.jit(functools.partial(_encode, run))
+    encoded = np.asarray(encode(case.cameras("", given)))
     if run["op"] == "image_rays":
-      out = _image_rays(np.asarray(encoded))
+      out = _image_rays(encoded)
     else:
-      encoded = group_frames(
-        encoded, run["temporal_downsample"], run["using_wan"]
-      )
       out = {"encoding": modules.channels_first(encoded)}
       if "patch" in run:
         out["lvsm_patches"] = _patches(encoded, run)
     found |= {f"{run['prefix']}{name}": x for name, x in out.items()}
   return found
+
+
+def _encode(run: Any, cameras: Cameras) -> Any:
+  encoded = ray_map(
+    cameras,
+    *run["shape"],
+    encoding="plucker" if run["op"] == "plucker" else "ray",
+    normalize=run["normalize"],
+    origin_first=run["origin_first"],
+    scale=tuple(run["scale"]),
+  )
+  if run["op"] == "image_rays":
+    return encoded
+  return group_frames(encoded, run["temporal_downsample"], run["using_wan"])
 
 
 def _image_rays(encoded: np.ndarray) -> Arrays:

@@ -10,24 +10,23 @@ from einops import rearrange
 
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
 from scenetok_jax.cli.parity_cases.modules import jit
-from scenetok_jax.convert import i3d_table, inception_table, lpips_table
-from scenetok_jax.convert.engine import Table, import_params
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.metrics import i3d, inception
 from scenetok_jax.metrics import lpips as lpips_net
 from scenetok_jax.metrics.frechet import distance, statistics
+from scenetok_jax.metrics.registry import import_tensors
 from scenetok_jax.types import InputError
 
 _TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 
-def _weights(case: Case, table: Table, shapes: Any) -> Any:
+def _weights(case: Case, name: str) -> Any:
   """Parameters drawn from the case's seed, with its stored ones."""
   tensors = _drawn(case)
   if case.weights.is_file():
     stored = read_tensors(case.weights)
     tensors |= {name: stored[name] for name in stored}
-  return import_params(tensors, table, shapes, str(case.path))
+  return import_tensors(name, tensors, str(case.path))
 
 
 def _drawn(case: Case) -> Arrays:
@@ -69,7 +68,7 @@ def _each(function: Any, params: Any, images: Iterable[Any]) -> np.ndarray:
 def lpips(case: Case) -> Arrays:
   """Distances, their terms, and activations of the first image."""
   given = case.inputs
-  params = _weights(case, lpips_table.table(), lpips_net.shapes())
+  params = _weights(case, "lpips_vgg")
   found: Arrays = {}
   layers = jit(lpips_net.layer_distances)
   for name in given:
@@ -99,7 +98,7 @@ def lpips(case: Case) -> Arrays:
 def fid(case: Case) -> Arrays:
   """Inception's taps for single images, and the distance of two sets."""
   given = case.inputs
-  params = _weights(case, inception_table.table(), inception.shapes())
+  params = _weights(case, "fid_inception")
   sets = {
     name: inception.truncate_uint8(_last(given[f"{name}01"]))
     for name in ("real", "fake")
@@ -138,7 +137,7 @@ def fid(case: Case) -> Arrays:
 def fvd(case: Case) -> Arrays:
   """I3D's activations of the first clip, scores, and a set distance."""
   given = case.inputs
-  params = _weights(case, i3d_table.table(), i3d.shapes())
+  params = _weights(case, "fvd_i3d")
   logits = jit(i3d.logits)
   found: Arrays = {}
   sides = []

@@ -13,7 +13,8 @@ from scenetok_jax.tokenizer.perceiver import sample
 
 def compressor(case: Case) -> Arrays:
   """Posterior (or tokens) and intermediates of the tokenizer."""
-  net, found = modules.tokenizer(case), {}
+  net = modules.tokenizer(case)
+  found: Arrays = {}
   params = None
   for run in case.config["runs"]:
     prefix = run["prefix"]
@@ -65,7 +66,8 @@ def _grid(embedding: np.ndarray, net: Any) -> np.ndarray:
 
 def denoiser(case: Case) -> Arrays:
   """Predicted velocity and intermediates of the renderer."""
-  net, found = modules.decoder(case), {}
+  net = modules.decoder(case)
+  found: Arrays = {}
   params = None
   size = (case.config["num_scene_tokens"], case.config["cond_dim"])
   for run in case.config["runs"]:
@@ -102,7 +104,8 @@ def _blocks(parts: Arrays) -> Arrays:
 
 def scene_generator(case: Case) -> Arrays:
   """Predicted velocity of scene tokens and intermediates."""
-  net, found = modules.generator(case), {}
+  net = modules.generator(case)
+  found: Arrays = {}
   given = case.inputs
   inputs = (
     given["state"],

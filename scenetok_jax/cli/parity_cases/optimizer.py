@@ -52,14 +52,15 @@ def _steps(case: Case, run: Any) -> Arrays:
   tool = make_optimizer(config)
   update = modules.jit(tool.update)
   params = {name: jnp.asarray(given[f"init/{name}"]) for name in names}
-  state, found = tool.init(params), {}
+  state = tool.init(params)
+  found: Arrays = {}
   for k in range(run["n"]):
     gradients = {name: jnp.asarray(given[f"grad{k}/{name}"]) for name in names}
     new = update(gradients, state, params, jnp.int32(k))
     params, state = new.params, new.opt_state
     skipped = bool(new.metrics["skipped"])
     found |= {f"after{k}/{name}": params[name] for name in names}
-    found[f"skipped_{k}"] = skipped
+    found[f"skipped_{k}"] = np.asarray(skipped)
     # Upstream clips after it has set skipped gradients to zero.
     norm = 0.0 if skipped else new.metrics["grad_norm"]
     found[f"total_norm_{k}"] = np.asarray(norm)

@@ -28,7 +28,8 @@ from scenetok_jax.types import Array, Cameras
 
 def sampling(case: Case) -> Arrays:
   """States of the sliding-window sampler, one run after another."""
-  given, found = case.inputs, {}
+  given = case.inputs
+  found: Arrays = {}
   noise = modules.channels_last(given["x_T"])
   net = modules.decoder(case)
   cameras = case.cameras()
@@ -175,7 +176,8 @@ def _uncertainty(
 
 def render_pipeline(case: Case) -> Arrays:
   """From absolute poses and raw latents to tokens and rendered latents."""
-  given, config, found = case.inputs, case.config, {}
+  given, config = case.inputs, case.config
+  found: Arrays = {}
   noise = modules.channels_last(given["x_T"])
   raw = modules.channels_last(given["context_latent"])
   context, target = case.cameras("context_"), case.cameras("target_")
@@ -229,7 +231,8 @@ def target_frames(system: System, cameras: Cameras, latents: int) -> Cameras:
 
 def scene_sampling(case: Case) -> Arrays:
   """States of SceneGen's sampler and the tokens it ends with."""
-  given, found = case.inputs, {}
+  given = case.inputs
+  found: Arrays = {}
   net = modules.generator(case)
   noise = given["x_T"]
   condition = (

@@ -36,7 +36,8 @@ _UNREAD = re.compile(r"denoiser\..*attn2\.(to_[qk]|[qk]_norm)\.")
 
 def stage1(case: Case) -> Arrays:
   """Losses, intermediate targets and gradients of the tokenizer stage."""
-  given, found = case.inputs, {}
+  given = case.inputs
+  found: Arrays = {}
   nets = {
     "tokenizer": modules.tokenizer(case),
     "decoder": modules.decoder(case),
@@ -183,7 +184,8 @@ def _norm(x: np.ndarray) -> float:
 
 def stage2(case: Case) -> Arrays:
   """Losses, intermediate targets and gradients of SceneGen."""
-  given, found = case.inputs, {}
+  given = case.inputs
+  found: Arrays = {}
   nets = {
     "tokenizer": modules.tokenizer(case),
     "generator": modules.generator(case),
