@@ -1,6 +1,5 @@
 """Runs reference cases of the authors' release and prints every error."""
 
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +19,8 @@ from scenetok_jax.cli.parity_cases.case import (
   suggested,
 )
 from scenetok_jax.cli.parity_cases.kinds import kind_of
+from scenetok_jax.cli.parity_cases.report import line, record, summary, table
+from scenetok_jax.media import atomic_path
 from scenetok_jax.types import InputError
 
 
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "paths", nargs="+", metavar="PATH", help="case folders, or folders of them"
   )
   add("--json", metavar="FILE", help="write all results here")
+  add("--table", metavar="FILE", help="write a table by kind, in markdown")
   add("--quiet", action="store_true", help="print only failures and totals")
   args = parser.parse_args(argv)
   cases = [read_case(folder) for folder in find_cases(args.paths)]
@@ -66,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
       args.json,
       {"outputs": len(everything), "failed": failed, "cases": results},
     )
+  if args.table:
+    with atomic_path(args.table) as temporary:
+      temporary.write_text(table(results) + "\n")
   print(f"{len(everything)} outputs, {failed} failed")
   return 2 if unreadable else int(failed > 0)
 
@@ -117,49 +122,6 @@ def not_run(case: Case, reason: str) -> list[Row]:
     Row(name, np.shape(value), nan, nan, "", False, reason)
     for name, value in (case.outputs or {"case": 0}).items()
   ]
-
-
-def summary(rows: Sequence[Row]) -> str:
-  """Counts and the largest relative error of a case."""
-  failed = sum(not row.ok for row in rows)
-  finite = [row.relative for row in rows if math.isfinite(row.relative)]
-  return (
-    f"{len(rows)} outputs, {failed} failed, largest"
-    f" {max(finite, default=0.0):.1e}"
-  )
-
-
-def line(row: Row) -> str:
-  """One output as text."""
-  shape = "x".join(map(str, row.shape)) or "scalar"
-  end = "ok" if row.ok else " ".join(filter(None, ["FAIL", row.note[:80]]))
-  return (
-    f"  {row.name:<58} {shape:<16} {row.error:<9.2e} {row.relative:<9.2e}"
-    f" {row.tolerance:<16} {end}"
-  )
-
-
-def record(case: Case, rows: Sequence[Row], seconds: float) -> dict[str, Any]:
-  """A case as JSON."""
-  return {
-    "case": case.name,
-    "kind": case.kind,
-    "path": str(case.path),
-    "seconds": seconds,
-    "failed": sum(not row.ok for row in rows),
-    "outputs": [
-      {
-        "name": row.name,
-        "shape": list(row.shape),
-        "max_error": row.error,
-        "relative_error": row.relative,
-        "tolerance": row.tolerance,
-        "ok": row.ok,
-        "note": row.note,
-      }
-      for row in rows
-    ],
-  }
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,30 @@ def _shapes(networks: Sequence[Network]) -> dict[str, tuple[int, ...]]:
 def _write_safetensors(
   path: Path, networks: Sequence[Network], step: int
 ) -> None:
-  """Streams the file: safetensors' own writer holds it twice in memory."""
+  tensors = _tensors(networks)
+  # The header's order is that of the tensors.
+  stream_safetensors(path, _shapes(networks), lambda _: next(tensors)[1], step)
+
+
+def stream_safetensors(
+  path: Path,
+  shapes: Mapping[str, tuple[int, ...]],
+  tensor: Callable[[str], np.ndarray],
+  step: int = 0,
+) -> None:
+  """Writes float32 tensors one at a time.
+
+  safetensors' own writer holds the file twice in memory.
+
+  Args:
+    path: the file.
+    shapes: of all tensors by name, in the order of the file.
+    tensor: gives one by its name; asked for in that order.
+    step: training step to record.
+  """
   header: dict[str, Any] = {"__metadata__": {"format": "pt", "step": str(step)}}
   end = 0
-  for name, shape in _shapes(networks).items():
+  for name, shape in shapes.items():
     start, end = end, end + 4 * int(np.prod(shape))
     header[name] = {
       "dtype": "F32",
@@ -77,8 +97,8 @@ def _write_safetensors(
   text += b" " * (-len(text) % 8)
   with path.open("wb") as file:
     file.write(len(text).to_bytes(8, "little") + text)
-    for _, tensor in _tensors(networks):
-      file.write(np.ascontiguousarray(tensor, "<f4").data)
+    for name in shapes:
+      file.write(np.ascontiguousarray(tensor(name), "<f4").data)
 
 
 def _write_lightning(

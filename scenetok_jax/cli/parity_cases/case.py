@@ -79,7 +79,11 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """One compared output: its largest difference, alone and over max |ref|."""
+  """One compared output.
+
+  error: largest difference. relative: the same over max |reference|. share:
+  the same over what the tolerance allows, 0 where that is nothing.
+  """
 
   name: str
   shape: tuple[int, ...]
@@ -88,6 +92,7 @@ class Row:
   tolerance: str
   ok: bool
   note: str = ""
+  share: float = 0.0
 
 
 def read_case(folder: Path) -> Case:
@@ -184,5 +189,7 @@ def compare(name: str, found: Any, reference: Any, tolerance: Tolerance) -> Row:
   finite = np.abs(b[np.isfinite(b)])
   scale = float(finite.max(initial=0.0))
   relative = error / scale if scale else (0.0 if error == 0 else float("inf"))
-  ok = bool(error <= rule.limit(scale))  # False for NaN
-  return Row(name, theirs.shape, error, relative, str(rule), ok)
+  limit = rule.limit(scale)
+  ok = bool(error <= limit)  # False for NaN
+  share = error / limit if limit else 0.0
+  return Row(name, theirs.shape, error, relative, str(rule), ok, share=share)

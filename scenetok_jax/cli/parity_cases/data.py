@@ -1,5 +1,6 @@
 """Cases of data: crop, view_samplers."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,13 +80,18 @@ def view_samplers(case: Case) -> Arrays:
       )
       found |= _choice(f"{run['prefix']}{i}_", choice)
   for run in case.config.get("random", ()):
-    choice = sampler_of(
-      run["view_sampler"]
-    ).sample(
-      Replay(run["draws"], case.name),  # type: ignore[arg-type]
+    sampler = sampler_of(run["view_sampler"])
+    train = run["stage"] == "train"
+    if sampler.name == "bounded":
+      # There the call's stage splits targets, the sampler's own sets the gap.
+      sampler = sampler if train else dataclasses.replace(sampler, chunks=1)
+      train = run.get("sampler_stage", run["stage"]) != "test"
+    draws: Any = Replay(run["draws"], case.name)
+    choice = sampler.sample(
+      draws,
       case.inputs["extrinsics"][: run["num_views"]],
       run["global_step"],
-      train=run["stage"] == "train",
+      train=train,
     )
     found |= _choice(run["prefix"], choice)
   return found

@@ -72,7 +72,7 @@ def stage1(case: Case) -> Arrays:
   def gradients(settings: Any) -> Any:
     config = ConfigDict({"train": dict(settings)})
     loss = functools.partial(tokenizer_task.loss_from_draws, system, config)
-    return _gradients(loss)
+    return _gradients(loss, (("tokenizer", config.train.freeze_after),))
 
   for run in case.config["runs"]:
     draws = tokenizer_task.Draws(
@@ -140,8 +140,13 @@ def _stage1_prediction(
   )
 
 
-def _gradients(loss: Callable[..., StepLoss]) -> Any:
-  """(params, ...) -> (mean loss, StepLoss, gradients, optimiser's norms)."""
+def _gradients(
+  loss: Callable[..., StepLoss], frozen: tuple[tuple[str, int], ...] = ()
+) -> Any:
+  """(params, ...) -> (mean loss, StepLoss, gradients, optimiser's norms).
+
+  frozen: see OptimizerConfig; the step is then the last argument.
+  """
 
   def call(params: Any, *args: Any) -> Any:
     def mean(params: Any) -> tuple[Array, StepLoss]:
@@ -149,9 +154,11 @@ def _gradients(loss: Callable[..., StepLoss]) -> Any:
       return jnp.mean(out.loss), out
 
     (value, out), grads = jax.value_and_grad(mean, has_aux=True)(params)
-    optimizer = make_optimizer(OptimizerConfig(schedule="constant"))
+    config = OptimizerConfig(schedule="constant", frozen=frozen)
+    optimizer = make_optimizer(config)
+    step = args[-1] if frozen else jnp.int32(0)
     update = optimizer.update(
-      grads, optimizer.init(params), params, jnp.int32(0), out.absent
+      grads, optimizer.init(params), params, step, out.absent
     )
     return value, out, grads, update.metrics
 
@@ -255,9 +262,14 @@ def _stage2_draws(case: Case, run: Any) -> generator_task.Draws:
     "dropout_prob", 0.0
   )
 
-  def dropped(name: str) -> np.ndarray:
-    draw = given.get(f"{prefix}{name}_dropout_uniforms")
-    return np.zeros(batch, bool) if draw is None else draw < rate
+  uniforms = {n: x for n, x in case.given(prefix).items() if "drop" in n}
+
+  def dropped(anchors: bool) -> np.ndarray:
+    """Scenes whose embedding is dropped, from a draw that the case may have."""
+    for name, draw in uniforms.items():
+      if ("anchor" in name) == anchors:
+        return np.ravel(draw) < rate
+    return np.zeros(batch, bool)
 
   return generator_task.Draws(
     posterior_noise=given["posterior_noise"],
@@ -266,8 +278,8 @@ def _stage2_draws(case: Case, run: Any) -> generator_task.Draws:
     visible=generator_task.visible_views(
       jnp.asarray(given[f"{prefix}mask_uniforms"]), 0.5, jnp.asarray(~kept)
     ),
-    drop_cameras=dropped("cond"),
-    drop_anchors=dropped("anchor"),
+    drop_cameras=dropped(False),
+    drop_anchors=dropped(True),
   )
 
 

@@ -1,0 +1,132 @@
+"""Converts a checkpoint of full published size and exports it again.
+
+  python benchmarks/convert_full_size.py --json report.json
+
+Writes seeded random weights in the release's layout (3.2 GB for the tokenizer
+and renderer, 5.2 GB for SceneGen), converts them in a process of its own, and
+compares the export with the file, tensor for tensor. Everything is removed at
+the end. Prints seconds and the largest memory of each step.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from scenetok_jax.cli import checkpoints
+from scenetok_jax.cli.config import load_config
+from scenetok_jax.convert.engine import Table, manifest
+from scenetok_jax.convert.export import stream_safetensors
+from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.sampling.system import build, init_generator, init_stage1
+
+CONFIGS = {
+  "tokenizer": "configs/scenetok_re10k.py",
+  "generator": "configs/scenegen_re10k.py",
+}
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--stage", choices=sorted(CONFIGS), default="tokenizer")
+  parser.add_argument("--folder", help="scratch space, default the system's")
+  parser.add_argument("--json", help="write the report here")
+  args = parser.parse_args()
+  with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
+    report = measure(args.stage, Path(scratch))
+  print(json.dumps(report, indent=1))
+  if args.json:
+    Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def measure(stage: str, scratch: Path) -> dict:
+  source, out = scratch / "source.safetensors", scratch / "run"
+  again = scratch / "again.safetensors"
+  start = time.monotonic()
+  parameters = write_checkpoint(stage, source)
+  report = {
+    "stage": stage,
+    "parameters": parameters,
+    "bytes": source.stat().st_size,
+    "write_seconds": time.monotonic() - start,
+  }
+  convert = ["--config", CONFIGS[stage], "--source", str(source)]
+  report |= step("convert", [*convert, "--out", str(out)])
+  report |= step(
+    "export", ["--export", "--workdir", str(out), "--out", str(again)]
+  )
+  report["exact"] = same(source, again)
+  return report
+
+
+def write_checkpoint(stage: str, path: Path) -> int:
+  """Seeded normals under the release's names; returns their number."""
+  config = load_config(CONFIGS[stage])
+  system = build(config)
+
+  def init(key):
+    if stage == "generator":
+      return init_generator(system, key, config.data.num_context)
+    return init_stage1(system, key)
+
+  shapes = jax.eval_shape(init, jax.random.key(0))
+  tables = checkpoints.tables(system, stage)
+  entries = {
+    table.prefix + name: entry.shape
+    for key, table in tables.items()
+    for name, entry in manifest(table, shapes[key]).items()
+  }
+  buffers = _buffers(tables)
+  entries |= {name: array.shape for name, array in buffers.items()}
+  rng = np.random.default_rng(0)
+
+  def tensor(name: str) -> np.ndarray:
+    if name in buffers:
+      return buffers[name]
+    return rng.standard_normal(entries[name], np.float32)
+
+  stream_safetensors(path, entries, tensor)
+  return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+def _buffers(tables: dict[str, Table]) -> dict[str, np.ndarray]:
+  return {
+    table.prefix + name: make()
+    for table in tables.values()
+    for name, make in table.buffers.items()
+  }
+
+
+def step(name: str, argv: list[str]) -> dict[str, float]:
+  """Runs `scenetok convert` in its own process: seconds and peak bytes."""
+  start = time.monotonic()
+  command = [sys.executable, "-m", "scenetok_jax.cli.convert", *argv]
+  subprocess.run(
+    command, check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"}
+  )
+  # The largest child so far; the steps are ordered by what they need.
+  peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+  return {
+    f"{name}_seconds": time.monotonic() - start,
+    f"{name}_peak_bytes_so_far": peak,
+  }
+
+
+def same(a: Path, b: Path) -> bool:
+  """Whether two files hold the same tensors, bit for bit."""
+  first, second = read_tensors(a), read_tensors(b)
+  return set(first) == set(second) and all(
+    np.array_equal(first[name], second[name]) for name in first
+  )
+
+
+if __name__ == "__main__":
+  main()

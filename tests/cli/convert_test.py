@@ -1,0 +1,218 @@
+"""`scenetok convert`: in, out, in part, and refusals of one line."""
+
+import json
+import pickle
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from scenetok_jax.cli import checkpoints, common, convert
+from scenetok_jax.cli.config import load_config
+from scenetok_jax.convert.engine import export_tensors, flatten
+from scenetok_jax.sampling.system import build, init_stage1
+from scenetok_jax.train.checkpoint import latest_step, restore_params
+from scenetok_jax.train.workdir import load_config as stored_config
+from tests.goldens import load_case
+from tests.networks import assert_same, normals
+
+CONFIG = "configs/scenetok_re10k.py:smoke"
+
+
+def run(*argv):
+  return common.run(convert.main, [str(a) for a in argv], "convert")
+
+
+@pytest.fixture(scope="module")
+def tensors():
+  """A checkpoint of the smoke networks under the release's names."""
+  config = load_config(CONFIG)
+  system = build(config)
+  shapes = jax.eval_shape(
+    lambda key: init_stage1(system, key), jax.random.key(0)
+  )
+  leaves, tree = jax.tree.flatten(shapes)
+  params = tree.unflatten(
+    [normals(i, *leaf.shape) for i, leaf in enumerate(leaves)]
+  )
+  return {
+    name: np.ascontiguousarray(tensor)
+    for key, table in checkpoints.tables(system, config.stage).items()
+    for name, tensor in export_tensors(params[key], table)
+  }
+
+
+@pytest.fixture(scope="module")
+def source(tensors, tmp_path_factory):
+  path = tmp_path_factory.mktemp("source") / "model.safetensors"
+  save_file(tensors, path, metadata={"step": "150000"})
+  return path
+
+
+@pytest.fixture(scope="module")
+def workdir(source, tmp_path_factory):
+  out = tmp_path_factory.mktemp("converted") / "run"
+  assert run("--config", CONFIG, "--source", source, "--out", out) == 0
+  return out
+
+
+def test_an_imported_checkpoint_is_a_workdir(workdir):
+  assert latest_step(workdir) == 150_000
+  assert stored_config(workdir)["stage"] == "tokenizer"
+  assert set(restore_params(workdir)) == {"tokenizer", "decoder"}
+
+
+def test_export_returns_the_file_exactly(workdir, tensors, tmp_path):
+  out = tmp_path / "again.safetensors"
+  assert run("--export", "--workdir", workdir, "--out", out) == 0
+  assert_same(load_file(out), tensors, 0)
+
+
+def test_a_lightning_checkpoint_and_back(workdir, tensors, tmp_path):
+  torch = pytest.importorskip("torch", reason="torch files: extra [convert]")
+  out, again = tmp_path / "model.ckpt", tmp_path / "again"
+  assert run("--export", "--workdir", workdir, "--out", out) == 0
+  loaded = torch.load(out, weights_only=True)
+  assert loaded["global_step"] == 150_000
+  assert loaded["state_dict"].keys() == tensors.keys()
+  assert run("--config", CONFIG, "--source", out, "--out", again) == 0
+  assert latest_step(again) == 150_000
+  assert_same(restore_params(again), restore_params(workdir), 0)
+
+
+def test_buffers_that_torch_rounded_otherwise_come_back(tensors, tmp_path):
+  name = "compressor.feat_rope.freqs_cos"
+  path, out = tmp_path / "x.safetensors", tmp_path / "run"
+  save_file({**tensors, name: tensors[name] + np.float32(1e-6)}, path)
+  assert run("--config", CONFIG, "--source", path, "--out", out) == 0
+  again = tmp_path / "again.safetensors"
+  assert run("--export", "--workdir", out, "--out", again) == 0
+  assert_same(load_file(again), load_file(path), 0)
+
+
+def test_a_null_token_in_the_file_is_kept(tensors, tmp_path):
+  name = "denoiser.null_tokens"
+  path, out = tmp_path / "x.safetensors", tmp_path / "run"
+  save_file({**tensors, name: np.full((1, 1, 32), 2, np.float32)}, path)
+  assert run("--config", CONFIG, "--source", path, "--out", out) == 0
+  assert stored_config(out)["decoder"]["null_token"]
+  assert (restore_params(out)["decoder"]["null_tokens"] == 2).all()
+
+
+def test_partial_takes_what_fits_and_reports_the_rest(
+  source, tensors, tmp_path, capsys
+):
+  out, report = tmp_path / "run", tmp_path / "report.json"
+  spec = (f"--config={CONFIG}", "--config.tokenizer.num_tokens=12")
+  assert run(*spec, "--source", source, "--out", out) == 2
+  assert "import it partially" in capsys.readouterr().err
+  more = ("--config.tokenizer.token_channels=6", "--partial", "--json", report)
+  assert run(*spec, *more, "--source", source, "--out", out) == 0
+  told = json.loads(report.read_text())["partial"]
+  assert told["tokenizer"]["scene_tokens_copied"] == 8
+  assert set(told["tokenizer"]["reinitialised"]) == {
+    "out_proj.0.weight",
+    "out_proj.0.bias",
+  }
+  assert told["decoder"]["reinitialised"] == ["cnd_proj.weight"]
+  params = flatten(restore_params(out))
+  np.testing.assert_array_equal(
+    params["tokenizer/scene_tokens"][:8],
+    tensors["compressor.scene_tokens"][0],
+  )
+  assert np.isfinite(params["tokenizer/scene_tokens"]).all()
+  assert "first 8 scene tokens copied" in capsys.readouterr().out
+
+
+def _missing(tensors):
+  tensors.pop("denoiser.cnd_proj.bias")
+
+
+def _transposed(tensors):
+  name = "denoiser.cnd_proj.weight"
+  tensors[name] = np.ascontiguousarray(tensors[name].T)
+
+
+def _not_a_number(tensors):
+  name = "compressor.y_embed.proj.bias"
+  tensors[name] = tensors[name] * np.float32(np.nan)
+
+
+def _unknown(tensors):
+  tensors["discriminator.weight"] = np.zeros(1, np.float32)
+
+
+@pytest.mark.parametrize(
+  "damage, message",
+  [
+    (_missing, "1 missing (denoiser.cnd_proj.bias)"),
+    (_transposed, "denoiser.cnd_proj.weight is [8, 32], the model's [32, 8]"),
+    (_not_a_number, "1 not finite (compressor.y_embed.proj.bias)"),
+    (_unknown, "1 of unknown name (discriminator.weight)"),
+  ],
+)
+def test_a_damaged_checkpoint_is_refused_in_one_line(
+  tensors, tmp_path, capsys, damage, message
+):
+  tensors = dict(tensors)
+  damage(tensors)
+  path, out = tmp_path / "x.safetensors", tmp_path / "run"
+  save_file(tensors, path)
+  assert run("--config", CONFIG, "--source", path, "--out", out) == 2
+  error = capsys.readouterr().err.strip()
+  assert str(path) in error and message in error and "\n" not in error
+  assert not out.exists()
+
+
+class Malicious:
+  def __reduce__(self):
+    return (print, ("this must not run",))
+
+
+def test_code_in_a_checkpoint_never_runs(tmp_path, capsys):
+  pytest.importorskip("torch", reason="torch files: extra [convert]")
+  path = tmp_path / "x.ckpt"
+  path.write_bytes(pickle.dumps({"state_dict": Malicious()}))
+  assert run("--config", CONFIG, "--source", path, "--out", tmp_path / "o") == 2
+  out, error = capsys.readouterr()
+  assert "this must not run" not in out and error.count("\n") == 1
+  assert str(path) in error
+
+
+def test_a_truncated_checkpoint_is_refused(source, tmp_path, capsys):
+  path = tmp_path / "x.safetensors"
+  path.write_bytes(source.read_bytes()[:5000])
+  assert run("--config", CONFIG, "--source", path, "--out", tmp_path / "o") == 2
+  assert "not a whole safetensors file" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten(workdir, source, capsys):
+  assert run("--config", CONFIG, "--source", source, "--out", workdir) == 2
+  assert "exists; delete it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  "argv, message",
+  [
+    (["--out", "x"], "--source: not given"),
+    (["--out", "x", "--source", "y"], "--config: not given"),
+    (["--export", "--out", "x.ckpt"], "--source: not given"),
+    (["--metric", "fvd_i3d", "--out", "x"], "--source: not given"),
+  ],
+)
+def test_what_is_not_given_is_named(argv, message, capsys):
+  assert run(*argv) == 2
+  assert message in capsys.readouterr().err
+
+
+def test_another_codec_s_file_is_refused(tmp_path, capsys):
+  path = load_case("vavae_small").path / "weights.safetensors"
+  assert run("--codec=wan_vae", "--source", path, "--out", tmp_path / "c") == 2
+  assert "not the wan_vae codec" in capsys.readouterr().err
+
+
+def test_another_metric_s_file_is_refused(source, tmp_path, capsys):
+  out = tmp_path / "metric"
+  assert run("--metric=fvd_i3d", "--source", source, "--out", out) == 2
+  assert str(source) in capsys.readouterr().err
