@@ -87,6 +87,21 @@ def import_checkpoint(
       f"{Path(out) / workdir_lib.CONFIG_FILE}: exists; delete it or choose"
       " another --out"
     )
+  params, buffers, reports = _read(config, source, partial)
+  # The source is closed here: its pages count as memory while it is mapped.
+  step = read_step(source)
+  workdir_lib.check_config(out, config.to_dict())
+  save_params(out, params, workdir_lib.plain(config.to_dict()), step)
+  if buffers:
+    safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
+  count = sum(leaf.size for leaf in jax.tree.leaves(params))
+  return Imported(step, count, reports)
+
+
+def _read(
+  config: ConfigDict, source: str | Path, partial: bool
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Partial]]:
+  """(parameters, buffers to keep, partial reports) by network."""
   tensors = read_tensors(source)
   if not partial:
     _check_names(tensors, source)
@@ -105,13 +120,7 @@ def import_checkpoint(
       params[name] = load_params(source, table, fresh.pop(name))
     own = file_buffers(select(tensors, table.prefix), table)
     buffers |= {table.prefix + key: value for key, value in own.items()}
-  step = read_step(source)
-  workdir_lib.check_config(out, config.to_dict())
-  save_params(out, params, workdir_lib.plain(config.to_dict()), step)
-  if buffers:
-    safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
-  count = sum(leaf.size for leaf in jax.tree.leaves(params))
-  return Imported(step, count, reports)
+  return params, buffers, reports
 
 
 def _check_names(tensors: Tensors, source: str | Path) -> None:

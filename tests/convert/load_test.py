@@ -12,7 +12,11 @@ from scenetok_jax.convert import (
   tokenizer_table,
 )
 from scenetok_jax.convert.engine import Table, export_tensors
-from scenetok_jax.convert.load import load_params, load_partial
+from scenetok_jax.convert.load import (
+  load_params,
+  load_partial,
+  take_fitting,
+)
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError
@@ -68,6 +72,31 @@ def test_a_file_of_another_network_is_refused(tmp_path):
   path = write(tmp_path / "x.safetensors", other=np.ones(1, np.float32))
   with pytest.raises(InputError, match="no tensor fits"):
     load_partial(path, TABLE, PARAMS)
+
+
+def test_trees_follow_the_same_rules():
+  initial = {
+    "tokenizer": {"scene_tokens": np.zeros((4, 2), np.float32)},
+    "decoder": {"a": np.zeros(3), "b": np.zeros(2), "new": np.zeros(1)},
+  }
+  stored = {
+    "tokenizer": {"scene_tokens": np.ones((3, 2), np.float32)},
+    "decoder": {"a": np.ones(3), "b": np.ones(5), "old": np.ones(1)},
+  }
+  partial = take_fitting(initial, stored, "run")
+  assert partial.rows == 3
+  assert partial.mismatched == ("decoder/b",)
+  assert partial.missing == ("decoder/new",)
+  assert partial.ignored == ("decoder/old",)
+  tokens = partial.params["tokenizer"]["scene_tokens"]
+  np.testing.assert_array_equal(tokens.sum(1), [2, 2, 2, 0])
+  np.testing.assert_array_equal(partial.params["decoder"]["a"], 1)
+  np.testing.assert_array_equal(partial.params["decoder"]["b"], 0)
+  assert len(partial.lines()) == 4
+  with pytest.raises(InputError, match="num_tokens to at least 4"):
+    take_fitting(stored, initial, "run")
+  with pytest.raises(InputError, match="no parameter fits"):
+    take_fitting(initial, {"generator": np.ones(1)}, "run")
 
 
 def test_names_without_the_prefix_are_of_the_only_network(tmp_path):

@@ -69,6 +69,18 @@ def test_full_sequence_reuses_clean_latents_as_context():
   np.testing.assert_array_equal(plan.levels[26, 8:12], np.float32(24 / 25))
 
 
+def test_192_frames_take_eleven_windows_and_275_steps():
+  plan = windows.schedule("full_sequence", 48, 25, 8, 4)
+  assert plan.steps == 275
+  starts = np.unique(plan.starts)
+  np.testing.assert_array_equal(starts, range(0, 41, 4))
+  assert len(starts) == 11
+  # Each window after the first renders four latents beside four clean ones.
+  for number, start in enumerate(starts[1:], 1):
+    first = plan.levels[25 * number, start : start + 8]
+    np.testing.assert_array_equal(first, [0] * 4 + [1] * 4)
+
+
 def test_one_window_takes_as_many_steps_as_asked():
   plan = windows.schedule("full_sequence", 8, 25, 8, 4)
   assert plan.steps == 25 and plan.mask.all()

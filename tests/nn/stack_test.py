@@ -1,0 +1,69 @@
+"""Scanned layers equal the same layers one after another, rematerialised too.
+
+Sharding over eight devices is compared in tests/{tokenizer,decoder,generator}.
+"""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from scenetok_jax.nn.blocks import REMAT_POLICIES, stack
+from scenetok_jax.nn.dit import DiTBlock
+from scenetok_jax.ops.rope import angles_3d
+from scenetok_jax.tokenizer.perceiver import PerceiverBlock
+from tests.networks import assert_same, draw, normals, quick_jit
+
+DEPTH, WIDTH = 3, 24
+ANGLES = angles_3d(2, 2, 2, WIDTH // 2)
+# Block, its fields, carry and what all layers share.
+BLOCKS = {
+  "dit": (
+    DiTBlock,
+    {"heads": 2},
+    normals(1, 2, 8, WIDTH),
+    (normals(2, 2, 8, WIDTH), normals(3, 2, 5, WIDTH), ANGLES),
+  ),
+  "perceiver": (
+    PerceiverBlock,
+    {"heads": 2, "qk_norm": True},
+    (normals(4, 2, 5, WIDTH), normals(5, 2, 8, WIDTH)),
+    (normals(6, 2, 8, WIDTH), ANGLES),
+  ),
+}
+
+
+def scanned(block, fields, remat):
+  return stack(block, DEPTH, remat, "blocks", **fields)
+
+
+def differentiate(function, params, carry):
+  """(output, gradients of all parameters)."""
+
+  def loss(params):
+    out = function(params, carry)
+    return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(out)), out
+
+  with jax.default_matmul_precision("highest"):
+    gradients, out = quick_jit(jax.grad(loss, has_aux=True))(params)
+  return jax.device_get({"out": out, "gradients": gradients})
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_scanned_layers_equal_unrolled_ones(name):
+  block, fields, carry, shared = BLOCKS[name]
+  params = draw(scanned(block, fields, "none"), carry, *shared)
+
+  def unrolled(params, carry):
+    for i in range(DEPTH):
+      layer = jax.tree.map(lambda leaf: leaf[i], params)  # noqa: B023
+      carry, _ = block(**fields).apply({"params": layer}, carry, *shared)
+    return carry
+
+  expected = differentiate(unrolled, params, carry)
+  for remat in REMAT_POLICIES:
+    net = scanned(block, fields, remat)
+
+    def run(params, carry, net=net):
+      return net.apply({"params": params}, carry, *shared)[0]
+
+    assert_same(differentiate(run, params, carry), expected, 1e-5)
