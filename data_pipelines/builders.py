@@ -39,7 +39,7 @@ def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
   final = out / recipe.split
   if final.exists():
     report = existing(final, recipe)
-    _tidy(out, recipe.split)
+    tidy(out, recipe.split)
     return {**report, "already": True}
   if not plan.jobs:
     raise InputError(f"{out}: nothing to prepare: the source holds no scene")
@@ -56,7 +56,7 @@ def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
         with contextlib.suppress(OSError):
           path.rmdir()
       raise
-  _tidy(out, recipe.split)
+  tidy(out, recipe.split)
   return {**report, "already": False}
 
 
@@ -194,7 +194,7 @@ def _merged_report(out: Path) -> dict:
   }
 
 
-def _tidy(out: Path, split: str) -> None:
+def tidy(out: Path, split: str) -> None:
   """Removes unfinished work of a finished split; brings the report up to date.
 
   Also after a run that was killed between its last two lines.
