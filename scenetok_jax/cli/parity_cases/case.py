@@ -13,6 +13,7 @@ from scenetok_jax.types import Cameras, InputError
 
 Arrays = dict[str, Any]
 CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,9 @@ class Case:
 
   @property
   def weights(self) -> Path:
-    return self.path / "weights.safetensors"
+    """The parameters; some cases hold them as a Lightning checkpoint only."""
+    path, other = self.path / WEIGHTS_FILE, self.path / "checkpoint.ckpt"
+    return other if other.is_file() and not path.is_file() else path
 
   def given(self, prefix: str) -> Arrays:
     """Inputs whose names start with a run's prefix, without it."""
