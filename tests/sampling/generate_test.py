@@ -1,0 +1,77 @@
+"""Token sampling in slices equals the whole, and guidance acts."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from scenetok_jax.sampling.generate import (
+  GenerateOptions,
+  Request,
+  anchor_indices,
+  generate_sliced,
+  generate_tokens,
+)
+from tests import networks
+from tests.sampling.systems import tiny, tiny_config, tokens
+
+OPTIONS = GenerateOptions.of(tiny_config("generator").generation)
+SEEDS = 2
+
+
+@pytest.fixture(scope="module")
+def request_and_noise():
+  system, _ = tiny("generator")
+  views = system.num_conditions
+  shape = (SEEDS, views, *system.latent_shape(system.context_codec))
+  visible = np.tile(np.arange(views) < 1, (SEEDS, 1))
+  request = Request(
+    networks.normals(1, *shape),
+    networks.cameras(2, SEEDS, views),
+    networks.cameras(3, SEEDS, 3),
+    visible,
+  )
+  return request, tokens(system, SEEDS)
+
+
+def test_slices_equal_one_scan(request_and_noise):
+  request, noise = request_and_noise
+  system, params = tiny("generator")
+  run = networks.quick_jit(
+    lambda params, noise, *request: generate_tokens(
+      system, params, *request, noise, OPTIONS
+    )
+  )
+  done = []
+  with jax.default_matmul_precision("highest"):
+    whole = run(params, noise, *request)
+    sliced = generate_sliced(
+      system, params, request, noise, OPTIONS, done.append
+    )
+  networks.assert_same({"x": np.asarray(sliced)}, {"x": np.asarray(whole)})
+  assert sum(done) == OPTIONS.steps
+
+
+def test_guidance_and_solver_change_the_scene(request_and_noise):
+  request, noise = request_and_noise
+  system, params = tiny("generator")
+  found = [
+    np.asarray(
+      generate_sliced(
+        system,
+        params,
+        request,
+        noise,
+        dataclasses.replace(OPTIONS, **change),
+      )
+    )
+    for change in ({"guidance": 1.0}, {"guidance": 3.0}, {"solver": "heun"})
+  ]
+  assert all(np.isfinite(x).all() for x in found)
+  assert np.abs(found[0] - found[1]).max() > 1e-3
+  assert np.abs(found[0] - found[2]).max() > 1e-4
+
+
+def test_anchors_span_the_path():
+  np.testing.assert_array_equal(anchor_indices(64, 3), [0, 31, 63])

@@ -1,0 +1,108 @@
+"""Reusing what the tokens decide gives the naive loop's video."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenetok_jax.flow.path import euler_step
+from scenetok_jax.flow.windows import schedule
+from scenetok_jax.sampling.render import (
+  RenderOptions,
+  render_latents,
+  render_schedule,
+)
+from scenetok_jax.sampling.velocity import embed_path, predict_velocity
+from scenetok_jax.sampling.window import embeddable
+from tests import networks
+from tests.sampling.systems import tiny, tiny_config, tokens
+
+OPTIONS = RenderOptions.of(tiny_config().sampling)
+LATENTS = 8  # two windows of 6 that share 4
+SCENES = 2
+
+
+@pytest.fixture(scope="module")
+def job():
+  """(system, params, tokens, cameras, noise, plan)."""
+  system, params = tiny()
+  shape = (SCENES, LATENTS, *system.latent_shape(system.target_codec))
+  return (
+    system,
+    params,
+    tokens(system, SCENES),
+    networks.cameras(3, SCENES, LATENTS),
+    networks.normals(5, *shape),
+    render_schedule(OPTIONS, LATENTS),
+  )
+
+
+def naive(job, guidance):
+  """One jitted call after the other; everything is computed every time."""
+  system, params, scene, cameras, x, plan = job
+
+  @networks.quick_jit
+  def step(x, t, t_next, cameras):
+    velocity = predict_velocity(system, params, x, t, cameras, scene, guidance)
+    return euler_step(x, velocity, t, t_next)
+
+  for g, (now, after) in enumerate(itertools.pairwise(plan.levels)):
+    window = np.arange(plan.size) + plan.starts[g]
+    levels = (np.tile(row[window], (SCENES, 1)) for row in (now, after))
+    views = jax.tree.map(lambda a, window=window: a[:, window], cameras)
+    x = jnp.asarray(x).at[:, window].set(step(x[:, window], *levels, views))
+  return x
+
+
+def ours(job, guidance, **options):
+  system, params, *inputs = job
+  *arrays, plan = inputs
+  run = networks.quick_jit(
+    lambda params, *arrays: render_latents(
+      system, params, *arrays, plan, guidance, **options
+    )
+  )
+  return run(params, *arrays)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_reuse_is_exact(job, guidance):
+  with jax.default_matmul_precision("highest"):
+    networks.assert_same(
+      {"x": np.asarray(ours(job, guidance))},
+      {"x": np.asarray(naive(job, guidance))},
+    )
+
+
+def test_guidance_acts_inside_its_interval_only(job):
+  with jax.default_matmul_precision("highest"):
+    guided = np.asarray(ours(job, 2.5))
+    plain = np.asarray(ours(job, 1.0))
+    # Every level that moves lies above 0.1; none between 0 and 0.01.
+    all_of_it = ours(job, 2.5, interval=(0.1, 1.0))
+    nothing = ours(job, 2.5, interval=(0.0, 0.01))
+  assert np.abs(guided - plain).max() > 1e-2
+  networks.assert_same({"x": np.asarray(all_of_it)}, {"x": guided})
+  networks.assert_same({"x": np.asarray(nothing)}, {"x": plain})
+
+
+def test_a_path_embedded_once_serves_windows_that_start_on_chunks():
+  system, _ = tiny()
+  plan = schedule("full_sequence", 15, 2, 10, 5)
+  assert embeddable(system, plan)
+  codec = dataclasses.replace(system.target_codec, chunked=True)
+  chunked = dataclasses.replace(system, target_codec=codec)
+  assert embeddable(chunked, plan)
+  assert not embeddable(chunked, schedule("autoregressive", 12, 2, 10, 4))
+
+
+def test_an_embedded_path_equals_the_embedding_of_its_parts():
+  system, params = tiny()
+  cameras = networks.cameras(1, 1, 4)
+  run = networks.quick_jit(lambda cameras: embed_path(system, params, cameras))
+  whole = run(cameras)
+  part = run(jax.tree.map(lambda a: np.roll(a, -1, axis=1), cameras))
+  np.testing.assert_allclose(whole[:, 1:], part[:, :-1], atol=1e-6)

@@ -1,0 +1,132 @@
+"""A video is the same in slices, after an interruption and on any devices."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from scenetok_jax.sampling.devices import place_params, sampling_mesh
+from scenetok_jax.sampling.render import RenderOptions, render_latents
+from scenetok_jax.sampling.session import StateFile
+from scenetok_jax.sampling.video import render_video, video_plan, video_program
+from scenetok_jax.types import InputError
+from tests import networks
+from tests.sampling.systems import tiny, tiny_config, tokens
+
+OPTIONS = RenderOptions.of(tiny_config().sampling)
+FRAMES = 8
+KEY = jax.random.key(3)
+
+
+@pytest.fixture(scope="module")
+def program():
+  return video_program(tiny()[0], OPTIONS)
+
+
+def render(program, scenes=1, **options):
+  system, params = tiny()
+  return render_video(
+    program,
+    params,
+    tokens(system, scenes),
+    networks.cameras(3, scenes, FRAMES),
+    KEY,
+    **options,
+  )
+
+
+def test_slices_equal_one_scan(program):
+  from scenetok_jax.sampling.render import video_noise
+
+  system, params = tiny()
+  plan = video_plan(system, OPTIONS, FRAMES)
+  noise = video_noise(system, KEY, 1, FRAMES)
+  latents = networks.quick_jit(
+    lambda params, *arrays: render_latents(
+      system, params, *arrays, plan, OPTIONS.guidance
+    )
+  )(params, tokens(system, 1), networks.cameras(3, 1, FRAMES), noise)
+  expected = np.asarray(program.decode({}, latents))
+  found = render(program)
+  assert found.shape == (1, 1, FRAMES, 64, 64, 3)
+  # Rounding to bytes may tip by one.
+  assert np.abs(found[:, 0].astype(int) - expected).max() <= 1
+
+
+def test_an_interrupted_video_is_continued(program, tmp_path):
+  state = tmp_path / "state.safetensors"
+  whole, done = render(program), []
+
+  def interrupt(steps):
+    done.append(steps)
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    render(program, report=interrupt, state=state)
+  assert state.is_file()
+  rest = []
+  again = render(program, report=rest.append, state=state)
+  np.testing.assert_array_equal(again, whole)
+  total = video_plan(tiny()[0], OPTIONS, FRAMES).steps
+  assert rest[0] == sum(done) < total == sum(rest)
+
+
+def test_the_state_of_another_video_is_not_continued(program, tmp_path):
+  state = tmp_path / "state.safetensors"
+  whole = render(program)
+  StateFile(state, "another").save({"x": np.zeros(3, np.float32)}, 2)
+  np.testing.assert_array_equal(render(program, state=state), whole)
+
+
+def test_a_damaged_state_says_what_to_do(program, tmp_path):
+  state = tmp_path / "state.safetensors"
+  state.write_bytes(b"not a state")
+  with pytest.raises(InputError, match=r"damaged .* delete it to start over"):
+    render(program, state=state)
+
+
+def test_samples_differ_and_repeat_with_the_seed(program):
+  first, again = (render(program, samples=2) for _ in range(2))
+  np.testing.assert_array_equal(first, again)
+  assert np.abs(first[0, 0].astype(int) - first[0, 1]).max() > 10
+
+
+def test_eight_devices_render_what_one_does():
+  system, params = tiny()
+  options = dataclasses.replace(OPTIONS, solver="dpm2")
+  latents = []
+
+  def keep_latents(program):
+    def decode(codec, x):
+      latents.append(np.asarray(x))
+      return np.zeros((len(x), 1), np.uint8)
+
+    return dataclasses.replace(program, decode=decode)
+
+  with jax.default_matmul_precision("highest"):
+    for scenes, samples in ((2, 4), (1, 1)):
+      for mesh in (None, sampling_mesh(scenes * samples)):
+        placed = params if mesh is None else place_params(params, mesh)
+        context = (
+          jax.set_mesh(mesh)
+          if mesh
+          else jax.default_matmul_precision("highest")
+        )
+        with context:
+          render_video(
+            keep_latents(video_program(system, options)),
+            placed,
+            tokens(system, scenes),
+            networks.cameras(3, scenes, FRAMES),
+            KEY,
+            samples=samples,
+          )
+      networks.assert_same({"x": latents[-1]}, {"x": latents[-2]})
+  assert sampling_mesh(8).shape["data"] == 8
+  assert sampling_mesh(1).shape["sequence"] == 8
+
+
+def test_a_path_shorter_than_a_window_is_refused():
+  with pytest.raises(InputError, match="5 frames are fewer than one window"):
+    video_plan(tiny()[0], OPTIONS, 5)
