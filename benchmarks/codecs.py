@@ -1,0 +1,253 @@
+"""Time, memory and bfloat16 deviation of the full-size frozen codecs.
+
+  python -m benchmarks.codecs [--write docs/performance.md] [--json FILE]
+
+Weights are seeded normals of the published sizes (the cost does not depend on
+their values; the bfloat16 deviation does, so judge it again on the published
+ones). One 256 x 256 image goes through VA-VAE, 8 frames through the Video
+DC-AE, 5 through the Wan VAE. Every codec runs in a process of its own, whose
+peak memory is reported; shares are of the matrix-multiplication and
+convolution speeds measured in that process.
+"""
+
+import argparse
+import json
+import math
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data_pipelines.rooms import render_clip
+from scenetok_jax.cli.common import write_json
+from scenetok_jax.convert.codecs import codec_network
+from scenetok_jax.media import atomic_path
+from scenetok_jax.train.flops import count_flops
+from scenetok_jax.train.peak import measured_matmul_peak
+
+FRAMES = {"va_vae": 1, "video_dc_ae": 8, "wan_vae": 5}
+SIZE = 256
+REPEATS = 2
+START, END = "<!-- benchmarks.codecs: start -->", "<!-- end -->"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--codecs", nargs="+", default=list(FRAMES))
+  parser.add_argument("--size", type=int, default=SIZE)
+  parser.add_argument("--json", metavar="FILE")
+  parser.add_argument("--write", metavar="FILE", help="a page with the markers")
+  parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+  args = parser.parse_args(argv)
+  if args.child:
+    print(json.dumps(measure(args.codecs[0], args.size)))
+    return 0
+  results = [run_child(name, args.size) for name in args.codecs]
+  text = table(results)
+  print(text)
+  if args.json:
+    write_json(args.json, {result["codec"]: result for result in results})
+  if args.write:
+    replace_section(Path(args.write), text)
+  return 0
+
+
+def run_child(name: str, size: int) -> dict[str, Any]:
+  """Measures a codec in a fresh process."""
+  command = [sys.executable, "-m", "benchmarks.codecs", "--child"]
+  command += ["--codecs", name, "--size", str(size)]
+  done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(name: str, size: int) -> dict[str, Any]:
+  """Everything about one codec, on this process' first device."""
+  frames = FRAMES[name]
+  params = seeded(codec_network(name).shapes())
+  clip = render_clip(0, 0, frames, size).images[None]
+  images = 2.0 * jnp.asarray(clip, jnp.float32) / 255.0 - 1.0
+  full = run_both(name, jnp.float32, params, images, None)
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  # Both precisions decode the same latents.
+  half = run_both(name, jnp.bfloat16, params, images, full["latents"])
+  speeds = {
+    "matmul": measured_matmul_peak("float32"),
+    "convolution": convolution_speed(),
+  }
+  result: dict[str, Any] = {
+    "codec": name,
+    "frames": frames,
+    "size": size,
+    "device": str(jax.devices()[0].device_kind),
+    "platform": f"{platform.machine()}, {jax.device_count()} device(s)",
+    "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+    "tensors": len(jax.tree.leaves(params)),
+    "peak_resident_bytes": peak,
+    "measured_flops_per_second": speeds,
+  }
+  for way in ("encode", "decode"):
+    found = full[way]
+    rate = found["flops"] / found["seconds"]
+    result[way] = {
+      **found,
+      "share_of_matmul": rate / speeds["matmul"],
+      "share_of_convolution": rate / speeds["convolution"],
+      "bfloat16_seconds": half[way]["seconds"],
+    }
+  result["bfloat16"] = {
+    "latents": deviation(half["latents"], full["latents"]),
+    "images": deviation(half["images"], full["images"]),
+  }
+  return result
+
+
+def run_both(
+  name: str, dtype: Any, params: Any, images: Any, latents: Any
+) -> dict[str, Any]:
+  """Encodes and decodes; latents replace the encoder's for decoding."""
+  network = codec_network(name, {"dtype": dtype})
+  encode = timed(lambda p, x: network.encode(p, x).mean, params, images)
+  encoded = encode.pop("output")
+  given = encoded if latents is None else latents
+  decode = timed(network.decode, params, jnp.asarray(given))
+  return {
+    "latents": encoded,
+    "images": decode.pop("output"),
+    "encode": encode,
+    "decode": decode,
+  }
+
+
+def timed(function: Callable[..., Any], params: Any, x: Any) -> dict[str, Any]:
+  """Output, best seconds of a few runs, compile time, FLOPs, memory."""
+  start = time.perf_counter()
+  compiled = jax.jit(function).lower(params, x).compile()
+  seconds = [time.perf_counter() - start]
+  output = None
+  for _ in range(REPEATS):
+    start = time.perf_counter()
+    output = jax.block_until_ready(compiled(params, x))
+    seconds.append(time.perf_counter() - start)
+  memory = compiled.memory_analysis()
+  return {
+    "output": np.asarray(output),
+    "compile_seconds": seconds[0],
+    "seconds": min(seconds[1:]),
+    "flops": count_flops(function, params, x),
+    "program_bytes": memory.temp_size_in_bytes if memory else None,
+  }
+
+
+def seeded(shapes: Any) -> Any:
+  """Parameters whose layers keep the scale of their input."""
+  leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+
+  def draw(index: int, path: Any, leaf: Any) -> Any:
+    rng = np.random.default_rng(index)
+    values = rng.standard_normal(leaf.shape, np.float32)
+    if path[-1].key == "scale":
+      return jnp.asarray(1.0 + 0.1 * values)
+    fan_in = math.prod(leaf.shape[:-1])
+    return jnp.asarray(values * (0.1 if leaf.ndim == 1 else fan_in**-0.5))
+
+  return tree.unflatten(
+    [draw(i, path, leaf) for i, (path, leaf) in enumerate(leaves)]
+  )
+
+
+def convolution_speed(size: int = 64, channels: int = 256) -> float:
+  """FLOP/s of a 3x3 float32 convolution, the median of repeated runs."""
+  x = jnp.ones((1, size, size, channels))
+  kernel = jnp.full((3, 3, channels, channels), 1.0 / channels)
+
+  @jax.jit
+  def run(x: Any, kernel: Any) -> Any:
+    return jax.lax.conv_general_dilated(
+      x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+  run(x, kernel).block_until_ready()
+  seconds = []
+  for _ in range(5):
+    start = time.perf_counter()
+    run(x, kernel).block_until_ready()
+    seconds.append(time.perf_counter() - start)
+  return 2.0 * size**2 * 9 * channels**2 / float(np.median(seconds))
+
+
+def deviation(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+  """Largest and root-mean-square difference, relative to the reference."""
+  difference = found.astype(np.float64) - expected
+  rms = np.sqrt(np.mean(np.square(expected, dtype=np.float64)))
+  return {
+    "max": float(np.abs(difference).max() / np.abs(expected).max()),
+    "rms": float(np.sqrt(np.mean(difference**2)) / rms),
+  }
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+  """Two markdown tables: cost, and what bfloat16 changes."""
+  speeds = results[0]["measured_flops_per_second"]
+  lines = [
+    f"Measured on {results[0]['platform']} ({results[0]['device']}), float32,"
+    f" batch 1, {results[0]['size']} x {results[0]['size']} pixels, full"
+    " published sizes, seeded weights. Matrix products ran at"
+    f" {speeds['matmul'] / 1e9:.0f} GFLOP/s and 3x3 convolutions at"
+    f" {speeds['convolution'] / 1e9:.0f} in the first process; each row is"
+    " compared with the speeds of its own.",
+    "",
+    "| codec | parameters | frames | way | GFLOP | seconds | share of matmul |"
+    " share of convolution | program MB | peak process MB |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+  ]
+  for result in results:
+    for way in ("encode", "decode"):
+      found = result[way]
+      program = (found["program_bytes"] or 0) / 1e6
+      lines.append(
+        f"| {result['codec']} | {result['parameters']:,} | {result['frames']} |"
+        f" {way} | {found['flops'] / 1e9:.0f} | {found['seconds']:.1f} |"
+        f" {found['share_of_matmul']:.2f} |"
+        f" {found['share_of_convolution']:.2f} | {program:.0f} |"
+        f" {result['peak_resident_bytes'] / 1e6:.0f} |"
+      )
+  lines += [
+    "",
+    "Computing in bfloat16 (codec field `dtype`) instead of float32, relative"
+    " difference; both decode the same latents:",
+    "",
+    "| codec | latents max | latents rms | images max | images rms |",
+    "|---|---|---|---|---|",
+  ]
+  for result in results:
+    latents, images = (result["bfloat16"][n] for n in ("latents", "images"))
+    numbers = [latents["max"], latents["rms"], images["max"], images["rms"]]
+    text = " | ".join(f"{number:.4f}" for number in numbers)
+    lines.append(f"| {result['codec']} | {text} |")
+  return "\n".join(lines)
+
+
+def replace_section(page: Path, text: str) -> None:
+  """Puts text between the markers of a page, which is made when absent."""
+  old = page.read_text() if page.exists() else "# Performance\n"
+  if START not in old:
+    old += (
+      "\n## Frozen codecs\n\nMade by `python -m benchmarks.codecs --write"
+      f" docs/performance.md`.\n\n{START}\n{END}\n"
+    )
+  head, rest = old.split(START, 1)
+  tail = rest.split(END, 1)[1]
+  with atomic_path(page) as temporary:
+    temporary.write_text(f"{head}{START}\n{text}\n{END}{tail}")
+
+
+if __name__ == "__main__":
+  sys.exit(main())
