@@ -47,10 +47,12 @@ def make_mesh(
   if devices[0].platform == "cpu":
     # Fixed order, whatever the version: tests and resumes rely on it.
     grid = np.asarray(devices).reshape(shape)
-    return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
-  return jax.make_mesh(
-    shape, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices
-  )
+  else:
+    # Splitting lets sizes differ from those of the physical torus.
+    grid = mesh_utils.create_device_mesh(
+      shape, devices, allow_split_physical_axes=True
+    )
+  return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def _shape(sizes: Mapping[str, int], count: int) -> tuple[int, ...]:

@@ -105,6 +105,18 @@ def make_step(
   return step
 
 
+def jit_step(
+  step: Callable[..., Any], state: TrainState, mesh: jax.sharding.Mesh
+) -> Any:
+  """make_step's function as runs compile it: state donated and placed."""
+  return jax.jit(
+    step,
+    donate_argnums=0,
+    out_shardings=(param_shardings(state, mesh), None),
+    compiler_options=quick_compile_options(mesh.devices.flat[0].platform),
+  )
+
+
 def train(
   config: ConfigDict,
   workdir: str,
@@ -161,12 +173,7 @@ def train(
         peak_flops=_peak_flops(config.dtype, mesh),
       )
     )
-    step_fn = jax.jit(
-      step_fn,
-      donate_argnums=0,
-      out_shardings=(param_shardings(state, mesh), None),
-      compiler_options=quick_compile_options(jax.default_backend()),
-    )
+    step_fn = jit_step(step_fn, state, mesh)
     logged: tuple[int, dict[str, Array]] | None = None
     for step in range(start + 1, options.total_steps + 1):
       batch = put_batch(next(data), mesh)

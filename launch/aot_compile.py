@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""`scenetok aot` as a script, for clusters where the package is a checkout."""
+
+import sys
+
+from scenetok_jax.cli import aot, common
+
+if __name__ == "__main__":
+  sys.exit(common.run(aot.main, verb="aot"))

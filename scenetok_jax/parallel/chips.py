@@ -1,0 +1,67 @@
+"""What is known of TPU chips: memory, peaks and links, for estimates."""
+
+import dataclasses
+import re
+
+from scenetok_jax.types import InputError
+
+GIB = 1 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+  """One TPU chip, from Google's public documentation.
+
+  hbm: usable bytes, what the compiler allows a program. flops: bfloat16
+  FLOP/s of the matrix units; float32 products run on them too, at JAX's
+  default precision. bandwidth: HBM bytes/s. link: bytes/s of one link to a
+  neighbour, one way. A v4 chip shows itself as two devices: its row is half
+  a chip.
+  """
+
+  name: str
+  hbm: int
+  flops: float
+  bandwidth: float
+  link: float
+
+
+CHIPS = {
+  chip.name: chip
+  for chip in (
+    Chip("v4", int(15.25 * GIB), 137.5e12, 6e11, 4.5e10),
+    Chip("v5e", int(15.75 * GIB), 197e12, 8.1e11, 4.5e10),
+    Chip("v5p", int(95.74 * GIB), 459e12, 2.76e12, 9.0e10),
+    Chip("v6e", int(31.25 * GIB), 918e12, 1.64e12, 9.0e10),
+  )
+}
+# Cloud names of the slices in docs/performance.md; those of v5p and v4 count
+# tensor cores, two a chip.
+SLICES = {
+  "v5e-16": "v5e:4x4",
+  "v5e-64": "v5e:8x8",
+  "v5e-256": "v5e:16x16",
+  "v5p-32": "v5p:2x2x4",
+  "v5p-128": "v5p:4x4x4",
+  "v5p-256": "v5p:4x4x8",
+  "v6e-16": "v6e:4x4",
+  "v6e-64": "v6e:8x8",
+  "v6e-256": "v6e:16x16",
+}
+
+
+def parse_topology(name: str) -> tuple[Chip, str]:
+  """'v5p:4x4x4' or 'v5p-128' -> the chip, and the name libtpu knows.
+
+  Raises:
+    InputError: unknown chip, or not a grid.
+  """
+  grid = SLICES.get(name, name)
+  match = re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", grid)
+  if match is None or match[1] not in CHIPS:
+    raise InputError(
+      f"--topology: {name!r}: give CHIP:GRID with a chip of"
+      f" {', '.join(CHIPS)}, such as v5p:4x4x4 or v5e:8x8, or one of"
+      f" {', '.join(SLICES)}"
+    )
+  return CHIPS[match[1]], grid

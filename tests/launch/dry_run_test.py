@@ -1,0 +1,123 @@
+"""Launchers print what they would run, and the shell checker likes them.
+
+`python tests/launch/dry_run_test.py` rewrites the expected output.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = ROOT / "launch"
+EXPECTED = Path(__file__).parent / "expected"
+TRAIN = {
+  "CONFIG": "configs/scenetok_re10k.py",
+  "WORKDIR": "/shared/runs/re10k",
+  "DATA": "/shared/re10k",
+  "OVERRIDES": "--config.mesh.fsdp=4 --config.remat=full",
+}
+CLOUD = TRAIN | {"PROJECT": "lab", "ZONE": "us-east5-a", "TYPE": "v5p-32"}
+CASES = {
+  "local": (
+    "local.sh",
+    ["2", "train", "--config=configs/rooms.py:smoke", "--workdir=/tmp/a b"],
+    {"PYTHON": "python3"},
+  ),
+  "slurm": ("slurm.sbatch", [], TRAIN | {"NODES": "2", "PARTITION": "gpu"}),
+  "slurm_container": ("slurm.sbatch", [], TRAIN | {"CONTAINER": "a.sqsh"}),
+  "tpu_queued": ("tpu_queued.sh", [], CLOUD | {"BUCKET": "b", "SPOT": "1"}),
+  "xpk": (
+    "xpk.sh",
+    [],
+    CLOUD | {"CLUSTER": "c", "IMAGE": "gcr.io/lab/scenetok", "SLICES": "2"},
+  ),
+  "reproduce": (
+    "reproduce.sh",
+    [],
+    {"RAW": "/raw/re10k", "OUT": "/shared/re10k", "CODECS": "/shared/codecs"},
+  ),
+}
+SETTINGS = {"PATH": os.environ["PATH"], "HOME": "/home/user"}
+
+
+def dry_run(name: str) -> str:
+  """Standard output of a launcher, with this repository's path as REPO."""
+  script, arguments, settings = CASES[name]
+  found = subprocess.run(
+    ["bash", str(LAUNCH / script), *arguments, "--dry-run"],
+    env=SETTINGS | settings,
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert found.returncode == 0, found.stderr
+  return found.stdout.replace(str(ROOT), "REPO")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_dry_run_prints_what_would_run(name):
+  assert dry_run(name) == (EXPECTED / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+  "script, settings, named",
+  [
+    ("slurm.sbatch", {}, "CONFIG"),
+    ("slurm.sbatch", {"CONFIG": "c.py"}, "WORKDIR"),
+    ("tpu_queued.sh", TRAIN, "PROJECT"),
+    ("xpk.sh", CLOUD, "CLUSTER"),
+    ("reproduce.sh", {}, "RAW"),
+  ],
+)
+def test_a_missing_setting_is_named(script, settings, named):
+  found = subprocess.run(
+    ["bash", str(LAUNCH / script), "--dry-run"],
+    env=SETTINGS | settings,
+    capture_output=True,
+    text=True,
+  )
+  assert found.returncode == 2
+  assert found.stderr.startswith(f"{script}: error: set {named}: ")
+  assert found.stderr.count("\n") == 1
+
+
+def test_nothing_is_run_by_a_dry_run(tmp_path):
+  """Tools that would be called fail here, and WORKDIR is not made."""
+  settings = TRAIN | {"WORKDIR": str(tmp_path / "run")}
+  for tool in ("sbatch", "srun", "mkdir"):
+    fake = tmp_path / tool
+    fake.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\nexit 1\n")
+    fake.chmod(0o755)
+  path = f"{tmp_path}:{SETTINGS['PATH']}"
+  subprocess.run(
+    ["bash", str(LAUNCH / "slurm.sbatch"), "--dry-run"],
+    env=SETTINGS | settings | {"PATH": path},
+    check=True,
+    capture_output=True,
+  )
+  assert not (tmp_path / "called").exists()
+  assert not (tmp_path / "run").exists()
+
+
+def test_shell_scripts_are_clean():
+  checker = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}")
+  checker = checker or shutil.which("shellcheck")
+  if checker is None:
+    pytest.skip("shellcheck is not installed (pip install -e '.[dev]')")
+  scripts = [*sorted(LAUNCH.glob("*.sh")), LAUNCH / "slurm.sbatch"]
+  found = subprocess.run(
+    [checker, "--external-sources", *map(str, scripts)],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert found.returncode == 0, found.stdout
+
+
+if __name__ == "__main__":
+  for case in CASES:
+    (EXPECTED / f"{case}.txt").write_text(dry_run(case))
