@@ -89,6 +89,7 @@ def import_checkpoint(
     )
   params, buffers, reports = _read(config, source, partial)
   # The source is closed here: its pages count as memory while it is mapped.
+  params = _on_device(params)
   step = read_step(source)
   workdir_lib.check_config(out, config.to_dict())
   save_params(out, params, workdir_lib.plain(config.to_dict()), step)
@@ -114,13 +115,29 @@ def _read(
   buffers: dict[str, np.ndarray] = {}
   for name, table in tables(system, config.stage).items():
     if partial:
-      reports[name] = load_partial(source, table, fresh.pop(name))
-      params[name] = reports[name].params
+      found = load_partial(source, table, fresh.pop(name))
+      params[name] = found.params
+      reports[name] = dataclasses.replace(found, params={})
     else:
       params[name] = load_params(source, table, fresh.pop(name))
     own = file_buffers(select(tensors, table.prefix), table)
     buffers |= {table.prefix + key: value for key, value in own.items()}
   return params, buffers, reports
+
+
+def _on_device(params: dict[str, Any]) -> dict[str, Any]:
+  """Host arrays to JAX arrays, emptying the dict as it goes.
+
+  Orbax copies host arrays before it writes them, twice; these it does not.
+  """
+  done = {}
+  for name in list(params):
+    leaves, tree = jax.tree.flatten(params.pop(name))
+    for i, leaf in enumerate(leaves):
+      leaves[i] = jax.block_until_ready(jax.device_put(leaf))
+      del leaf
+    done[name] = tree.unflatten(leaves)
+  return done
 
 
 def _check_names(tensors: Tensors, source: str | Path) -> None:

@@ -51,9 +51,12 @@ def ssim_map(prediction: jax.Array, truth: jax.Array) -> jax.Array:
   x, y = _same_shape(prediction, truth)
   pixels = (2 * _RADIUS + 1) ** 2
   sample = pixels / (pixels - 1)
+  # Around mid-grey, variances lose fewer digits in float32.
+  x, y = x - 0.5, y - 0.5
   ux, uy, uxx, uyy, uxy = _blur(jnp.stack([x, y, x * x, y * y, x * y]))
   vx, vy = sample * (uxx - ux * ux), sample * (uyy - uy * uy)
   vxy = sample * (uxy - ux * uy)
+  ux, uy = ux + 0.5, uy + 0.5
   numerator = (2 * ux * uy + _C1) * (2 * vxy + _C2)
   return numerator / ((ux**2 + uy**2 + _C1) * (vx + vy + _C2))
 
