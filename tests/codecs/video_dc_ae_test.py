@@ -185,8 +185,8 @@ TINY = {
 }
 
 
-def round_trip(params, images, dtype=jnp.float32):
-  net = network(dtype=dtype, **TINY)
+def round_trip(params, images):
+  net = network(**TINY)
   latents = net.encode(params, images).mean
   return latents, net.decode(params, latents)
 
@@ -205,15 +205,18 @@ def test_gradients_reach_every_parameter():
 
 
 @slow
-def test_bfloat16_stays_close_and_returns_float32():
-  params = drawn(network(**TINY).shapes())
-  images = normals(1, 1, 8, 32, 32, 3)
-  expected = quick_jit(round_trip)(params, images)
-  found = quick_jit(lambda p, x: round_trip(p, x, jnp.bfloat16))(params, images)
-  for a, b in zip(found, expected, strict=True):
-    assert a.dtype == jnp.float32
-    difference = np.abs(a - b).max() / np.abs(b).max()
-    assert 1e-6 < difference < 0.1
+def test_bfloat16_stays_close_and_returns_float32(case, fields, params):
+  half = network(dtype=jnp.bfloat16, **fields)
+  latents = quick_jit(lambda p, x: half.encode(p, x).mean)(
+    params, last(case.inputs["video_8f"])
+  )
+  given = last(case.outputs["enc_video_8f"])
+  images = quick_jit(half.decode)(params, given)
+  expected = last(case.outputs["rec_video_8f"])
+  for found, exact in ((latents, given), (images, expected)):
+    assert found.dtype == jnp.float32
+    difference = np.abs(found - exact).max() / np.abs(exact).max()
+    assert 1e-4 < difference < 0.05
 
 
 def test_depthwise_filters_equal_a_grouped_convolution():
