@@ -3,8 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from scenetok_jax.flow import path, solvers, timesteps
+from scenetok_jax.types import InputError
 from tests.goldens import assert_close, load_case
 
 
@@ -87,3 +89,49 @@ def test_matches_release_levels():
     assert_close(levels, case.outputs[f"constructor_timesteps_{i}"], 1e-6)
   levels = solvers.linear_levels(case.config["inference_steps"])
   assert_close(levels, case.outputs["set_timesteps"], 1e-6)
+
+
+def _gaussian(solver, steps):
+  """Error of a solver where the data is N(0, 0.3^2): the end is 0.3 x."""
+  deviation = 0.3
+
+  def velocity(x, t):
+    t = jnp.reshape(t, (-1, 1))
+    variance = ((1 - t) * deviation) ** 2 + t**2
+    return x * (t - (1 - t) * deviation**2) / variance
+
+  start = jnp.array([[1.0, -2.0], [0.5, 3.0]])
+  levels = np.stack([np.asarray(solvers.linear_levels(steps))] * 2, axis=-1)
+  weights = solvers.multistep_weights(solver, levels)
+  x, previous = start, jnp.zeros_like(start)
+  for t, t_next, weight in zip(levels, levels[1:], weights, strict=False):
+    x, previous = solvers.solver_step(
+      solver, velocity, x, previous, t, t_next, weight
+    )
+  return float(jnp.max(jnp.abs(x - deviation * start)))
+
+
+def test_better_solvers_converge_faster():
+  euler, heun, dpm2 = (_gaussian(name, 24) for name in solvers.SOLVERS)
+  assert heun < euler / 4
+  assert dpm2 < euler / 4
+  for name in ("heun", "dpm2"):
+    # Second order: a sixteenth of the error at four times the steps.
+    assert _gaussian(name, 192) < _gaussian(name, 48) / 8
+
+
+def test_the_first_and_last_step_and_resting_latents_look_not_back():
+  falling = np.array([1.0, 0.75, 0.5, 0.25, 0.0])
+  resting = np.array([1.0, 1.0, 1.0, 0.5, 0.0])
+  levels = np.stack([falling, resting], axis=-1)
+  weights = solvers.multistep_weights("dpm2", levels)
+  assert np.isfinite(weights).all()
+  # Step 1 follows one from pure noise, which is infinitely long.
+  assert (weights[:, 0] != 0).tolist() == [False, False, True, False]
+  assert not weights[:, 1].any()
+  assert not solvers.multistep_weights("euler", levels).any()
+
+
+def test_an_unknown_solver_is_named():
+  with pytest.raises(InputError, match="solver: 'rk4' is not one of"):
+    solvers.multistep_weights("rk4", np.ones(3))

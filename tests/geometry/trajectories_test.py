@@ -104,3 +104,42 @@ def test_dolly_and_lateral_move_along_the_cameras_axes():
     np.testing.assert_array_equal(
       path[:, :3, :3], np.tile(pose[:3, :3], (4, 1, 1))
     )
+
+
+def test_pan_looks_to_both_sides_in_place():
+  pose = random_poses(4)
+  path = trajectories.pan(pose, 90, 8)
+  check_rigid(path, "path")
+  np.testing.assert_allclose(path[0], pose, atol=1e-6)
+  np.testing.assert_allclose(
+    path[:, :3, 3], np.tile(pose[:3, 3], (8, 1)), atol=1e-6
+  )
+  local = invert(pose) @ path
+  # Forward axis in the first camera: left (negative x) first, then right.
+  np.testing.assert_allclose(local[2, 0, 2], -np.sin(np.pi / 4), atol=1e-5)
+  np.testing.assert_allclose(local[6, 0, 2], np.sin(np.pi / 4), atol=1e-5)
+
+
+def test_beside_moves_every_camera_to_its_own_right():
+  keys = ring(5)
+  moved = trajectories.beside(keys, 0.7)
+  local = np.stack([invert(a) @ b for a, b in zip(keys, moved, strict=True)])
+  np.testing.assert_allclose(
+    local[:, :3, 3], np.tile([0.7, 0, 0], (5, 1)), atol=1e-5
+  )
+
+
+def test_turning_around_a_point_keeps_it_in_the_middle():
+  pose = random_poses(5)
+  point = pose[:3, 3] + 2 * pose[:3, 2]
+  path = trajectories.turn_around(pose, point, 60, 5)
+  np.testing.assert_allclose(path[0], pose, atol=1e-5)
+  np.testing.assert_allclose(
+    path[:, :3, 3] + 2 * path[:, :3, 2], np.tile(point, (5, 1)), atol=1e-4
+  )
+
+
+def test_extent_of_one_place_is_one():
+  assert trajectories.extent(random_poses(1, 1)) == 1.0
+  path = trajectories.dolly(random_poses(6), 3.0, 4)
+  assert trajectories.extent(path) == pytest.approx(3.0, rel=1e-5)

@@ -1,0 +1,93 @@
+"""`scenetok generate`: posing photos, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from scenetok_jax.cli import assemble, common, conditions, generate
+from scenetok_jax.media import write_png
+from scenetok_jax.types import InputError
+from tests.cli import workdirs
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+  """(stage-1 workdir, stage-2 workdir, photo of 200 x 100 pixels)."""
+  root = tmp_path_factory.mktemp("generate")
+  first = workdirs.stage1(root / "stage1")
+  second = workdirs.stage2(root / "stage2", first)
+  rng = np.random.default_rng(0)
+  write_png(root / "photo.png", rng.integers(0, 255, (100, 200, 3), np.uint8))
+  return first, second, root / "photo.png"
+
+
+@pytest.fixture(scope="module")
+def run(folders):
+  return assemble.load_run(str(folders[1]))
+
+
+def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(run, folders):
+  given = conditions.from_photos(run, [str(folders[2])], None, 90.0)
+  assert given.views.images.shape == (1, 64, 64, 3)
+  np.testing.assert_array_equal(given.views.cameras.extrinsics[0], np.eye(4))
+  # 90 degrees across 200 pixels: a focal length of 100, the crop's side.
+  expected = [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
+  np.testing.assert_allclose(
+    given.views.cameras.intrinsics[0], expected, atol=1e-6
+  )
+
+
+@pytest.mark.parametrize(
+  ("count", "cameras", "fov", "message"),
+  [
+    (1, None, None, "--cameras, --fov: give one of the two"),
+    (2, None, 60.0, "--fov: 2 photos need their poses"),
+    (1, None, 190.0, "--fov: 190 is not a horizontal field of view"),
+    (4, None, 60.0, "--image: 4 images; this generator reads 1 to 3"),
+    (2, "one.json", None, "one.json: 1 cameras for 2 images"),
+  ],
+)
+def test_photos_that_do_not_fit(
+  run, folders, tmp_path, count, cameras, fov, message
+):
+  if cameras:
+    content = {"extrinsics": [np.eye(4).tolist()], "intrinsics": [
+      [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
+    ]}  # fmt: skip
+    (tmp_path / cameras).write_text(json.dumps(content))
+    cameras = str(tmp_path / cameras)
+  with pytest.raises(InputError, match=message):
+    conditions.from_photos(run, [str(folders[2])] * count, cameras, fov)
+
+
+@pytest.mark.parametrize(
+  ("options", "message"),
+  [
+    ((), "--image, --scene: give one of the two"),
+    (("--image=PHOTO", "--fov=60", "--seeds=0"), "--seeds: 0 must be"),
+    (("--image=PHOTO", "--fov=60", "--anchors=fly"), "'fly' is neither"),
+    (("--image=PHOTO", "--fov=60", "--anchors=scene"), "no path of their own"),
+    (("--image=PHOTO", "--fov=60", "--frames=3"), "fewer than one window"),
+    (("--image=none.png", "--fov=60"), "none.png: no such image"),
+  ],
+)
+def test_bad_usage_is_one_line(folders, tmp_path, capsys, options, message):
+  _, workdir, photo = folders
+  options = [option.replace("PHOTO", str(photo)) for option in options]
+  code = common.run(
+    generate.main, [f"--workdir={workdir}", f"--out={tmp_path}", *options]
+  )
+  error = capsys.readouterr().err
+  assert code == 2 and message in error, error
+  assert error.count("\n") == 1
+
+
+def test_a_stage_1_workdir_is_refused(folders, tmp_path, capsys):
+  code = common.run(
+    generate.main,
+    [f"--workdir={folders[0]}", f"--image={folders[2]}", "--fov=60",
+     f"--out={tmp_path}"],
+  )  # fmt: skip
+  assert code == 2
+  assert "generating needs a stage-2 workdir" in capsys.readouterr().err
