@@ -1,0 +1,101 @@
+"""Every published configuration on every slice: docs/performance.md's table.
+
+  python benchmarks/aot_table.py --cache report/aot --docs docs/performance.md
+
+Each cell compiles the real train step for a slice that need not exist
+(scenetok aot --search, in its own process). Finished cells are kept in
+--cache, so a stopped run goes on; delete the folder to start over.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIGS = (
+  "scenetok_re10k.py",
+  "scenetok_re10k_paper.py",
+  "scenetok_dl3dv_videodc.py",
+  "scenetok_dl3dv_wan.py:shift8",
+  "scenegen_re10k.py:shift4",
+  "scenegen_re10k.py:shift12",
+  "scenetok_512.py",
+)
+TOPOLOGIES = ("v5e-16", "v5e-64", "v5p-32", "v5p-128", "v6e-16", "v6e-64")
+GIB = 1 << 30
+BEGIN, END = "<!-- BEGIN AOT TABLE -->", "<!-- END AOT TABLE -->"
+HEAD = (
+  "| configuration | global batch | slice | mesh | remat | HBM per chip |"
+  " fits | FLOPs per chip | collectives per step | step | share of peak |"
+)
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__)
+  add = parser.add_argument
+  add("--cache", type=pathlib.Path, default=ROOT / "report" / "aot")
+  add("--docs", type=pathlib.Path, help="file whose table is replaced")
+  add("--only", default="", help="compile cells whose name contains this")
+  add("--no-compile", action="store_true", help="print what the cache holds")
+  args = parser.parse_args()
+  args.cache.mkdir(parents=True, exist_ok=True)
+  rows = []
+  for config in CONFIGS:
+    for topology in TOPOLOGIES:
+      path = args.cache / f"{config.replace(':', '-')}.{topology}.json"
+      wanted = args.only in path.name and not args.no_compile
+      if wanted and not path.exists():
+        compile_cell(config, topology, path)
+      if path.exists():
+        rows.append(row(json.loads(path.read_text()), config, topology))
+  table = "\n".join([HEAD, "|" + "---|" * HEAD.count(" |"), *rows])
+  print(table)
+  if args.docs:
+    text = args.docs.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    args.docs.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+def compile_cell(config: str, topology: str, path: pathlib.Path) -> None:
+  """Searches a mesh and policy that fit; an error is a result, too."""
+  command = [
+    sys.executable, "-m", "scenetok_jax.cli.aot", "--search",
+    f"--config=configs/{config}", f"--topology={topology}",
+    "--config.dtype=bfloat16", f"--json={path}",
+  ]  # fmt: skip
+  print(" ".join(command[1:]), file=sys.stderr, flush=True)
+  done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+  if done.returncode == 2 and not path.exists():
+    path.write_text(json.dumps({"fits": False}))
+  elif done.returncode:
+    raise SystemExit(f"{config} on {topology}: status {done.returncode}")
+
+
+def row(cell: dict[str, Any], config: str, topology: str) -> str:
+  name = config.replace(".py", "")
+  if not cell["fits"]:
+    return f"| {name} | | {topology} | | | | no | | | | |"
+  mesh = " ".join(f"{k}={n}" for k, n in cell["mesh"].items() if n > 1)
+  sent = ", ".join(
+    f"{kind} {row['bytes'] / GIB:.2f}"
+    for kind, row in cell["collectives"].items()
+    if row["bytes"] >= 0.005 * GIB
+  )
+  micro = cell["accumulate"]
+  steps = f" in {micro} steps" if micro > 1 else ""
+  return (
+    f"| {name} | {cell['global_batch']}{steps} | {topology} | {mesh}"
+    f" | {cell['remat']} | {cell['hbm_bytes_per_chip'] / GIB:.1f} GiB | yes"
+    f" | {cell['flops_per_chip'] / 1e12:.1f} T"
+    f" | {cell['collective_bytes_per_chip'] / GIB:.2f} GiB ({sent})"
+    f" | {cell['estimated_step_seconds']:.2f} s"
+    f" | {cell['estimated_utilisation']:.0%} |"
+  )
+
+
+if __name__ == "__main__":
+  main()
