@@ -143,7 +143,7 @@ def predict(
   """Renders every scene; the draws depend on the seed and batch index only.
 
   Scenes are grouped by their numbers of views and frames, so that each shape
-  compiles once; the last batch of a group is filled by repeating scenes.
+  compiles once; the last batch of a group is filled with another scene.
   """
   groups: dict[tuple[int, int], list[EvaluationScene]] = {}
   for scene in scenes:
@@ -160,10 +160,8 @@ def predict(
     run = renderer(system, options, frames)
     for index in range(0, len(members), options.batch):
       batch = members[index : index + options.batch]
-      # At least two different scenes are needed to swap their tokens.
-      filled = [
-        members[(index + i) % len(members)] for i in range(options.batch)
-      ]
+      other = _another(batch[0], [*members, *scenes])
+      filled = batch + [other] * (options.batch - len(batch))
       out = run(
         params,
         codecs,
@@ -179,6 +177,22 @@ def predict(
           **{name: array[i] for name, array in images.items()},
         )
       progress(len(batch))
+
+
+def _another(
+  scene: EvaluationScene, scenes: Sequence[EvaluationScene]
+) -> EvaluationScene:
+  """A scene whose tokens can be swapped with those of `scene`.
+
+  It brings its context only, which must have as many views; `scene` itself
+  where there is no such scene.
+  """
+  views = len(scene.context.cameras.extrinsics)
+  for other in scenes:
+    same = len(other.context.cameras.extrinsics) == views
+    if same and other.key != scene.key:
+      return dataclasses.replace(other, target=scene.target)
+  return scene
 
 
 def _to_uint8(images: Array) -> np.ndarray:

@@ -35,4 +35,7 @@ def test_captures_are_prepared_trained_on_and_scored(tmp_path, monkeypatch):
   # Every fifth frame from the third on: 2 of 12, 1 of 4.
   assert scores["frames"] == 3
   assert scores["checkpoint_step"] == 2
+  # Clips of other lengths still lend each other their tokens.
+  for scene in scores["per_scene"].values():
+    assert scene["wrong_scene_psnr"] != scene["psnr"]
   assert (tmp_path / "contact_sheet.png").is_file()
