@@ -38,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   add("--render", action="store_true", help="rendering or generating instead")
   add("--search", action="store_true", help="find a mesh and remat that fit")
   add("--tries", type=int, default=4, help="compilations --search may take")
+  add(
+    "--effort",
+    choices=("quick", "full"),
+    default="quick",
+    help="of the compiler: full is what a run uses, and 4 times as long",
+  )
   add("--json", metavar="FILE", help="write the numbers here")
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.remat=full)."
   args, overrides = parser.parse_known_args(argv)
@@ -55,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     "dtype": config.dtype,
   }
   if args.search and not args.render:
-    result |= search(config, devices, chip, args.tries)
+    result |= search(config, devices, chip, args.tries, args.effort)
   else:
-    result |= compiled(config, devices, chip, args.render)
+    result |= compiled(config, devices, chip, args.render, args.effort)
   print("\n".join(lines(result)))
   if args.json:
     common.write_json(args.json, result)
@@ -107,7 +113,11 @@ def topology_devices(grid: str) -> list[Any]:
 
 
 def compiled(
-  config: ConfigDict, devices: list[Any], chip: Chip, render: bool = False
+  config: ConfigDict,
+  devices: list[Any],
+  chip: Chip,
+  render: bool = False,
+  effort: str = "quick",
 ) -> dict[str, Any]:
   """Compiles one choice of mesh and policy."""
   mesh = make_mesh(dict(config.mesh), devices)
@@ -115,12 +125,16 @@ def compiled(
   return {
     "remat": config.remat,
     "accumulate": config.train.accumulate,
-    **aot_report.report(build(config, mesh), mesh, chip),
+    **aot_report.report(build(config, mesh), mesh, chip, effort),
   }
 
 
 def search(
-  config: ConfigDict, devices: list[Any], chip: Chip, tries: int
+  config: ConfigDict,
+  devices: list[Any],
+  chip: Chip,
+  tries: int,
+  effort: str = "quick",
 ) -> dict[str, Any]:
   """The first candidate that the compiler finds to fit.
 
@@ -137,7 +151,7 @@ def search(
       file=sys.stderr,
     )
     choice = aot_search.with_candidate(config, candidate)
-    result = compiled(choice, devices, chip)
+    result = compiled(choice, devices, chip, effort=effort)
     tried.append(
       {
         "mesh": candidate.mesh,
