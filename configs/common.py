@@ -30,6 +30,7 @@ def base(stage: str) -> ConfigDict:
     "split": "train",
     "batch_size": 128,  # global; paper: 4 GPUs x 32
     "workers": 0,
+    "timeout": 600.0,  # seconds without a batch that mean a stuck worker
     "cache": True,
     "image_size": 256,
     "frames_per_latent": frames_per_latent,
@@ -121,6 +122,9 @@ def base(stage: str) -> ConfigDict:
     "kl_schedule": (100_000, 300_000),
     "freeze_after": -1,  # step from which the tokenizer is frozen
     "unconditional_probability": 0.0,  # release: 0.1 under a key nobody reads
+    "max_nonfinite": 100,  # such steps in a row end the run; ours: any limit
+    "profile": "",  # "10:13" traces these steps into WORKDIR/profile
+    "wandb": "",  # project name: logs to Weights & Biases too
   }
   if stage == "generator":
     _generator(config)

@@ -99,7 +99,7 @@ class Checkpointer:
     Raises:
       InputError: an earlier save failed, for instance on a full disk.
     """
-    self._raise_failure()
+    self.check()
     if step == self.latest_step():
       return False
     if not (force or self._manager.should_save(step)):
@@ -147,13 +147,14 @@ class Checkpointer:
       self._manager.wait_until_finished()
     except _WRITE_ERRORS as error:
       raise self._failure(error) from error
-    self._raise_failure()
+    self.check()
 
   def close(self) -> None:
     """Waits for pending saves and frees the threads."""
     self._manager.close()
 
-  def _raise_failure(self) -> None:
+  def check(self) -> None:
+    """Raises InputError if a save has failed in the background."""
     try:
       self._manager.check_for_errors()
     except _WRITE_ERRORS as error:

@@ -1,51 +1,39 @@
 """The one training loop, for both stages."""
 
 import contextlib
-import signal
-import sys
-import threading
+import functools
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from scenetok_jax.convert.load import take_fitting
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, put_batch
 from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
 from scenetok_jax.train import gradients as grads_lib
 from scenetok_jax.train import workdir as workdir_lib
-from scenetok_jax.train.checkpoint import Checkpointer, restore_params
+from scenetok_jax.train.checkpoint import Checkpointer
+from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.flops import count_flops
+from scenetok_jax.train.late import LateMetrics, NonFiniteGuard
 from scenetok_jax.train.optimizer import (
   Optimizer,
   OptimizerConfig,
   make_optimizer,
 )
+from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.peak import measured_matmul_peak
-from scenetok_jax.train.state import (
-  TrainState,
-  abstract,
-  apply_gradients,
-  create,
-  start_from,
-)
+from scenetok_jax.train.profile import Profiler
+from scenetok_jax.train.start import DataIterator, start
+from scenetok_jax.train.state import TrainState, apply_gradients
+from scenetok_jax.train.stop import StopRequest
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import Array, SceneBatch
 
-
-class DataIterator(Protocol):
-  """What the loop needs of a data stream."""
-
-  def __next__(self) -> SceneBatch: ...
-
-  def get_state(self) -> dict[str, int]: ...
-
-  def set_state(self, state: dict[str, int]) -> None: ...
-
+MAX_NONFINITE = 100  # default of train.max_nonfinite
 
 Evaluate = Callable[[Any, int], dict[str, float]]
 
@@ -152,42 +140,57 @@ def train(
     workdir_lib.compare_config(workdir, config.to_dict())
     data = open_data()
     # Refused here if the mesh does not divide it, before anything compiles.
-    put_batch(_peek(data), mesh)
+    example = put_batch(_peek(data), mesh)
     checkpointer = stack.enter_context(
       Checkpointer(workdir, options.checkpoint_every, options.checkpoint_keep)
     )
-    state = _start(config, task, optimizer, init_key, mesh, checkpointer, data)
+    state = start(config, task, optimizer, init_key, mesh, checkpointer, data)
     frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
-    step_fn = make_step(task, optimizer, options.accumulate)
-    start = int(state.step)
-    flops = _step_flops(step_fn, state, frozen, data, step_key)
+    pure_step = make_step(task, optimizer, options.accumulate)
+    flops = count_flops(pure_step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.
     workdir_lib.check_config(workdir, config.to_dict())
+    write_overview(workdir, state.params)
+    first = int(state.step) + 1
     writer = stack.enter_context(
       MetricWriter(
         workdir,
         options.total_steps,
-        start,
+        first - 1,
         batch_size=config.data.batch_size,
         step_flops=flops,
         peak_flops=_peak_flops(config.dtype, mesh),
+        wandb=options.get("wandb", ""),
+        config=config.to_dict(),
       )
     )
-    step_fn = jit_step(step_fn, state, mesh)
-    logged: tuple[int, dict[str, Array]] | None = None
-    for step in range(start + 1, options.total_steps + 1):
+    late = LateMetrics(
+      writer.write,
+      NonFiniteGuard(
+        workdir,
+        options.get("max_nonfinite", MAX_NONFINITE),
+        config.data.batch_size,
+        config.optimizer.skip,
+      ),
+      functools.partial(_due, options=options, field="log_every"),
+    )
+    profiler = Profiler(workdir, options.get("profile", ""))
+    stack.callback(profiler.close)
+    step_fn = jit_step(pure_step, state, mesh)
+    for step in range(first, options.total_steps + 1):
       batch = put_batch(next(data), mesh)
+      profiler.before(step)
       state, metrics = step_fn(state, frozen, batch, step_key)
-      # One step late: reading these would wait for the step just dispatched.
-      _log(writer, logged)
-      logged = (step, metrics) if _due(step, options, "log_every") else None
-      last = stop.requested or step == options.total_steps
+      profiler.after(step, metrics)
+      # A save that failed in the background ends the run here.
+      checkpointer.check()
+      late.put(step, metrics)
+      last = stop.now(step, checkpointer) or step == options.total_steps
       evaluates = evaluate is not None and _due(step, options, "eval_every")
       saves = last or checkpointer.should_save(step)
       if evaluates or saves:
         # A kill right after a save must not lose the row of its step.
-        _log(writer, logged)
-        logged = None
+        late.flush()
       with writer.pause():
         if evaluate is not None and evaluates:
           writer.write_eval(step, evaluate(averaged(state), step))
@@ -195,6 +198,8 @@ def train(
           checkpointer.save(
             step, state, data.get_state(), config.to_dict(), force=last
           )
+        if (evaluates or last) and is_lead():
+          draw_curves(workdir)
       if last:
         break
     checkpointer.wait()
@@ -212,65 +217,6 @@ def averaged(state: TrainState) -> Any:
   return state.params if state.ema is None else state.ema
 
 
-def _start(
-  config: ConfigDict,
-  task: Task,
-  optimizer: Optimizer,
-  key: Array,
-  mesh: jax.sharding.Mesh,
-  checkpointer: Checkpointer,
-  data: DataIterator,
-) -> TrainState:
-  """Where a run starts, and the stream with it.
-
-  1. its own workdir, exactly where it stopped;
-  2. config.restore, the parameters of another run: exactly these networks,
-     or with config.restore_partial what fits (convert.load.take_fitting);
-  3. scratch.
-  """
-  if checkpointer.latest_step() is not None:
-    target = abstract(task.init, optimizer, key, mesh)
-    state, data_state = checkpointer.restore(target)
-    data.set_state(data_state)
-    return state
-  if not config.restore:
-    return create(task.init, optimizer, key, mesh)
-  if config.get("restore_partial"):
-    params = _fitting_params(config.restore, task, key, mesh)
-  else:
-    target = abstract(task.init, optimizer, key, mesh).params
-    params = restore_params(config.restore, target=target, mesh=mesh)
-  return start_from(params, optimizer, mesh)
-
-
-def _fitting_params(
-  folder: str, task: Task, key: Array, mesh: jax.sharding.Mesh
-) -> Any:
-  """Fresh parameters with what fits of another run's; says what did not."""
-  options = quick_compile_options(mesh.devices.flat[0].platform)
-  shardings = param_shardings(jax.eval_shape(task.init, key), mesh)
-  fresh = jax.jit(task.init, out_shardings=shardings, compiler_options=options)(
-    key
-  )
-  partial = take_fitting(fresh, restore_params(folder, mesh=mesh), folder)
-  if is_lead():
-    for line in partial.lines():
-      print(f"{folder}: {line}", file=sys.stderr)
-  return jax.device_put(partial.params, shardings)
-
-
-def _step_flops(
-  step: Callable[..., Any],
-  state: TrainState,
-  frozen: Any,
-  data: DataIterator,
-  key: Array,
-) -> float:
-  """FLOPs of one step, from the shapes of its batch."""
-  count = count_flops(step, state, frozen, _peek(data), key)
-  return count * jax.process_count()
-
-
 def _peek(data: DataIterator) -> SceneBatch:
   """The next batch, which is put back."""
   before = data.get_state()
@@ -282,31 +228,3 @@ def _peek(data: DataIterator) -> SceneBatch:
 def _due(step: int, options: ConfigDict, field: str) -> bool:
   every = options[field]
   return every > 0 and (step % every == 0 or step == options.total_steps)
-
-
-def _log(
-  writer: MetricWriter, logged: tuple[int, dict[str, Array]] | None
-) -> None:
-  if logged is not None:
-    writer.write(*logged)
-
-
-class StopRequest:
-  """SIGTERM asks for a last checkpoint instead of killing the run."""
-
-  def __init__(self) -> None:
-    self.requested = False
-    self._previous: Any = None
-
-  def __enter__(self) -> Self:
-    # Signals reach only the main thread; elsewhere nothing can be caught.
-    if threading.current_thread() is threading.main_thread():
-      self._previous = signal.signal(signal.SIGTERM, self._request)
-    return self
-
-  def __exit__(self, *_: object) -> None:
-    if self._previous is not None:
-      signal.signal(signal.SIGTERM, self._previous)
-
-  def _request(self, *_: object) -> None:
-    self.requested = True

@@ -24,7 +24,11 @@ FREE_FIELDS = (
   "train.checkpoint_every",
   "train.checkpoint_keep",
   "train.eval_every",
+  "train.max_nonfinite",
+  "train.profile",
+  "train.wandb",
   "data.workers",
+  "data.timeout",
   "data.prefetch",
   "mesh",
 )

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self, TextIO
 
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.boards import open_tensorboard, open_wandb
 from scenetok_jax.train.workdir import make_folder, write_atomically
+from scenetok_jax.types import InputError
 
 TRAIN_FILE = "metrics.jsonl"
 EVAL_FILE = "eval.jsonl"
@@ -37,6 +39,8 @@ class MetricWriter:
     peak_flops: float = 0.0,
     stream: TextIO | None = None,
     tensorboard: bool = True,
+    wandb: str = "",
+    config: Mapping[str, Any] | None = None,
   ) -> None:
     """Opens the files.
 
@@ -49,6 +53,8 @@ class MetricWriter:
       peak_flops: FLOP/s that step_flops are compared with.
       stream: where console lines go, default standard output.
       tensorboard: write event files too when clu's writer can be imported.
+      wandb: project of Weights & Biases to log to as well, "" for none.
+      config: shown there.
     """
     self._active = is_lead()
     self._folder = pathlib.Path(workdir)
@@ -58,12 +64,15 @@ class MetricWriter:
     self._last_time: float | None = None
     self._files: dict[str, TextIO] = {}
     self._board: Any = None
+    self._wandb: Any = None
     if self._active:
       make_folder(self._folder)
       for name in (TRAIN_FILE, EVAL_FILE):
         _rewind(self._folder / name, start_step)
         self._files[name] = open(self._folder / name, "a")  # noqa: SIM115
-      self._board = _tensorboard(self._folder) if tensorboard else None
+      self._board = open_tensorboard(self._folder) if tensorboard else None
+      if wandb:
+        self._wandb = open_wandb(self._folder, wandb, config or {})
 
   def __enter__(self) -> Self:
     return self
@@ -108,9 +117,13 @@ class MetricWriter:
   def close(self) -> None:
     """Closes the files."""
     for file in self._files.values():
-      file.close()
+      # A full disk has been reported by the line that did not fit.
+      with contextlib.suppress(OSError):
+        file.close()
     if self._board is not None:
       self._board.close()
+    if self._wandb is not None:
+      self._wandb.finish()
 
   def _timing(self, step: int) -> dict[str, float]:
     now, count = time.perf_counter(), step - self._last_step
@@ -129,11 +142,22 @@ class MetricWriter:
 
   def _append(self, name: str, row: dict[str, Any]) -> None:
     legal = {key: _legal(value) for key, value in row.items()}
-    self._files[name].write(json.dumps(legal, allow_nan=False) + "\n")
-    self._files[name].flush()
+    try:
+      self._files[name].write(json.dumps(legal, allow_nan=False) + "\n")
+      self._files[name].flush()
+    except OSError as error:
+      # Nothing is lost: the same command goes on from the last checkpoint.
+      raise InputError(
+        f"{self._folder / name}: cannot be written ({error.strerror}); free"
+        " space there and start again"
+      ) from error
+    scalars = {k: v for k, v in row.items() if isinstance(v, float)}
     if self._board is not None:
-      scalars = {k: v for k, v in row.items() if isinstance(v, float)}
       self._board.write_scalars(row["step"], scalars)
+    if self._wandb is not None:
+      kind = "eval" if name == EVAL_FILE else "train"
+      named = {f"{kind}/{key}": value for key, value in scalars.items()}
+      self._wandb.log(named, step=row["step"])
 
 
 def console_line(row: Mapping[str, Any], total_steps: int) -> str:
@@ -196,12 +220,3 @@ def _rewind(path: pathlib.Path, start_step: int) -> None:
       kept.append(line + "\n")
   if "".join(kept) != text:
     write_atomically(path, "".join(kept))
-
-
-def _tensorboard(folder: pathlib.Path) -> Any:
-  """clu's event writer, or None where TensorFlow is not installed."""
-  try:
-    from clu import metric_writers
-  except ImportError:
-    return None
-  return metric_writers.SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,33 @@
+"""What a run trains: names, shapes, sizes and where each array lies."""
+
+import math
+import pathlib
+from typing import Any
+
+import jax
+from clu.parameter_overview import get_parameter_overview
+
+from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.workdir import write_atomically
+
+OVERVIEW_FILE = "parameters.txt"
+
+
+def write_overview(workdir: str, params: Any) -> None:
+  """Writes WORKDIR/parameters.txt and prints its totals; lead only."""
+  if not is_lead():
+    return
+  table = get_parameter_overview(params, include_stats="sharding")
+  leaves = jax.tree.leaves(params)
+  count = sum(leaf.size for leaf in leaves)
+  held = sum(
+    math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+    for leaf in leaves
+  )
+  line = (
+    f"{count / 1e6:.2f} M parameters in {len(leaves)} arrays,"
+    f" {held / (1 << 20):.1f} MiB on each of {jax.device_count()} devices"
+  )
+  path = pathlib.Path(workdir) / OVERVIEW_FILE
+  write_atomically(path, f"{line}\n{table}\n")
+  print(f"{line}; see {path}", flush=True)
