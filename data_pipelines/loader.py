@@ -8,8 +8,8 @@ with another number of workers or processes.
 import dataclasses
 import threading
 import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import grain
 import jax
@@ -18,6 +18,7 @@ import numpy as np
 from data_pipelines import transforms
 from data_pipelines.records import Dataset, SceneRow
 from data_pipelines.views import ViewSampler
+from data_pipelines.watchdog import Diary, Watched
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
 CACHE_BYTES = 2 << 30  # ours: 3,600 rooms of 48 frames at 64x64
@@ -33,6 +34,14 @@ class Scene:
   cameras: Cameras
 
 
+class Watch(NamedTuple):
+  """How long to wait for a batch; what its readers note; what they read."""
+
+  seconds: float
+  diary: Diary
+  source: str
+
+
 class TrainIterator(Iterator[SceneBatch]):
   """Endless host-local batches; get_state() is JSON and counts examples.
 
@@ -41,13 +50,18 @@ class TrainIterator(Iterator[SceneBatch]):
   sizes.
   """
 
-  def __init__(self, elastic: Any):
-    self._iterator = iter(elastic)
+  def __init__(self, elastic: Any, watch: Watch | None = None):
+    self._iterator = iterator = iter(elastic)
     # Also at exit: Grain's threads outlive the interpreter's modules.
     self._closer = weakref.finalize(self, self._iterator.close)
+    self._fetch: Callable[[], Any] = lambda: next(iterator)
+    if watch is not None:
+      watched = Watched(self._fetch, *watch)
+      weakref.finalize(self, watched.close)
+      self._fetch = watched
 
   def __next__(self) -> SceneBatch:
-    return to_scene_batch(next(self._iterator))
+    return to_scene_batch(self._fetch())
 
   def get_state(self) -> dict[str, int]:
     """The position in the stream, as JSON."""
@@ -74,7 +88,8 @@ def train_iterator(
   Args:
     data: fields path, split, batch_size (global), workers, cache, image_size,
       frames_per_latent, chunked, num_context, num_targets, num_conditions,
-      flip, view_sampler.
+      flip, view_sampler, timeout (seconds without a batch after which a
+      StuckWorkerError names the worker; 0 or absent: never).
     seed: seed of the order and of all draws.
     process_index, process_count: this host's share of each batch; JAX's own
       by default. Host p gets rows p * n .. p * n + n - 1 of the global batch.
@@ -106,7 +121,8 @@ def train_iterator(
   # A cache in each worker process would multiply the memory.
   cache = bool(data.cache) and workers == 0
   frames = FrameReader(dataset, CACHE_BYTES if cache else 0)
-  examples = Examples(frames, sampler, data.batch_size, bool(data.flip))
+  diary = Diary()
+  examples = Examples(frames, sampler, data.batch_size, bool(data.flip), diary)
   stream = grain.MapDataset.source(range(len(dataset)))
   stream = stream.seed(seed).shuffle().repeat()
   stream = stream.map_with_index(_with_index).random_map(examples)
@@ -127,7 +143,9 @@ def train_iterator(
       else None
     ),
   )
-  return TrainIterator(elastic)
+  seconds = float(data.get("timeout", 0.0))
+  watch = Watch(seconds, diary, data.path) if seconds > 0 else None
+  return TrainIterator(elastic, watch)
 
 
 class FrameReader:
@@ -174,6 +192,7 @@ class Examples:
   sampler: ViewSampler
   batch_size: int
   flip: bool
+  diary: Diary | None = None
 
   def __call__(
     self, item: tuple[int, int], rng: np.random.Generator
@@ -182,6 +201,15 @@ class Examples:
     index, number = item
     dataset = self.frames.dataset
     row = dataset.scenes[number]
+    if self.diary is None:
+      return self._read(row, index, rng)
+    with self.diary.doing(f"scene {row.key}"):
+      return self._read(row, index, rng)
+
+  def _read(
+    self, row: SceneRow, index: int, rng: np.random.Generator
+  ) -> dict[str, dict[str, np.ndarray]]:
+    dataset = self.frames.dataset
     kept = row.kept  # the sampler sees a clip without the held-out frames
     extrinsics = dataset.cameras(row).extrinsics[kept]
     choice = self.sampler.sample(rng, extrinsics, index // self.batch_size)

@@ -14,6 +14,8 @@ from scenetok_jax.evaluation.evaluator import (
   predict,
   score,
 )
+from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import loader_shard
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.system import System, build
 from scenetok_jax.train.checkpoint import latest_step, restore_params
@@ -100,7 +102,11 @@ def open_data(config: ConfigDict) -> loader.TrainIterator:
       "config.data.path: not set; give prepared data by"
       " --config.data.path=DIR (see scenetok prepare)"
     )
-  return loader.train_iterator(config.data, seed=config.seed)
+  # Processes that differ along tensor or sequence alone read the same share.
+  index, count = loader_shard(make_mesh(dict(config.mesh)))
+  return loader.train_iterator(
+    config.data, seed=config.seed, process_index=index, process_count=count
+  )
 
 
 def evaluation_scenes(

@@ -1,13 +1,18 @@
 """Trains stage 1 (tokenizer and renderer) or stage 2 (SceneGen)."""
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 
+from data_pipelines.watchdog import StuckWorkerError
 from scenetok_jax.cli import assemble, common
 from scenetok_jax.cli.config import load_config
 from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.sampling.system import build
 from scenetok_jax.train.loop import train
+
+_EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,13 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
   config = load_config(args.config, overrides)
   initialize()
   system = build(config)
-  train(
-    config,
-    args.workdir,
-    assemble.make_task(config, system),
-    lambda: assemble.open_data(config),
-    assemble.make_evaluate(config, system),
-  )
+  try:
+    train(
+      config,
+      args.workdir,
+      assemble.make_task(config, system),
+      lambda: assemble.open_data(config),
+      assemble.make_evaluate(config, system),
+    )
+  except StuckWorkerError:
+    # A reader that never returns must not keep this process from ending.
+    timer = threading.Timer(_EXIT_SECONDS, os._exit, (2,))
+    timer.daemon = True
+    timer.start()
+    raise
   return 0
 
 
