@@ -18,6 +18,7 @@ from scenetok_jax.sampling.encode import encode
 from scenetok_jax.sampling.render import (
   RenderOptions,
   decode_latents,
+  fill_windows,
   horizon,
   one_step_latents,
   render_latents,
@@ -84,8 +85,6 @@ def renderer(
 
   The reference pose is the middle context view (release, test mode).
   """
-  latents = horizon(system, frames)
-  plan = render_schedule(options.render, latents)
 
   # Cheap compilation: on the CPU it is most of a short evaluation.
   @functools.partial(
@@ -105,7 +104,9 @@ def renderer(
       None if options.deterministic else token_key,
       codecs["context"],
     )
-    path = relative_to(target, reference)
+    path = fill_windows(system, options.render, relative_to(target, reference))
+    latents = horizon(system, path.extrinsics.shape[1])
+    plan = render_schedule(options.render, latents)
     noise = video_noise(system, noise_key, tokens.shape[0], latents)
     # Right and wrong scenes share noise and path, hence one doubled batch.
     right_wrong = render_latents(
@@ -119,7 +120,11 @@ def renderer(
       solver=options.render.solver,
       interval=options.render.interval,
     )
-    decode = functools.partial(decode_latents, system, params=codecs["target"])
+
+    def decode(latents: Array) -> Array:
+      images = decode_latents(system, latents, params=codecs["target"])
+      return images[:, :frames]
+
     sampled, wrong = jnp.split(decode(right_wrong), 2)
     one_step = one_step_latents(
       system, params, tokens, path, noise, options.render.window

@@ -68,6 +68,33 @@ def horizon(system: System, frames: int) -> int:
   return count
 
 
+def whole_windows(options: RenderOptions, latents: int) -> int:
+  """Latents to render for `latents` wanted ones.
+
+  Windows that keep no finished latents (clean 0) are for models trained at one
+  noise level per clip: a last window that overlaps finished latents would mix
+  levels, so it is filled up instead.
+  """
+  if options.clean:
+    return latents
+  return -(-latents // options.window) * options.window
+
+
+def fill_windows(
+  system: System, options: RenderOptions, cameras: Cameras
+) -> Cameras:
+  """Cameras [B T] -> [B T'] that fill whole latents and whole windows.
+
+  Frames that fill no latent are dropped; the last camera is repeated where
+  `whole_windows` asks for more.
+  """
+  codec = system.target_codec
+  latents = horizon(system, cameras.extrinsics.shape[1])
+  whole = codec.frames(whole_windows(options, latents))
+  index = np.minimum(np.arange(whole), codec.frames(latents) - 1)
+  return jax.tree.map(lambda a: jnp.asarray(a)[:, index], cameras)
+
+
 def render_schedule(options: RenderOptions, latents: int) -> WindowSchedule:
   """The schedule of a video of `latents` latents, shifted."""
   plan = schedule(

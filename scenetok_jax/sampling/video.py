@@ -18,9 +18,10 @@ from scenetok_jax.sampling.devices import spread
 from scenetok_jax.sampling.render import (
   RenderOptions,
   decode_latents,
-  horizon,
+  fill_windows,
   render_schedule,
   video_noise,
+  whole_windows,
 )
 from scenetok_jax.sampling.session import (
   Report,
@@ -58,7 +59,7 @@ def video_plan(
       f"trajectory: {frames} frames are fewer than one window of {least};"
       " give a longer path"
     )
-  return render_schedule(options, horizon(system, frames))
+  return render_schedule(options, whole_windows(options, latents))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,10 +159,10 @@ def render_video(
   """
   options = options or program.options
   system, params = program.system, {"decoder": params["decoder"]}
-  plan = video_plan(system, options, cameras.extrinsics.shape[1])
+  asked = cameras.extrinsics.shape[1]
+  plan = video_plan(system, options, asked)
+  cameras = fill_windows(system, options, cameras)
   latents, scenes = plan.levels.shape[1], tokens.shape[0]
-  frames = system.target_codec.frames(latents)
-  cameras = jax.tree.map(lambda a: jnp.asarray(a)[:, :frames], cameras)
   room = -(-latents // options.window) * options.window
   noise = video_noise(system, key, scenes * samples, latents)
   video = start_video(spread(_fill(noise, room)), options.solver)
@@ -193,7 +194,7 @@ def render_video(
 
   video = run_slices(call, video, plan.steps, report, first=first, after=save)
   codec = system.target_codec.params
-  images = np.asarray(program.decode(codec, video.x[:, :latents]))
+  images = np.asarray(program.decode(codec, video.x[:, :latents]))[:, :asked]
   return rearrange(images, "(b s) ... -> b s ...", s=samples)
 
 
