@@ -27,6 +27,7 @@ def base(stage: str) -> ConfigDict:
   config.restore_partial = placeholder(bool)  # True: take what fits of it
   config.data = {
     "path": placeholder(str),
+    "latents": placeholder(str),  # of `scenetok latents`, read instead of path
     "split": "train",
     "batch_size": 128,  # global; paper: 4 GPUs x 32
     "workers": 0,

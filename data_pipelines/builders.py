@@ -38,7 +38,7 @@ def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
   recipe = plan.recipe
   final = out / recipe.split
   if final.exists():
-    report = existing(final, recipe)
+    report = existing(final, recipe.describe())
     tidy(out, recipe.split)
     return {**report, "already": True}
   if not plan.jobs:
@@ -152,7 +152,7 @@ def _progress(
   return Progress(f"{recipe.dataset}/{recipe.split}", scenes, "scene")
 
 
-def existing(final: Path, recipe: Recipe) -> dict:
+def existing(final: Path, recipe: dict) -> dict:
   """Report of an equal split that exists; InputError when it differs."""
   file = final / records.PREPARED
   try:
@@ -163,7 +163,7 @@ def existing(final: Path, recipe: Recipe) -> dict:
       f"{final}: exists but is not a prepared split; choose another --out or"
       " remove it"
     ) from None
-  for field, value in recipe.describe().items():
+  for field, value in recipe.items():
     if before.get(field) != value:
       raise InputError(
         f"{file}: {_difference(field, before.get(field), value)}; nothing was"

@@ -46,7 +46,7 @@ class PosedFrames(tfds.core.GeneratorBasedBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     return self.dataset_info_from_configs(
-      description="Posed video frames, one record each, in temporal order.",
+      description=writer.DESCRIPTION,
       features=writer.features(),
       disable_shuffling=True,
     )

@@ -6,7 +6,6 @@ with another number of workers or processes.
 """
 
 import dataclasses
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,8 +14,9 @@ import grain
 import jax
 import numpy as np
 
-from data_pipelines import transforms
+from data_pipelines.latent_records import LatentDataset, check_codecs
 from data_pipelines.records import Dataset, SceneRow
+from data_pipelines.view_readers import FrameReader, LatentReader
 from data_pipelines.views import ViewSampler
 from data_pipelines.watchdog import Diary, Watched
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
@@ -80,35 +80,37 @@ def train_iterator(
   data: Any,
   *,
   seed: int,
+  codecs: Callable[[], dict] | None = None,
   process_index: int | None = None,
   process_count: int | None = None,
 ) -> TrainIterator:
   """The training stream of a configuration's `data` section.
 
   Args:
-    data: fields path, split, batch_size (global), workers, cache, image_size,
-      frames_per_latent, chunked, num_context, num_targets, num_conditions,
-      flip, view_sampler, timeout (seconds without a batch after which a
+    data: fields path, latents (read instead of path where set), split,
+      batch_size (global), workers, cache, image_size, frames_per_latent,
+      chunked, num_context, num_targets, num_conditions, flip, view_sampler,
+      timeout (seconds without a batch after which a
       StuckWorkerError names the worker; 0 or absent: never).
     seed: seed of the order and of all draws.
+    codecs: what latents must have been made with (data_pipelines.latents:
+      identity), by part; asked only for latents.
     process_index, process_count: this host's share of each batch; JAX's own
       by default. Host p gets rows p * n .. p * n + n - 1 of the global batch.
 
   Returns:
     Iterator of SceneBatch with NumPy leaves: context images uint8
     [B, num_context, H, W, 3], target images [B, frames, H, W, 3], condition
-    (None unless num_conditions > 0), and their cameras.
+    (None unless num_conditions > 0), and their cameras. With data.latents,
+    latents as the codecs store them stand in place of images.
 
   Raises:
-    InputError: no data, other image size, or scenes too short for the config.
+    InputError: no data, other image size or codecs, or scenes too short for
+      the config.
   """
-  if not data.path:
-    raise InputError(
-      "data.path: not set; pass --config.data.path=DIR, a folder made by"
-      " `scenetok prepare`"
-    )
-  dataset = Dataset(data.path, data.split)
   sampler = ViewSampler.from_config(data)
+  reader = _open(data, codecs)
+  dataset = reader.dataset
   check(dataset, sampler, data.image_size)
   index = jax.process_index() if process_index is None else process_index
   count = jax.process_count() if process_count is None else process_count
@@ -118,11 +120,8 @@ def train_iterator(
       f" {count} processes; change it"
     )
   workers = data.workers
-  # A cache in each worker process would multiply the memory.
-  cache = bool(data.cache) and workers == 0
-  frames = FrameReader(dataset, CACHE_BYTES if cache else 0)
   diary = Diary()
-  examples = Examples(frames, sampler, data.batch_size, bool(data.flip), diary)
+  examples = Examples(reader, sampler, data.batch_size, bool(data.flip), diary)
   stream = grain.MapDataset.source(range(len(dataset)))
   stream = stream.seed(seed).shuffle().repeat()
   stream = stream.map_with_index(_with_index).random_map(examples)
@@ -144,51 +143,16 @@ def train_iterator(
     ),
   )
   seconds = float(data.get("timeout", 0.0))
-  watch = Watch(seconds, diary, data.path) if seconds > 0 else None
+  source = str(dataset.directory)
+  watch = Watch(seconds, diary, source) if seconds > 0 else None
   return TrainIterator(elastic, watch)
-
-
-class FrameReader:
-  """Reads frames of a dataset, keeping decoded ones in memory if they fit."""
-
-  def __init__(self, dataset: Dataset, cache_bytes: int = 0):
-    self.dataset = dataset
-    self._cache_bytes = cache_bytes
-    self._images: np.ndarray | None = None
-    self._filled: np.ndarray | None = None
-    sizes = {(row.height, row.width) for row in dataset.scenes}
-    height, width = next(iter(sizes))
-    shape = (dataset.frames, height, width, 3)
-    if len(sizes) == 1 and np.prod(shape, dtype=np.int64) <= cache_bytes:
-      self._images = np.empty(shape, np.uint8)  # pages are used when filled
-      self._filled = np.zeros(dataset.frames, bool)
-      self._lock = threading.Lock()
-
-  def __reduce__(self):
-    return FrameReader, (self.dataset, self._cache_bytes)
-
-  def read(
-    self, row: SceneRow, frames: np.ndarray
-  ) -> tuple[np.ndarray, Cameras]:
-    """Images uint8 [T, H, W, 3] and cameras [T] of some frames, in order."""
-    if self._images is None or self._filled is None:
-      return self.dataset.read_frames(row, frames)
-    records = row.first + frames
-    missing = np.unique(frames[~self._filled[records]])
-    if len(missing):
-      images, _ = self.dataset.read_frames(row, missing)
-      with self._lock:
-        self._images[row.first + missing] = images
-        self._filled[row.first + missing] = True
-    cameras = self.dataset.cameras(row)
-    return self._images[records], take(cameras, frames)
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
   """(index, scene number), rng -> one example as nested dicts of arrays."""
 
-  frames: FrameReader
+  reader: FrameReader | LatentReader
   sampler: ViewSampler
   batch_size: int
   flip: bool
@@ -197,19 +161,18 @@ class Examples:
   def __call__(
     self, item: tuple[int, int], rng: np.random.Generator
   ) -> dict[str, dict[str, np.ndarray]]:
-    """Draws the views, reads only their frames, flips half of the scenes."""
+    """Draws the views, reads only these, flips half of the scenes."""
     index, number = item
-    dataset = self.frames.dataset
-    row = dataset.scenes[number]
+    row: Any = self.reader.dataset.scenes[number]
     if self.diary is None:
       return self._read(row, index, rng)
     with self.diary.doing(f"scene {row.key}"):
       return self._read(row, index, rng)
 
   def _read(
-    self, row: SceneRow, index: int, rng: np.random.Generator
+    self, row: Any, index: int, rng: np.random.Generator
   ) -> dict[str, dict[str, np.ndarray]]:
-    dataset = self.frames.dataset
+    dataset = self.reader.dataset
     kept = row.kept  # the sampler sees a clip without the held-out frames
     extrinsics = dataset.cameras(row).extrinsics[kept]
     choice = self.sampler.sample(rng, extrinsics, index // self.batch_size)
@@ -218,21 +181,39 @@ class Examples:
     if len(choice.condition):
       parts["condition"] = choice.condition
     return {
-      name: self._views(row, kept[frames], flipped)
+      name: self.reader.views(row, name, kept[frames], choice.latents, flipped)
       for name, frames in parts.items()
     }
 
-  def _views(
-    self, row: SceneRow, frames: np.ndarray, flipped: bool
-  ) -> dict[str, np.ndarray]:
-    images, cameras = self.frames.read(row, frames)
-    if flipped:
-      images, cameras = transforms.flip(images, cameras)
-    return {
-      "images": np.ascontiguousarray(images),
-      "extrinsics": cameras.extrinsics,
-      "intrinsics": cameras.intrinsics,
-    }
+
+def _open(
+  data: Any, codecs: Callable[[], dict] | None
+) -> FrameReader | LatentReader:
+  """The frames at data.path, or the latents at data.latents."""
+  if data.get("latents"):
+    latents = LatentDataset(data.latents, data.split)
+    if codecs is None:
+      raise InputError(
+        "data.latents: which codecs they must be of is not known here; read"
+        " them through a configuration"
+      )
+    check_codecs(latents, codecs())
+    if data.flip and not latents.flipped:
+      raise InputError(
+        f"{latents.directory}: data.flip: there are no latents of mirrored"
+        " frames; make them without --no-flip, or set --config.data.flip=False"
+      )
+    return LatentReader(latents)
+  if not data.path:
+    raise InputError(
+      "data.path: not set; pass --config.data.path=DIR, a folder made by"
+      " `scenetok prepare`, or --config.data.latents=DIR"
+    )
+  # A cache in each worker process would multiply the memory.
+  cache = bool(data.cache) and data.workers == 0
+  return FrameReader(
+    Dataset(data.path, data.split), CACHE_BYTES if cache else 0
+  )
 
 
 class _HostBlocks(grain.MapDataset):
@@ -267,7 +248,8 @@ def to_scene_batch(parts: dict[str, dict[str, np.ndarray]]) -> SceneBatch:
   """Nested dicts of arrays, batched or not -> SceneBatch."""
   views = {
     name: Views(
-      images=part["images"],
+      images=part.get("images"),
+      latents=part.get("latents"),
       cameras=Cameras(part["extrinsics"], part["intrinsics"]),
     )
     for name, part in parts.items()
@@ -279,7 +261,9 @@ def to_scene_batch(parts: dict[str, dict[str, np.ndarray]]) -> SceneBatch:
   )
 
 
-def check(dataset: Dataset, sampler: ViewSampler, image_size: int) -> None:
+def check(
+  dataset: Dataset | LatentDataset, sampler: ViewSampler, image_size: int
+) -> None:
   """InputError unless every scene serves the configuration."""
   for row in dataset.scenes:
     where = f"{dataset.directory}: scene {row.key}"
@@ -308,11 +292,6 @@ def load_scene(
   row = dataset.scene(scene)
   images, cameras = dataset.read_frames(row, np.arange(row.frames))
   return Scene(row, images, cameras)
-
-
-def take(cameras: Cameras, frames: np.ndarray) -> Cameras:
-  """Cameras [T] at some frames."""
-  return Cameras(cameras.extrinsics[frames], cameras.intrinsics[frames])
 
 
 def _parse_flags() -> None:

@@ -17,6 +17,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
@@ -31,6 +32,8 @@ CAMERA_FLOATS = 25
 PREPARED = "prepared.json"
 SCENES = "scenes.jsonl"
 CAMERAS = "cameras.f32"
+
+Row = TypeVar("Row")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,18 +74,11 @@ class Dataset:
     self.path = Path(path)
     self.split = split
     self.directory = self.path / split
-    self.info = _read_info(self.path, split)
-    self.scenes = _read_scenes(self.directory / SCENES)
+    self.info = read_info(self.path, split)
+    self.scenes = read_scenes(self.directory / SCENES, SceneRow)
     self.records_read = 0
-    files = sorted(self.directory.glob(f"{NAME}-{split}.array_record-*"))
-    try:
-      self._source = ArrayRecordDataSource([os.fspath(f) for f in files])
-    except Exception as error:  # array_record raises bare RuntimeErrors
-      raise InputError(
-        f"{self.directory}: records cannot be opened ({error}); prepare the"
-        " data again"
-      ) from error
-    self._cameras = _map_cameras(self.directory / CAMERAS)
+    self._source = open_source(self.directory, NAME, split)
+    self._cameras = map_cameras(self.directory / CAMERAS)
     frames = sum(row.frames for row in self.scenes)
     if not len(self._source) == len(self._cameras) == frames:
       raise InputError(
@@ -119,7 +115,7 @@ class Dataset:
   def cameras(self, scene: SceneRow | str | int) -> Cameras:
     """Cameras of all frames of a scene, from the index (no record is read)."""
     row = scene if isinstance(scene, SceneRow) else self.scene(scene)
-    return _to_cameras(self._cameras[row.first : row.first + row.frames])
+    return to_cameras(self._cameras[row.first : row.first + row.frames])
 
   def read_frames(
     self, scene: SceneRow | str | int, frames: Sequence[int] | np.ndarray
@@ -134,21 +130,14 @@ class Dataset:
     shape = (0, row.height, row.width, 3)
     stacked = np.stack(images) if images else np.zeros(shape, np.uint8)
     cameras = np.array(numbers, np.float32).reshape(-1, CAMERA_FLOATS)
-    return stacked, _to_cameras(cameras)
+    return stacked, to_cameras(cameras)
 
   def _read(self, row: SceneRow, frame: int) -> tuple[np.ndarray, list[float]]:
     where = f"{self.directory}: scene {row.key}: frame {frame}"
     if not 0 <= frame < row.frames:
       raise InputError(f"{where}: the scene has {row.frames} frames")
-    try:
-      data = self._source[row.first + frame]
-      example = tf_example_pb2.Example.FromString(data)
-    except Exception as error:  # array_record and protobuf: several types
-      raise InputError(
-        f"{where}: record cannot be read ({error}); prepare the data again"
-      ) from error
+    field = read_example(self._source, row.first + frame, where)
     self.records_read += 1
-    field = example.features.feature
     image = decode_image(field["image"].bytes_list.value[0], where)
     if image.shape != (row.height, row.width, 3):
       raise InputError(
@@ -160,6 +149,30 @@ class Dataset:
       *field["intrinsics"].float_list.value,
     ]
     return image, camera
+
+
+def open_source(
+  directory: Path, name: str, split: str
+) -> ArrayRecordDataSource:
+  """The records of a TFDS directory; InputError when they are damaged."""
+  files = sorted(directory.glob(f"{name}-{split}.array_record-*"))
+  try:
+    return ArrayRecordDataSource([os.fspath(file) for file in files])
+  except Exception as error:  # array_record raises bare RuntimeErrors
+    raise InputError(
+      f"{directory}: records cannot be opened ({error}); prepare the data again"
+    ) from error
+
+
+def read_example(source: ArrayRecordDataSource, number: int, where: str) -> Any:
+  """The fields of one record; `where` names it in errors."""
+  try:
+    example = tf_example_pb2.Example.FromString(source[number])
+  except Exception as error:  # array_record and protobuf: several types
+    raise InputError(
+      f"{where}: record cannot be read ({error}); prepare the data again"
+    ) from error
+  return example.features.feature
 
 
 def splits(path: str | os.PathLike) -> list[str]:
@@ -177,7 +190,7 @@ def flatten_cameras(cameras: Cameras) -> np.ndarray:
   return np.concatenate(parts, axis=1)
 
 
-def _to_cameras(numbers: np.ndarray) -> Cameras:
+def to_cameras(numbers: np.ndarray) -> Cameras:
   """float32 [T, 25] -> Cameras [T]."""
   numbers = np.array(numbers)  # a copy: the index is a read-only file map
   return Cameras(
@@ -186,7 +199,8 @@ def _to_cameras(numbers: np.ndarray) -> Cameras:
   )
 
 
-def _map_cameras(path: Path) -> np.ndarray:
+def map_cameras(path: Path) -> np.ndarray:
+  """float32 [T, 25] of a split, mapped from its file."""
   if not path.is_file() or path.stat().st_size % (4 * CAMERA_FLOATS):
     raise InputError(f"{path}: missing or cut short; prepare the data again")
   if path.stat().st_size == 0:
@@ -195,9 +209,13 @@ def _map_cameras(path: Path) -> np.ndarray:
   return numbers.reshape(len(numbers) // CAMERA_FLOATS, CAMERA_FLOATS)
 
 
-def _read_info(path: Path, split: str) -> dict:
-  """prepared.json of a split, with a remedy when it is not there."""
-  command = f"scenetok prepare --dataset=... --split={split} --out={path}"
+def read_info(path: Path, split: str, kind: str = "frames") -> dict:
+  """prepared.json of a split, with a remedy when it is not there.
+
+  kind: "frames" or "latents", which this split must hold.
+  """
+  verb = "prepare --dataset=..." if kind == "frames" else "latents --data=..."
+  command = f"scenetok {verb} --split={split} --out={path}"
   if not path.is_dir():
     raise InputError(
       f"{path}: data.path: no such folder; make it with `{command}`"
@@ -219,16 +237,24 @@ def _read_info(path: Path, split: str) -> dict:
       f"{file}: format_version: {version}, this program reads"
       f" {FORMAT_VERSION}; prepare the data again"
     )
+  found = info.get("kind", "frames")
+  if found != kind:
+    raise InputError(
+      f"{file}: kind: holds {found}, {kind} are needed; data.path takes what"
+      " `scenetok prepare` writes, data.latents what `scenetok latents` writes"
+    )
   return info
 
 
-def _read_scenes(path: Path) -> list[SceneRow]:
-  rows = []
+def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
+  """Index rows of a split."""
+  rows: list[Row] = []
   try:
     for line in path.read_text().splitlines():
       row = json.loads(line)
-      row["held_out"] = tuple(row["held_out"])
-      rows.append(SceneRow(**row))
+      if "held_out" in row:
+        row["held_out"] = tuple(row["held_out"])
+      rows.append(kind(**row))
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(
       f"{path}: line {len(rows) + 1}: unreadable ({error}); prepare again"

@@ -20,6 +20,7 @@ PART = "part.json"
 _RECORDS = "records.array_record"
 # One record a group: a training example reads single frames.
 GROUPING = "group_size:1"
+DESCRIPTION = "Posed video frames, one record each, in temporal order."
 _VERSION = tfds.core.Version(f"{records.FORMAT_VERSION}.0.0")
 
 
@@ -149,6 +150,9 @@ def merge(
     split,
     [report["frames"] for _, report in full],
     sum(report["bytes"] for _, report in full),
+    name=records.NAME,
+    features=features(),
+    description=DESCRIPTION,
   )
   finish(directory, [part for part, _ in full], info)
 
@@ -201,24 +205,31 @@ def features() -> tfds.features.FeaturesDict:
 
 
 def write_dataset_info(
-  directory: Path, split: str, shard_lengths: Sequence[int], num_bytes: int
+  directory: Path,
+  split: str,
+  shard_lengths: Sequence[int],
+  num_bytes: int,
+  *,
+  name: str,
+  features: tfds.features.FeaturesDict,
+  description: str,
 ) -> None:
   """Writes TFDS's dataset_info.json and features.json of a split directory."""
   identity = dataset_info.DatasetIdentity(
-    name=records.NAME,
+    name=name,
     version=_VERSION,
     data_dir=os.fspath(directory),
     module_name=__name__,
   )
   info = tfds.core.DatasetInfo(
     builder=identity,
-    description="Posed video frames, one record each, in temporal order.",
-    features=features(),
+    description=description,
+    features=features,
     disable_shuffling=True,
   )
   info.set_file_format("array_record")
   template = tfds.core.ShardedFileTemplate(
-    dataset_name=records.NAME,
+    dataset_name=name,
     data_dir=directory,
     split=split,
     filetype_suffix="array_record",

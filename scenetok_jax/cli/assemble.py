@@ -6,7 +6,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from data_pipelines import evaluation_views, loader, records
+from data_pipelines import (
+  evaluation_views,
+  latents,
+  loader,
+  records,
+  view_readers,
+)
 from scenetok_jax.evaluation.evaluator import (
   EvaluationOptions,
   EvaluationScene,
@@ -95,9 +101,9 @@ def _plain(value: Any) -> Any:
   return list(value) if isinstance(value, tuple) else value
 
 
-def open_data(config: ConfigDict) -> loader.TrainIterator:
+def open_data(config: ConfigDict, system: System) -> loader.TrainIterator:
   """The training stream of a configuration, at its start."""
-  if not config.data.path:
+  if not config.data.path and not config.data.get("latents"):
     raise InputError(
       "config.data.path: not set; give prepared data by"
       " --config.data.path=DIR (see scenetok prepare)"
@@ -105,8 +111,21 @@ def open_data(config: ConfigDict) -> loader.TrainIterator:
   # Processes that differ along tensor or sequence alone read the same share.
   index, count = loader_shard(make_mesh(dict(config.mesh)))
   return loader.train_iterator(
-    config.data, seed=config.seed, process_index=index, process_count=count
+    config.data,
+    seed=config.seed,
+    codecs=lambda: codec_identities(config, system),
+    process_index=index,
+    process_count=count,
   )
+
+
+def codec_identities(config: ConfigDict, system: System) -> dict[str, dict]:
+  """What latents for a configuration must have been made with, by part."""
+  codecs = {"context": system.context_codec, "target": system.target_codec}
+  return {
+    part: latents.identity(codec, config.codecs[part].to_dict())
+    for part, codec in codecs.items()
+  }
 
 
 def evaluation_scenes(
@@ -135,7 +154,8 @@ def evaluation_scenes(
       choice = evaluation_views.spread(extrinsics, num_context, MIN_HEADING)
     context, target = (
       Views(
-        images=scene.images[frames], cameras=loader.take(scene.cameras, frames)
+        images=scene.images[frames],
+        cameras=view_readers.take(scene.cameras, frames),
       )
       for frames in (choice.context, choice.target)
     )
@@ -160,11 +180,15 @@ def evaluation_options(config: ConfigDict, seed: int = 0) -> EvaluationOptions:
 def make_evaluate(
   config: ConfigDict, system: System
 ) -> Callable[[Any, int], dict[str, float]] | None:
-  """Scores a few held-out scenes during training; None for stage 2."""
+  """Scores a few held-out scenes during training.
+
+  None for stage 2, and where data.latents are all the data there is: scores
+  need frames.
+  """
   wanted = config.train.eval_every > 0 and config.train.eval_scenes > 0
-  if config.stage != "tokenizer" or not wanted:
-    return None
   path = config.data.path
+  if config.stage != "tokenizer" or not wanted or not path:
+    return None
   scenes = evaluation_scenes(
     path,
     evaluation_split(path),

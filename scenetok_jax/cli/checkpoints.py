@@ -136,7 +136,7 @@ def _on_device(params: dict[str, Any]) -> dict[str, Any]:
     for i, leaf in enumerate(leaves):
       leaves[i] = jax.block_until_ready(jax.device_put(leaf))
       del leaf
-    done[name] = tree.unflatten(leaves)
+    done[name] = jax.tree.unflatten(tree, leaves)
   return done
 
 

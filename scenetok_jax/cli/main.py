@@ -63,7 +63,7 @@ def _module(verb: str) -> str:
 
 
 def _usage() -> str:
-  lines = [f"  {verb:<12}{text}" for verb, text in verbs().items()]
+  lines = [f"  {verb:<14}{text}" for verb, text in verbs().items()]
   head = ["usage: scenetok VERB [options]", ""]
   tail = ["", "Each verb explains itself: scenetok VERB --help"]
   return "\n".join(head + lines + tail)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from data_pipelines import evaluation_views, loader, records
+from data_pipelines import evaluation_views, loader, records, view_readers
 from scenetok_jax.cli.assemble import MIN_HEADING, Run, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.sampling.encode import encode_scenes
@@ -54,7 +54,7 @@ class OpenScene:
     """Some frames of the clip."""
     return Views(
       images=np.asarray(self.clip.images)[frames],
-      cameras=loader.take(self.clip.cameras, frames),
+      cameras=view_readers.take(self.clip.cameras, frames),
     )
 
 

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       config,
       args.workdir,
       assemble.make_task(config, system),
-      lambda: assemble.open_data(config),
+      lambda: assemble.open_data(config, system),
       assemble.make_evaluate(config, system),
     )
   except StuckWorkerError:

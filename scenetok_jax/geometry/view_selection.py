@@ -32,7 +32,7 @@ def pose_distances(extrinsics: Array) -> np.ndarray:
   poses = np.asarray(extrinsics, np.float64)
   rotations, positions = poses[:, :3, :3], poses[:, :3, 3]
   offsets = positions[:, None] - positions[None]
-  relative = np.einsum("ika,jkb->ijab", rotations, rotations)
+  relative = np.einsum("ika,jkb->ijab", rotations, rotations, optimize=True)
   turns = rotation_log(relative)
   return np.sum(offsets**2, axis=-1) + np.sum(turns**2, axis=-1)
 

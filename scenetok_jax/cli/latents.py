@@ -1,0 +1,87 @@
+"""Runs the frozen codecs of a configuration over prepared data."""
+
+import sys
+from collections.abc import Sequence
+
+import jax
+
+from data_pipelines import builders, latents, records
+from data_pipelines.latent_records import DTYPES
+from data_pipelines.views import ViewSampler
+from scenetok_jax.cli import assemble, common
+from scenetok_jax.cli.config import load_config
+from scenetok_jax.parallel.runtime import initialize
+from scenetok_jax.sampling.system import build
+from scenetok_jax.types import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Writes OUT/<split>: latents of every frame, for config.data.latents."""
+  args, overrides = _parser().parse_known_args(argv)
+  config = load_config(args.config, overrides)
+  index, count = _process(args)
+  system = build(config)
+  codecs = {"context": system.context_codec, "target": system.target_codec}
+  work = latents.Work(
+    dataset=records.Dataset(args.data, args.split),
+    codecs=codecs,
+    identities=assemble.codec_identities(config, system),
+    sampler=ViewSampler.from_config(config.data),
+    options=latents.Options(
+      dtype=args.dtype,
+      flipped=bool(config.data.flip) and not args.no_flip,
+      seed=args.seed,
+      sample=not args.mean,
+    ),
+  )
+  report = latents.build(args.out, work, index, count)
+  if report is None:
+    print(f"{args.out}: process {index} is done; others are still at work")
+    return 0
+  print(builders.summary(args.out, args.split, report))
+  if args.json:
+    common.write_json(args.json, report)
+  return 0
+
+
+def _process(args) -> tuple[int, int]:
+  """Which of how many processes this is: told, or JAX's own count."""
+  if args.process_count is None:
+    initialize()
+    return jax.process_index(), jax.process_count()
+  if not 0 <= args.process_index < args.process_count:
+    raise InputError(
+      f"--process-index={args.process_index}: must be 0 to"
+      f" {args.process_count - 1}, below --process-count"
+    )
+  return args.process_index, args.process_count
+
+
+def _parser() -> common.Parser:
+  parser = common.parser("latents", __doc__ or "")
+  parser.epilog = (
+    "Train on them with --config.data.latents=OUT. Codecs and their weights"
+    " come from the configuration (--config.codecs.target.weights=DIR)."
+  )
+  add = parser.add_argument
+  add("--config", required=True, help="the training's, FILE.py[:variant]")
+  add("--data", required=True, help="prepared data")
+  add("--out", required=True, help="folder of the latents")
+  add("--split", default="train")
+  add("--dtype", default="float16", choices=sorted(DTYPES), help="on disk")
+  add("--no-flip", action="store_true", help="no latents of mirrored frames")
+  add("--mean", action="store_true", help="the posterior's mean, not a sample")
+  add("--seed", type=int, default=0, help="of the posterior's samples")
+  add("--process-index", type=int, default=0, help="see --process-count")
+  add(
+    "--process-count",
+    type=int,
+    help="processes that share the work without a JAX cluster (default: the"
+    " processes of the JAX job)",
+  )
+  add("--json", metavar="FILE", help="also write the report here")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(common.run(main))

@@ -1,0 +1,70 @@
+"""Epipolar geometry of two posed views: where a point of one must lie."""
+
+import numpy as np
+
+from scenetok_jax.types import Cameras
+
+
+def pixel_intrinsics(intrinsics: np.ndarray, size: tuple[int, int]):
+  """Normalised K [..., 3, 3] -> pixels of an image of size (h, w).
+
+  Pixel edges are the borders: the centre of the first pixel is at 0.5.
+  """
+  height, width = size
+  return np.asarray(intrinsics, np.float64) * np.array(
+    [[width], [height], [1.0]]
+  )
+
+
+def fundamental_matrix(
+  cameras: Cameras, first: int, second: int, size: tuple[int, int]
+) -> np.ndarray:
+  """F [3, 3] with x2^T F x1 = 0 for pixels x1, x2 of frames of one clip.
+
+  Args:
+    cameras: [T].
+    first, second: frame numbers.
+    size: (h, w) of both images, pixels.
+  """
+  poses = np.asarray(cameras.extrinsics, np.float64)
+  intrinsics = pixel_intrinsics(cameras.intrinsics, size)
+  relative = np.linalg.inv(poses[second]) @ poses[first]
+  x, y, z = relative[:3, 3]
+  cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+  essential = cross @ relative[:3, :3]
+  inverse = np.linalg.inv(intrinsics)
+  return inverse[second].T @ essential @ inverse[first]
+
+
+def sampson_error(
+  matrix: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+  """Distance of matched pixels [N, 2] from the epipolar constraint, pixels."""
+  ones = np.ones((len(first), 1))
+  left = np.concatenate([first, ones], axis=1)
+  right = np.concatenate([second, ones], axis=1)
+  lines_right, lines_left = left @ matrix.T, right @ matrix
+  value = np.abs(np.sum(right * lines_right, axis=1))
+  slope = np.sum(lines_right[:, :2] ** 2 + lines_left[:, :2] ** 2, axis=1)
+  return value / np.sqrt(np.maximum(slope, 1e-24))
+
+
+def clip_line(
+  line: np.ndarray, size: tuple[int, int]
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+  """Ends (x, y) of the line ax + by + c = 0 inside an image, or None."""
+  height, width = size
+  a, b, c = (float(v) for v in line)
+  points = []
+  if abs(b) > 1e-12:
+    points += [(x, -(a * x + c) / b) for x in (0.0, float(width))]
+  if abs(a) > 1e-12:
+    points += [(-(b * y + c) / a, y) for y in (0.0, float(height))]
+  inside = sorted(
+    {
+      (round(x, 6), round(y, 6))
+      for x, y in points
+      if -1e-6 <= x <= width + 1e-6 and -1e-6 <= y <= height + 1e-6
+    }
+  )
+  return (inside[0], inside[-1]) if len(inside) >= 2 else None
