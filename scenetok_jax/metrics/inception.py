@@ -186,11 +186,11 @@ class Inception(nn.Module):
     x = MixedD(name="Mixed_7a")(x)
     x = MixedE(maximum=False, name="Mixed_7b")(x)
     x = MixedE(maximum=True, name="Mixed_7c")(x)
-    pooled = [
+    means = [
       reduce(tap, "b h w c -> b c", "mean") for tap in (first, second, third, x)
     ]
-    logits = _Classifier(name="fc")(pooled[-1])
-    return Taps(*pooled, logits)
+    logits = _Classifier(name="fc")(means[3])
+    return Taps(means[0], means[1], means[2], means[3], logits)
 
 
 class _Classifier(nn.Module):

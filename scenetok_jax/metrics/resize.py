@@ -48,8 +48,12 @@ def weights(source: int, target: int, kind: Kind) -> np.ndarray:
     offset = np.arange(source) + 0.5 - (new[:, None] + 0.5) * scale
     matrix = np.maximum(0.0, 1.0 - np.abs(offset / support))
     return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)
-  shift = 0.5 if kind == "half_pixel" else 0.0
-  position = np.maximum((new + shift) * scale - shift, 0.0)
+  if kind == "half_pixel":
+    position = np.maximum((new + 0.5) * scale - 0.5, 0.0)
+  else:
+    # In float32, as the original: at the right edge of a large image that
+    # is a thousandth of a grey level.
+    position = new.astype(np.float32) * np.float32(scale)
   low = np.minimum(np.floor(position).astype(int), source - 1)
   high = np.minimum(low + 1, source - 1)
   share = position - low

@@ -1,0 +1,189 @@
+"""The Frechet distance is exact, and its statistics merge in any order."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+from scenetok_jax.metrics import frechet
+from scenetok_jax.types import InputError
+from tests.goldens import load_case
+
+
+def _features(count, dimensions, seed=0, shift=0.0):
+  rng = np.random.default_rng(seed)
+  mixing = np.random.default_rng(99).normal(size=(dimensions, dimensions))
+  return rng.normal(size=(count, dimensions)) @ mixing + shift
+
+
+def _textbook(a, b):
+  """By the square root of the covariances' product."""
+  gap = a.mean(0) - b.mean(0)
+  ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+  root = scipy.linalg.sqrtm(ca @ cb).real
+  return gap @ gap + np.trace(ca + cb - 2 * root)
+
+
+def test_equals_the_textbook_formula():
+  a, b = _features(200, 8), _features(150, 8, 1, shift=0.3)
+  ours = frechet.distance(frechet.statistics(a), frechet.statistics(b))
+  np.testing.assert_allclose(ours, _textbook(a, b), rtol=1e-9)
+
+
+def test_fewer_samples_than_dimensions_are_exact():
+  # Eight clips' worth of 400 scores, made of 7 directions: the textbook
+  # formula in these directions is of full rank.
+  basis = np.linalg.qr(np.random.default_rng(5).normal(size=(400, 5)))[0].T
+  a, b = _features(8, 5), _features(8, 5, 1, shift=0.5)
+  ours = frechet.distance(
+    frechet.statistics(a @ basis), frechet.statistics(b @ basis)
+  )
+  np.testing.assert_allclose(ours, _textbook(a, b), rtol=1e-8)
+
+
+@pytest.mark.parametrize("count", [2, 8, 60])
+def test_identical_sets_are_at_distance_zero(count):
+  one = frechet.statistics(_features(count, 40, shift=100.0))
+  distance = frechet.distance(one, one)
+  scale = np.trace(one.covariance())
+  assert 0 <= distance <= 1e-12 * scale
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 4])
+def test_hosts_and_order_do_not_matter(hosts):
+  # 10 dimensions and scenes of 7: factors are reduced on the way.
+  scenes = [_features(7, 10, seed, shift=seed / 10) for seed in range(12)]
+  whole = frechet.statistics(np.concatenate(scenes))
+  order = np.random.default_rng(hosts).permutation(12)
+  parts = [
+    frechet.merge([frechet.statistics(scenes[i]) for i in order[rank::hosts]])
+    for rank in range(hosts)
+  ]
+  merged = frechet.merge(parts)
+  assert merged.count == 84 and len(merged.factor) <= 20
+  np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-13)
+  np.testing.assert_allclose(
+    merged.covariance(), whole.covariance(), rtol=1e-11, atol=1e-12
+  )
+  np.testing.assert_allclose(
+    merged.covariance(), np.cov(np.concatenate(scenes), rowvar=False), rtol=1e-9
+  )
+  other = frechet.statistics(_features(30, 10, 77))
+  np.testing.assert_allclose(
+    frechet.distance(merged, other),
+    frechet.distance(whole, other),
+    rtol=1e-10,
+  )
+
+
+def test_a_large_mean_does_not_eat_the_spread():
+  features = _features(50, 6, shift=1e6)
+  parts = [frechet.statistics(rows) for rows in np.split(features, 5)]
+  np.testing.assert_allclose(
+    frechet.merge(parts).covariance(),
+    np.cov(features, rowvar=False),
+    rtol=1e-6,
+  )
+
+
+def test_statistics_survive_a_file(tmp_path):
+  one = frechet.statistics(_features(5, 7))
+  np.savez(tmp_path / "s.npz", **one.arrays())
+  with np.load(tmp_path / "s.npz", allow_pickle=False) as file:
+    again = frechet.from_arrays(dict(file))
+  assert again.count == 5
+  np.testing.assert_array_equal(again.factor, one.factor)
+
+
+def test_merging_with_nothing_changes_nothing():
+  one = frechet.statistics(_features(5, 7))
+  merged = frechet.merge([frechet.empty(7), one, frechet.empty(7)])
+  np.testing.assert_array_equal(merged.factor, one.factor)
+
+
+def test_bad_input_is_refused():
+  one = frechet.statistics(_features(4, 3))
+  with pytest.raises(InputError, match="1 samples on one side"):
+    frechet.distance(one, frechet.statistics(_features(1, 3)))
+  with pytest.raises(InputError, match="at least 2"):
+    frechet.distance(frechet.empty(3), one)
+  with pytest.raises(InputError, match="3 and 4 dimensions"):
+    frechet.distance(one, frechet.statistics(_features(4, 4)))
+  with pytest.raises(InputError, match="one number of dimensions"):
+    frechet.merge([one, frechet.empty(4)])
+  with pytest.raises(InputError, match=r"\[B D\]"):
+    frechet.statistics(np.zeros(3))
+  broken = _features(4, 3)
+  broken[2, 1] = np.nan
+  with pytest.raises(InputError, match=r"1 samples are not finite.*number 2"):
+    frechet.statistics(broken)
+  eye, zero = np.eye(2), np.zeros(2)
+  with pytest.raises(InputError, match="not symmetric"):
+    frechet.distance_of_gaussians(zero, eye, zero, np.array([[1, 1], [0, 1.0]]))
+  with pytest.raises(InputError, match="both sides need"):
+    frechet.distance_of_gaussians(zero, eye, zero, np.eye(3))
+  with pytest.raises(InputError, match="not finite"):
+    frechet.distance_of_gaussians(zero, eye, zero, np.full((2, 2), np.inf))
+
+
+def test_reference_distances():
+  case = load_case("frechet_distance")
+  limit = case.config["suggested_atol_vs_exact"]
+  names = [n.removesuffix("_mu1") for n in case.inputs if n.endswith("_mu1")]
+  assert names
+  for name in names:
+    got = frechet.distance_of_gaussians(
+      *(case.inputs[f"{name}_{x}"] for x in ("mu1", "sigma1", "mu2", "sigma2"))
+    )
+    assert abs(got - case.outputs[f"{name}_exact"]) < limit, name
+  sides = [frechet.statistics(case.inputs[f"features_{i}"]) for i in (1, 2)]
+  got = frechet.distance(*sides)
+  assert abs(got - case.outputs["features_exact"]) < limit
+
+
+PROGRAM = """
+import numpy as np
+from scenetok_jax.metrics import frechet
+from scenetok_jax.parallel import runtime
+import jax
+runtime.initialize()
+rows = np.random.default_rng(0).normal(size=(9, 4))
+mine = rows[:7] if jax.process_index() == 0 else rows[7:]
+merged = frechet.merge_hosts(frechet.statistics(mine))
+assert merged.count == 9
+cov = np.cov(rows, rowvar=False)
+np.testing.assert_allclose(merged.covariance(), cov, rtol=1e-12)
+print("sum", merged.factor.sum().hex())
+"""
+
+
+def test_two_processes_merge_to_the_same_float64_statistics():
+  with socket.socket() as probe:
+    probe.bind(("localhost", 0))
+    port = probe.getsockname()[1]
+  children = [
+    subprocess.Popen(
+      [sys.executable, "-c", PROGRAM],
+      env=os.environ
+      | {
+        "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_PROCESS_ID": str(rank),
+        "JAX_NUM_CPU_DEVICES": "1",
+      },
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for rank in range(2)
+  ]
+  results = [child.communicate(timeout=240) for child in children]
+  for child, (_, errors) in zip(children, results, strict=True):
+    assert child.returncode == 0, errors[-2000:]
+  # Gloo prints lines of its own.
+  sums = [out.split("sum ")[1] for out, _ in results]
+  assert sums[0] == sums[1]
