@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
-from tensorflow_datasets.core import example_serializer
 
 from data_pipelines import latent_records, records, writer
 from data_pipelines.latent_records import NAMES, LatentRow
@@ -43,10 +42,7 @@ class PartWriter:
   def __init__(self, directory: Path):
     directory.mkdir(parents=True)
     self._directory = directory
-    self._features = features()
-    self._serializer = example_serializer.ExampleSerializer(
-      self._features.get_serialized_info()
-    )
+    self._serialize = writer.Serializer(features())
     self._records = {
       part: ArrayRecordWriter(os.fspath(_records(directory, part)), _GROUPING)
       for part in NAMES
@@ -109,9 +105,7 @@ class PartWriter:
       "index": index,
       "flipped": flipped,
     }
-    data = self._serializer.serialize_example(
-      self._features.encode_example(example)
-    )
+    data = self._serialize(example)
     self._records[part].write(data)
     self._counts[part] += 1
     self._bytes[part] += len(data)

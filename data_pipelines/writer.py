@@ -41,6 +41,22 @@ class EncodedScene:
   warnings: tuple[str, ...] = ()
 
 
+class Serializer:
+  """TFDS example -> the bytes of its record; the same in every process."""
+
+  def __init__(self, features: tfds.features.FeaturesDict):
+    self._features = features
+    info = features.get_serialized_info()
+    self._serializer = example_serializer.ExampleSerializer(info)
+
+  def __call__(self, example: dict) -> bytes:
+    encoded = self._features.encode_example(example)
+    # Otherwise the order of the fields changes from process to process.
+    return self._serializer.get_tf_example(encoded).SerializeToString(
+      deterministic=True
+    )
+
+
 class IndexWriter:
   """Appends rows to scenes.jsonl and cameras to cameras.f32 of a folder."""
 
@@ -81,10 +97,7 @@ class PartWriter:
   def __init__(self, directory: Path):
     directory.mkdir(parents=True)
     self._directory = directory
-    self._features = features()
-    self._serializer = example_serializer.ExampleSerializer(
-      self._features.get_serialized_info()
-    )
+    self._serialize = Serializer(features())
     self._index = IndexWriter(directory)
     self._records = ArrayRecordWriter(os.fspath(directory / _RECORDS), GROUPING)
     self._bytes = 0
@@ -92,9 +105,7 @@ class PartWriter:
   def add(self, scene: EncodedScene) -> records.SceneRow:
     """Writes one scene."""
     for example in examples(scene):
-      data = self._serializer.serialize_example(
-        self._features.encode_example(example)
-      )
+      data = self._serialize(example)
       self._records.write(data)
       self._bytes += len(data)
     return self._index.add(scene)
