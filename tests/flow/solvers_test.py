@@ -132,6 +132,23 @@ def test_the_first_and_last_step_and_resting_latents_look_not_back():
   assert not solvers.multistep_weights("euler", levels).any()
 
 
+def test_heun_ends_without_noise_and_looks_once_there():
+  asked = []
+
+  def velocity(x, t):
+    asked.append(t)
+    return (x - 2.0) / jnp.maximum(t[:, None], 1e-3)  # all data is 2
+
+  x = jnp.array([[5.0], [5.0]])
+  t, t_next = jnp.array([1.0, 1.0]), jnp.array([0.0, 0.5])
+  with jax.disable_jit():
+    end, _ = solvers.solver_step("heun", velocity, x, None, t, t_next, 0 * t)
+    assert len(asked) == solvers.evaluations("heun", 2) - 1
+    np.testing.assert_allclose(end[:, 0], [2.0, 3.5], atol=1e-6)
+    solvers.solver_step("heun", velocity, x, None, t, 0 * t, 0 * t)
+  assert len(asked) == 3
+
+
 def test_an_unknown_solver_is_named():
   with pytest.raises(InputError, match="solver: 'rk4' is not one of"):
     solvers.multistep_weights("rk4", np.ones(3))
