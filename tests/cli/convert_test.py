@@ -10,7 +10,10 @@ from safetensors.numpy import load_file, save_file
 
 from scenetok_jax.cli import checkpoints, common, convert
 from scenetok_jax.cli.config import load_config
-from scenetok_jax.convert.engine import export_tensors, flatten
+from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.convert.codecs import codec_network, codec_table
+from scenetok_jax.convert.engine import export_tensors, flatten, manifest
+from scenetok_jax.metrics.registry import METRICS, load_metric, missing
 from scenetok_jax.sampling.system import build, init_stage1
 from scenetok_jax.train.checkpoint import latest_step, restore_params
 from scenetok_jax.train.workdir import load_config as stored_config
@@ -198,7 +201,16 @@ def test_nothing_is_overwritten(workdir, source, capsys):
     (["--out", "x"], "--source: not given"),
     (["--out", "x", "--source", "y"], "--config: not given"),
     (["--export", "--out", "x.ckpt"], "--source: not given"),
-    (["--metric", "fvd_i3d", "--out", "x"], "--source: not given"),
+    (["--metric", "fvd_i3d", "--out", "x"], "name rgb_imagenet.pt (github"),
+    (["--codec", "va_vae", "--out", "x"], "name vavae-imagenet256-f16d32-din"),
+    (
+      ["--codec", "va_vae", "--out", "x", "--source", "y", "z"],
+      "--source: 2 files given; give one",
+    ),
+    (
+      ["--codec", "va_vae", "--out", "x", "--source", "no.pt"],
+      "no.pt: No such file",
+    ),
   ],
 )
 def test_what_is_not_given_is_named(argv, message, capsys):
@@ -216,3 +228,51 @@ def test_another_metric_s_file_is_refused(source, tmp_path, capsys):
   out = tmp_path / "metric"
   assert run("--metric=fvd_i3d", "--source", source, "--out", out) == 2
   assert str(source) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  "argv",
+  [
+    pytest.param(("--codec", "va_vae"), marks=pytest.mark.slow),
+    ("--metric", "lpips_vgg"),
+  ],
+)
+def test_published_sizes_are_counted(tmp_path, capsys, argv):
+  """Full size, from files with the publishers' names."""
+  name, out = argv[1], tmp_path / "out"
+  if name == "va_vae":
+    entry = PUBLISHED[name]
+    found = manifest(codec_table(name), codec_network(name).shapes())
+    tensors = {n: np.zeros(e.shape, np.float32) for n, e in found.items()}
+    # What the published file holds beside the codec.
+    tensors["loss.logvar"] = np.zeros(1, np.float32)
+    groups = {"vavae-imagenet256-f16d32-dinov2": tensors}
+  else:
+    entry = METRICS[name]
+    found = manifest(entry.table(), entry.shapes())
+    heads, vgg = {}, {"classifier.6.bias": np.zeros(9, np.float32)}
+    for key, value in found.items():
+      kind = heads if key.startswith("lin") else vgg
+      kind[key] = np.ones(value.shape, np.float32)
+    groups = {"vgg16-397923af": vgg, "vgg": heads}
+  sources = [tmp_path / f"{file}.safetensors" for file in groups]
+  for path, tensors in zip(sources, groups.values(), strict=True):
+    save_file(tensors, path)
+  report = tmp_path / "report.json"
+  assert run(*argv, "--source", *sources, "--out", out, "--json", report) == 0
+  told = json.loads(report.read_text())
+  assert told["tensors"] == entry.tensors
+  assert told["parameters"] == entry.parameters
+  assert f"{entry.parameters:,} parameters" in capsys.readouterr().out
+
+
+def test_lpips_converts_from_the_installed_package(tmp_path, capsys):
+  reason = missing("lpips_vgg")
+  if reason:
+    pytest.skip(f"needs the extra [metrics]: {reason}")
+  out = tmp_path / "lpips_vgg"
+  assert run("--metric", "lpips_vgg", "--out", out) == 0
+  assert "31 tensors, 14,716,160 parameters" in capsys.readouterr().out
+  assert load_metric("lpips_vgg", tmp_path).sha256 == (
+    load_metric("lpips_vgg").sha256
+  )
