@@ -86,7 +86,6 @@ class Dataset:
         f" {len(self._cameras)} cameras, but {SCENES} counts {frames} frames;"
         " prepare the data again"
       )
-    self._by_key = {row.key: row for row in self.scenes}
 
   def __reduce__(self):
     # Worker processes open the files themselves.
@@ -102,15 +101,7 @@ class Dataset:
 
   def scene(self, key: str | int) -> SceneRow:
     """The index row of a scene, by key or by number."""
-    if isinstance(key, str) and key in self._by_key:
-      return self._by_key[key]
-    try:
-      return self.scenes[int(key)]
-    except (ValueError, IndexError):
-      raise InputError(
-        f"{self.directory}: scene {key!r} is not there; use a number below"
-        f" {len(self.scenes)} or one of {_some(self._by_key)}"
-      ) from None
+    return find_scene(self.scenes, key, self.directory)
 
   def cameras(self, scene: SceneRow | str | int) -> Cameras:
     """Cameras of all frames of a scene, from the index (no record is read)."""
@@ -264,6 +255,17 @@ def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
   return rows
 
 
-def _some(keys) -> str:
-  names = list(keys)
-  return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+def find_scene(rows: Sequence[Any], key: str | int, directory: Path) -> Any:
+  """One of a split's index rows, by its key or else by its number."""
+  found = [row for row in rows if row.key == key]
+  if found:
+    return found[0]
+  try:
+    return rows[int(key)]
+  except (ValueError, IndexError):
+    keys = [row.key for row in rows[:13]]
+    names = ", ".join(keys[:12]) + (", ..." if len(keys) > 12 else "")
+    raise InputError(
+      f"{directory}: scene {key!r} is not there; use a number below"
+      f" {len(rows)} or one of {names}"
+    ) from None

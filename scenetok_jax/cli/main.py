@@ -10,6 +10,7 @@ from scenetok_jax import __version__
 # What each verb does; a verb is offered when its module exists.
 _VERBS = {
   "prepare": "raw clips, captures or procedural rooms -> training records",
+  "inspect": "pictures, camera path and statistics of a prepared scene",
   "latents": "run a frozen codec over prepared data",
   "train": "train the tokenizer and renderer, or the scene generator",
   "render": "scene tokens -> frames along a camera path",
