@@ -24,7 +24,7 @@ CONFIGS = (
   "scenegen_re10k.py:shift12",
   "scenetok_512.py",
 )
-TOPOLOGIES = ("v5e-16", "v5e-64", "v5p-32", "v5p-128", "v6e-16", "v6e-64")
+TOPOLOGIES = ("v5p-32", "v6e-64", "v5e-64", "v6e-16", "v5e-16", "v5p-128")
 GIB = 1 << 30
 BEGIN, END = "<!-- BEGIN AOT TABLE -->", "<!-- END AOT TABLE -->"
 HEAD = (
@@ -42,15 +42,23 @@ def main() -> None:
   add("--no-compile", action="store_true", help="print what the cache holds")
   args = parser.parse_args()
   args.cache.mkdir(parents=True, exist_ok=True)
-  rows = []
-  for config in CONFIGS:
-    for topology in TOPOLOGIES:
-      path = args.cache / f"{config.replace(':', '-')}.{topology}.json"
-      wanted = args.only in path.name and not args.no_compile
-      if wanted and not path.exists():
-        compile_cell(config, topology, path)
-      if path.exists():
-        rows.append(row(json.loads(path.read_text()), config, topology))
+  paths = {
+    (config, topology): args.cache
+    / f"{config.replace(':', '-')}.{topology}.json"
+    for config in CONFIGS
+    for topology in TOPOLOGIES
+  }
+  # Slice by slice, so that a stopped run has something of every configuration.
+  for config, topology in sorted(paths, key=lambda k: TOPOLOGIES.index(k[1])):
+    path = paths[config, topology]
+    wanted = args.only in path.name and not args.no_compile
+    if wanted and not path.exists():
+      compile_cell(config, topology, path)
+  rows = [
+    row(json.loads(path.read_text()), *key)
+    for key, path in paths.items()
+    if path.exists()
+  ]
   table = "\n".join([HEAD, "|" + "---|" * HEAD.count(" |"), *rows])
   print(table)
   if args.docs:
