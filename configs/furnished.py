@@ -1,0 +1,49 @@
+"""A small model of furnished rooms, tuned from the shipped rooms checkpoint.
+
+  scenetok prepare --dataset=re10k --source=FURNISHED --split=train --size=64 \\
+    --out=data/furnished
+  scenetok train --config=configs/furnished.py --workdir=runs/furnished \\
+    --config.data.path=data/furnished
+
+FURNISHED holds rendered clips in the RealEstate10K form; `scenetok prepare
+--dataset=furnished` renders more. Under an hour on 2 CPU cores; figures are in
+docs/training.md. Variants: rope3d (views are numbered in the tokenizer: the
+paper's comparison), generator (stage 2; give
+--config.tokenizer_from=runs/furnished), smoke.
+"""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from configs import common, rooms
+
+SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints" / "rooms"
+
+
+def get_config(variant: str = "") -> ConfigDict:
+  """Stage 1, or stage 2 with variant "generator"."""
+  names = [name for name in variant.split(",") if name]
+  stage = "generator" if "generator" in names else "tokenizer"
+  names = [name for name in names if name != "generator"]
+  config = common.base(stage)
+  rooms.small(config)
+  if stage == "generator":
+    rooms.small_generator(config)
+  else:
+    config.restore = str(SHIPPED)
+    config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 100})
+    config.train.update({"total_steps": 1500, "eval_every": 250})
+  table = {"smoke": smoke, "rope3d": rope3d}
+  return common.variants(config, ",".join(names), table)
+
+
+def rope3d(config: ConfigDict) -> None:
+  """Context views have places in an order, as frames of a video have."""
+  config.tokenizer.rope = "3d"
+
+
+def smoke(config: ConfigDict) -> None:
+  """Two steps from scratch: the shipped weights are of another width."""
+  rooms.smoke(config)
+  config.restore = None
