@@ -1,6 +1,7 @@
 """Placing a sampling run on whatever devices there are."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,11 +13,14 @@ from scenetok_jax.parallel.mesh import BATCH_AXES, make_mesh
 from scenetok_jax.parallel.rules import param_shardings
 
 
-def sampling_mesh(batch: int) -> Mesh:
-  """Videos over the data axis; devices left over share one video's tokens."""
-  count = len(jax.devices())
+def sampling_mesh(batch: int, devices: Sequence[Any] | None = None) -> Mesh:
+  """Videos over the data axis; devices left over share one video's tokens.
+
+  devices: to use, default all.
+  """
+  count = len(jax.devices() if devices is None else devices)
   data = math.gcd(batch, count)
-  return make_mesh({"data": data, "sequence": count // data})
+  return make_mesh({"data": data, "sequence": count // data}, devices)
 
 
 def place_params(params: Any, mesh: Mesh) -> Any:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.sampling.devices import spread
 from scenetok_jax.sampling.render import (
   RenderOptions,
-  decode_latents,
   fill_windows,
   render_schedule,
   video_noise,
@@ -71,7 +70,8 @@ class VideoProgram:
 
   memory: (params, tokens [B N C]) -> Memory. embed: (params, cameras [B T])
   -> [B L n D]. run: (params, Memory, path, rows, guidance, Video, first,
-  last) -> Video.
+  last) -> Video. decode: (codec parameters, [B L h w C]) -> uint8 parts
+  [B t H W 3] on the host, one of which is in the device's memory.
   """
 
   system: System
@@ -79,7 +79,7 @@ class VideoProgram:
   memory: Callable[..., Memory]
   embed: Callable[..., Array]
   run: Callable[..., Video]
-  decode: Callable[..., Array]
+  decode: Callable[[Any, Array], Iterator[np.ndarray]]
 
 
 def video_program(system: System, options: RenderOptions) -> VideoProgram:
@@ -111,9 +111,11 @@ def video_program(system: System, options: RenderOptions) -> VideoProgram:
     )
     return advance(step, video, rows, first, last)
 
-  def decode(params: Any, latents: Array) -> Array:
-    images = decode_latents(system, latents, params)
-    return jnp.round(images * 255.0).astype(jnp.uint8)
+  to_bytes = jax.jit(lambda x: jnp.round(x * 255.0).astype(jnp.uint8))
+
+  def decode(params: Any, latents: Array) -> Iterator[np.ndarray]:
+    for part in system.target_codec.decode_parts(params, latents):
+      yield np.asarray(to_bytes(part))
 
   return VideoProgram(
     system,
@@ -123,7 +125,7 @@ def video_program(system: System, options: RenderOptions) -> VideoProgram:
     ),
     embed=jax.jit(functools.partial(embed_path, system)),
     run=run,
-    decode=jax.jit(decode),
+    decode=decode,
   )
 
 
@@ -194,7 +196,8 @@ def render_video(
 
   video = run_slices(call, video, plan.steps, report, first=first, after=save)
   codec = system.target_codec.params
-  images = np.asarray(program.decode(codec, video.x[:, :latents]))[:, :asked]
+  parts = list(program.decode(codec, video.x[:, :latents]))
+  images = np.concatenate(parts, axis=1)[:, :asked]
   return rearrange(images, "(b s) ... -> b s ...", s=samples)
 
 

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from scenetok_jax.sampling.devices import place_params, sampling_mesh
-from scenetok_jax.sampling.render import RenderOptions, render_latents
+from scenetok_jax.sampling.render import (
+  RenderOptions,
+  decode_latents,
+  render_latents,
+  video_noise,
+)
 from scenetok_jax.sampling.session import StateFile
 from scenetok_jax.sampling.video import render_video, video_plan, video_program
 from scenetok_jax.types import InputError
@@ -37,8 +42,6 @@ def render(program, scenes=1, **options):
 
 
 def test_slices_equal_one_scan(program):
-  from scenetok_jax.sampling.render import video_noise
-
   system, params = tiny()
   plan = video_plan(system, OPTIONS, FRAMES)
   noise = video_noise(system, KEY, 1, FRAMES)
@@ -47,7 +50,8 @@ def test_slices_equal_one_scan(program):
       system, params, *arrays, plan, OPTIONS.guidance
     )
   )(params, tokens(system, 1), networks.cameras(3, 1, FRAMES), noise)
-  expected = np.asarray(program.decode({}, latents))
+  images = decode_latents(system, latents)
+  expected = np.round(np.asarray(images) * 255.0).astype(int)
   found = render(program)
   assert found.shape == (1, 1, FRAMES, 64, 64, 3)
   # Rounding to bytes may tip by one.
@@ -70,6 +74,17 @@ def test_an_interrupted_video_is_continued(program, tmp_path):
   np.testing.assert_array_equal(again, whole)
   total = video_plan(tiny()[0], OPTIONS, FRAMES).steps
   assert rest[0] == sum(done) < total == sum(rest)
+
+
+def test_decoding_holds_one_part_at_a_time(program):
+  system, _ = tiny()
+  latents = networks.normals(0, 1, 2 * system.target_codec.frames_at_once, 2, 2)
+  channels = np.repeat(latents[..., None], system.target_codec.channels, -1)
+  parts = list(program.decode({}, channels))
+  assert len(parts) == 2
+  whole = np.asarray(decode_latents(system, channels)) * 255.0
+  found = np.concatenate(parts, axis=1).astype(float)
+  assert np.abs(found - whole).max() <= 0.51
 
 
 def test_the_state_of_another_video_is_not_continued(program, tmp_path):
@@ -100,7 +115,7 @@ def test_eight_devices_render_what_one_does():
   def keep_latents(program):
     def decode(codec, x):
       latents.append(np.asarray(x))
-      return np.zeros((len(x), 1), np.uint8)
+      yield np.zeros((len(x), 1), np.uint8)
 
     return dataclasses.replace(program, decode=decode)
 
