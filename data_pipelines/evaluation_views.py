@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,17 @@ def read_index(path: str | os.PathLike) -> EvaluationIndex:
   path = Path(path)
   try:
     data = path.read_bytes()
-    document = json.loads(data)
+    document = json.loads(data, object_pairs_hook=_each_once)
     scenes = {
       str(key): ([int(i) for i in e["context"]], [int(i) for i in e["target"]])
       for key, e in document.items()
       if e is not None
     }
+  except _Twice as error:
+    raise InputError(
+      f"{path}: scene {error} is listed twice; every scene counts once, so"
+      " remove one of the two"
+    ) from None
   except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
     raise InputError(
       f"{path}: not an evaluation index ({error!r}); it must be JSON"
@@ -48,6 +54,20 @@ def read_index(path: str | os.PathLike) -> EvaluationIndex:
     ) from None
   digest = hashlib.sha256(data).hexdigest()
   return EvaluationIndex(path.name, digest, scenes)
+
+
+class _Twice(Exception):
+  """A name that an object of a JSON file has twice."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """JSON itself would silently keep the last of two entries."""
+  found: dict[str, Any] = {}
+  for name, value in pairs:
+    if name in found:
+      raise _Twice(name)
+    found[name] = value
+  return found
 
 
 def from_index(
@@ -113,6 +133,22 @@ def spread(
     )
   context = np.sort(usable[picks[best]])
   target = np.setdiff1d(frames, context)
+  return ViewChoice(context, target, target, _NONE)
+
+
+def cover(extrinsics: np.ndarray, count: int, min_degrees: float) -> ViewChoice:
+  """`spread`, or farthest points where the clip does not turn that far.
+
+  Raises:
+    InputError: fewer frames than context views.
+  """
+  try:
+    return spread(extrinsics, count, min_degrees)
+  except InputError:
+    if len(extrinsics) < count:
+      raise
+  context = np.unique(farthest_point(extrinsics, count, 0))
+  target = np.setdiff1d(np.arange(len(extrinsics)), context)
   return ViewChoice(context, target, target, _NONE)
 
 

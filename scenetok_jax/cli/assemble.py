@@ -6,20 +6,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from data_pipelines import (
-  evaluation_views,
-  latents,
-  loader,
-  records,
-  view_readers,
-)
-from scenetok_jax.evaluation.evaluator import (
-  EvaluationOptions,
-  EvaluationScene,
-  average,
-  predict,
-  score,
-)
+from data_pipelines import latents, loader, records
+from scenetok_jax.cli import evaluation_plan
+from scenetok_jax.evaluation.batches import EvaluationScene
+from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
+from scenetok_jax.evaluation.scores import average, score
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import loader_shard
 from scenetok_jax.sampling.render import RenderOptions
@@ -29,9 +20,7 @@ from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.train.workdir import flatten, load_config
-from scenetok_jax.types import InputError, Views
-
-MIN_HEADING = 30.0  # degrees between the context views of an evaluation
+from scenetok_jax.types import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,36 +120,9 @@ def codec_identities(config: ConfigDict, system: System) -> dict[str, dict]:
 def evaluation_scenes(
   path: str, split: str, num_context: int, limit: int | None = None
 ) -> list[EvaluationScene]:
-  """Scenes of a prepared split with their context and frames to predict.
-
-  Where frames were held out when preparing, exactly those are predicted and
-  the context is chosen among the others. Elsewhere the context views are at
-  least MIN_HEADING degrees of heading apart and all other frames are
-  predicted.
-  """
-  dataset = records.Dataset(path, split)
-  if split == "train" and not any(row.held_out for row in dataset.scenes):
-    raise InputError(
-      f"{path}: no test split and no held-out frames: every frame was trained"
-      " on; prepare with --split=test, or again with --holdout-every=N"
-    )
-  found = []
-  for row in dataset.scenes[:limit]:
-    scene = loader.load_scene(dataset, split, row.key)
-    extrinsics = scene.cameras.extrinsics
-    if row.held_out:
-      choice = evaluation_views.held_out(row, extrinsics, num_context)
-    else:
-      choice = evaluation_views.spread(extrinsics, num_context, MIN_HEADING)
-    context, target = (
-      Views(
-        images=scene.images[frames],
-        cameras=view_readers.take(scene.cameras, frames),
-      )
-      for frames in (choice.context, choice.target)
-    )
-    found.append(EvaluationScene(row.key, context, target))
-  return found
+  """Scenes of a prepared split, read; see evaluation_plan.heldout."""
+  plan = evaluation_plan.heldout(path, split, num_context, limit)
+  return [source.load() for source in plan.sources]
 
 
 def evaluation_split(path: str) -> str:

@@ -31,3 +31,12 @@ def keep_compilations() -> None:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(home) / "scenetok_jax" / "compiled"
     jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+@contextlib.contextmanager
+def on_local_devices(run: Run, batch: int) -> Iterator[Run]:
+  """The same over this process's devices alone: others do other scenes."""
+  keep_compilations()
+  mesh = sampling_mesh(batch, jax.local_devices())
+  with jax.set_mesh(mesh):
+    yield dataclasses.replace(run, params=place_params(run.params, mesh))

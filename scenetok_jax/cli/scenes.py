@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from data_pipelines import evaluation_views, loader, records, view_readers
-from scenetok_jax.cli.assemble import MIN_HEADING, Run, evaluation_split
+from scenetok_jax.cli.assemble import Run, evaluation_split
+from scenetok_jax.cli.evaluation_plan import MIN_HEADING
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.sampling.encode import encode_scenes
 from scenetok_jax.sampling.scene_file import check_scene, load_scene
@@ -84,7 +85,8 @@ def open_prepared(
     choice = evaluation_views.held_out(scene.row, extrinsics, count)
     context, novel = choice.context, choice.target
   else:
-    context, novel = _spread(extrinsics, count)
+    choice = evaluation_views.cover(extrinsics, count, MIN_HEADING)
+    context, novel = choice.context, choice.target
   clip = Views(images=scene.images, cameras=scene.cameras)
   return OpenScene(scene.row.key, where, clip, context, novel)
 
@@ -175,13 +177,3 @@ def _check_frames(where: str, frames: int, count: int) -> None:
       f"{where}: {frames} frames, the model reads {count} context views"
       " (data.num_context); give a longer clip"
     )
-
-
-def _spread(extrinsics: np.ndarray, count: int) -> tuple[np.ndarray, ...]:
-  """Context and other frames; farthest points where the clip turns little."""
-  try:
-    choice = evaluation_views.spread(extrinsics, count, MIN_HEADING)
-  except InputError:
-    context = np.unique(farthest_point(extrinsics, count, 0))
-    return context, np.setdiff1d(np.arange(len(extrinsics)), context)
-  return choice.context, choice.target

@@ -1,7 +1,8 @@
-"""Renders held-out frames of scenes and scores them beside the baselines."""
+"""Renders frames of scenes from their context views, batch by batch."""
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -10,9 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.codecs.check import RoundTrip
-from scenetok_jax.evaluation.baselines import mean_view, nearest_view
+from scenetok_jax.evaluation.batches import (
+  Batch,
+  EvaluationScene,
+  batches,
+  in_memory,
+)
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.encode import encode
 from scenetok_jax.sampling.render import (
@@ -32,46 +37,48 @@ Tree = TypeVar("Tree", Views, Cameras)
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationScene:
-  """One scene: context views [V] and the frames [T] to be predicted."""
-
-  key: str
-  context: Views
-  target: Views
-
-
-@dataclasses.dataclass(frozen=True)
 class Prediction:
   """What was rendered for one scene, uint8 [T H W 3] each.
 
   wrong_scene: rendered with the tokens of another scene of the batch: the
-  gap to `sampled` shows that the tokens are used.
+  gap to `sampled` shows that the tokens are used. It and one_step are None
+  where options.probes is off. seconds: its share of the batch's time, codec
+  round trip and compilation left out.
   """
 
   scene: EvaluationScene
   sampled: np.ndarray
-  one_step: np.ndarray
-  wrong_scene: np.ndarray
   ceiling: np.ndarray
+  one_step: np.ndarray | None = None
+  wrong_scene: np.ndarray | None = None
+  seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-  """batch: scenes rendered together (at least 2 for the wrong-scene test)."""
+  """batch: scenes rendered together (at least 2 for the wrong-scene test).
+
+  probes: render with one step and with another scene's tokens too.
+  """
 
   render: RenderOptions
   batch: int = 4
   deterministic: bool = False
   seed: int = 0
+  probes: bool = True
+
+
+def whole_frames(system: System, frames: int) -> int:
+  """How many of `frames` target frames fill whole latents."""
+  return system.target_codec.frames(horizon(system, frames))
 
 
 def trim(system: System, scene: EvaluationScene) -> EvaluationScene:
   """Drops trailing target frames that fill no latent of the target codec."""
-  cameras = scene.target.cameras
-  codec = system.target_codec
-  frames = codec.frames(horizon(system, len(cameras.extrinsics)))
+  frames = whole_frames(system, len(scene.target.cameras.extrinsics))
   target = jax.tree.map(lambda a: a[:frames], scene.target)
-  return dataclasses.replace(scene, target=target)
+  novel = None if scene.novel is None else scene.novel[:frames]
+  return dataclasses.replace(scene, target=target, novel=novel)
 
 
 def _stack(views: Sequence[Tree]) -> Tree:
@@ -108,24 +115,37 @@ def renderer(
     latents = horizon(system, path.extrinsics.shape[1])
     plan = render_schedule(options.render, latents)
     noise = video_noise(system, noise_key, tokens.shape[0], latents)
-    # Right and wrong scenes share noise and path, hence one doubled batch.
-    right_wrong = render_latents(
-      system,
-      params,
-      jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)]),
-      jax.tree.map(lambda a: jnp.concatenate([a, a]), path),
-      jnp.concatenate([noise, noise]),
-      plan,
-      options.render.guidance,
-      solver=options.render.solver,
-      interval=options.render.interval,
-    )
+
+    def render(tokens: Array, path: Cameras, noise: Array) -> Array:
+      return render_latents(
+        system,
+        params,
+        tokens,
+        path,
+        noise,
+        plan,
+        options.render.guidance,
+        solver=options.render.solver,
+        interval=options.render.interval,
+      )
 
     def decode(latents: Array) -> Array:
       images = decode_latents(system, latents, params=codecs["target"])
-      return images[:, :frames]
+      return jnp.round(images[:, :frames] * 255.0).astype(jnp.uint8)
 
-    sampled, wrong = jnp.split(decode(right_wrong), 2)
+    if not options.probes:
+      return {"sampled": decode(render(tokens, path, noise))}
+    # Right and wrong scenes share noise and path, hence one doubled batch.
+    sampled, wrong = jnp.split(
+      decode(
+        render(
+          jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)]),
+          jax.tree.map(lambda a: jnp.concatenate([a, a]), path),
+          jnp.concatenate([noise, noise]),
+        )
+      ),
+      2,
+    )
     one_step = one_step_latents(
       system, params, tokens, path, noise, options.render.window
     )
@@ -138,6 +158,58 @@ def renderer(
   return run
 
 
+class Predictor:
+  """A system, compiled once per shape of scenes."""
+
+  def __init__(
+    self,
+    system: System,
+    params: Any,
+    options: EvaluationOptions,
+    place: Callable[[Any], Any] = lambda tree: tree,
+  ) -> None:
+    """place: puts arrays [B ...] where the parameters are."""
+    self._system, self._params, self._options = system, params, options
+    self._place = place
+    self._codecs = codec_params(system)
+    self._round_trip = RoundTrip(system.target_codec, self._codecs["target"])
+    self._compiled: dict[tuple[int, int], Callable[..., Any]] = {}
+
+  def __call__(self, batch: Batch) -> Iterator[Prediction]:
+    """The scenes of a batch; draws depend on the seed and batch.number."""
+    filled = [trim(self._system, scene) for scene in batch.load()]
+    key = jax.random.key(self._options.seed)
+    arguments = (
+      self._params,
+      self._codecs,
+      self._place(_stack([scene.context for scene in filled])),
+      self._place(_stack([scene.target.cameras for scene in filled])),
+      jax.random.fold_in(key, batch.number),
+    )
+    run = self._program(batch, filled[0], arguments)
+    start = time.monotonic()
+    out = {name: np.asarray(x) for name, x in run(*arguments).items()}
+    seconds = (time.monotonic() - start) / batch.size
+    for i, scene in enumerate(filled[: len(batch.scenes)]):
+      yield Prediction(
+        scene=scene,
+        ceiling=self._round_trip(np.asarray(scene.target.images)),
+        seconds=seconds,
+        **{name: array[i] for name, array in out.items()},
+      )
+
+  def _program(
+    self, batch: Batch, scene: EvaluationScene, arguments: tuple
+  ) -> Callable[..., dict[str, Array]]:
+    """Compiled ahead, so that no scene's time has the compilation in it."""
+    frames = len(scene.target.cameras.extrinsics)
+    shape = (len(scene.context.cameras.extrinsics), frames)
+    if shape not in self._compiled:
+      run: Any = renderer(self._system, self._options, frames)
+      self._compiled[shape] = run.lower(*arguments).compile()
+    return self._compiled[shape]
+
+
 def predict(
   system: System,
   params: Any,
@@ -145,103 +217,9 @@ def predict(
   options: EvaluationOptions,
   progress: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Prediction]:
-  """Renders every scene; the draws depend on the seed and batch index only.
-
-  Scenes are grouped by their numbers of views and frames, so that each shape
-  compiles once; the last batch of a group is filled with another scene.
-  """
-  groups: dict[tuple[int, int], list[EvaluationScene]] = {}
-  for scene in scenes:
-    scene = trim(system, scene)
-    shape = (
-      len(scene.context.cameras.extrinsics),
-      len(scene.target.cameras.extrinsics),
-    )
-    groups.setdefault(shape, []).append(scene)
-  codecs = codec_params(system)
-  round_trip = RoundTrip(system.target_codec, codecs["target"])
-  key = jax.random.key(options.seed)
-  for (_, frames), members in groups.items():
-    run = renderer(system, options, frames)
-    for index in range(0, len(members), options.batch):
-      batch = members[index : index + options.batch]
-      other = _another(batch[0], [*members, *scenes])
-      filled = batch + [other] * (options.batch - len(batch))
-      out = run(
-        params,
-        codecs,
-        _stack([scene.context for scene in filled]),
-        _stack([scene.target.cameras for scene in filled]),
-        jax.random.fold_in(key, index),
-      )
-      images = {name: _to_uint8(array) for name, array in out.items()}
-      for i, scene in enumerate(batch):
-        yield Prediction(
-          scene=scene,
-          ceiling=round_trip(np.asarray(scene.target.images)),
-          **{name: array[i] for name, array in images.items()},
-        )
-      progress(len(batch))
-
-
-def _another(
-  scene: EvaluationScene, scenes: Sequence[EvaluationScene]
-) -> EvaluationScene:
-  """A scene whose tokens can be swapped with those of `scene`.
-
-  It brings its context only, which must have as many views; `scene` itself
-  where there is no such scene.
-  """
-  views = len(scene.context.cameras.extrinsics)
-  for other in scenes:
-    same = len(other.context.cameras.extrinsics) == views
-    if same and other.key != scene.key:
-      return dataclasses.replace(other, target=scene.target)
-  return scene
-
-
-def _to_uint8(images: Array) -> np.ndarray:
-  return np.asarray(jnp.round(images * 255.0).astype(jnp.uint8))
-
-
-_psnr = jax.jit(psnr)
-_ssim = jax.jit(ssim)
-
-
-def score(prediction: Prediction) -> dict[str, float]:
-  """Mean scores over the frames of one scene (docs/evaluation.md)."""
-  scene = prediction.scene
-  truth, sampled = _unit(scene.target.images), _unit(prediction.sampled)
-
-  def mean_psnr(images: np.ndarray) -> float:
-    # A codec may decode fewer frames than it was given.
-    return float(jnp.mean(_psnr(_unit(images), truth[: len(images)])))
-
-  return {
-    "psnr": mean_psnr(prediction.sampled),
-    "one_step_psnr": mean_psnr(prediction.one_step),
-    "wrong_scene_psnr": mean_psnr(prediction.wrong_scene),
-    "ssim": float(jnp.mean(_ssim(sampled, truth[: len(sampled)]))),
-    "nearest_view_psnr": mean_psnr(nearest_view(scene.context, scene.target)),
-    "mean_view_psnr": mean_psnr(mean_view(scene.context, scene.target)),
-    "codec_ceiling_psnr": mean_psnr(prediction.ceiling),
-  }
-
-
-def _unit(images: Array) -> np.ndarray:
-  return np.asarray(images, np.float32) / 255.0
-
-
-def average(scores: Sequence[dict[str, float]]) -> dict[str, Any]:
-  """Mean over scenes, each scene counting once, plus the conditioning gap.
-
-  The gap is None for a single scene, whose tokens cannot be swapped.
-  """
-  means: dict[str, Any] = {
-    name: float(np.mean([scene[name] for scene in scores]))
-    for name in scores[0]
-  }
-  gap = means["psnr"] - means["wrong_scene_psnr"]
-  means["conditioning_gap_db"] = gap if len(scores) > 1 else None
-  means["scenes"] = len(scores)
-  return means
+  """Renders every scene; see batches for what is rendered together."""
+  predictor = Predictor(system, params, options)
+  sources = [in_memory(trim(system, scene)) for scene in scenes]
+  for batch in batches(sources, options.batch):
+    yield from predictor(batch)
+    progress(len(batch.scenes))

@@ -12,28 +12,38 @@ def prediction_rows(
   prediction: Prediction, columns: int
 ) -> list[tuple[str, np.ndarray]]:
   """Labelled rows of one scene: context, predictions, truth, error."""
+  # A codec may decode fewer frames than it was given.
   truth = np.asarray(prediction.scene.target.images)
+  truth = truth[: len(prediction.sampled)]
   chosen = np.linspace(0, len(truth) - 1, min(columns, len(truth))).astype(int)
   sampled = prediction.sampled[chosen]
+  one_step = prediction.one_step
   return [
     (
       f"{prediction.scene.key}: context",
       np.asarray(prediction.scene.context.images),
     ),
     ("sampled", sampled),
-    ("one step", prediction.one_step[chosen]),
+    *([("one step", one_step[chosen])] if one_step is not None else []),
     ("truth", truth[chosen]),
     ("error", error_map(sampled, truth[chosen])),
   ]
 
 
-def prediction_sheet(
-  predictions: Sequence[Prediction], columns: int = 8, scenes: int = 4
-) -> np.ndarray:
-  """The first scenes below each other -> uint8 [H W 3]."""
-  rows = [
-    row
-    for prediction in predictions[:scenes]
-    for row in prediction_rows(prediction, columns)
+def prediction_sheet(prediction: Prediction, columns: int = 8) -> np.ndarray:
+  """One scene's rows -> uint8 [H W 3]."""
+  return contact_sheet(prediction_rows(prediction, columns))
+
+
+def stack_sheets(sheets: Sequence[np.ndarray]) -> np.ndarray:
+  """Sheets [H W 3] below each other, as wide as the widest."""
+  width = max(sheet.shape[1] for sheet in sheets)
+  padded = [
+    np.pad(
+      sheet,
+      ((0, 0), (0, width - sheet.shape[1]), (0, 0)),
+      constant_values=255,
+    )
+    for sheet in sheets
   ]
-  return contact_sheet(rows)
+  return np.concatenate(padded)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import jax
 import numpy as np
 import numpy.typing as npt
-from jax.experimental import multihost_utils
 
+from scenetok_jax.parallel.gather import gather_bytes
 from scenetok_jax.types import InputError
 
 Matrix = npt.NDArray[np.float64]
@@ -129,18 +129,9 @@ def merge_hosts(part: Statistics) -> Statistics:
     return part
   buffer = io.BytesIO()
   np.savez(buffer, **part.arrays())  # type: ignore[arg-type]
-  data = np.frombuffer(buffer.getvalue(), np.uint8)
-  # Bytes: jax would round float64 to float32 on the way.
-  lengths = multihost_utils.process_allgather(np.array([len(data)], np.int32))
-  lengths = np.ravel(lengths)
-  padded = np.zeros(int(lengths.max()), np.uint8)
-  padded[: len(data)] = data
-  gathered = np.asarray(multihost_utils.process_allgather(padded))
   parts = []
-  for row, length in zip(gathered, lengths, strict=True):
-    with np.load(
-      io.BytesIO(row[:length].tobytes()), allow_pickle=False
-    ) as file:
+  for data in gather_bytes(buffer.getvalue()):
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
       parts.append(from_arrays(dict(file)))
   return merge(parts)
 

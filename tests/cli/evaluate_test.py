@@ -1,10 +1,170 @@
-"""`scenetok evaluate`: what it refuses, in one line and with exit code 2."""
+"""`scenetok evaluate`: what it reports, continues and refuses."""
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
 import pytest
 
 from data_pipelines.records import Dataset
 from scenetok_jax.cli import assemble, common, evaluate, prepare
+from scenetok_jax.evaluation import work
 from scenetok_jax.types import InputError
+from tests.cli import workdirs
+
+TIMES = ("seconds", "seconds_per_scene")
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+  return workdirs.stage1(tmp_path_factory.mktemp("evaluate") / "stage1")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+  return workdirs.rooms(tmp_path_factory.mktemp("rooms"), 3, 10)
+
+
+def keys(data) -> list[str]:
+  return [row.key for row in Dataset(data, "test").scenes]
+
+
+@pytest.fixture
+def index(data, tmp_path):
+  """Context frames lie inside the target range, as in published files."""
+  entry = {"context": [0, 4, 7], "target": list(range(8))}
+  path = tmp_path / "mine.json"
+  path.write_text(json.dumps(dict.fromkeys(keys(data), entry)))
+  return path
+
+
+def options(workdir, data, index, *more) -> list[str]:
+  return [
+    f"--workdir={workdir}", f"--data={data}", "--protocol=index",
+    f"--index={index}", "--batch=1", "--resamples=20", "--metrics",
+    *more,
+  ]  # fmt: skip
+
+
+def without_times(path) -> dict:
+  report = json.loads(path.read_text())
+  return {k: v for k, v in report.items() if k not in (*TIMES, "pictures")}
+
+
+def test_an_interrupted_evaluation_gives_the_same_report(
+  workdir, data, index, tmp_path, monkeypatch
+):
+  arguments = options(workdir, data, index)
+  whole = [f"--out={tmp_path / 'whole'}", f"--json={tmp_path / 'whole.json'}"]
+  assert evaluate.main([*arguments, *whole]) == 0
+
+  written = []
+  write = work.Store.write
+
+  def cut(self, result, picture):
+    if written:
+      raise KeyboardInterrupt
+    written.append(result.key)
+    write(self, result, picture)
+
+  parts = [f"--out={tmp_path / 'parts'}", f"--json={tmp_path / 'parts.json'}"]
+  monkeypatch.setattr(work.Store, "write", cut)
+  assert common.run(evaluate.main, [*arguments, *parts]) == 130
+  assert not (tmp_path / "parts.json").exists()
+  monkeypatch.setattr(work.Store, "write", write)
+  assert evaluate.main([*arguments, *parts]) == 0
+  report = without_times(tmp_path / "whole.json")
+  assert without_times(tmp_path / "parts.json") == report
+
+  # A third time nothing is computed, and even the times are the same.
+  before = (tmp_path / "parts.json").read_bytes()
+  assert evaluate.main([*arguments, *parts]) == 0
+  assert (tmp_path / "parts.json").read_bytes() == before
+
+  assert report["index_file"] == "mine.json"
+  assert len(report["index_sha256"]) == len(report["checkpoint_sha256"]) == 64
+  assert report["checkpoint_step"] == 5
+  assert report["scenes"] == 3 and report["frames"] == 24
+  assert report["representation_floats"] == 64
+  assert report["context_views"] == [3]
+  assert report["missing_metrics"] == {} and report["missing_scenes"] == []
+  low, high = report["confidence_intervals"]["psnr"]
+  assert low <= report["psnr"] <= high
+  assert sorted(report["per_scene"]) == keys(data)
+  mean = np.mean([row["psnr"] for row in report["per_scene"].values()])
+  assert report["psnr"] == pytest.approx(mean, rel=1e-12)
+  # Random weights predict nothing; copied context views count for nobody.
+  assert report["novel_psnr"] == pytest.approx(report["psnr"], abs=3)
+  assert report["nearest_view_psnr"] < 60
+  assert (tmp_path / "whole" / "contact_sheet.png").is_file()
+  pictures = json.loads((tmp_path / "whole.json").read_text())["pictures"]
+  assert sorted(pictures) == keys(data)
+  assert all((tmp_path / name).is_file() for name in pictures.values())
+
+
+def test_absent_scenes_are_listed_and_refused(
+  workdir, data, index, tmp_path, capsys
+):
+  document = json.loads(index.read_text())
+  entry = next(iter(document.values()))
+  index.write_text(json.dumps({**document, "gone1": entry, "gone2": entry}))
+  assert common.run(evaluate.main, options(workdir, data, index)) == 2
+  message = capsys.readouterr().err
+  assert "2 of 5 scenes are not in" in message
+  assert "gone1, gone2" in message and "--allow-missing" in message
+
+
+def test_a_protocol_without_its_weights_is_refused(
+  workdir, data, index, tmp_path, capsys
+):
+  arguments = [a for a in options(workdir, data, index) if a != "--metrics"]
+  folder = f"--metrics-weights={tmp_path}"
+  assert common.run(evaluate.main, [*arguments, folder]) == 2
+  message = capsys.readouterr().err
+  assert "metrics lack their weights" in message
+  assert "fid" in message and "fvd" in message
+  assert "--allow-missing-metrics" in message and "https" not in message
+
+
+@pytest.mark.parametrize(
+  "change, told",
+  [
+    ({"target": [0, 50]}, "frame 50: the prepared clip has 10 frames"),
+    ({"context": []}, "context or target is empty"),
+  ],
+)
+def test_a_bad_entry_is_named(workdir, data, index, capsys, change, told):
+  document = json.loads(index.read_text())
+  key = keys(data)[1]
+  document[key] = {**document[key], **change}
+  index.write_text(json.dumps(document))
+  assert common.run(evaluate.main, options(workdir, data, index)) == 2
+  message = capsys.readouterr().err
+  assert told in message and key in message
+
+
+def test_a_scene_listed_twice_is_refused(workdir, data, index, capsys):
+  text = index.read_text()
+  key = keys(data)[0]
+  again = f', "{key}": {{"context": [0], "target": [1, 2, 3, 4]}}}}'
+  index.write_text(text[:-1] + again)
+  assert common.run(evaluate.main, options(workdir, data, index)) == 2
+  assert f"scene {key} is listed twice" in capsys.readouterr().err
+
+
+def test_a_published_protocol_needs_its_file(workdir, data, tmp_path, capsys):
+  arguments = [f"--workdir={workdir}", f"--data={data}"]
+  code = common.run(evaluate.main, [*arguments, "--protocol=re10k_c12_128"])
+  assert code == 2
+  assert "needs re10k_c12_128.json or its folder" in capsys.readouterr().err
+  folder = ["--protocol=re10k_c5_64", f"--index={tmp_path}"]
+  assert common.run(evaluate.main, [*arguments, *folder]) == 2
+  assert "re10k_c5_64.json: --index: no such file" in capsys.readouterr().err
 
 
 def test_a_batch_of_one_is_refused(capsys):
@@ -39,3 +199,54 @@ def test_held_out_frames_are_the_ones_scored(tmp_path):
   (row,) = Dataset(tmp_path, "train").scenes
   assert len(scene.target.images) == len(row.held_out) == 2
   assert len(scene.context.images) == 2
+
+
+def start(arguments, **environment) -> subprocess.Popen:
+  return subprocess.Popen(
+    [sys.executable, "-m", "scenetok_jax.cli.evaluate", *arguments],
+    env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"} | environment,
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def finish(*children) -> None:
+  for child in children:
+    _, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors[-2000:]
+
+
+@pytest.mark.slow
+def test_hosts_and_kills_change_nothing(workdir, data, index, tmp_path):
+  def arguments(name):
+    report = f"--json={tmp_path / name}.json"
+    return options(workdir, data, index, f"--out={tmp_path / name}", report)
+
+  finish(start(arguments("one")))
+  with socket.socket() as probe:
+    probe.bind(("localhost", 0))
+    port = probe.getsockname()[1]
+  hosts = {
+    "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+    "JAX_NUM_PROCESSES": "2",
+  }
+  # Folders of their own: hosts need share no disk.
+  two = [
+    start(arguments(f"host{i}"), **hosts, JAX_PROCESS_ID=str(i))
+    for i in range(2)
+  ]
+  finish(*two)
+  one = without_times(tmp_path / "one.json")
+  assert without_times(tmp_path / "host0.json") == one
+  assert not (tmp_path / "host1.json").exists()
+
+  child = start(arguments("killed"))
+  while not list((tmp_path / "killed").rglob("*.npz")):
+    assert child.poll() is None, "ended before its first scene"
+    time.sleep(0.05)
+  child.send_signal(signal.SIGKILL)
+  child.wait()
+  assert not (tmp_path / "killed.json").exists()
+  finish(start(arguments("killed")))
+  assert without_times(tmp_path / "killed.json") == one

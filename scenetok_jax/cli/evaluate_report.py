@@ -1,0 +1,127 @@
+"""What an evaluation reports: numbers, and what was compared with what."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from scenetok_jax.cli import common
+from scenetok_jax.cli.assemble import Run
+from scenetok_jax.cli.evaluation_plan import Plan
+from scenetok_jax.evaluation.networks import Networks
+from scenetok_jax.evaluation.protocols import Protocol
+from scenetok_jax.evaluation.store import Store
+
+COLUMNS = (
+  "psnr",
+  "novel_psnr",
+  "one_step_psnr",
+  "ssim",
+  "lpips",
+  "nearest_view_psnr",
+  "mean_view_psnr",
+  "codec_ceiling_psnr",
+)
+
+
+def described(
+  known: dict[str, Any],
+  plan: Plan,
+  nets: Networks,
+  run: Run,
+  protocol: Protocol,
+) -> dict[str, Any]:
+  """What was compared with what."""
+  tokenizer = run.system.tokenizer
+  return {
+    "protocol": protocol.name,
+    "index_file": plan.index_file,
+    "index_sha256": plan.index_sha256,
+    "index_scenes": plan.listed,
+    "index_scenes_published": protocol.scenes,
+    "missing_scenes": list(plan.missing),
+    "context_views": sorted({source.views for source in plan.sources}),
+    "checkpoint_step": run.step,
+    "checkpoint_sha256": known["checkpoint_sha256"],
+    "representation_floats": tokenizer.num_tokens * tokenizer.token_channels,
+    "codecs": {
+      part: f"{run.config.codecs[part].name} {known['codecs'][part][:16]}"
+      for part in ("context", "target")
+    },
+    "options": known["options"],
+    "metric_weights": nets.weights,
+    "missing_metrics": nets.missing,
+  }
+
+
+def write_report(
+  report: dict[str, Any], args: argparse.Namespace, kept: Store | None
+) -> None:
+  """--json, and OUT/result.json; pictures are named relative to the file."""
+  files = [Path(args.json)] if args.json else []
+  files += [Path(args.out) / "result.json"] if args.out else []
+  for file in files:
+    pictures = {}
+    if kept:
+      pictures = {
+        key: os.path.relpath(kept.picture(key), file.parent)
+        for key in report["per_scene"]
+      }
+    common.write_json(file, {**report, "pictures": pictures})
+
+
+def table(report: dict[str, Any]) -> str:
+  """Scores per scene, their means and intervals, as text."""
+  columns = [name for name in COLUMNS if name in report]
+  short = [name.removesuffix("_psnr") for name in columns]
+  lines = [f"{'scene':<24}" + "".join(f"{name:>14}" for name in short)]
+
+  def line(name: str, row: dict[str, Any]) -> str:
+    cells = (row.get(column) for column in columns)
+    return f"{name[:23]:<24}" + "".join(
+      f"{'-':>14}" if cell is None else f"{cell:>14.3f}" for cell in cells
+    )
+
+  lines += [line(key, row) for key, row in report["per_scene"].items()]
+  intervals = report["confidence_intervals"]
+  lines.append(line("mean", report))
+  for side, name in enumerate(("low", "high")):
+    ends = {key: ends[side] for key, ends in intervals.items()}
+    lines.append(line(f"95 % interval, {name}", ends))
+  for name in sorted(intervals):
+    if name.endswith(("fid", "fvd", "fd_vgg")):
+      low, high = intervals[name]
+      lines.append(f"{name}: {report[name]:.3f} (95 %: {low:.3f}-{high:.3f})")
+  gap = report.get("conditioning_gap_db")
+  if gap is not None:
+    lines.append(f"the right scene's tokens beat another's by {gap:+.2f} dB")
+  return "\n".join(lines + _notes(report))
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+  """What the numbers are of, and what is not among them."""
+  lines = [
+    f"{report['scenes']} scenes, {report['frames']} frames;"
+    f" {report['representation_floats']} floats a scene;"
+    f" {report['seconds_per_scene']:.2f} s a scene",
+    f"checkpoint {report['checkpoint_sha256'][:12]} step"
+    f" {report['checkpoint_step']}; index {report['index_file'] or 'by rule'}"
+    f" {report['index_sha256'][:12]}",
+  ]
+  published = report["index_scenes_published"]
+  if published and published != report["index_scenes"]:
+    lines.append(
+      f"the published index has {published} scenes, this one"
+      f" {report['index_scenes']}: not the paper's protocol"
+    )
+  missing = report["missing_scenes"]
+  if missing:
+    lines.append(f"{len(missing)} scenes missing: {', '.join(missing)}")
+  lines += [
+    f"not computed: {reason}" for reason in report["missing_metrics"].values()
+  ]
+  lines += [
+    f"not computed: {name}: {reason}"
+    for name, reason in report["impossible_metrics"].items()
+  ]
+  return lines

@@ -1,0 +1,131 @@
+"""Results of scenes in a folder: what is there is not computed again."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import urllib.parse
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenetok_jax.evaluation.scores import SceneResult
+from scenetok_jax.media import atomic_path, read_image, write_png
+from scenetok_jax.parallel.gather import gather_bytes
+from scenetok_jax.types import InputError
+
+_FIELDS = "fields.json"
+
+
+def fingerprint(settings: Any) -> str:
+  """Hash of all that a result depends on, given as JSON values."""
+  text = json.dumps(settings, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+  """One file per scene, written whole or not at all, and its pictures.
+
+  Results of other settings lie in other folders, so that an interrupted
+  evaluation continues and a changed one starts anew.
+  """
+
+  folder: Path
+
+  def _file(self, key: str, suffix: str) -> Path:
+    return self.folder / (urllib.parse.quote(key, safe="") + suffix)
+
+  def picture(self, key: str) -> Path:
+    """The scene's contact sheet."""
+    return self._file(key, ".png")
+
+  def read(self, key: str) -> SceneResult | None:
+    """A finished scene, or None.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    path = self._file(key, ".npz")
+    if not path.is_file() or not self.picture(key).is_file():
+      return None
+    return unpack(path.read_bytes(), str(path))
+
+  def write(self, result: SceneResult, picture: np.ndarray) -> None:
+    """The picture first: a result says that the scene is finished."""
+    write_png(self.picture(result.key), picture)
+    with atomic_path(self._file(result.key, ".npz")) as temporary:
+      temporary.write_bytes(pack(result))
+
+  def read_picture(self, key: str) -> np.ndarray:
+    """uint8 [H W 3]."""
+    return read_image(self.picture(key))
+
+
+def open_store(out: str | os.PathLike, settings: Any) -> Store:
+  """OUT/scenes/HASH, and in it settings.json."""
+  digest = fingerprint(settings)
+  folder = Path(out) / "scenes" / digest[:16]
+  with atomic_path(folder / "settings.json") as temporary:
+    temporary.write_text(json.dumps(settings, indent=1, sort_keys=True))
+  return Store(folder)
+
+
+def pack(result: SceneResult) -> bytes:
+  """A result as the bytes of an .npz file."""
+  fields = dataclasses.asdict(dataclasses.replace(result, features={}))
+  buffer = io.BytesIO()
+  text = np.frombuffer(json.dumps(fields).encode(), np.uint8)
+  np.savez(buffer, **{_FIELDS: text}, **result.features)  # type: ignore[arg-type]
+  return buffer.getvalue()
+
+
+def unpack(data: bytes, where: str) -> SceneResult:
+  """The inverse of pack; `where` is named in errors."""
+  try:
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+      arrays = dict(file)
+    fields = json.loads(arrays.pop(_FIELDS).tobytes())
+    return SceneResult(**{**fields, "features": arrays})
+  except (
+    OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile
+  ) as error:  # fmt: skip
+    raise InputError(
+      f"{where}: not a scene's result ({error}); delete it to compute it again"
+    ) from None
+
+
+def gather(results: Iterable[SceneResult], rounds: int) -> list[SceneResult]:
+  """The results of all processes, sorted; every process must call it.
+
+  Args:
+    results: of this process.
+    rounds: the most that any process has; one scene of each travels at once.
+
+  Raises:
+    InputError: a scene that two processes have scored.
+  """
+  own = list(results)
+  found: list[SceneResult] = []
+  for i in range(rounds):
+    data = pack(own[i]) if i < len(own) else b""
+    parts = [part for part in gather_bytes(data) if part]
+    found += [unpack(part, "another process") for part in parts]
+  return once(found)
+
+
+def once(results: Iterable[SceneResult]) -> list[SceneResult]:
+  """Sorted by key; InputError for a scene counted twice."""
+  found: dict[str, SceneResult] = {}
+  for result in results:
+    if result.key in found:
+      raise InputError(
+        f"scene {result.key}: scored twice; a scene counts once, so leave one"
+        " of the two results out"
+      )
+    found[result.key] = result
+  return [found[key] for key in sorted(found)]

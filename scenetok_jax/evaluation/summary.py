@@ -1,0 +1,104 @@
+"""Scores of all scenes together, with confidence intervals."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from scenetok_jax.evaluation.bootstrap import (
+  Interval,
+  mean_interval,
+  pooled_interval,
+)
+from scenetok_jax.evaluation.scores import REAL, SceneResult, average
+from scenetok_jax.metrics import frechet
+from scenetok_jax.metrics.frechet import Statistics
+
+# Distance between sets of features -> its key, after "r" or "g".
+SETS = {"fid_inception": "fid", "fvd_i3d": "fvd", "vgg": "fd_vgg"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Resampling:
+  """scenes: resamples of means. sets: of distances between sets (slow)."""
+
+  scenes: int = 1000
+  sets: int = 20
+  seed: int = 0
+
+
+def summarize(
+  results: Sequence[SceneResult],
+  resampling: Resampling,
+  prefix: str = "r",
+) -> dict[str, Any]:
+  """Means, distances between sets, and the intervals of both.
+
+  Args:
+    results: of scenes, each once; their order does not matter.
+    resampling: of the intervals.
+    prefix: "r" for renderings of encoded scenes, "g" for generated ones.
+  """
+  results = sorted(results, key=lambda result: result.key)
+  means = average([result.scores for result in results])
+  intervals: dict[str, Interval] = {}
+  for name in sorted({name for r in results for name in r.scores}):
+    scores = {r.key: r.scores[name] for r in results if name in r.scores}
+    intervals[name] = mean_interval(
+      scores, resamples=resampling.scenes, seed=resampling.seed
+    )
+  sets, impossible = distances(results, resampling, prefix)
+  intervals |= sets
+  for name, interval in intervals.items():
+    means.setdefault(name, interval.value)
+  return {
+    **means,
+    "impossible_metrics": impossible,
+    "frames": sum(result.frames for result in results),
+    "confidence": 0.95,
+    "confidence_intervals": {
+      name: [interval.low, interval.high]
+      for name, interval in sorted(intervals.items())
+    },
+  }
+
+
+def distances(
+  results: Sequence[SceneResult], resampling: Resampling, prefix: str
+) -> tuple[dict[str, Interval], dict[str, str]]:
+  """Frechet distances of every set of images from the true ones.
+
+  Also why those that have too few samples for a spread do not exist.
+  """
+  names = {name for result in results for name in result.features}
+  found, impossible = {}, {}
+  for name in sorted(names):
+    network, who = name.split("/")
+    if who == REAL:
+      continue
+    parts = {
+      result.key: (
+        frechet.statistics(result.features[f"{network}/{REAL}"]),
+        frechet.statistics(result.features[name]),
+      )
+      for result in results
+      if name in result.features
+    }
+    key = _key(network, who, prefix)
+    if min(sum(p[i].count for p in parts.values()) for i in (0, 1)) < 2:
+      impossible[key] = "fewer than two samples; score more or longer scenes"
+      continue
+    found[key] = pooled_interval(
+      parts, _distance, resamples=resampling.sets, seed=resampling.seed
+    )
+  return found, impossible
+
+
+def _key(network: str, who: str, prefix: str) -> str:
+  """rfid, codec_ceiling_rfid, unconditional_gfid, ..."""
+  key = f"{prefix}{SETS[network]}"
+  return key if who == "sampled" else f"{who}_{key}"
+
+
+def _distance(parts: Sequence[tuple[Statistics, Statistics]]) -> float:
+  real, found = (frechet.merge(side) for side in zip(*parts, strict=True))
+  return frechet.distance(real, found)

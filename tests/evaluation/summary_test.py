@@ -1,0 +1,81 @@
+"""Sums over scenes do not depend on order or hosts, and equal the pooled."""
+
+import numpy as np
+import pytest
+
+from scenetok_jax.evaluation.batches import Source, batches, shares
+from scenetok_jax.evaluation.scores import SceneResult
+from scenetok_jax.evaluation.store import once
+from scenetok_jax.evaluation.summary import Resampling, summarize
+from scenetok_jax.metrics import frechet
+
+SOME = Resampling(scenes=50, sets=4)
+
+
+def results(scenes: int = 8, samples: int = 5) -> list[SceneResult]:
+  found = []
+  for i in range(scenes):
+    rng = np.random.default_rng(i)
+    features = {
+      f"fid_inception/{who}": (rng.normal(size=(samples, 6)) + shift).astype(
+        np.float32
+      )
+      for who, shift in (("real", 0), ("sampled", 0.5), ("codec_ceiling", 0.1))
+    }
+    scores = {"psnr": 20 + rng.normal(), "wrong_scene_psnr": 15.0}
+    found.append(SceneResult(f"s{i}", scores, samples, samples, 1.0, features))
+  return found
+
+
+def test_the_order_of_scenes_does_not_matter():
+  shuffled = [results()[i] for i in np.random.default_rng(1).permutation(8)]
+  assert summarize(shuffled, SOME) == summarize(results(), SOME)
+
+
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_hosts_add_up_to_the_same_numbers(hosts):
+  def source(key):
+    return Source(key, 1, 1, key, lambda: None)
+
+  by_key = {result.key: result for result in results()}
+  jobs = batches([source(key) for key in by_key], 2)
+  parts = [
+    by_key[scene.key]
+    for i in reversed(range(hosts))
+    for batch in shares(jobs, i, hosts)
+    for scene in batch.scenes
+  ]
+  assert summarize(once(parts), SOME) == summarize(results(), SOME)
+
+
+def test_fid_is_that_of_all_frames_together():
+  found = summarize(results(), SOME)
+  pools = [
+    np.concatenate([r.features[f"fid_inception/{who}"] for r in results()])
+    for who in ("real", "sampled", "codec_ceiling")
+  ]
+  real, sampled, ceiling = map(frechet.statistics, pools)
+  expected = frechet.distance(real, sampled)
+  assert found["rfid"] == pytest.approx(expected, rel=1e-9)
+  assert found["codec_ceiling_rfid"] == pytest.approx(
+    frechet.distance(real, ceiling), rel=1e-9
+  )
+  assert found["codec_ceiling_rfid"] < found["rfid"]
+
+
+def test_intervals_hold_the_mean_and_name_every_score():
+  found = summarize(results(), SOME)
+  low, high = found["confidence_intervals"]["psnr"]
+  assert low < found["psnr"] < high
+  assert {"rfid", "codec_ceiling_rfid"} <= found["confidence_intervals"].keys()
+
+
+def test_a_set_of_one_sample_has_no_distance_and_says_why():
+  found = summarize(results(1, 1), SOME)
+  assert "rfid" not in found
+  assert "fewer than two samples" in found["impossible_metrics"]["rfid"]
+  assert found["conditioning_gap_db"] is None
+
+
+def test_generated_scenes_are_named_so():
+  assert "gfid" in summarize(results(), SOME, "g")
