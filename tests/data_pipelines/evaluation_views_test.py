@@ -84,3 +84,15 @@ def test_held_out_frames_are_the_targets():
   bare = SceneRow("s", 20, 8, 8, "test", "", 0)
   with pytest.raises(InputError, match="--holdout-every"):
     evaluation_views.held_out(bare, clips.poses(20), 4)
+
+
+def test_cover_spreads_wide_clips_and_takes_farthest_points_of_narrow_ones():
+  poses = clips.poses(40)
+  wide = evaluation_views.cover(poses, 5, 30.0)
+  spread = evaluation_views.spread(poses, 5, 30.0)
+  np.testing.assert_array_equal(wide.context, spread.context)
+  narrow = evaluation_views.cover(poses[:6], 3, 60.0)
+  assert {0, 5} <= set(narrow.context)
+  assert sorted({*narrow.context, *narrow.target}) == list(range(6))
+  with pytest.raises(InputError, match="5 context frames asked of 3"):
+    evaluation_views.cover(poses[:3], 5, 30.0)
