@@ -18,6 +18,8 @@ _VERBS = {
   "encode": "posed images -> a small scene file that renders without them",
   "quality-speed": "solvers and step counts -> quality, time and their plot",
   "evaluate": "score a trained model by a protocol",
+  "make-index": "prepared data -> an evaluation index, seeded",
+  "analyze": "the paper's analyses: masking, context views, tokens, ...",
   "tables": "result files -> tables beside the paper's numbers",
   "compact": "a run -> a folder of a few megabytes to share",
   "codec-check": "your images through a codec and back: the ceiling",
