@@ -12,6 +12,7 @@ _VERBS = {
   "prepare": "raw clips, captures or procedural rooms -> training records",
   "inspect": "pictures, camera path and statistics of a prepared scene",
   "latents": "run a frozen codec over prepared data",
+  "data-bench": "speed, bytes and processor time of reading training data",
   "train": "train the tokenizer and renderer, or the scene generator",
   "render": "scene tokens -> frames along a camera path",
   "generate": "one to three posed images -> a new scene -> frames",
