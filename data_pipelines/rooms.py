@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from data_pipelines.rooms_layout import draw_scene
-from data_pipelines.rooms_path import walk
+from data_pipelines.rooms_path import step_aside, walk
 from data_pipelines.rooms_raycast import (
   cast,
   center_depth,
@@ -38,19 +38,21 @@ def render_clip(
   size: int = 64,
   *,
   supersample: int = 2,
+  aside: float = 0.0,
 ) -> Clip:
   """Renders `frames` views of random room `scene`, size x size pixels.
 
   The room and the walk depend on (seed, scene) only; frames and size say how
-  finely they are sampled. supersample: rays per pixel along each axis.
+  finely they are sampled. supersample: rays per pixel along each axis. aside:
+  metres by which the same walk is moved sideways, see rooms_path.step_aside.
 
   Raises:
-    InputError: negative seed or scene, no frames, fewer than 8 pixels, or a
-      supersample outside 1 to 4.
+    InputError: negative seed or scene, no frames, fewer than 8 pixels, a
+      negative `aside`, or a supersample outside 1 to 4.
   """
   for name, value, least in (
     ("seed", seed, 0), ("scene", scene, 0), ("frames", frames, 1),
-    ("size", size, 8), ("supersample", supersample, 1),
+    ("size", size, 8), ("supersample", supersample, 1), ("aside", aside, 0),
   ):  # fmt: skip
     if value < least:
       raise InputError(f"rooms: {name}: {value} is below {least}; raise it")
@@ -61,7 +63,7 @@ def render_clip(
     for s in np.random.SeedSequence((seed, scene)).spawn(3)
   ]
   room = draw_scene(streams[0])
-  c2w = walk(room, streams[1], frames)
+  c2w = step_aside(room, walk(room, streams[1], frames), aside)
   fov = np.radians(streams[2].uniform(60.0, 80.0))
   focal = float(0.5 / np.tan(fov / 2))
   intrinsics = np.array(

@@ -5,6 +5,7 @@ import functools
 
 from data_pipelines.recipes import Holdout, Job, Plan, RawScene, Recipe
 from data_pipelines.rooms import render_clip, scene_key
+from scenetok_jax.geometry import depth_images
 from scenetok_jax.types import InputError
 
 # Scene number at which the rooms of a split start: splits share no room.
@@ -13,13 +14,27 @@ FIRST_SCENE = {"train": 0, "test": 1_000_000, "val": 2_000_000}
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """Which rooms: numbers first_scene .. first_scene + scenes - 1 of a seed."""
+  """Which rooms: numbers first_scene .. first_scene + scenes - 1 of a seed.
+
+  aside: metres by which their walks are moved sideways. depth: frames hold
+  the true depth as images (geometry.depth_images) instead of colours.
+  """
 
   scenes: int
   frames: int
   size: int
   seed: int = 0
   first_scene: int = 0
+  aside: float = 0.0
+  depth: bool = False
+
+  def describe(self) -> dict:
+    """For a recipe; what is left out leaves older recipes equal."""
+    fields = dataclasses.asdict(self)
+    return {k: v for k, v in fields.items() if v or k not in _EXTRAS}
+
+
+_EXTRAS = ("aside", "depth")
 
 
 def plan(
@@ -42,12 +57,19 @@ def plan(
     )
     for number in range(first, first + options.scenes)
   ]
-  fields = dataclasses.asdict(options)
-  recipe = Recipe("rooms", split, fields, holdout, image_format)
+  recipe = Recipe("rooms", split, options.describe(), holdout, image_format)
   return Plan(recipe, jobs)
 
 
 def _load(options: Options, number: int) -> RawScene:
-  clip = render_clip(options.seed, number, options.frames, options.size)
+  clip = render_clip(
+    options.seed, number, options.frames, options.size, aside=options.aside
+  )
   source = f"rooms seed={options.seed} scene={number}"
-  return RawScene(clip.images, clip.cameras, source)
+  if options.aside:
+    source += f" aside={options.aside:g}"
+  if options.depth:
+    source, images = f"{source} depth", depth_images.encode(clip.depth)
+  else:
+    images = clip.images
+  return RawScene(images, clip.cameras, source)

@@ -53,8 +53,21 @@ def _rooms(args: argparse.Namespace) -> recipes.Plan:
   shape = _shape(args)
   if shape is None or shape[0] != shape[1]:
     raise InputError(f"--size={args.size}: rooms are square; give one number")
+  if not 0 <= args.aside <= 5:
+    raise InputError(f"--aside={args.aside:g}: must be 0 to 5 metres")
+  if args.depth and args.image_format != "png":
+    raise InputError(
+      f"--depth: --image-format={args.image_format} would change depths; add"
+      " --image-format=png"
+    )
   options = rooms_jobs.Options(
-    args.scenes, args.frames, shape[0], args.seed, first
+    args.scenes,
+    args.frames,
+    shape[0],
+    args.seed,
+    first,
+    args.aside,
+    args.depth,
   )
   return rooms_jobs.plan(args.split, options, _holdout(args), args.image_format)
 
@@ -156,6 +169,20 @@ def _parser() -> common.Parser:
   )
   rooms.add_argument("--frames", type=int, default=48, help="frames a room")
   rooms.add_argument("--seed", type=int, default=0)
+  rooms.add_argument(
+    "--aside",
+    type=float,
+    default=0.0,
+    metavar="METRES",
+    help="the same rooms along the same paths, moved sideways as far as there"
+    " is room",
+  )
+  rooms.add_argument(
+    "--depth",
+    action="store_true",
+    help="the same rooms with the true depth in place of colours (log metres"
+    " as grey levels; needs --image-format=png)",
+  )
   add(
     "--workers",
     type=int,
