@@ -9,7 +9,7 @@ from data_pipelines import transforms
 from data_pipelines.latent_records import LatentDataset, LatentRow
 from data_pipelines.records import Dataset, SceneRow
 from scenetok_jax.geometry import cameras as camera_math
-from scenetok_jax.types import Cameras
+from scenetok_jax.types import Cameras, InputError
 
 
 class FrameReader:
@@ -58,6 +58,48 @@ class FrameReader:
     """Images [V, H, W, 3] and cameras [V] of some frames."""
     del part, latents
     images, cameras = self.read(row, frames)
+    if flipped:
+      images, cameras = transforms.flip(images, cameras)
+    return {"images": np.ascontiguousarray(images), **_fields(cameras)}
+
+
+class PairedReader:
+  """Views of one dataset, but target frames of another of the same scenes.
+
+  The renderer then learns to draw those: depth images, say, from colours.
+  Cameras are always those of the first.
+  """
+
+  def __init__(self, frames: FrameReader, targets: FrameReader):
+    """InputError unless `targets` has every scene, frame by frame."""
+    self.dataset = frames.dataset
+    self._frames, self._targets = frames, targets
+    self._rows = {row.key: row for row in targets.dataset.scenes}
+    for row in self.dataset.scenes:
+      other = self._rows.get(row.key)
+      shape = other and (other.frames, other.height, other.width)
+      if shape != (row.frames, row.height, row.width):
+        found = "absent" if other is None else f"{shape} frames, rows, columns"
+        raise InputError(
+          f"{targets.dataset.directory}: data.target_path: scene {row.key}:"
+          f" {found}, but {(row.frames, row.height, row.width)} in"
+          f" {self.dataset.directory}; prepare the same scenes, frames and"
+          " size"
+        )
+
+  def views(
+    self,
+    row: SceneRow,
+    part: str,
+    frames: np.ndarray,
+    latents: np.ndarray,
+    flipped: bool,
+  ) -> dict[str, np.ndarray]:
+    """Images [V, H, W, 3] and cameras [V] of some frames."""
+    if part != "target":
+      return self._frames.views(row, part, frames, latents, flipped)
+    images, _ = self._targets.read(self._rows[row.key], frames)
+    cameras = take(self.dataset.cameras(row), frames)
     if flipped:
       images, cameras = transforms.flip(images, cameras)
     return {"images": np.ascontiguousarray(images), **_fields(cameras)}

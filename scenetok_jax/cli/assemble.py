@@ -97,6 +97,11 @@ def open_data(config: ConfigDict, system: System) -> loader.TrainIterator:
       "config.data.path: not set; give prepared data by"
       " --config.data.path=DIR (see scenetok prepare)"
     )
+  if "target_path" in config.data and not config.data.target_path:
+    raise InputError(
+      "config.data.target_path: not set; give prepared data whose frames are"
+      " the targets by --config.data.target_path=DIR (docs/analyses.md)"
+    )
   # Processes that differ along tensor or sequence alone read the same share.
   index, count = loader_shard(make_mesh(dict(config.mesh)))
   return loader.train_iterator(
