@@ -15,9 +15,10 @@ from data_pipelines.furnished_assets import Piece
 from scenetok_jax.types import InputError
 
 TEXELS = 128  # a side of a texture; frames are as small
-_VERSION = 3  # of the cached files
+_VERSION = 4  # of the cached files
 _GLASS = 0.5  # materials that let more light through are left out
 _GREY = (0.8, 0.8, 0.8)
+_MOST_FACES = 7000  # finer models are made coarser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +86,8 @@ def _convert(piece: Piece) -> Model:
           materials |= _read_materials(source, folder)
     parsed = _parse(text)
     used = [materials.get(name, _Material()) for name in parsed.materials]
-    textures, layer_of = [], {}
+    textures: list[np.ndarray] = []
+    layer_of: dict[int, int] = {}
     for i, material in enumerate(used):
       path = (material.image or "").lower()
       if path in names:
@@ -139,7 +141,7 @@ def _parse(text: str) -> _Parsed:
 
 def _corner(token: str, vectors: dict[str, list[str]]) -> tuple[int, ...]:
   """ "7/2/-1" -> zero-based (v, vt, vn), -1 where there is none."""
-  parts = token.split("/") + ["", ""]
+  parts = [*token.split("/"), "", ""]
   found = []
   for part, kind in zip(parts, ("v", "vt", "vn"), strict=False):
     number = int(part) if part else 0
@@ -206,15 +208,38 @@ def _assemble(
     keep[:] = True
   triangles = parsed.corners[keep]
   material = parsed.material[keep]
+  coarse = len(triangles) > _MOST_FACES
+  if coarse:
+    placed = _coarsen(placed, triangles[..., 0])
   sides = placed[triangles[..., 0]]
   flat = np.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])
   area = np.linalg.norm(flat, axis=1)
-  solid = area > 1e-10
+  solid = area > (1e-7 if coarse else 1e-10)
   triangles, material, flat = triangles[solid], material[solid], flat[solid]
   if not len(triangles):
     raise ValueError("no triangle in it")
+  if coarse:  # points that met become one, whatever their normals were
+    _, first = np.unique(placed, axis=0, return_inverse=True)
+    owner = np.zeros(first.max() + 1, np.int64)
+    owner[first] = np.arange(len(first))
+    triangles = triangles.copy()
+    triangles[..., 0] = owner[first][triangles[..., 0]]
+    triangles[..., 2] = -1
   return _indexed(placed, parsed, triangles, material, flat, used,
                   textures, layer_of)  # fmt: skip
+
+
+def _coarsen(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+  """Moves points to the middle of their cell until few faces have an area."""
+  for cell in (0.006, 0.009, 0.013, 0.018, 0.025, 0.035):
+    keys = np.floor(points / cell).astype(np.int64)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    count = np.bincount(group)[:, None]
+    middle = np.stack([np.bincount(group, points[:, k]) for k in range(3)], 1)
+    a, b, c = (group[faces[:, k]] for k in range(3))
+    if np.sum((a != b) & (b != c) & (a != c)) <= _MOST_FACES:
+      break
+  return (middle / count)[group]
 
 
 def _bounds(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
