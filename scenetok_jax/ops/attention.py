@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
@@ -41,14 +42,17 @@ def attention(
       query, key, value, is_causal=causal, implementation="cudnn"
     )
   scale = query.shape[-1] ** -0.5
+  # Heads first: products over strided heads take twice the time on a CPU.
+  query, key, value = (
+    rearrange(x, "b l h d -> b h l d")
+    for x in (query * jnp.asarray(scale, query.dtype), key, value)
+  )
   logits = jnp.einsum(
-    "bqhd,bkhd->bhqk",
-    query * jnp.asarray(scale, query.dtype),
-    key,
-    preferred_element_type=jnp.float32,
+    "bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32
   )
   if causal:
     visible = jnp.tril(jnp.ones(logits.shape[-2:], bool))
     logits = jnp.where(visible, logits, jnp.finfo(logits.dtype).min)
   weights = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
-  return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+  out = jnp.einsum("bhqk,bhkd->bhqd", weights, value)
+  return rearrange(out, "b h l d -> b l h d")
