@@ -20,6 +20,7 @@ _VERBS = {
   "quality-speed": "solvers and step counts -> quality, time and their plot",
   "evaluate": "score a trained model by a protocol",
   "make-index": "prepared data -> an evaluation index, seeded",
+  "pose-score": "frames -> estimated poses -> how true they are (TPS)",
   "analyze": "the paper's analyses: masking, context views, tokens, ...",
   "tables": "result files -> tables beside the paper's numbers",
   "compact": "a run -> a folder of a few megabytes to share",
