@@ -14,14 +14,11 @@ import grain
 import jax
 import numpy as np
 
-from data_pipelines.latent_records import LatentDataset, check_codecs
+from data_pipelines.examples import open_examples
 from data_pipelines.records import Dataset, SceneRow
-from data_pipelines.view_readers import FrameReader, LatentReader
-from data_pipelines.views import ViewSampler
 from data_pipelines.watchdog import Diary, Watched
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
-CACHE_BYTES = 2 << 30  # ours: 3,600 rooms of 48 frames at 64x64
 _BATCHES_AHEAD = 4
 
 
@@ -108,10 +105,7 @@ def train_iterator(
     InputError: no data, other image size or codecs, or scenes too short for
       the config.
   """
-  sampler = ViewSampler.from_config(data)
-  reader = _open(data, codecs)
-  dataset = reader.dataset
-  check(dataset, sampler, data.image_size)
+  examples = open_examples(data, codecs)
   index = jax.process_index() if process_index is None else process_index
   count = jax.process_count() if process_count is None else process_count
   if data.batch_size % count:
@@ -119,20 +113,46 @@ def train_iterator(
       f"data.batch_size: {data.batch_size} is not a multiple of the"
       f" {count} processes; change it"
     )
-  workers = data.workers
-  diary = Diary()
-  examples = Examples(reader, sampler, data.batch_size, bool(data.flip), diary)
-  stream = grain.MapDataset.source(range(len(dataset)))
-  stream = stream.seed(seed).shuffle().repeat()
-  stream = stream.map_with_index(_with_index).random_map(examples)
+  stream = example_stream(examples, len(examples.reader.dataset), seed)
   if count > 1:
     stream = _HostBlocks(stream, data.batch_size, count)
+  shard = grain.sharding.ShardOptions(index, count, drop_remainder=True)
+  elastic = batches(stream, data.batch_size, data.workers, shard)
+  seconds = float(data.get("timeout", 0.0))
+  source = str(examples.reader.dataset.directory)
+  watch = None
+  if seconds > 0 and examples.diary is not None:
+    watch = Watch(seconds, examples.diary, source)
+  return TrainIterator(elastic, watch)
+
+
+def example_stream(
+  examples: Callable[[tuple[int, int], np.random.Generator], Any],
+  scenes: int,
+  seed: int,
+) -> grain.MapDataset:
+  """Endless examples: scene shuffle(i), drawn with a generator of i."""
+  stream = grain.MapDataset.source(range(scenes))
+  stream = stream.seed(seed).shuffle().repeat()
+  return stream.map_with_index(_with_index).random_map(examples)
+
+
+def batches(
+  stream: grain.MapDataset,
+  batch_size: int,
+  workers: int,
+  shard: grain.sharding.ShardOptions,
+) -> grain.experimental.ElasticIterator:
+  """One host's share of global batches, made ahead of their use.
+
+  workers: 0 reads in two threads of this process.
+  """
   if workers > 0:
     _parse_flags()
-  elastic = grain.experimental.ElasticIterator(
+  return grain.experimental.ElasticIterator(
     stream,
-    data.batch_size,
-    grain.sharding.ShardOptions(index, count, drop_remainder=True),
+    batch_size,
+    shard,
     read_options=grain.ReadOptions(
       num_threads=2 if workers == 0 else 1, prefetch_buffer_size=_BATCHES_AHEAD
     ),
@@ -141,78 +161,6 @@ def train_iterator(
       if workers > 0
       else None
     ),
-  )
-  seconds = float(data.get("timeout", 0.0))
-  source = str(dataset.directory)
-  watch = Watch(seconds, diary, source) if seconds > 0 else None
-  return TrainIterator(elastic, watch)
-
-
-@dataclasses.dataclass(frozen=True)
-class Examples:
-  """(index, scene number), rng -> one example as nested dicts of arrays."""
-
-  reader: FrameReader | LatentReader
-  sampler: ViewSampler
-  batch_size: int
-  flip: bool
-  diary: Diary | None = None
-
-  def __call__(
-    self, item: tuple[int, int], rng: np.random.Generator
-  ) -> dict[str, dict[str, np.ndarray]]:
-    """Draws the views, reads only these, flips half of the scenes."""
-    index, number = item
-    row: Any = self.reader.dataset.scenes[number]
-    if self.diary is None:
-      return self._read(row, index, rng)
-    with self.diary.doing(f"scene {row.key}"):
-      return self._read(row, index, rng)
-
-  def _read(
-    self, row: Any, index: int, rng: np.random.Generator
-  ) -> dict[str, dict[str, np.ndarray]]:
-    dataset = self.reader.dataset
-    kept = row.kept  # the sampler sees a clip without the held-out frames
-    extrinsics = dataset.cameras(row).extrinsics[kept]
-    choice = self.sampler.sample(rng, extrinsics, index // self.batch_size)
-    flipped = self.flip and rng.random() < 0.5
-    parts = {"context": choice.context, "target": choice.target}
-    if len(choice.condition):
-      parts["condition"] = choice.condition
-    return {
-      name: self.reader.views(row, name, kept[frames], choice.latents, flipped)
-      for name, frames in parts.items()
-    }
-
-
-def _open(
-  data: Any, codecs: Callable[[], dict] | None
-) -> FrameReader | LatentReader:
-  """The frames at data.path, or the latents at data.latents."""
-  if data.get("latents"):
-    latents = LatentDataset(data.latents, data.split)
-    if codecs is None:
-      raise InputError(
-        "data.latents: which codecs they must be of is not known here; read"
-        " them through a configuration"
-      )
-    check_codecs(latents, codecs())
-    if data.flip and not latents.flipped:
-      raise InputError(
-        f"{latents.directory}: data.flip: there are no latents of mirrored"
-        " frames; make them without --no-flip, or set --config.data.flip=False"
-      )
-    return LatentReader(latents)
-  if not data.path:
-    raise InputError(
-      "data.path: not set; pass --config.data.path=DIR, a folder made by"
-      " `scenetok prepare`, or --config.data.latents=DIR"
-    )
-  # A cache in each worker process would multiply the memory.
-  cache = bool(data.cache) and data.workers == 0
-  return FrameReader(
-    Dataset(data.path, data.split), CACHE_BYTES if cache else 0
   )
 
 
@@ -259,24 +207,6 @@ def to_scene_batch(parts: dict[str, dict[str, np.ndarray]]) -> SceneBatch:
     target=views["target"],
     condition=views.get("condition"),
   )
-
-
-def check(
-  dataset: Dataset | LatentDataset, sampler: ViewSampler, image_size: int
-) -> None:
-  """InputError unless every scene serves the configuration."""
-  for row in dataset.scenes:
-    where = f"{dataset.directory}: scene {row.key}"
-    if (row.height, row.width) != (image_size, image_size):
-      raise InputError(
-        f"{where}: data.image_size: the config says {image_size}, the frames"
-        f" are {row.height}x{row.width}; prepare with --size={image_size} or"
-        f" set --config.data.image_size={row.height}"
-      )
-    try:
-      sampler.check_frames(len(row.kept))
-    except InputError as error:
-      raise InputError(f"{where}: {error}") from None
 
 
 def scenes(path: str, split: str = "test") -> list[SceneRow]:

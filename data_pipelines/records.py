@@ -32,6 +32,9 @@ CAMERA_FLOATS = 25
 PREPARED = "prepared.json"
 SCENES = "scenes.jsonl"
 CAMERAS = "cameras.f32"
+# Samples are single records: handing each to a thread would cost ten times the
+# reading.
+_READ_OPTIONS = {"max_parallelism": "0"}
 
 Row = TypeVar("Row")
 
@@ -148,7 +151,8 @@ def open_source(
   """The records of a TFDS directory; InputError when they are damaged."""
   files = sorted(directory.glob(f"{name}-{split}.array_record-*"))
   try:
-    return ArrayRecordDataSource([os.fspath(file) for file in files])
+    paths = [os.fspath(file) for file in files]
+    return ArrayRecordDataSource(paths, _READ_OPTIONS)
   except Exception as error:  # array_record raises bare RuntimeErrors
     raise InputError(
       f"{directory}: records cannot be opened ({error}); prepare the data again"

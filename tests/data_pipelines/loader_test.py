@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from data_pipelines import builders, loader, recipes
+from data_pipelines.examples import Examples
 from data_pipelines.records import Dataset
+from data_pipelines.view_readers import FrameReader
+from data_pipelines.views import ViewSampler
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
 
@@ -192,10 +195,9 @@ def test_flips_mirror_all_views_of_a_scene(prepared):
 def test_only_the_frames_of_a_sample_are_read(prepared):
   dataset = Dataset(prepared)
   config = clips.data_config(prepared)
-  sampler = loader.ViewSampler.from_config(config)
-  examples = loader.Examples(
-    loader.FrameReader(dataset), sampler, batch_size=4, flip=False
-  )
+  reader = FrameReader(dataset)
+  sampler = ViewSampler.from_config(config)
+  examples = Examples(reader, sampler, batch_size=4, flip=False)
   examples((0, 1), np.random.default_rng(0))
   assert dataset.records_read == config.num_context + config.num_targets
 
