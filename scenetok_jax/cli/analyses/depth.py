@@ -9,7 +9,6 @@ depth of everything, of each scene, and of each pixel of the picture.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
