@@ -3,40 +3,34 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from data_pipelines import records
 from scenetok_jax.cli import assemble, common, devices, evaluation_plan
 from scenetok_jax.cli.assemble import Run
 from scenetok_jax.cli.evaluate_report import described, table, write_report
+from scenetok_jax.cli.evaluate_work import (
+  all_results,
+  generation,
+  identity,
+  reconstruction,
+)
 from scenetok_jax.cli.evaluation_plan import Plan
 from scenetok_jax.evaluation import networks, store, summary
-from scenetok_jax.evaluation.batches import Batch, batches, shares
-from scenetok_jax.evaluation.evaluator import (
-  EvaluationOptions,
-  Predictor,
-  whole_frames,
-)
-from scenetok_jax.evaluation.networks import Networks, load_networks
+from scenetok_jax.evaluation.batches import batches
+from scenetok_jax.evaluation.evaluator import EvaluationOptions, whole_frames
+from scenetok_jax.evaluation.networks import load_networks
 from scenetok_jax.evaluation.protocols import (
   HELDOUT,
   PROTOCOLS,
   Protocol,
   index_path,
 )
-from scenetok_jax.evaluation.report import prediction_sheet, stack_sheets
-from scenetok_jax.evaluation.scores import result as scene_result
-from scenetok_jax.evaluation.store import Store
-from scenetok_jax.evaluation.work import Compute, Outcome, work
+from scenetok_jax.evaluation.report import stack_sheets
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import initialize, is_lead
-from scenetok_jax.sampling.devices import spread
-from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.session import digest
 from scenetok_jax.types import InputError
 
 SHEET_SCENES = 4
@@ -46,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Prints a table of scores; writes --json, pictures and scenes' results."""
   args = _parser().parse_args(argv)
   protocol = PROTOCOLS[args.protocol]
+  if args.generate:
+    protocol = dataclasses.replace(protocol, generation=True)
   _check(args, protocol)
   initialize()
   run = assemble.load_run(args.workdir)
@@ -59,18 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
   known = identity(run, plan, options, nets, protocol)
   kept = store.open_store(args.out, known) if args.out else None
   jobs = batches(plan.sources, options.batch)
+  work_on = generation if protocol.generation else reconstruction
   with devices.on_local_devices(run, options.batch) as placed:
-    compute = reconstruction(placed, options, nets)
+    compute = work_on(placed, options, nets)
     results = all_results(jobs, compute, kept)
   if not is_lead():
     return 0
   scores = summary.summarize(
-    results, summary.Resampling(args.resamples, args.set_resamples)
+    results,
+    summary.Resampling(args.resamples, args.set_resamples),
+    "g" if protocol.generation else "r",
   )
   report = {
     **scores,
     "seconds": sum(result.total_seconds for result in results),
-    "seconds_per_scene": sum(r.seconds for r in results) / len(results),
+    **summary.times(results),
     **described(known, plan, nets, run, protocol),
     "per_scene": {result.key: result.scores for result in results},
   }
@@ -83,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(args: argparse.Namespace, protocol: Protocol) -> None:
-  least = 2 if protocol.name == HELDOUT else 1
+  probes = protocol.name == HELDOUT and not protocol.generation
+  least = 2 if probes else 1
   if args.batch < least:
     raise InputError(
       f"--batch: {args.batch} leaves no other scene whose tokens could be"
@@ -109,7 +109,9 @@ def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
   def whole(frames: int) -> int:
     return whole_frames(run.system, frames)
 
-  if file is None:
+  if file is None and protocol.generation:
+    plan = evaluation_plan.first_views(path, split, args.scenes, whole)
+  elif file is None:
     plan = evaluation_plan.heldout(
       path, split, run.config.data.num_context, args.scenes, whole
     )
@@ -146,60 +148,6 @@ def make_options(
   )
 
 
-def identity(
-  run: Run,
-  plan: Plan,
-  options: EvaluationOptions,
-  nets: Networks,
-  protocol: Protocol,
-) -> dict[str, Any]:
-  """All that a scene's result depends on, as JSON values."""
-  return {
-    "format": 1,
-    "protocol": protocol.name,
-    "checkpoint_sha256": digest(run.params),
-    "checkpoint_step": run.step,
-    "codecs": {
-      "context": codec_digest(run.system.context_codec),
-      "target": codec_digest(run.system.target_codec),
-    },
-    "index_sha256": plan.index_sha256,
-    "scenes": [[source.key, source.identity] for source in plan.sources],
-    "options": dataclasses.asdict(options),
-    "metrics": {name: net["sha256"] for name, net in nets.weights.items()},
-  }
-
-
-def reconstruction(
-  run: Run, options: EvaluationOptions, nets: Networks
-) -> Compute:
-  """Renders encoded scenes and scores them."""
-  predictor = Predictor(run.system, run.params, options, spread)
-
-  def compute(batch: Batch) -> Iterator[Outcome]:
-    for prediction in predictor(batch):
-      scored = scene_result(prediction, nets.functions)
-      yield scored, prediction_sheet(prediction)
-
-  return compute
-
-
-def all_results(
-  jobs: Sequence[Batch], compute: Compute, kept: Store | None
-) -> list[store.SceneResult]:
-  """Every scene's result, in every process; each does its share."""
-  index, count = jax.process_index(), jax.process_count()
-  own = shares(jobs, index, count)
-  total = sum(len(batch.scenes) for batch in own)
-  with common.Progress("scenes", total, "scene") as progress:
-    results = list(work(own, compute, kept, progress.update))
-  rounds = max(
-    sum(len(batch.scenes) for batch in shares(jobs, i, count))
-    for i in range(count)
-  )
-  return store.gather(results, rounds)
-
-
 def _parser() -> common.Parser:
   parser = common.parser(
     "evaluate",
@@ -211,6 +159,12 @@ def _parser() -> common.Parser:
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   add("--protocol", default=HELDOUT, choices=list(PROTOCOLS))
+  add(
+    "--generate",
+    action="store_true",
+    help="generate new scenes from the context (heldout: the first frame), and"
+    " compare them as a set; implied by re10k_c1_*",
+  )
   add("--index", metavar="PATH", help="index file, or the folder it is in")
   add("--data", help="prepared data (default: what the run trained on)")
   add("--split", help="default: test, else train with held-out frames")

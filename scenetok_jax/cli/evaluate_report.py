@@ -35,6 +35,7 @@ def described(
   tokenizer = run.system.tokenizer
   return {
     "protocol": protocol.name,
+    "generation": protocol.generation,
     "index_file": plan.index_file,
     "index_sha256": plan.index_sha256,
     "index_scenes": plan.listed,

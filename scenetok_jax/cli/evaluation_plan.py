@@ -80,6 +80,28 @@ def heldout(
   return Plan(tuple(sources), None, digest, len(sources))
 
 
+def first_views(
+  path: str,
+  split: str,
+  limit: int | None = None,
+  whole: Whole = lambda frames: frames,
+) -> Plan:
+  """Each scene's first frame is given; the path is that of all its frames.
+
+  As in the published re10k_c1 files; arguments as for heldout.
+  """
+  dataset = open_dataset(path, split)
+  sources, poses = [], []
+  for row in dataset.scenes[:limit]:
+    frames = np.arange(row.frames)
+    choice = ViewChoice(frames[:1], frames, frames, frames[:0])
+    sources.append(_source(dataset, row, row.key, choice, whole))
+    poses.append([row.key, dataset.cameras(row).extrinsics.tolist()])
+  text = json.dumps(sorted(poses, key=lambda item: item[0]))
+  digest = hashlib.sha256(text.encode()).hexdigest()
+  return Plan(tuple(sources), None, digest, len(sources))
+
+
 def indexed(
   path: str,
   split: str,

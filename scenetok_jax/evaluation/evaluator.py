@@ -81,7 +81,7 @@ def trim(system: System, scene: EvaluationScene) -> EvaluationScene:
   return dataclasses.replace(scene, target=target, novel=novel)
 
 
-def _stack(views: Sequence[Tree]) -> Tree:
+def stack(views: Sequence[Tree]) -> Tree:
   return jax.tree.map(lambda *arrays: np.stack(arrays), *views)
 
 
@@ -182,8 +182,8 @@ class Predictor:
     arguments = (
       self._params,
       self._codecs,
-      self._place(_stack([scene.context for scene in filled])),
-      self._place(_stack([scene.target.cameras for scene in filled])),
+      self._place(stack([scene.context for scene in filled])),
+      self._place(stack([scene.target.cameras for scene in filled])),
       jax.random.fold_in(key, batch.number),
     )
     run = self._program(batch, filled[0], arguments)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenetok_jax.evaluation.evaluator import Prediction
+from scenetok_jax.evaluation.generation import Generated
 from scenetok_jax.media import contact_sheet, error_map
 
 
@@ -33,6 +34,22 @@ def prediction_rows(
 def prediction_sheet(prediction: Prediction, columns: int = 8) -> np.ndarray:
   """One scene's rows -> uint8 [H W 3]."""
   return contact_sheet(prediction_rows(prediction, columns))
+
+
+def generated_sheet(generated: Generated, columns: int = 8) -> np.ndarray:
+  """Given views, the new scene, baselines and truth -> uint8 [H W 3]."""
+  scene, count = generated.scene, len(generated.images["sampled"])
+  chosen = np.linspace(0, count - 1, min(columns, count)).astype(int)
+  return contact_sheet(
+    [
+      (f"{scene.key}: given", np.asarray(scene.context.images)),
+      *(
+        (name.replace("_", " "), images[chosen])
+        for name, images in generated.images.items()
+      ),
+      ("true scene", np.asarray(scene.target.images)[chosen]),
+    ]
+  )
 
 
 def stack_sheets(sheets: Sequence[np.ndarray]) -> np.ndarray:

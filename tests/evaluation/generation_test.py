@@ -1,0 +1,91 @@
+"""Generated scenes: the same for the same batch, and baselines of their own."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scenetok_jax.evaluation.batches import EvaluationScene, batches, in_memory
+from scenetok_jax.evaluation.evaluator import EvaluationOptions
+from scenetok_jax.evaluation.generation import BLIND, SHUFFLED, Generation
+from scenetok_jax.evaluation.scores import generated_result
+from scenetok_jax.sampling.generate import GenerateOptions
+from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.types import Cameras, InputError, Views
+from tests.sampling.systems import tiny
+
+OPTIONS = EvaluationOptions(RenderOptions(steps=2, window=4, clean=2), 2)
+TOKENS = GenerateOptions(steps=2)
+
+
+def scene(key: str, system, frames: int = 6) -> EvaluationScene:
+  rng = np.random.default_rng(ord(key))
+  size = system.image_size
+  images = rng.integers(0, 255, (frames, size, size, 3), dtype=np.uint8)
+  poses = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
+  poses[:, :3, 3] = rng.normal(size=(frames, 3))
+  lens = np.tile(np.diag([0.8, 0.8, 1]).astype(np.float32), (frames, 1, 1))
+
+  def take(count):
+    cameras = Cameras(poses[:count], lens[:count])
+    return Views(images=images[:count], cameras=cameras)
+
+  return EvaluationScene(key, take(1), take(frames))
+
+
+@pytest.fixture(scope="module")
+def found():
+  system, params = tiny("generator")
+  program = Generation(system, params, OPTIONS, TOKENS, 3)
+  (batch,) = batches([in_memory(scene(key, system)) for key in "ab"], 2)
+  return program, batch, list(program(batch))
+
+
+def test_every_scene_has_frames_and_baselines_of_their_own(found):
+  _, _, generated = found
+  assert [g.scene.key for g in generated] == ["a", "b"]
+  for one in generated:
+    assert set(one.images) == {"sampled", SHUFFLED, BLIND}
+    shapes = {images.shape for images in one.images.values()}
+    assert shapes == {np.asarray(one.scene.target.images).shape}
+    assert one.ceiling.shape in shapes
+    assert 0 < one.generation_seconds < one.seconds
+  sampled = [g.images["sampled"] for g in generated]
+  assert not np.array_equal(*sampled)
+  for name in (SHUFFLED, BLIND):
+    assert not np.array_equal(sampled[0], generated[0].images[name])
+
+
+def test_a_batch_gives_the_same_again(found):
+  program, batch, generated = found
+  for before, now in zip(generated, program(batch), strict=True):
+    for name, images in before.images.items():
+      np.testing.assert_array_equal(images, now.images[name])
+
+
+def test_a_lone_scene_has_no_other_poses(found):
+  program, batch, generated = found
+  lone = dataclasses.replace(batch, scenes=batch.scenes[:1])
+  (one,) = program(lone)
+  assert set(one.images) == {"sampled", BLIND}
+  np.testing.assert_array_equal(
+    one.images["sampled"], generated[0].images["sampled"]
+  )
+
+
+def test_features_are_kept_for_every_set(found):
+  _, _, generated = found
+  networks = {"vgg": lambda images: images[:, 0, 0].astype(np.float32)}
+  result = generated_result(generated[0], networks)
+  assert set(result.features) == {
+    "vgg/real", "vgg/sampled", f"vgg/{SHUFFLED}", f"vgg/{BLIND}",
+    "vgg/codec_ceiling",
+  }  # fmt: skip
+  assert result.generation_seconds == generated[0].generation_seconds
+  assert set(result.scores) == {"codec_ceiling_psnr"}
+
+
+def test_a_stage_1_run_cannot_generate():
+  system, params = tiny()
+  with pytest.raises(InputError, match="needs a stage-2 workdir"):
+    Generation(system, params, OPTIONS, TOKENS, 3)
