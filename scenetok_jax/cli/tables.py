@@ -1,0 +1,87 @@
+"""Sets results of evaluate beside the paper's numbers."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scenetok_jax.cli import common
+from scenetok_jax.cli.tables_page import page
+from scenetok_jax.evaluation.table_text import latex, markdown
+from scenetok_jax.evaluation.tables import Table, make_tables, read_result
+from scenetok_jax.media import atomic_path
+from scenetok_jax.types import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Prints markdown; writes --markdown, --latex, --html and --json."""
+  args = _parser().parse_args(argv)
+  if args.worst < 0:
+    raise InputError(f"--worst: {args.worst} must be at least 0")
+  results = [read_result(path) for path in args.results]
+  tables = make_tables(results, compare=args.compare, whole=args.all)
+  text = markdown(tables)
+  print(text)
+  if args.markdown:
+    _write(args.markdown, text)
+  if args.latex:
+    _write(args.latex, latex(tables))
+  if args.html:
+    _write(args.html, page(tables, args.worst))
+  if args.json:
+    common.write_json(args.json, {"tables": [_plain(t) for t in tables]})
+  return 0
+
+
+def _write(path: str, text: str) -> None:
+  with atomic_path(path) as temporary:
+    temporary.write_text(text, encoding="utf-8")
+  print(f"wrote {Path(path)}", file=sys.stderr)
+
+
+def _plain(table: Table) -> dict[str, Any]:
+  return {
+    "name": table.name,
+    "title": table.title,
+    "notes": table.notes,
+    "lines": [
+      {
+        "setting": line.setting,
+        "measure": line.measure,
+        "paper": line.paper,
+        "measured": line.measured,
+        "interval": line.interval,
+        "difference": line.difference,
+        "scenes": line.scenes,
+        "missing": line.missing,
+      }
+      for line in (*table.lines, *table.others)
+    ],
+  }
+
+
+def _parser() -> common.Parser:
+  parser = common.parser(
+    "tables",
+    (__doc__ or "")
+    + " Results of protocols that the paper has no numbers for get a table of"
+    " their own.",
+  )
+  add: Any = parser.add_argument
+  add("results", nargs="+", help="result files, or folders of evaluate --out")
+  add("--markdown", metavar="FILE")
+  add("--latex", metavar="FILE", help="tabulars for the package booktabs")
+  add("--html", metavar="FILE", help="one page with plots and pictures")
+  add("--json", metavar="FILE")
+  add("--all", action="store_true", help="tables without a result too")
+  add(
+    "--compare",
+    action="store_true",
+    help="allow different checkpoints in one table",
+  )
+  add("--worst", type=int, default=3, help="scenes shown per result")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(common.run(main))

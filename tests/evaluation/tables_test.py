@@ -1,0 +1,177 @@
+"""Tables hold the paper's numbers, mix no checkpoints, say what is missing."""
+
+import json
+
+import pytest
+
+from scenetok_jax.evaluation.paper import MEASURES, TABLES
+from scenetok_jax.evaluation.protocols import PROTOCOLS
+from scenetok_jax.evaluation.table_text import HEADINGS, cells, latex, markdown
+from scenetok_jax.evaluation.tables import make_tables, read_result
+from scenetok_jax.types import InputError
+
+
+def result(folder, name, protocol="re10k_c12_128", checkpoint="a", **more):
+  data = {
+    "protocol": protocol,
+    "generation": False,
+    "checkpoint_sha256": checkpoint * 64,
+    "checkpoint_step": 7,
+    "index_file": f"{protocol}.json",
+    "index_sha256": "b" * 64,
+    "index_scenes": 136,
+    "index_scenes_published": 136,
+    "scenes": 130,
+    "frames": 999,
+    "psnr": 23.5,
+    "ssim": 0.8,
+    "representation_floats": 32768,
+    "confidence_intervals": {"psnr": [23.0, 24.0]},
+    "missing_metrics": {"fid": "fid_inception: no x.pth; get it from there"},
+    "missing_scenes": ["gone1", "gone2"],
+    "per_scene": {},
+    **more,
+  }
+  path = folder / f"{name}.json"
+  path.write_text(json.dumps(data))
+  return read_result(path)
+
+
+def find(table, measure, setting="12 views"):
+  (line,) = [
+    x for x in table.lines if (x.setting, x.measure) == (setting, measure)
+  ]
+  return line
+
+
+def test_measured_beside_paper_with_the_difference(tmp_path):
+  (table,) = make_tables([result(tmp_path, "r")])
+  line = find(table, "psnr")
+  assert (line.paper, line.measured) == (23.99, 23.5)
+  assert line.difference == pytest.approx(-0.49)
+  assert cells(line) == [
+    "12 views", "PSNR (dB)", "23.99", "23.50", "23.00 to 24.00", "-0.49",
+    "130 of 136",
+  ]  # fmt: skip
+  # Known to the paper, not measured: shown as such, never as a number.
+  assert cells(find(table, "lpips"))[3] == "-"
+  assert cells(find(table, "rfid"))[3] == "missing"
+  assert find(table, "rfid").difference is None
+  assert any("get it from there" in note for note in table.notes)
+  assert any("2 scenes missing: gone1, gone2" in note for note in table.notes)
+  assert any("bbbbbbbb" in note and "aaaaaaaa" in note for note in table.notes)
+  # The row without a result stays in the table.
+  assert find(table, "psnr", "5 views").measured is None
+  assert {line.setting for line in table.others} == {
+    "12 views: DepthSplat", "12 views: LVSM", "5 views: LVSM",
+  }  # fmt: skip
+
+
+def test_rows_of_one_model_from_two_checkpoints_are_refused(tmp_path):
+  mixed = [
+    result(tmp_path, "one"),
+    result(tmp_path, "two", "re10k_c5_64", checkpoint="c"),
+  ]
+  with pytest.raises(InputError, match="one table tells of one model") as told:
+    make_tables(mixed)
+  message = str(told.value)
+  assert "one.json" in message and "two.json" in message
+  assert "aaaaaaaaaaaa" in message and "cccccccccccc" in message
+  (table,) = make_tables(mixed, compare=True)
+  assert find(table, "psnr", "5 views").measured == 23.5
+
+
+def test_rows_of_several_models_may_differ(tmp_path):
+  several = [
+    result(tmp_path, "dc", "dl3dv_c16_32"),
+    result(tmp_path, "wan", "dl3dv_c16_34", checkpoint="c"),
+  ]
+  (table,) = make_tables(several)
+  assert len(table.results) == 2
+
+
+def test_two_results_for_a_row_are_refused(tmp_path):
+  twice = [result(tmp_path, "one"), result(tmp_path, "two")]
+  with pytest.raises(InputError, match="give one result for a row"):
+    make_tables(twice)
+
+
+def test_generated_scenes_are_told_apart_by_shift(tmp_path):
+  def generated(shift, checkpoint):
+    options = {"generation": {"shift": shift}}
+    return result(
+      tmp_path, f"s{shift}", "re10k_c1_192", checkpoint,
+      generation=True, options=options, gfid=19.5,
+    )  # fmt: skip
+
+  found = [generated(4.0, "a"), generated(12.0, "c"), generated(7.0, "c")]
+  table, own = make_tables(found)
+  line = find(table, "gfid", "timestep shift 4")
+  assert line.difference == pytest.approx(0.46)
+  assert find(table, "gfid", "timestep shift 12").paper == 18.90
+  assert find(table, "gfid", "timestep shift 1").measured is None
+  # A shift that the paper has not is no row of its table.
+  assert own.name == "own" and own.lines[0].paper is None
+  missing = find(table, "gfid", "timestep shift 12")
+  assert missing.missing is None
+
+
+def test_own_protocols_have_a_table_without_paper(tmp_path):
+  mine = result(
+    tmp_path, "mine", "heldout", index_file=None, index_scenes_published=None
+  )
+  (table,) = make_tables([mine])
+  assert table.name == "own" and not table.others
+  assert all(line.paper is None for line in table.lines)
+  assert cells(table.lines[0])[0] == "mine (heldout)"
+  other = result(tmp_path, "other", "heldout", checkpoint="c")
+  with pytest.raises(InputError, match="--compare"):
+    make_tables([mine, other])
+  (table,) = make_tables([mine, other], compare=True)
+  assert len({line.setting for line in table.lines}) == 2
+  assert "cccccccc" in "".join(line.setting for line in table.lines)
+
+
+def test_all_tables_can_be_shown_without_results():
+  tables = make_tables([], whole=True)
+  assert [table.name for table in tables] == [table.name for table in TABLES]
+  assert all(line.measured is None for t in tables for line in t.lines)
+
+
+def test_every_published_number_has_a_heading_and_a_protocol():
+  for table in TABLES:
+    for setting in table.settings:
+      assert setting.protocol in PROTOCOLS or setting.protocol == "tps"
+      for numbers in (setting.paper, *setting.others.values()):
+        assert set(numbers) <= set(MEASURES)
+
+
+def test_markdown_and_latex_have_every_row(tmp_path):
+  tables = make_tables([result(tmp_path, "a_b")], whole=True)
+  rows = sum(len(table.lines) + len(table.others) for table in tables)
+  text = markdown(tables)
+  assert text.count("\n|") == rows + 2 * len(tables)
+  assert f"| {' | '.join(HEADINGS)} |" in text
+  source = latex(tables)
+  assert source.count(r"\\" + "\n") == rows + len(tables)
+  assert r"95 \% interval" in source
+  assert source.count(r"\begin{tabular}") == source.count(r"\end{tabular}")
+  body = [row for row in source.splitlines() if not row.startswith("%")]
+  assert not any("_" in row.replace(r"\_", "") for row in body)
+
+
+@pytest.mark.parametrize(
+  "text, told",
+  [
+    ("{", "cannot be read"),
+    ('{"protocol": "x"}', "checkpoint_sha256, index_sha256, scenes: not there"),
+    ("[]", "not there"),
+  ],
+)
+def test_other_files_are_refused(tmp_path, text, told):
+  path = tmp_path / "x.json"
+  path.write_text(text)
+  with pytest.raises(InputError, match=told):
+    read_result(path)
+  with pytest.raises(InputError, match="cannot be read"):
+    read_result(tmp_path / "absent.json")
