@@ -1,0 +1,67 @@
+"""Seconds of a function beside the machine's matmul speed at that moment."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scenetok_jax.train.peak import measured_matmul_peak
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+  """Medians over the runs of one function.
+
+  seconds: of a run. peak: FLOP/s of a 2048-square matmul around the runs.
+  share: FLOP/s of a run over the mean of those right before and after it.
+  """
+
+  seconds: float
+  peak: float
+  share: float
+
+
+def matmul_speed(dtype: str = "float32") -> float:
+  """FLOP/s of a 2048-square matmul now; not remembered."""
+  measured_matmul_peak.cache_clear()
+  return measured_matmul_peak(dtype, seconds=1.0)
+
+
+def against_matmul(
+  run: Callable[[], Any], flops: float, repeats: int, dtype: str = "float32"
+) -> Measured:
+  """Times `run` between two matmuls, `repeats` times.
+
+  Args:
+    run: does the work and returns what to wait for; compiled before.
+    flops: matrix-multiplication FLOPs of one run, as executed.
+    repeats: runs.
+    dtype: of the matmul.
+  """
+  seconds, shares, peaks = [], [], [matmul_speed(dtype)]
+  for _ in range(repeats):
+    start = time.perf_counter()
+    jax.block_until_ready(run())
+    seconds.append(time.perf_counter() - start)
+    peaks.append(matmul_speed(dtype))
+    around = (peaks[-2] + peaks[-1]) / 2
+    shares.append(flops / seconds[-1] / around)
+  medians = [float(np.median(x)) for x in (seconds, peaks, shares)]
+  return Measured(*medians)
+
+
+def filled(shapes: Any, scale: float = 0.02) -> Any:
+  """Arrays of the given shapes from one repeated draw; integers are 0."""
+  values = np.random.default_rng(1).standard_normal(1 << 16, np.float32)
+
+  def fill(leaf: Any) -> Any:
+    if not jnp.issubdtype(leaf.dtype, jnp.floating):
+      return jnp.zeros(leaf.shape, leaf.dtype)
+    array = scale * np.resize(values, leaf.shape)
+    return jnp.asarray(array, leaf.dtype)
+
+  return jax.tree.map(fill, shapes)
