@@ -11,7 +11,7 @@ PREFIX = "denoiser."
 def table(decoder: Any) -> Table:
   """The rename table of a decoder.RayConditionedDiT; reads its fields."""
   rules: layers.Rules = (
-    *layers.linear("pose_embed.model.model.1", "camera/embed", bias=False),
+    *layers.camera("pose_embed", "camera", decoder),
     *layers.linear("cnd_proj", "condition_embed"),
     *layers.patches("model.x_embedder.proj", "latents/embed", decoder.patch),
     *layers.timestep("model.t_embedder", "timestep"),
@@ -19,4 +19,4 @@ def table(decoder: Any) -> Table:
   )
   if decoder.null_token:
     rules += layers.tokens("null_tokens", "null_tokens")
-  return Table(rules, PREFIX)
+  return Table(rules, PREFIX, layers.camera_buffers("pose_embed", decoder))

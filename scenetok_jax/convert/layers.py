@@ -6,7 +6,10 @@ which may contain the layer count (see convert.engine.Rule).
 
 from typing import Any
 
+import numpy as np
+
 from scenetok_jax.convert.engine import Rule
+from scenetok_jax.nn.embed import sincos_table
 
 Rules = tuple[Rule, ...]
 
@@ -36,6 +39,32 @@ def patches(torch: str, flax: str, patch: int) -> Rules:
     (("p", patch), ("q", patch)),
   )
   return (kernel, *same(f"{torch}.bias", f"{flax}/bias"))
+
+
+def camera(torch: str, flax: str, net: Any) -> Rules:
+  """A learned embedding of ray maps; net has camera_embedding and rays."""
+  if net.camera_embedding == "linear":
+    # Index 0 of the reference's pair cuts the map into patches.
+    return linear(f"{torch}.model.model.1", f"{flax}/embed", bias=False)
+  return patches(
+    f"{torch}.model.model.proj", f"{flax}/rays/embed", net.rays.patch
+  )
+
+
+def camera_buffers(torch: str, net: Any) -> dict[str, Any]:
+  """What the reference stores beside it: a whole table of positions."""
+  if net.camera_embedding == "linear":
+    return {}
+
+  def positions() -> np.ndarray:
+    """[1 G*G D]; the network uses its centre (nn.embed.sincos_crop)."""
+    size, patch = net.rays.size, net.rays.patch
+    grid = max(size)
+    # The reference divides in float32, then encodes in float64.
+    axis = np.arange(grid, dtype=np.float32) / (grid / (size[0] // patch))
+    return sincos_table(axis, axis, net.width)[None]
+
+  return {f"{torch}.model.model.pos_embed": positions}
 
 
 def norm(torch: str, flax: str, kind: str, *, affine: bool = False) -> Rules:

@@ -21,9 +21,7 @@ def table(perceiver: Any) -> Table:
     *layers.patches("y_embed.proj", "latents/embed", net.patch),
   )
   if net.camera_conditioning != "concat":
-    rules += layers.linear(
-      "pose_embed.model.model.1", "camera/embed", bias=False
-    )
+    rules += layers.camera("pose_embed", "camera", net)
   if net.normalize_tokens:
     rules += layers.norm("scene_norm", "scene_norm", "rms")
   if net.depth > 1:
@@ -34,7 +32,12 @@ def table(perceiver: Any) -> Table:
   else:
     rules += layers.linear("out_proj", "head")
     rules += layers.norm("norm", "head_norm", "rms")
-  return Table(rules, PREFIX, _buffers(net) if net.rope == "2d" else {})
+  buffers: dict[str, Any] = {}
+  if net.camera_conditioning != "concat":
+    buffers |= layers.camera_buffers("pose_embed", net)
+  if net.rope == "2d":
+    buffers |= _rotations(net)
+  return Table(rules, PREFIX, buffers)
 
 
 def _block(torch: str, flax: str, net: Any, *, last: bool) -> layers.Rules:
@@ -62,7 +65,7 @@ def _block(torch: str, flax: str, net: Any, *, last: bool) -> layers.Rules:
   return rules
 
 
-def _buffers(net: Any) -> Buffers:
+def _rotations(net: Any) -> Buffers:
   """The rotation tables [n*n d] of a view's tokens."""
   concat = net.camera_conditioning == "concat"
   side = net.rays.size[0] // (net.patch if concat else net.rays.patch)

@@ -15,7 +15,14 @@ from scenetok_jax.nn.dit import (
   for_passes,
   memory_of,
 )
-from scenetok_jax.nn.embed import PatchEmbed, RayEmbed, RaySpec, TimestepEmbed
+from scenetok_jax.nn.embed import (
+  PatchEmbed,
+  RayEmbed,
+  RayPatchEmbed,
+  RaySpec,
+  TimestepEmbed,
+  camera_module,
+)
 from scenetok_jax.ops.rope import angles_3d
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras
@@ -33,6 +40,7 @@ class RayConditionedDiT(nn.Module):
       rope_latents // rope_split latents, and the flat sequence is cut into
       rope_split equal parts whose positions each start at zero.
     null_token: adds the learned token that stands for "no scene".
+    camera_embedding: see nn.embed.camera_module.
     order_frames: see nn.embed.RayEmbed.
   """
 
@@ -42,6 +50,7 @@ class RayConditionedDiT(nn.Module):
   patch: int = 1
   mlp_ratio: float = 4.0
   rays: RaySpec = RaySpec()
+  camera_embedding: str = "linear"
   frames_per_latent: int = 4
   chunked: bool = False
   order_frames: int | None = None
@@ -177,9 +186,10 @@ class TokenMemory(nn.Module):
     return memory_of(self.net, _embed_tokens(self.net, tokens), null)
 
 
-def camera_embed(net: RayConditionedDiT) -> RayEmbed:
+def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:
   """The module named "camera": cameras [B T] -> [B L n D]."""
-  return RayEmbed(
+  return camera_module(
+    net.camera_embedding,
     net.width,
     net.rays,
     net.frames_per_latent,

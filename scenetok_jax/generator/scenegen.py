@@ -18,9 +18,11 @@ from scenetok_jax.nn.dit import (
 )
 from scenetok_jax.nn.embed import (
   PatchEmbed,
+  RayEmbed,
   RayPatchEmbed,
   RaySpec,
   TimestepEmbed,
+  camera_module,
 )
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras
@@ -41,6 +43,7 @@ class SceneGen(nn.Module):
   patch: int = 1
   mlp_ratio: float = 4.0
   rays: RaySpec = RaySpec(patch=8, encoding="plucker", normalize=True)
+  camera_embedding: str = "patches"  # see nn.embed.camera_module
   anchor_embedding: str = "rays"
   qk_norm: bool = True
   swiglu: bool = True
@@ -170,9 +173,7 @@ def _views(
   y = PatchEmbed(
     net.width, net.patch, scheme="xavier", dtype=net.dtype, name="latents"
   )(latents.astype(net.dtype))
-  pose = RayPatchEmbed(net.width, net.rays, dtype=net.dtype, name="camera")(
-    cameras
-  )
+  pose = _rays(net, "camera")(cameras)
   y = y + _keep(pose, drop)
   null = module.param("null_tokens", nn.initializers.zeros, (1, net.width))
   if visible is not None:
@@ -180,12 +181,17 @@ def _views(
   return rearrange(y, "b v n d -> b (v n) d")
 
 
+def _rays(net: SceneGen, name: str) -> RayEmbed | RayPatchEmbed:
+  """A camera embedding, cameras [B V] -> [B V n D]."""
+  return camera_module(
+    net.camera_embedding, net.width, net.rays, dtype=net.dtype, name=name
+  )
+
+
 def _anchors(net: SceneGen, anchors: Cameras, drop: Array | None) -> Array:
   """Anchor tokens [B A D]; they are never masked."""
   if net.anchor_embedding == "rays":
-    embed = RayPatchEmbed(
-      net.width, net.rays, dtype=net.dtype, name="anchor_camera"
-    )(anchors)
+    embed = _rays(net, "anchor_camera")(anchors)
     return _keep(jnp.mean(embed, axis=2), drop)
   flat = jnp.concatenate(
     [

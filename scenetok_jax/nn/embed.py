@@ -14,6 +14,8 @@ from scenetok_jax.geometry.rays import group_frames, ray_map
 from scenetok_jax.nn.blocks import dense, pin
 from scenetok_jax.types import Array, Cameras
 
+CAMERA_EMBEDDINGS = ("linear", "patches")
+
 
 @dataclasses.dataclass(frozen=True)
 class RaySpec:
@@ -110,19 +112,56 @@ class RayEmbed(nn.Module):
 
 
 class RayPatchEmbed(nn.Module):
-  """cameras [B V] -> [B V n D]: ray patches plus a fixed sin-cos table."""
+  """cameras [B T] -> [B L n D]: ray patches plus a fixed sin-cos table.
+
+  Frames are grouped as in RayEmbed; their order is that of the channels.
+  """
 
   width: int
   rays: RaySpec
+  frames_per_latent: int = 1
+  chunked: bool = False
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, cameras: Cameras) -> Array:
+    rays = group_frames(
+      self.rays.map(cameras), self.frames_per_latent, self.chunked
+    )  # [B L H W t*6]
     embed = PatchEmbed(
       self.width, self.rays.patch, scheme="torch", dtype=self.dtype, name="rays"
-    )(self.rays.map(cameras))
+    )(rays)
     table = sincos_crop(self.rays.size, self.rays.patch, self.width)
     return embed + jnp.asarray(table, self.dtype)
+
+
+def camera_module(
+  kind: str,
+  width: int,
+  rays: RaySpec,
+  frames_per_latent: int = 1,
+  chunked: bool = False,
+  order_frames: int | None = None,
+  *,
+  dtype: Any,
+  name: str,
+) -> RayEmbed | RayPatchEmbed:
+  """The camera embedding of a network, cameras [B T] -> [B L n D].
+
+  Args:
+    kind: a key of CAMERA_EMBEDDINGS: "linear" (RayEmbed; the released
+      tokenizer and renderer) or "patches" (RayPatchEmbed; SceneGen).
+    width, rays, frames_per_latent, chunked, order_frames, dtype: its fields.
+    name: in the parameter tree.
+  """
+  if kind not in CAMERA_EMBEDDINGS:
+    raise ValueError(
+      f"camera_embedding {kind!r} is not one of {CAMERA_EMBEDDINGS}"
+    )
+  fields = (width, rays, frames_per_latent, chunked)
+  if kind == "patches":
+    return RayPatchEmbed(*fields, dtype=dtype, name=name)
+  return RayEmbed(*fields, order_frames, dtype=dtype, name=name)
 
 
 def sincos_table(

@@ -10,7 +10,7 @@ from einops import rearrange, repeat
 from scenetok_jax.nn.attention import Attention
 from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, dense, modulate, stack
 from scenetok_jax.nn.dit import split_modulation
-from scenetok_jax.nn.embed import PatchEmbed, RayEmbed, RaySpec
+from scenetok_jax.nn.embed import PatchEmbed, RaySpec, camera_module
 from scenetok_jax.ops.rope import angles_2d, angles_3d
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras, Posterior
@@ -100,6 +100,7 @@ class Perceiver(nn.Module):
   Fields not named by what they do:
     camera_conditioning: "adaln" (release), "concat" (rays at latent
       resolution appended to the latents) or "add" (embedding added to them).
+    camera_embedding: see nn.embed.camera_module.
     rope: "2d" (rows and columns, any number of views), "3d" (views too, at
       most rope_views of them) or "none".
     token_init: standard deviation of the learned tokens (release: 5).
@@ -116,6 +117,7 @@ class Perceiver(nn.Module):
   mlp_ratio: float = 4.0
   rays: RaySpec = RaySpec()
   camera_conditioning: str = "adaln"
+  camera_embedding: str = "linear"
   rope: str = "2d"
   rope_views: int = 12
   projection: str = "kl"
@@ -182,9 +184,13 @@ class Perceiver(nn.Module):
       rays = self.rays.map(cameras).astype(self.dtype)
       latents = jnp.concatenate([latents, rays], axis=-1)
     elif conditioning in ("adaln", "add"):
-      camera = RayEmbed(self.width, self.rays, dtype=self.dtype, name="camera")(
-        cameras
-      )
+      camera = camera_module(
+        self.camera_embedding,
+        self.width,
+        self.rays,
+        dtype=self.dtype,
+        name="camera",
+      )(cameras)
       camera = rearrange(camera, "b v n d -> b (v n) d")
     else:
       raise ValueError(f"camera_conditioning {conditioning!r} is unknown")

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,37 @@ class Case:
     return other if other.is_file() and not path.is_file() else path
 
   def given(self, prefix: str) -> Arrays:
-    """Inputs whose names start with a run's prefix, without it."""
-    return _strip(self.inputs, prefix)
+    """All inputs, and without the prefix those whose names start with it.
+
+    A run's own array stands before one that all runs share.
+    """
+    return self.inputs | _strip(self.inputs, prefix)
+
+  def one_of(
+    self,
+    block: Mapping[str, Any],
+    field: str,
+    choices: Iterable[str | None],
+  ) -> str:
+    """A field's value, which the adapter must know; InputError if not."""
+    value = block.get(field)
+    if value not in (known := tuple(choices)):
+      raise InputError(
+        f"{self.path / CONFIG_FILE}: {field}: {value!r} is not supported; use"
+        f" one of {', '.join(map(str, known))}"
+      )
+    return str(value)
+
+  def only(
+    self, block: Mapping[str, Any], field: str, value: Any, default: Any = None
+  ) -> None:
+    """InputError where a field asks for something that nothing computes."""
+    asked = block.get(field, value)
+    if asked not in (value, default):
+      raise InputError(
+        f"{self.path / CONFIG_FILE}: {field}: {asked!r} is not supported; use"
+        f" {value!r}"
+      )
 
   def wanted(self, prefix: str) -> Arrays:
     """Outputs whose names start with a run's prefix, without it."""

@@ -7,10 +7,11 @@ import jax
 import numpy as np
 
 from scenetok_jax.cli.parity_cases import modules
-from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.cli.parity_cases.case import CONFIG_FILE, Arrays, Case
 from scenetok_jax.convert.engine import export_tensors
 from scenetok_jax.convert.load import load_params, load_partial
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.types import InputError
 
 
 def formats(case: Case) -> Arrays:
@@ -67,21 +68,37 @@ def _model(case: Case) -> dict[str, Any]:
 def _networks(case: Case) -> Any:
   """Modules with inputs of the right shapes."""
   config = case.config
-  cameras = modules.identity_cameras
+  if "compressor" in config:
+    yield _tokenizer(case)
+  if "denoiser" in config:
+    yield _decoder(case)
+  if not {"compressor", "denoiser"} & config.keys():
+    raise InputError(
+      f"{case.path / CONFIG_FILE}: model: names no network; it must hold a"
+      " compressor or a denoiser"
+    )
+
+
+def _tokenizer(case: Case) -> Any:
+  config = case.config
   rows, columns = config["compressor"]["input_shape"]
   views = np.zeros((1, 2, rows, columns, config["in_channels"]), np.float32)
-  yield modules.tokenizer(case), (views, cameras(1, 2))
+  return modules.tokenizer(case), (views, modules.identity_cameras(1, 2))
+
+
+def _decoder(case: Case) -> Any:
+  config = case.config
   rows, columns = config["denoiser"]["input_shape"]
   depth = config["denoiser"]["kwargs"]["in_channels"]
   net = modules.decoder(case)
   latents = 5 if net.chunked else 2
   frames = 17 if net.chunked else 2 * net.frames_per_latent
-  yield (
+  return (
     net,
     (
       np.zeros((1, latents, rows, columns, depth), np.float32),
       np.zeros((1, latents), np.float32),
-      cameras(1, frames),
+      modules.identity_cameras(1, frames),
       np.zeros((1, 1, config["cond_dim"]), np.float32),
     ),
   )

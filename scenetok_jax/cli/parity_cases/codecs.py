@@ -11,7 +11,7 @@ from scenetok_jax.cli.parity_cases.case import Arrays, Case
 from scenetok_jax.cli.parity_cases.modules import jit
 from scenetok_jax.codecs import va_vae as va
 from scenetok_jax.codecs import wan_vae as wan
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.published import Scaling, published
 from scenetok_jax.convert.codecs import (
   codec_fields,
   codec_network,
@@ -34,12 +34,22 @@ def _pixels(images: Any) -> np.ndarray:
   return np.clip(np.asarray(images) / 2 + 0.5, 0, 1)
 
 
+def _scaling(case: Case, name: str) -> Scaling:
+  """The published scaling, or the case's own where its width differs."""
+  config, found = case.config, published(name).scaling
+  if "latent_mean" in config:
+    return Scaling(tuple(config["latent_mean"]), tuple(config["latent_std"]))
+  if "scaling_factor_target" in config:
+    return Scaling(std=(1 / config["scaling_factor_target"],))
+  return found
+
+
 def va_vae(case: Case) -> Arrays:
   """Moments, posterior, decoded images, and the release's pipeline."""
   given = case.inputs
   fields = codec_fields("va_vae", case.config["reduced"])
   params = load_codec("va_vae", case.weights, fields)
-  scaling = published("va_vae").scaling
+  scaling = _scaling(case, "va_vae")
   model = va.VaVae(va.Sizes(**fields))
   encode, decode = jit(model.moments), jit(model.decode)
   moments = encode(params, _last(given["images"]))
@@ -71,7 +81,7 @@ def video_dc_ae(case: Case) -> Arrays:
   given = case.inputs
   fields = codec_fields("video_dc_ae", case.config["reduced"])
   params = load_codec("video_dc_ae", case.weights, fields)
-  scaling = published("video_dc_ae").scaling
+  scaling = _scaling(case, "video_dc_ae")
   encode, decode = _functions("video_dc_ae", fields)
   found: Arrays = {}
   for name in given:
@@ -115,7 +125,7 @@ def wan_vae(case: Case) -> Arrays:
   given = case.inputs
   fields = codec_fields("wan_vae", case.config["reduced"])
   params = load_codec("wan_vae", case.weights, fields)
-  scaling = published("wan_vae").scaling
+  scaling = _scaling(case, "wan_vae")
   encode, decode = _functions("wan_vae", fields)
 
   def decoded(latents: Any) -> Any:

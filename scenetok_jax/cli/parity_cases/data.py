@@ -11,7 +11,26 @@ from data_pipelines import transforms
 from data_pipelines.evaluation_views import from_index, read_index
 from data_pipelines.views import ViewChoice, ViewSampler
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.convert.reference_config import check_fields
 from scenetok_jax.types import Cameras, InputError
+
+# Fields of the release's view samplers.
+_SHARED = {
+  *("name", "num_context_views", "num_target_views", "temporal_downsample"),
+  *("chunk_index_gap", "offset"),
+}
+_EVALUATION = {*_SHARED, "index_path"}
+_RANDOM = {
+  *(*_SHARED, "context_sampling", "num_target_split", "target_split_prob"),
+  *("sample_cond_views", "max_cond_number"),
+}
+_BOUNDED = {
+  *("min_distance_between_context_views", "context_gap_warm_up_steps"),
+  *("max_distance_between_context_views", "target_gap_warm_up_steps"),
+  "initial_min_distance_between_context_views",
+  "initial_max_distance_between_context_views",
+  *("max_distance_to_context_views", "initial_max_distance_to_context_views"),
+}
 
 
 def crop(case: Case) -> Arrays:
@@ -71,12 +90,13 @@ def view_samplers(case: Case) -> Arrays:
   found: Arrays = {}
   for run in case.config.get("evaluation", ()):
     sampler = run["view_sampler"]
+    chunked = is_chunked(case, sampler)
     index = read_index(case.path / sampler["index_path"])
     for i, scene in enumerate(run["scenes"]):
       choice = from_index(
         index.scenes[scene],
         sampler["temporal_downsample"],
-        chunked=sampler["name"] == "evaluation_video_wan",
+        chunked=chunked,
       )
       found |= _choice(f"{run['prefix']}{i}_", choice)
   for run in case.config.get("random", ()):
@@ -97,6 +117,18 @@ def view_samplers(case: Case) -> Arrays:
   return found
 
 
+def is_chunked(case: Case, sampler: dict) -> bool:
+  """Whether an evaluation sampler groups 17 frames in 5 latents.
+
+  Raises:
+    InputError: it is no evaluation sampler, or has an unknown option.
+  """
+  names = ("evaluation_video", "evaluation_video_wan")
+  name = case.one_of(sampler, "name", names)
+  check_fields(sampler, _EVALUATION, "view_sampler")
+  return name == names[1]
+
+
 def _choice(prefix: str, choice: ViewChoice) -> Arrays:
   return {
     f"{prefix}context": choice.context,
@@ -110,7 +142,9 @@ def sampler_of(fields: dict) -> ViewSampler:
   """A random view sampler from the release's settings."""
   conditions = fields.get("max_cond_number", 0)
   more: dict[str, Any] = {}
-  if fields["name"] == "bounded":
+  bounded = fields["name"] == "bounded"
+  check_fields(fields, _RANDOM | (_BOUNDED if bounded else set()), "sampler")
+  if bounded:
     more = _bounded(fields)
   return ViewSampler(
     name=fields["name"],

@@ -11,6 +11,7 @@ from data_pipelines import release_latents, release_views
 from data_pipelines.evaluation_views import from_index, read_index
 from data_pipelines.views import ViewChoice
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.cli.parity_cases.data import is_chunked
 from scenetok_jax.types import SceneBatch
 
 
@@ -97,7 +98,7 @@ def latent(case: Case) -> Arrays:
 def _choices(case: Case, run: Any) -> dict[str, ViewChoice]:
   """Views by scene, from the run's evaluation index."""
   sampler = run["view_sampler"]
-  chunked = sampler["name"] == "evaluation_video_wan"
+  chunked = is_chunked(case, sampler)
   index = read_index(case.path / sampler["index_path"])
   return {
     key: from_index(entry, sampler["temporal_downsample"], chunked)

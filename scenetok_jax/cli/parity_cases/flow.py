@@ -4,16 +4,24 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
-from scenetok_jax.cli.parity_cases.modules import channels_first, channels_last
+from scenetok_jax.cli.parity_cases.modules import (
+  channels_first,
+  channels_last,
+  flow_options,
+)
 from scenetok_jax.codecs.published import published
+from scenetok_jax.convert.reference_config import check_fields
 from scenetok_jax.flow import path, timesteps
-from scenetok_jax.flow.windows import WindowSchedule, schedule
+from scenetok_jax.flow.windows import SAMPLERS, WindowSchedule, schedule
 from scenetok_jax.types import InputError
+
+SAMPLER_FIELDS = ("name", "clean_targets", "uncertainty_scale")
 
 
 def rectified_flow(case: Case) -> Arrays:
   """Path, Euler step, noise levels and latent scaling."""
   given, config = case.inputs, case.config
+  flow_options(case, config["scheduler"])
   x, noise, t = given["x0"], given["noise"], given["t"]
   steps = (x, given["flow_pred"], t)
   found = {
@@ -76,6 +84,8 @@ def samplers(case: Case) -> Arrays:
   found: Arrays = {}
   for run in case.config["runs"]:
     prefix = run["prefix"]
+    case.one_of(run["sampler"], "name", SAMPLERS)
+    check_fields(run["sampler"], SAMPLER_FIELDS, "sampler")
     try:
       plan = plan_of(run)
     except InputError:

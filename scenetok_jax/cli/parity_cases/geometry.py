@@ -21,6 +21,7 @@ def rays(case: Case) -> Arrays:
     given = case.given(run["prefix"])
     encode = modules.jit(functools.partial(_encode, run))
     encoded = np.asarray(encode(case.cameras("", given)))
+    case.one_of(run, "op", ("image_rays", "ray", "plucker"))
     if run["op"] == "image_rays":
       out = _image_rays(encoded)
     else:

@@ -1,6 +1,7 @@
 """Networks of a reference case: built from its config, with its weights."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from einops import rearrange
 
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
 from scenetok_jax.codecs.api import Codec
-from scenetok_jax.codecs.published import Scaling
+from scenetok_jax.codecs.published import Scaling, published
 from scenetok_jax.convert import (
   decoder_table,
   generator_table,
@@ -20,11 +21,22 @@ from scenetok_jax.convert import (
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.flow.timesteps import SAMPLINGS, WEIGHTINGS
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.sampling.system import System
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import Cameras
 
+# Fields of the release's scheduler; mu and sigma are read by nothing there.
+_SCHEDULER = {
+  *("name", "num_train_timesteps", "num_inference_steps", "sampling_type"),
+  "kwargs",
+}
+_FLOW = {
+  *("weighting", "num_train_timesteps", "prediction_type", "timestep_shift"),
+  *("schedule_type", "mu", "sigma"),
+}
+_AUTOENCODERS = ("video_dc", "wan", "va", None)
 # Modules whose outputs the reference's intermediates are compared with.
 _WATCHED = {
   *("camera", "anchor_camera", "latents", "timestep", "embed"),
@@ -75,6 +87,35 @@ def table(module: Any) -> Any:
   return tables[type(module)].table(module)
 
 
+def target_scaling(
+  case: Case, name: str | None, factor: float | None
+) -> Scaling:
+  """Scaling of target latents by the release's name of an autoencoder."""
+  case.one_of({"autoencoder": name}, "autoencoder", _AUTOENCODERS)
+  if name == "va":  # its factor is not read
+    return published("va_vae").scaling
+  return Scaling(std=(1 / (factor or 1.0),))
+
+
+def flow_options(case: Case, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+  """weighting and timestep_shift of a scheduler block.
+
+  Raises:
+    InputError: a setting that changes numbers in a way nothing computes.
+  """
+  options = scheduler["kwargs"]
+  reference_config.check_fields(scheduler, _SCHEDULER, "scheduler")
+  reference_config.check_fields(options, _FLOW, "scheduler.kwargs")
+  case.one_of(options, "weighting", WEIGHTINGS)
+  for block in (scheduler, options):
+    case.only(block, "num_train_timesteps", 1000)
+  case.only(options, "prediction_type", "flow")
+  case.only(options, "schedule_type", "linear")
+  sampling = {"sampling_type": SAMPLINGS[0], **scheduler}
+  case.one_of(sampling, "sampling_type", SAMPLINGS)
+  return dict(options)
+
+
 def weights(case: Case, module: Any, *inputs: Any) -> Any:
   """Parameters of a module, for inputs of these shapes."""
   shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
@@ -110,6 +151,13 @@ def _compiled(module: Any) -> Any:
   return jit(call)
 
 
+def any_tokens(case: Case, batch: int) -> np.ndarray:
+  """Zeros in the place of scene tokens [B N C]."""
+  config = case.config
+  size = (batch, config["num_scene_tokens"], config["cond_dim"])
+  return np.zeros(size, np.float32)
+
+
 def identity_cameras(batch: int, views: int) -> Cameras:
   """Cameras for their shapes alone."""
   return Cameras(
@@ -129,12 +177,11 @@ def system(case: Case, scaling: Scaling, **nets: Any) -> System:
     "decoder": RayConditionedDiT(),
     "generator": None,
   }
+  frames = (defaults | nets)["decoder"].frames_per_latent
   return System(
     **(defaults | nets),
     context_codec=_identity(1, False, Scaling()),
-    target_codec=_identity(
-      config.get("temporal_downsample_at_call", 4), chunked, scaling
-    ),
+    target_codec=_identity(frames, chunked, scaling),
     image_size=1,
     num_context=config.get("num_context_views_at_construction", 1),
     num_targets=config.get("num_target_latents_at_construction", 1),

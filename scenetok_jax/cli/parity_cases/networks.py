@@ -9,6 +9,7 @@ from scenetok_jax.cli.parity_cases import modules
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.tokenizer.perceiver import sample
+from scenetok_jax.types import InputError
 
 
 def compressor(case: Case) -> Arrays:
@@ -64,18 +65,23 @@ def _grid(embedding: np.ndarray, net: Any) -> np.ndarray:
   return rearrange(embedding, "b v (h w) d -> b v d h w", h=rows)
 
 
+# The null token stands alone or once per scene token: the same function.
+_CONDITIONS = ("tokens", "null", "null_single", "zeros")
+
+
 def denoiser(case: Case) -> Arrays:
   """Predicted velocity and intermediates of the renderer."""
   net = modules.decoder(case)
   found: Arrays = {}
   params = None
-  size = (case.config["num_scene_tokens"], case.config["cond_dim"])
   for run in case.config["runs"]:
     prefix = run["prefix"]
     given = case.given(prefix)
-    batch = given["latents"].shape[0]
+    kind = case.one_of(run, "condition", _CONDITIONS)
     # Condition "zeros" is the sampler without tokens: zeros are projected.
-    tokens = given.get("tokens", np.zeros((batch, *size), np.float32))
+    tokens = modules.any_tokens(case, given["latents"].shape[0])
+    if kind == "tokens":
+      tokens = given["tokens"]
     inputs = (
       modules.channels_last(given["latents"]),
       given["timestep"],
@@ -84,7 +90,12 @@ def denoiser(case: Case) -> Arrays:
     )
     if params is None:
       params = modules.weights(case, net, *inputs)
-    null = run["condition"].startswith("null")
+    null = kind.startswith("null")
+    if null and not net.null_token:
+      raise InputError(
+        f"{case.weights}: denoiser.null_tokens: missing; condition {kind!r} of"
+        f" {prefix} needs it"
+      )
     flags = {"unconditional": np.asarray(null)} if net.null_token else {}
     velocity, parts = modules.apply(net, params, *inputs, **flags)
     out = {"pred": modules.channels_first(velocity)}
@@ -106,18 +117,20 @@ def scene_generator(case: Case) -> Arrays:
   """Predicted velocity of scene tokens and intermediates."""
   net = modules.generator(case)
   found: Arrays = {}
-  given = case.inputs
-  inputs = (
-    given["state"],
-    given["timestep"],
-    modules.channels_last(given["cond_latents"]),
-    case.cameras("cond_"),
-    case.cameras("anchor_"),
-  )
-  params = modules.weights(case, net, *inputs)
+  params = None
   for run in case.config["runs"]:
     prefix = run["prefix"]
-    mask = given.get(f"{prefix}cond_mask")
+    given = case.given(prefix)
+    inputs = (
+      given["state"],
+      given["timestep"],
+      modules.channels_last(given["cond_latents"]),
+      case.cameras("cond_", given),
+      case.cameras("anchor_", given),
+    )
+    if params is None:
+      params = modules.weights(case, net, *inputs)
+    mask = given.get("cond_mask")
     velocity, parts = modules.apply(net, params, *inputs, visible=mask)
     out = {
       "pred": velocity,

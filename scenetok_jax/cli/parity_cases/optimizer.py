@@ -7,11 +7,19 @@ import numpy as np
 
 from scenetok_jax.cli.parity_cases import modules
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.convert.reference_config import check_fields
 from scenetok_jax.train.optimizer import (
   OptimizerConfig,
   learning_rate,
   make_optimizer,
 )
+from scenetok_jax.types import InputError
+
+_FIELDS = ("name", "lr", "scale_lr", "milestones", "scheduler")
+_KWARGS = {
+  "LinearLR": ("start_factor", "total_iters"),
+  "MultiStepLR": ("milestones", "gamma"),
+}
 
 
 def optimizer(case: Case) -> Arrays:
@@ -28,8 +36,23 @@ def optimizer(case: Case) -> Arrays:
 
 def settings(entry: Any, **more: Any) -> OptimizerConfig:
   """Fields of the optimiser from the release's block."""
+  check_fields(entry, _FIELDS, "optimizer")
   parts = {part["name"]: part["kwargs"] for part in entry["scheduler"]}
+  check_fields(parts, _KWARGS, "optimizer.scheduler")
+  for name, kwargs in parts.items():
+    check_fields(kwargs, _KWARGS[name], f"optimizer.scheduler.{name}")
   warmup = parts.get("LinearLR", {"total_iters": 0, "start_factor": 1.0})
+  # Where the second schedule starts, which the release sets to the same.
+  switch = entry.get("milestones") or [warmup["total_iters"]]
+  if (
+    entry.get("name", "AdamW") != "AdamW"
+    or entry.get("scale_lr")
+    or (len(parts) > 1 and list(switch) != [warmup["total_iters"]])
+  ):
+    raise InputError(
+      "config: optimizer: only AdamW without scale_lr, whose milestones are"
+      f" the warm-up's total_iters, is supported; not {entry}"
+    )
   decay = parts.get("MultiStepLR", {"milestones": (), "gamma": 1.0})
   return OptimizerConfig(
     learning_rate=entry["lr"],

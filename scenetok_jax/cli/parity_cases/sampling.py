@@ -10,10 +10,13 @@ import numpy as np
 
 from scenetok_jax.cli.parity_cases import modules
 from scenetok_jax.cli.parity_cases.case import Arrays, Case
+from scenetok_jax.cli.parity_cases.flow import SAMPLER_FIELDS
 from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.convert.reference_config import check_fields
 from scenetok_jax.flow.solvers import euler
-from scenetok_jax.flow.timesteps import shift
+from scenetok_jax.flow.timesteps import WEIGHTINGS, shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
+from scenetok_jax.geometry import latent_frames
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling import generate, render, window
 from scenetok_jax.sampling.system import System, tokenize
@@ -34,12 +37,16 @@ def sampling(case: Case) -> Arrays:
   net = modules.decoder(case)
   cameras = case.cameras()
   system = modules.system(case, Scaling(), decoder=net)
-  params = {
-    "decoder": _decoder_weights(case, system, noise, cameras, given["tokens"])
-  }
+  # Without tokens the release projects zeros.
+  tokens = given.get("tokens", modules.any_tokens(case, noise.shape[0]))
+  params = {"decoder": _decoder_weights(case, system, noise, cameras, tokens)}
   programs = _Programs(system, params)
   for run in case.config["runs"]:
-    scaling = Scaling(std=(1 / run["scaling_factor"],))
+    _check_frames(case, run, net.chunked)
+    case.one_of(run, "weighting", WEIGHTINGS)
+    scaling = modules.target_scaling(
+      case, run.get("autoencoder"), run.get("scaling_factor")
+    )
     if programs.system.target_codec.scaling != scaling:
       system = modules.system(case, scaling, decoder=net)
       programs = _Programs(system, params)
@@ -50,13 +57,18 @@ def sampling(case: Case) -> Arrays:
       run["concurrency"],
       run["timestep_shift"] if run["weighting"] == "shifted" else None,
     )
-    out = _render(
-      programs, given["tokens"], cameras, noise, plan, run["cfg_scale"]
-    )
+    out = _render(programs, tokens, cameras, noise, plan, run["cfg_scale"])
     out["scheduling_matrix"] = plan.levels
     out["denoising_mask"] = plan.mask
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
+
+
+def _check_frames(case: Case, block: Any, chunked: bool) -> None:
+  """The index map between frames and latents has one form for each codec."""
+  if chunked:
+    case.only(block, "chunk_index_gap", latent_frames.CHUNK_LATENTS)
+    case.only(block, "offset", 1)
 
 
 def _decoder_weights(
@@ -73,6 +85,7 @@ def window_plan(
   sampler: dict, latents: int, steps: int, window: int, factor: float | None
 ) -> WindowSchedule:
   """The shifted schedule of the release's sampler block."""
+  check_fields(sampler, SAMPLER_FIELDS, "sampler")
   plan = schedule(
     sampler["name"],
     latents,
@@ -185,12 +198,15 @@ def render_pipeline(case: Case) -> Arrays:
     "tokenizer": modules.tokenizer(case),
     "decoder": modules.decoder(case),
   }
-  scaling = Scaling(std=(1 / config["target_scaling_factor"],))
+  _check_frames(case, config, nets["decoder"].chunked)
+  scaling = modules.target_scaling(
+    case, config.get("target_autoencoder"), config.get("target_scaling_factor")
+  )
   system = modules.system(case, scaling, **nets)
   params = {
     "tokenizer": modules.weights(case, nets["tokenizer"], raw, context),
     "decoder": _decoder_weights(
-      case, system, noise, target, given["posterior_noise"]
+      case, system, noise, target, modules.any_tokens(case, noise.shape[0])
     ),
   }
   latents = published("va_vae").scaling.normalize(raw)
@@ -201,9 +217,9 @@ def render_pipeline(case: Case) -> Arrays:
     posterior = modules.jit(
       lambda p, latents, cameras: tokenize(system, p, latents, cameras)
     )(params, latents, cameras[0])
-    tokens = sample(posterior, given["posterior_noise"])
+    tokens = sample(posterior, given.get("posterior_noise"))
     scheduler = config["scheduler"]
-    options = scheduler["kwargs"]
+    options = modules.flow_options(case, scheduler)
     shifted = options["weighting"] == "shifted"
     plan = window_plan(
       run["sampler"],
@@ -261,7 +277,7 @@ def scene_sampling(case: Case) -> Arrays:
     scheduler = run["scene_scheduler"]
     options = generate.GenerateOptions(
       steps=scheduler["num_inference_steps"],
-      shift=scheduler["kwargs"]["timestep_shift"] or 1.0,
+      shift=modules.flow_options(case, scheduler)["timestep_shift"] or 1.0,
       guidance=run["scene_cfg"] if run["use_cfg"] else 1.0,
       scale_factor=run["scale_factor"],
     )

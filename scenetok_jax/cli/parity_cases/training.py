@@ -19,7 +19,7 @@ from scenetok_jax.cli.parity_cases.case import (
   Case,
   Tolerance,
 )
-from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.codecs.published import published
 from scenetok_jax.convert.engine import export_tensors
 from scenetok_jax.flow import path, timesteps
 from scenetok_jax.geometry.cameras import relative_to
@@ -28,7 +28,7 @@ from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train import generator_task, tokenizer_task
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.task import StepLoss
-from scenetok_jax.types import Array, Cameras
+from scenetok_jax.types import Array, Cameras, InputError
 
 # Keys and queries of the attention that reads the condition.
 _UNREAD = re.compile(r"denoiser\..*attn2\.(to_[qk]|[qk]_norm)\.")
@@ -36,13 +36,17 @@ _UNREAD = re.compile(r"denoiser\..*attn2\.(to_[qk]|[qk]_norm)\.")
 
 def stage1(case: Case) -> Arrays:
   """Losses, intermediate targets and gradients of the tokenizer stage."""
-  given = case.inputs
+  given, config = case.inputs, case.config
   found: Arrays = {}
   nets = {
     "tokenizer": modules.tokenizer(case),
     "decoder": modules.decoder(case),
   }
-  scaling = Scaling(std=(1 / case.config["target_scaling_factor"],))
+  for block in ("compressor", "denoiser"):
+    _no_dropout(case, block)
+  scaling = modules.target_scaling(
+    case, config.get("target_autoencoder"), config.get("target_scaling_factor")
+  )
   system = modules.system(case, scaling, **nets)
   example = tokenizer_task.Example(
     context=published("va_vae").scaling.normalize(
@@ -62,7 +66,7 @@ def stage1(case: Case) -> Arrays:
       example.target,
       np.zeros(example.target.shape[:2]),
       example.target_cameras,
-      given["posterior_noise"],
+      modules.any_tokens(case, example.target.shape[0]),
     ),
   }
   tables = {name: modules.table(net) for name, net in nets.items()}
@@ -74,11 +78,13 @@ def stage1(case: Case) -> Arrays:
     loss = functools.partial(tokenizer_task.loss_from_draws, system, config)
     return _gradients(loss, (("tokenizer", config.train.freeze_after),))
 
-  for run in case.config["runs"]:
+  for run in config["runs"]:
+    given = case.given(run["prefix"])
+    _check_run(case, run)
     draws = tokenizer_task.Draws(
       reference=given["reference_index"],
       unconditional=np.asarray(not run["conditional"]),
-      posterior_noise=given["posterior_noise"],
+      posterior_noise=given.get("posterior_noise"),
       levels=_levels(case, run, run["scheduler"], example.target.shape[1]),
       noise=modules.channels_last(given["noise"]),
     )
@@ -100,10 +106,26 @@ def stage1(case: Case) -> Arrays:
   return found
 
 
+# Masks and noise that every release leaves off.
+_OFF = ("mask_context", "mask_tokens", "noisy_scene_tokens", "force_clean")
+
+
+def _check_run(case: Case, run: Any) -> None:
+  """InputError for a training option that nothing computes."""
+  for field in _OFF:
+    case.only(run, field, False)
+
+
+def _no_dropout(case: Case, block: str) -> None:
+  """InputError where a network of stage 1 would drop its cameras."""
+  embedding = case.config[block]["camera"].get("embedding") or {}
+  case.only(embedding, "dropout_prob", 0.0)
+
+
 def _levels(case: Case, run: Any, scheduler: Any, latents: int) -> Array:
   """Noise levels [B L] (or [B]) from the recorded draw."""
-  options = scheduler["kwargs"]
-  draw = case.inputs[f"{run['prefix']}timestep_draw"]
+  options = modules.flow_options(case, scheduler)
+  draw = case.given(run["prefix"])["timestep_draw"]
   levels = timesteps.noise_levels(
     draw, options["weighting"], options["timestep_shift"]
   )
@@ -206,6 +228,7 @@ def stage2(case: Case) -> Arrays:
     condition_cameras=case.cameras("cond_"),
   )
   noise = given["noise"]
+  _no_dropout(case, "compressor")
   frozen = {
     "tokenizer": modules.weights(
       case, nets["tokenizer"], example.context, example.context_cameras
@@ -254,33 +277,62 @@ def stage2(case: Case) -> Arrays:
 
 
 def _stage2_draws(case: Case, run: Any) -> generator_task.Draws:
-  given, prefix = case.inputs, run["prefix"]
+  given = case.given(run["prefix"])
   batch = given["noise"].shape[0]
   kept = np.asarray(run.get("conditional", [True] * batch))
   levels = _levels(case, run, run["scene_scheduler"], 1)
-  rate = case.config["scene_generator"]["camera"]["embedding"].get(
-    "dropout_prob", 0.0
-  )
-
-  uniforms = {n: x for n, x in case.given(prefix).items() if "drop" in n}
-
-  def dropped(anchors: bool) -> np.ndarray:
-    """Scenes whose embedding is dropped, from a draw that the case may have."""
-    for name, draw in uniforms.items():
-      if ("anchor" in name) == anchors:
-        return np.ravel(draw) < rate
-    return np.zeros(batch, bool)
-
+  dropped = _dropped(case, run, batch)
   return generator_task.Draws(
-    posterior_noise=given["posterior_noise"],
+    posterior_noise=given.get("posterior_noise"),
     noise=given["noise"],
     levels=levels[:, 0],
     visible=generator_task.visible_views(
-      jnp.asarray(given[f"{prefix}mask_uniforms"]), 0.5, jnp.asarray(~kept)
+      jnp.asarray(given["mask_uniforms"]), 0.5, jnp.asarray(~kept)
     ),
-    drop_cameras=dropped(False),
-    drop_anchors=dropped(True),
+    drop_cameras=dropped[0],
+    drop_anchors=dropped[1],
   )
+
+
+def _dropped(case: Case, run: Any, batch: int) -> tuple[Any, Any]:
+  """Scenes whose embedding of (views, anchors) is dropped: [B] bool each.
+
+  The draws are arrays with "drop" in their name: one with "anchor" too, or
+  one for both with a leading axis.
+
+  Raises:
+    InputError: embeddings may be dropped, and the case does not say which.
+  """
+  block = case.config["scene_generator"]
+  rate = block["camera"]["embedding"].get("dropout_prob") or 0.0
+  prefixes = tuple(r["prefix"] for r in case.config["runs"])
+  own = {
+    name.removeprefix(run["prefix"]): x
+    for name, x in case.inputs.items()
+    if name.startswith(run["prefix"]) or not name.startswith(prefixes)
+  }
+  draws = {name: x for name, x in own.items() if "drop" in name}
+  none = np.zeros(batch, bool)
+  if not rate:
+    return none, none
+  anchors = [x for name, x in draws.items() if "anchor" in name]
+  views = [x for name, x in draws.items() if "anchor" not in name]
+  if not anchors and len(views) == 1 and len(views[0]) == 2:
+    views, anchors = [views[0][0]], [views[0][1]]
+  if block["camera_type"] == "flatten":
+    anchors = [np.ones(batch)]  # not embedded as rays: nothing is drawn
+  if len(views) != 1 or len(anchors) != 1:
+    raise InputError(
+      f"{case.path / 'inputs.npz'}: dropout_prob is {rate}, but"
+      f" {sorted(draws)} are no draws for views and anchors; name them"
+      f" {run['prefix']}cond_dropout and {run['prefix']}anchor_dropout"
+    )
+
+  def below(draw: np.ndarray) -> np.ndarray:
+    flags = np.ravel(draw)
+    return flags if flags.dtype == bool else flags < rate
+
+  return below(views[0]), below(anchors[0])
 
 
 def _stage2_prediction(
