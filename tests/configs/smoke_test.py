@@ -31,7 +31,11 @@ FRAMES = 70  # the bounded sampler of DL3DV asks for more than 64
 STEPS = 3  # the rate of the first is next to nothing
 
 # Whatever else a file offers; a file missing here runs as it is.
-VARIANTS = {"rooms": ("", "generator"), "scenegen_re10k": ("shift12",)}
+VARIANTS = {
+  "rooms": ("", "generator"),
+  "scenetok_depth": ("", "rooms"),
+  "scenegen_re10k": ("shift12",),
+}
 SPECS = [
   f"{file.name}:{','.join(filter(None, (variant, 'smoke')))}"
   for file in sorted((ROOT / "configs").glob("*.py"))

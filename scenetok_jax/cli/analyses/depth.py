@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     means = "   ".join(
       f"{score} {intervals[score][name].value:.4f}" for score in SCORES
     )
-    print(f"{name:<22}{means}")
+    print(f"{name:<24}{means}")
   findings = _findings(table)
   plots.bars(out / f"{KIND}.png", "", _bars(intervals))
   write_png(out / f"{KIND}_sheet.png", sheet(found[:3], opened))

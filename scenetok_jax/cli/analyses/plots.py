@@ -68,20 +68,26 @@ def lines(
 
 def bars(
   path: Path,
-  y_label: str,
+  label: str,
   groups: Mapping[str, Mapping[str, tuple[float, float, float]]],
 ) -> None:
   """One panel per group of named bars (value, low, high of an interval)."""
+  most = max(len(row) for row in groups.values())
   figure, axes = plt.subplots(
-    1, len(groups), figsize=(1.2 + 2.6 * len(groups), 3.6), layout="tight"
+    1,
+    len(groups),
+    figsize=(2.0 + 3.2 * len(groups), 1.2 + 0.4 * most),
+    layout="tight",
+    sharey=True,
   )
   for axis, (group, row) in zip(np.ravel(axes), groups.items(), strict=True):
     values = np.array(list(row.values()), np.float64)
     ends = np.maximum(
       [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]], 0.0
     )
-    drawn = axis.bar(list(row), values[:, 0], 0.6, yerr=ends, capsize=3)
-    axis.bar_label(drawn, fmt="%.3g", label_type="center")
-    axis.tick_params(axis="x", labelrotation=30)
-    axis.set(title=group, ylabel=y_label)
+    drawn = axis.barh(list(row), values[:, 0], 0.6, xerr=ends, capsize=3)
+    axis.bar_label(drawn, fmt=" %.3g", fontsize="small")
+    axis.margins(x=0.15)
+    axis.set(title=group, xlabel=label)
+  np.ravel(axes)[0].invert_yaxis()  # the first on top
   _save(figure, path)
