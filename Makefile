@@ -6,12 +6,14 @@ DEV := $(VENV)/.installed-dev
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow lint format clean
+.PHONY: help quickstart test test-slow faults aot-table lint format clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
 	@echo "make test        install and run the fast tests"
 	@echo "make test-slow   the long tests (real processes, smoke configs)"
+	@echo "make faults      break running trainings; prints what was lost"
+	@echo "make aot-table   compile published configurations for TPU slices"
 	@echo "make lint        ruff and mypy"
 	@echo "make format      rewrite the code in its format"
 	@echo "make clean       remove .venv and caches"
@@ -25,6 +27,15 @@ test: $(DEV)
 
 test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
+
+faults: $(DEV)
+	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m faults
+
+# Hours on two cores; finished cells are kept in report/aot.
+aot-table: $(BASE)
+	@$(PIP) -e '.[tpu]'
+	JAX_PLATFORMS=cpu $(VENV)/bin/python benchmarks/aot_table.py \
+		--docs docs/performance.md
 
 lint: $(DEV)
 	$(VENV)/bin/ruff check .

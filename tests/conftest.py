@@ -13,3 +13,31 @@ from absl import flags
 
 # Grain reads flags in its worker processes.
 flags.FLAGS.mark_as_parsed()
+
+_faults = {}  # test -> (its fault, whether it passed), of `make faults`
+
+
+def pytest_collection_modifyitems(items):
+  for item in items:
+    for mark in item.iter_markers("faults"):
+      _faults[item.nodeid] = (mark.args[0], None)
+
+
+def pytest_runtest_logreport(report):
+  if report.nodeid in _faults and (report.when == "call" or report.failed):
+    fault, _ = _faults[report.nodeid]
+    _faults[report.nodeid] = (fault, report.passed)
+
+
+def pytest_terminal_summary(terminalreporter):
+  """What each injected fault cost; only tests that ran are listed."""
+  ran = {}
+  for fault, passed in _faults.values():
+    if passed is not None:
+      ran[fault] = ran.get(fault, True) and passed
+  if not ran or terminalreporter.config.option.markexpr != "faults":
+    return
+  terminalreporter.section("what was lost")
+  for fault, passed in sorted(ran.items()):
+    lost = "nothing" if passed else "SOMETHING: see the failed test above"
+    terminalreporter.write_line(f"{fault}: {lost}")

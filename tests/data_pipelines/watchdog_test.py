@@ -26,6 +26,7 @@ def test_results_and_errors_of_the_call_pass_through():
   fetch.close()
 
 
+@pytest.mark.faults("a stuck reading thread")
 def test_a_reading_thread_that_hangs_is_named_with_its_scene():
   diary, release = Diary(), threading.Event()
 
@@ -57,6 +58,7 @@ def test_the_diary_is_removed_with_its_owner():
   assert not os.path.exists(folder)
 
 
+@pytest.mark.faults("a stuck worker process")
 def test_a_stopped_worker_process_is_named_by_its_id(tmp_path):
   builders.build(tmp_path, clips.plan())
   data = clips.data_config(tmp_path, workers=1, timeout=120.0)

@@ -50,6 +50,7 @@ def save(folder, state, step=1, **more):
     saver.wait()
 
 
+@pytest.mark.faults("another mesh")
 @pytest.mark.parametrize("sizes", [MESH, {"data": 8}, {"data": 1, "fsdp": 8}])
 def test_restores_onto_another_mesh(tmp_path, sizes):
   state = make_state(make_mesh(MESH))
@@ -105,6 +106,7 @@ def test_state_may_be_donated_right_after_a_save(tmp_path):
   assert_equal(restored, copy)
 
 
+@pytest.mark.faults("a half-written checkpoint")
 def test_half_written_checkpoint_is_invisible(tmp_path):
   state = make_state(make_mesh())
   save(tmp_path, state)
@@ -133,6 +135,7 @@ with checkpoint.Checkpointer({folder!r}, every=1, keep=3) as saver:
 """
 
 
+@pytest.mark.faults("SIGKILL while saving")
 def test_killed_while_saving_leaves_only_complete_checkpoints(tmp_path):
   code = KILLED.format(path=sys.path, folder=str(tmp_path))
   with subprocess.Popen(
@@ -195,6 +198,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     checkpoint.Checkpointer(tmp_path, every=1)
 
 
+@pytest.mark.faults("a failed save")
 def test_failed_save_is_reported_and_loses_nothing(tmp_path):
   draw = jax.jit(lambda key: {"params": jax.random.bits(key, (64, 1 << 14))})
   state = draw(jax.random.key(0))
@@ -231,6 +235,7 @@ with checkpoint.Checkpointer({folder!r}, every=2) as saver:
 """
 
 
+@pytest.mark.faults("another process count")
 def test_two_processes_save_what_one_restores(tmp_path):
   code = PROCESS.format(path=sys.path, folder=str(tmp_path))
   children = launch_processes(code, 2)

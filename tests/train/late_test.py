@@ -25,6 +25,7 @@ def give_up(tmp_path, skip):
   return str(caught.value)
 
 
+@pytest.mark.faults("losses and gradients that stay NaN")
 @pytest.mark.parametrize(
   "skip, fate",
   [
@@ -108,6 +109,7 @@ def large_init(key):
   return drawn
 
 
+@pytest.mark.faults("a full disk")
 def test_a_full_disk_ends_the_run_and_costs_nothing(tmp_path):
   task = dataclasses.replace(TASK, init=large_init)
   config = small_config()

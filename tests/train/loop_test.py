@@ -118,6 +118,7 @@ def assert_same(a, b):
   jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
+@pytest.mark.faults("SIGTERM")
 def test_sigterm_saves_and_the_next_start_goes_on_bit_for_bit(tmp_path):
   config = small_config()
   whole = train(config, tmp_path / "whole", TASK, Stream)
@@ -148,6 +149,7 @@ def test_the_average_differs_from_the_parameters_and_starts_as_restored(
   assert_same(second.ema, first.params)
 
 
+@pytest.mark.faults("a batch with a NaN")
 @pytest.mark.parametrize("rule", ["freeze", "zero"])
 def test_a_bad_batch_follows_the_skip_rule(tmp_path, rule):
   config = small_config(skip=rule, skip_threshold=1e9)

@@ -55,6 +55,7 @@ def test_unreadable_or_absent_config_is_one_clear_line(tmp_path):
   assert (tmp_path / "config.json").read_text() == "{"
 
 
+@pytest.mark.faults("an unwritable workdir")
 def test_workdir_that_cannot_be_made_is_refused(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(InputError, match="cannot be made"):
@@ -92,6 +93,7 @@ def holder(folder, fork=False):
   raise AssertionError("the holder died")
 
 
+@pytest.mark.faults("two runs in one workdir")
 def test_second_live_run_is_refused_by_pid(tmp_path):
   child, _ = holder(tmp_path)
   try:
@@ -105,6 +107,7 @@ def test_second_live_run_is_refused_by_pid(tmp_path):
     child.communicate()
 
 
+@pytest.mark.faults("the lock of a killed run")
 def test_lock_of_a_killed_run_is_taken_over_despite_its_workers(tmp_path):
   child, forked = holder(tmp_path, fork=True)
   os.kill(child.pid, signal.SIGKILL)
