@@ -6,9 +6,15 @@ Two yardsticks measured in the same run: the matrix-multiplication FLOPs of a
 step at the speed of a large matmul, and a loop that calls one jitted step
 after the other and computes what the scene tokens decide every time. Random
 weights and noise; nothing is read from disk.
+
+A machine's speed drifts, so slices of a few steps are timed in turn, ours and
+the naive loop's, each between two measurements of the peak; every figure is a
+median over --repeats turns. What we compute once per scene is timed as well
+and counts with 1 / --steps of its time and of its arithmetic.
 """
 
 import argparse
+import collections
 import dataclasses
 import itertools
 import sys
@@ -23,11 +29,12 @@ import numpy as np
 from scenetok_jax.cli import common
 from scenetok_jax.cli.config import load_config
 from scenetok_jax.flow.path import euler_step
+from scenetok_jax.nn.attention import Memory
 from scenetok_jax.sampling.render import RenderOptions, render_schedule
 from scenetok_jax.sampling.session import pad_rows
 from scenetok_jax.sampling.system import System, build, identity_cameras
 from scenetok_jax.sampling.velocity import predict_velocity
-from scenetok_jax.sampling.video import VideoProgram, video_program
+from scenetok_jax.sampling.video import video_program
 from scenetok_jax.sampling.window import plan_rows, start_video, window_step
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.peak import measured_matmul_peak
@@ -39,11 +46,16 @@ CONFIG = "configs/scenetok_re10k.py:embedded"
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints and writes step_share, ratio_to_naive and predicted_ratio."""
   args = _parser().parse_args(argv)
-  if min(args.steps, args.repeats) < 1 or args.guidance < 1:
-    raise InputError("--steps, --repeats, --guidance: must be at least 1")
+  if min(args.steps, args.slice, args.repeats) < 1 or args.guidance < 1:
+    raise InputError(
+      "--steps, --slice, --repeats, --guidance: must be at least 1"
+    )
+  if args.slice > args.steps:
+    raise InputError(f"--slice: {args.slice} exceeds --steps={args.steps}")
   system = make_system(args)
-  job = make_job(system, args.guidance, args.steps)
+  job = make_job(system, args.guidance, args.steps, args.slice)
   result = measure(job, args.repeats, args.dtype)
+  excess = result["ratio_to_naive"] / result["predicted_ratio"] - 1
   print(
     f"{args.size}, guidance {args.guidance:g}, {args.dtype}, on"
     f" {jax.devices()[0].device_kind}\n"
@@ -51,9 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     f"a step            {result['step_flops'] / 1e9:10.2f} GFLOP in"
     f" {result['step_seconds']:.4f} s: {result['step_share']:.1%} of the peak\n"
     f"a naive step      {result['naive_flops'] / 1e9:10.2f} GFLOP in"
-    f" {result['naive_seconds']:.4f} s\n"
+    f" {result['naive_seconds']:.4f} s: {result['naive_share']:.1%}\n"
+    f"once per scene    {result['scene_flops'] / 1e9:10.2f} GFLOP in"
+    f" {result['scene_seconds']:.4f} s\n"
     f"ratio to naive    {result['ratio_to_naive']:10.4f}, saved arithmetic"
-    f" predicts {result['predicted_ratio']:.4f}"
+    f" predicts {result['predicted_ratio']:.4f} ({excess:+.1%})\n"
+    f"reuse saves       {1 - result['ratio_to_naive']:10.1%} of a step's time"
+    f" and {1 - result['predicted_ratio']:.1%} of its arithmetic\n"
+    f"largest difference {result['largest_difference']:.1e} after"
+    f" {args.slice} steps"
   )
   if args.json:
     common.write_json(args.json, result)
@@ -64,17 +82,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 class Job:
   """One window to denoise, both ways.
 
-  ours, naive: () -> latents, after all steps. steps: how many.
-  step_flops, naive_flops: matrix-multiplication FLOPs of one step.
-  memory_flops: of what is computed once per scene.
+  ours, naive: () -> latents, after `slice` of `steps` steps. scene: () -> what
+  is computed once per scene. *_flops: matrix-multiplication FLOPs of one step
+  and of `scene`.
   """
 
   ours: Callable[[], Array]
   naive: Callable[[], Array]
+  scene: Callable[[], Any]
+  slice: int
   steps: int
   step_flops: int
   naive_flops: int
-  memory_flops: int
+  scene_flops: int
 
 
 SIZES: dict[str, dict[str, int]] = {
@@ -93,7 +113,7 @@ def make_system(args: argparse.Namespace) -> System:
   return build(load_config(CONFIG, overrides))
 
 
-def make_job(system: System, guidance: float, steps: int) -> Job:
+def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
   """One window of the published length, from the same noise both ways."""
   decoder, codec = system.decoder, system.target_codec
   options = RenderOptions(steps=steps, guidance=guidance)
@@ -122,54 +142,40 @@ def make_job(system: System, guidance: float, steps: int) -> Job:
     velocity = predict_velocity(system, params, x, t, cameras, tokens, guidance)
     return euler_step(x, velocity, t, t_next)
 
-  levels = [jnp.full(shape[:2], row[0]) for row in plan.levels]
+  levels = [jnp.full(shape[:2], row[0]) for row in plan.levels[: count + 1]]
 
   def naive() -> Array:
     x = noise
     for t, t_next in itertools.pairwise(levels):
       x = naive_step(params, x, t, t_next, cameras, tokens)
-    return jax.block_until_ready(x)
+    return x
 
-  memory = program.memory(params, tokens)
-  path = program.embed(params, cameras)
-  step = window_step(
-    system, params, memory, path, plan.size, "euler", jnp.float32(guidance)
-  )
+  def scene() -> tuple[Memory, Array]:
+    return program.memory(params, tokens), program.embed(params, cameras)
+
+  memory, path = scene()
+  scale, start = jnp.float32(guidance), start_video(noise, "euler")
+
+  def ours() -> Array:
+    return program.run(
+      params, memory, path, rows, scale, start, 0, count, size=plan.size
+    ).x
+
+  step = window_step(system, params, memory, path, plan.size, "euler", scale)
   row = jax.tree.map(lambda table: table[0], rows)
   return Job(
-    ours=lambda: _render(program, params, tokens, cameras, rows, noise, plan),
-    naive=naive,
-    steps=steps,
-    step_flops=count_flops(step, start_video(noise, "euler"), row),
+    ours,
+    naive,
+    scene,
+    count,
+    steps,
+    step_flops=count_flops(step, start, row),
     naive_flops=count_flops(
       naive_step, params, noise, levels[0], levels[1], cameras, tokens
     ),
-    memory_flops=count_flops(program.memory, params, tokens),
+    scene_flops=count_flops(program.memory, params, tokens)
+    + count_flops(program.embed, params, cameras),
   )
-
-
-def _render(
-  program: VideoProgram,
-  params: Any,
-  tokens: Array,
-  cameras: Any,
-  rows: Any,
-  noise: Array,
-  plan: Any,
-) -> Array:
-  """All steps in one program, the memory of the tokens included."""
-  video = program.run(
-    params,
-    program.memory(params, tokens),
-    program.embed(params, cameras),
-    rows,
-    jnp.float32(program.options.guidance),
-    start_video(noise, "euler"),
-    0,
-    plan.steps,
-    size=plan.size,
-  )
-  return jax.block_until_ready(video.x)
 
 
 def random_params(decoder: Any, *inputs: Any) -> Any:
@@ -189,37 +195,49 @@ def random_params(decoder: Any, *inputs: Any) -> Any:
 
 
 def measure(job: Job, repeats: int, dtype: str) -> dict[str, float]:
-  """Medians over interleaved repeats, so that both see the same machine."""
+  """Medians over interleaved repeats, so that all see the same machine."""
   error = float(jnp.max(jnp.abs(job.ours() - job.naive())))  # compiles
-  peaks, ours, naive = [], [], []
+  flops = job.step_flops + job.scene_flops / job.steps
+  turns: dict[str, list[float]] = collections.defaultdict(list)
   for _ in range(repeats):
-    measured_matmul_peak.cache_clear()
-    peaks.append(measured_matmul_peak(dtype))
-    ours.append(_seconds(job.ours) / job.steps)
-    naive.append(_seconds(job.naive) / job.steps)
-  peak = float(np.median(peaks))
-  # Memory and embedding are part of our time, hence of our arithmetic.
-  flops = job.step_flops + job.memory_flops / job.steps
-  step = float(np.median(ours))
-  ratios = [a / b for a, b in zip(ours, naive, strict=True)]
-  shares = [flops / a / p for a, p in zip(ours, peaks, strict=True)]
+    before = _peak(dtype)
+    ours = _seconds(job.ours) / job.slice
+    between = _peak(dtype)
+    naive = _seconds(job.naive) / job.slice
+    after = _peak(dtype)
+    scene = _seconds(job.scene)
+    ours += scene / job.steps
+    turn = {
+      "step_share": flops / ours / ((before + between) / 2),
+      "naive_share": job.naive_flops / naive / ((between + after) / 2),
+      "ratio_to_naive": ours / naive,
+      "step_seconds": ours,
+      "naive_seconds": naive,
+      "scene_seconds": scene,
+      "peak_flops": (before + between + after) / 3,
+    }
+    for name, value in turn.items():
+      turns[name].append(value)
   return {
-    "step_share": float(np.median(shares)),
-    "ratio_to_naive": float(np.median(ratios)),
+    **{name: float(np.median(values)) for name, values in turns.items()},
     "predicted_ratio": flops / job.naive_flops,
-    "peak_flops": peak,
-    "step_seconds": step,
-    "naive_seconds": float(np.median(naive)),
     "step_flops": flops,
     "naive_flops": float(job.naive_flops),
+    "scene_flops": float(job.scene_flops),
     "steps": job.steps,
+    "repeats": repeats,
     "largest_difference": error,
   }
 
 
+def _peak(dtype: str) -> float:
+  measured_matmul_peak.cache_clear()
+  return measured_matmul_peak(dtype)
+
+
 def _seconds(function: Callable[[], Any]) -> float:
   start = time.perf_counter()
-  function()
+  jax.block_until_ready(function())
   return time.perf_counter() - start
 
 
@@ -229,8 +247,9 @@ def _parser() -> common.Parser:
   add("--size", default="full", choices=sorted(SIZES))
   add("--dtype", default="float32", choices=["float32", "bfloat16"])
   add("--guidance", type=float, default=1.0, help="1 is none")
-  add("--steps", type=int, default=25, help="denoising steps")
-  add("--repeats", type=int, default=3)
+  add("--steps", type=int, default=25, help="of a whole schedule")
+  add("--slice", type=int, default=2, help="steps that are timed together")
+  add("--repeats", type=int, default=5, help="turns to take medians of")
   add("--json", metavar="FILE", help="write the numbers here")
   return parser
 
