@@ -3,7 +3,8 @@
   python -m benchmarks.train_step [--json FILE] [--only PART]
 
 Full published size (configs/scenetok_re10k.py), batch 1, float32, stored
-latents. FLOPs are those of matrix products as the program executes them,
+latents. A train step that does not fit the free memory is timed with half of
+the blocks, and says so. FLOPs are those of matrix products as the program executes them,
 recomputation included; `useful` leaves recomputation out. The yardstick is a
 2048-square matmul right before and after each run. Every part runs in a
 process of its own. Memory is what the compiler assigns to a step beside the
@@ -35,6 +36,7 @@ from scenetok_jax.types import InputError
 CONFIG = "configs/scenetok_re10k.py:embedded"
 PARTS = ("encoder", "decoder", "remat", "plain", "memory")
 GIB = 1 << 30
+_ROOM = 0.85  # of the free memory: the matmuls and the interpreter need some
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,17 +118,31 @@ def network(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
 
 
 def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
-  """The train step with or without recomputation, batch 1."""
-  useful = _program(config, "none", 1).flops
+  """The train step with or without recomputation, batch 1.
+
+  Blocks are left out, evenly in both networks, until it fits the free memory;
+  the share of blocks that were timed is part of the result.
+  """
   policy = "full" if part == "remat" else "none"
-  program = _program(config, policy, 1)
-  start = time.perf_counter()
-  compiled = _compiled(program)
-  compile_seconds = time.perf_counter() - start
+  depths = config.tokenizer.depth, config.decoder.depth
+  for fewer in (1, 2, 4):
+    config.tokenizer.depth, config.decoder.depth = (n // fewer for n in depths)
+    program = _program(config, policy, 1)
+    start = time.perf_counter()
+    compiled = _compiled(program)
+    compile_seconds = time.perf_counter() - start
+    temporary = compiled.memory_analysis().temp_size_in_bytes
+    needed = sum(program.held.values()) + temporary
+    if needed < _ROOM * available_bytes():
+      break
+  else:
+    raise InputError(f"{part}: needs {needed / GIB:.1f} GiB of free memory")
+  useful = _program(config, "none", 1).flops
   state, frozen, batch, _ = program.arguments
-  state, frozen = filled(state), filled(frozen)
-  # Squares of gradients are not negative.
-  state = state.replace(opt_state=jax.tree.map(jnp.abs, state.opt_state))
+  frozen = filled(frozen)
+  # Moments and step start at zero.
+  state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)
+  state = state.replace(params=filled(state.params))
   batch, key = _batch(batch), jax.random.key(0)
 
   def run() -> Any:
@@ -146,7 +162,15 @@ def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
     f"train_matmul_flops_per_second_{part}": found.peak,
     f"train_compile_seconds_{part}": compile_seconds,
     f"train_peak_resident_bytes_{part}": peak,
+    f"train_depth_share_{part}": 1 / fewer,
   }
+
+
+def available_bytes() -> int:
+  """Memory that a process may still take without swapping."""
+  with open("/proc/meminfo") as file:
+    rows = dict(line.split(":") for line in file)
+  return int(rows["MemAvailable"].split()[0]) * 1024
 
 
 def memory(config: ConfigDict, batch: int) -> dict[str, Any]:
@@ -219,7 +243,10 @@ def text(part: str, found: dict[str, Any]) -> str:
     peak = found[f"train_matmul_flops_per_second_{part}"]
     resident = found[f"train_peak_resident_bytes_{part}"]
     useful = found["train_useful_share" + ("_remat" * (part == "remat"))]
-    more = f"; useful {useful:.1%}; peak resident {resident / GIB:.1f} GiB"
+    more = (
+      f"; useful {useful:.1%}; peak resident {resident / GIB:.1f} GiB;"
+      f" {found[f'train_depth_share_{part}']:.0%} of the blocks"
+    )
   return (
     f"{prefix}: {flops / 1e9:.0f} GFLOP in {seconds:.2f} s:"
     f" {share:.1%} of {peak / 1e9:.0f} GFLOP/s{more}"
