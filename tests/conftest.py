@@ -11,6 +11,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 from absl import flags
 
+from tests.goldens import told
+
 # Grain reads flags in its worker processes.
 flags.FLAGS.mark_as_parsed()
 
@@ -30,7 +32,8 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_terminal_summary(terminalreporter):
-  """What each injected fault cost; only tests that ran are listed."""
+  """The reference cases; what each injected fault cost, if any ran."""
+  terminalreporter.write_line(told())
   ran = {}
   for fault, passed in _faults.values():
     if passed is not None:

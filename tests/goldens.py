@@ -1,7 +1,7 @@
 """Reference cases of the authors' release.
 
-All of them where this machine has them; a few small ones lie in tests/goldens
-(see its README.md).
+Whole ones from ../shared/goldens where that folder exists; otherwise small
+ones, or parts, that lie in tests/goldens (see its README.md).
 """
 
 import dataclasses
@@ -41,10 +41,25 @@ class Case:
     }
 
 
+def _shared() -> pathlib.Path:
+  return pathlib.Path(
+    os.environ.get("SCENETOK_SHARED") or _ROOT.parent / "shared"
+  )
+
+
+def told() -> str:
+  """Which cases the tests read, in a line."""
+  if (_shared() / "goldens").is_dir():
+    return f"reference cases: all, of {_shared() / 'goldens'}"
+  return (
+    f"reference cases: only those of tests/goldens; {_shared() / 'goldens'} is"
+    " absent"
+  )
+
+
 def shared_dir() -> pathlib.Path:
   """Folder of reference material; skips the test where there is none."""
-  folder = os.environ.get("SCENETOK_SHARED") or _ROOT.parent / "shared"
-  folder = pathlib.Path(folder)
+  folder = _shared()
   if not folder.is_dir():
     pytest.skip(
       f"no reference material at {folder}; set SCENETOK_SHARED to its folder"
@@ -54,12 +69,10 @@ def shared_dir() -> pathlib.Path:
 
 def case_dir(name: str) -> pathlib.Path:
   """Folder of a reference case; skips the test where it is absent."""
-  if (SMALL / name / "config.json").is_file():
-    return SMALL / name
-  folder = shared_dir() / "goldens" / name
-  if not (folder / "config.json").is_file():
-    pytest.skip(f"reference case {name} is not in {folder.parent}")
-  return folder
+  for folder in (_shared() / "goldens", SMALL):
+    if (folder / name / "config.json").is_file():
+      return folder / name
+  pytest.skip(f"reference case {name} is not in {shared_dir() / 'goldens'}")
 
 
 def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:

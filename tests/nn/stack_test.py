@@ -17,13 +17,19 @@ DEPTH, WIDTH = 3, 24
 ANGLES = angles_3d(2, 2, 2, WIDTH // 2)
 # Block, its fields, carry and what all layers share.
 BLOCKS = {
-  "dit": (
+  "renderer": (
     DiTBlock,
     {"heads": 2},
     normals(1, 2, 8, WIDTH),
     (normals(2, 2, 8, WIDTH), normals(3, 2, 5, WIDTH), ANGLES),
   ),
-  "perceiver": (
+  "SceneGen": (
+    DiTBlock,
+    {"heads": 2, "norm": "layer", "swiglu": False},
+    normals(7, 2, 5, WIDTH),
+    (normals(8, 2, 5, WIDTH), normals(9, 2, 8, WIDTH), None),
+  ),
+  "tokenizer": (
     PerceiverBlock,
     {"heads": 2, "qk_norm": True},
     (normals(4, 2, 5, WIDTH), normals(5, 2, 8, WIDTH)),
