@@ -3,12 +3,12 @@
   python -m benchmarks.train_step [--json FILE] [--only PART]
 
 Full published size (configs/scenetok_re10k.py), batch 1, float32, stored
-latents. A train step that does not fit the free memory is timed with half of
-the blocks, and says so. FLOPs are those of matrix products as the program executes them,
+latents. FLOPs are those of matrix products as the program executes them,
 recomputation included; `useful` leaves recomputation out. The yardstick is a
 2048-square matmul right before and after each run. Every part runs in a
-process of its own. Memory is what the compiler assigns to a step beside the
-state that it updates in place, at the batch of --memory-batch.
+process of its own. A train step that does not fit the free memory is timed
+with half of the blocks, and says so. Memory is what the compiler assigns to a
+step beside the state that it updates in place, at the batch of --memory-batch.
 """
 
 import argparse
@@ -259,7 +259,7 @@ def _parser() -> common.Parser:
   add: Any = parser.add_argument
   add("--only", choices=PARTS, help="one part")
   add("--repeats", type=int, default=3)
-  add("--memory-batch", type=int, default=8)
+  add("--memory-batch", type=int, default=4)
   add("--json", metavar="FILE", help="write the numbers here")
   add("--child", action="store_true", help=argparse.SUPPRESS)
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.decoder.depth=2)."
