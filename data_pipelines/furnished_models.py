@@ -15,8 +15,9 @@ from data_pipelines.furnished_assets import Piece
 from scenetok_jax.types import InputError
 
 TEXELS = 128  # a side of a texture; frames are as small
-_VERSION = 4  # of the cached files
+_VERSION = 5  # of the cached files
 _GLASS = 0.5  # materials that let more light through are left out
+_LONGEST = 0.45  # metres; longer edges are halved, for light between corners
 _GREY = (0.8, 0.8, 0.8)
 _MOST_FACES = 7000  # finer models are made coarser
 
@@ -274,7 +275,7 @@ def _indexed(
     np.stack(textures) if textures
     else np.zeros((0, TEXELS, TEXELS, 4), np.uint8)
   )  # fmt: skip
-  return Model(
+  model = Model(
     points=placed[distinct[:, 0]].astype(np.float32),
     normals=(normals / np.maximum(length, 1e-12)).astype(np.float32),
     uv=uv.astype(np.float32),
@@ -282,4 +283,32 @@ def _indexed(
     layers=layers.astype(np.int16),
     faces=faces.astype(np.int32),
     textures=kept,
+  )
+  for _ in range(6):
+    model = _subdivide(model)
+  return model
+
+
+def _subdivide(model: Model) -> Model:
+  """Halves every triangle whose longest edge is too long, there."""
+  corners = model.points[model.faces]
+  edges = np.linalg.norm(np.roll(corners, -1, 1) - corners, axis=2)
+  long = edges.max(1) > _LONGEST
+  if not long.any():
+    return model
+  first = edges[long].argmax(1)
+  order = (first[:, None] + np.arange(3)) % 3
+  a, b, c = np.take_along_axis(model.faces[long], order, 1).T
+  middle = len(model.points) + np.arange(len(a), dtype=np.int32)
+  fields = {
+    name: np.concatenate([array, (array[a] + array[b]) / 2]).astype(array.dtype)
+    for name, array in dataclasses.asdict(model).items()
+    if name in ("points", "normals", "uv", "colors")
+  }
+  halves = [np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)]
+  return dataclasses.replace(
+    model,
+    **fields,
+    layers=np.concatenate([model.layers, model.layers[a]]),
+    faces=np.concatenate([model.faces[~long], *halves]).astype(np.int32),
   )
