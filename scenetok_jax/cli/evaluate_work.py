@@ -50,7 +50,10 @@ def identity(
       **dataclasses.asdict(options),
       **({"generation": _generation(run)} if protocol.generation else {}),
     },
-    "metrics": {name: net["sha256"] for name, net in nets.weights.items()},
+    "metrics": {
+      name: {k: v for k, v in net.items() if k != "source"}
+      for name, net in nets.weights.items()
+    },
   }
 
 

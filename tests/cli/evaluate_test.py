@@ -14,8 +14,10 @@ import pytest
 from data_pipelines.records import Dataset
 from scenetok_jax.cli import assemble, common, evaluate, prepare
 from scenetok_jax.evaluation import work
+from scenetok_jax.metrics.registry import METRICS, import_tensors, save_metric
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
+from tests.metrics.seeded import random_tensors
 
 TIMES = ("seconds", "seconds_per_scene")
 
@@ -228,6 +230,41 @@ def test_generated_scenes_are_compared_as_a_set(
   assert "needs a stage-2 workdir" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_fid_and_fvd_of_rendered_and_decoded_frames(
+  workdir, tmp_path, tmp_path_factory
+):
+  """With random weights: the published ones come with no package."""
+  data = workdirs.rooms(tmp_path_factory.mktemp("long"), 2, 20)
+  folder = tmp_path / "weights"
+  for name in ("fid_inception", "fvd_i3d"):
+    entry = METRICS[name]
+    tensors = random_tensors(entry.table(), entry.shapes())
+    params = import_tensors(name, tensors, "random")
+    save_metric(name, params, folder / name)
+  report = tmp_path / "report.json"
+
+  def run(*more):
+    arguments = [
+      f"--workdir={workdir}", f"--data={data}", "--protocol=heldout",
+      "--batch=2", "--steps=2", "--set-resamples=2", f"--json={report}",
+      f"--metrics-weights={folder}", "--metrics", "fid", "fvd", *more,
+    ]  # fmt: skip
+    assert evaluate.main(arguments) == 0
+    return json.loads(report.read_text())
+
+  found = run()
+  for name in ("rfid", "rfvd"):
+    assert found[name] > found[f"codec_ceiling_{name}"] > 0
+    low, high = found["confidence_intervals"][name]
+    assert np.isfinite([low, high]).all()
+  assert found["missing_metrics"] == {}
+  assert found["metric_weights"]["fid"]["resize"] == "antialias"
+  other = run("--fid-resize=tf1")
+  assert other["rfid"] != found["rfid"] and other["rfvd"] == found["rfvd"]
+  assert other["metric_weights"]["fid"]["resize"] == "tf1"
+
+
 def start(arguments, **environment) -> subprocess.Popen:
   return subprocess.Popen(
     [sys.executable, "-m", "scenetok_jax.cli.evaluate", *arguments],
@@ -240,7 +277,7 @@ def start(arguments, **environment) -> subprocess.Popen:
 
 def finish(*children) -> None:
   for child in children:
-    _, errors = child.communicate(timeout=300)
+    _, errors = child.communicate(timeout=1500)
     assert child.returncode == 0, errors[-2000:]
 
 
