@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   }
   print(table(report))
   if kept:
-    sheets = [kept.read_picture(r.key) for r in results[:SHEET_SCENES]]
+    shown = kept.with_pictures(result.key for result in results)
+    sheets = [kept.read_picture(key) for key in shown[:SHEET_SCENES]]
     write_png(Path(args.out) / "contact_sheet.png", stack_sheets(sheets))
   write_report(report, args, kept)
   return 0

@@ -66,7 +66,7 @@ def write_report(
     if kept:
       pictures = {
         key: os.path.relpath(kept.picture(key), file.parent)
-        for key in report["per_scene"]
+        for key in kept.with_pictures(report["per_scene"])
       }
     common.write_json(file, {**report, "pictures": pictures})
 

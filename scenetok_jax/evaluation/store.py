@@ -61,6 +61,10 @@ class Store:
     with atomic_path(self._file(result.key, ".npz")) as temporary:
       temporary.write_bytes(pack(result))
 
+  def with_pictures(self, keys: Iterable[str]) -> list[str]:
+    """Those of the scenes whose sheet is here: hosts may share no disk."""
+    return [key for key in keys if self.picture(key).is_file()]
+
   def read_picture(self, key: str) -> np.ndarray:
     """uint8 [H W 3]."""
     return read_image(self.picture(key))
