@@ -1,12 +1,14 @@
 """Time, memory and bfloat16 deviation of the full-size frozen codecs.
 
-  python -m benchmarks.codecs [--write docs/performance.md] [--json FILE]
+  python -m benchmarks.codecs --json codecs.json [--write docs/performance.md]
 
 Weights are seeded normals of the published sizes (the cost does not depend on
 their values; the bfloat16 deviation does, so judge it again on the published
 ones). One 256 x 256 image goes through VA-VAE, 8 frames through the Video
 DC-AE, 5 through the Wan VAE. Every codec runs in a process of its own, whose
-peak memory is reported. Shares are of the matrix-multiplication and
+peak memory is reported. Deviations are measured at half the size. Long runs
+may be cut: with --codecs and --parts, results join those that FILE holds, and
+the tables show all of them. Shares are of the matrix-multiplication and
 convolution speeds measured right before and after each run: other work on the
 machine slows both down.
 """
@@ -38,57 +40,74 @@ from scenetok_jax.train.peak import measured_matmul_peak
 
 FRAMES = {"va_vae": 1, "video_dc_ae": 8, "wan_vae": 5}
 SIZE = 256
-REPEATS = 2
+PARTS = ("cost", "precision")
 START, END = "<!-- benchmarks.codecs: start -->", "<!-- end -->"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--codecs", nargs="+", default=list(FRAMES))
+  parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
   parser.add_argument("--size", type=int, default=SIZE)
-  parser.add_argument("--json", metavar="FILE")
+  parser.add_argument("--repeats", type=int, default=2, help="timed runs")
+  parser.add_argument(
+    "--json", metavar="FILE", help="results, read and written"
+  )
   parser.add_argument("--write", metavar="FILE", help="a page with the markers")
   parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
   args = parser.parse_args(argv)
   if args.child:
-    print(json.dumps(measure(args.codecs[0], args.size)))
+    print(json.dumps(measure(args)))
     return 0
-  results = [run_child(name, args.size) for name in args.codecs]
+  results: dict[str, Any] = {name: {} for name in FRAMES}
+  if args.json and Path(args.json).exists():
+    results |= json.loads(Path(args.json).read_text())
+  for name in args.codecs:
+    for part in args.parts:
+      results[name][part] = run_child(name, part, args)
+      if args.json:
+        write_json(args.json, results)
   text = table(results)
   print(text)
-  if args.json:
-    write_json(args.json, {result["codec"]: result for result in results})
   if args.write:
     replace_section(Path(args.write), text)
   return 0
 
 
-def run_child(name: str, size: int) -> dict[str, Any]:
-  """Measures a codec in a fresh process."""
+def run_child(name: str, part: str, args: argparse.Namespace) -> dict[str, Any]:
+  """Measures one part of a codec in a fresh process."""
   command = [sys.executable, "-m", "benchmarks.codecs", "--child"]
-  command += ["--codecs", name, "--size", str(size)]
+  command += ["--codecs", name, "--parts", part]
+  command += ["--size", str(args.size), "--repeats", str(args.repeats)]
   done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
   return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(name: str, size: int) -> dict[str, Any]:
-  """Everything about one codec, on this process' first device."""
-  frames = FRAMES[name]
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+  """One part of one codec, on this process' first device."""
+  name, cost = args.codecs[0], args.parts[0] == "cost"
   params = seeded(codec_network(name).shapes())
-  clip = render_clip(0, 0, frames, size).images[None]
+  size = args.size if cost else args.size // 2
+  clip = render_clip(0, 0, FRAMES[name], size).images[None]
   images = 2.0 * jnp.asarray(clip, jnp.float32) / 255.0 - 1.0
-  full = run_both(name, jnp.float32, params, images, None)
+  found = {"size": size, "frames": FRAMES[name]}
+  if cost:
+    return found | measure_cost(name, params, images, args.repeats)
+  return found | measure_precision(name, params, images)
+
+
+def measure_cost(
+  name: str, params: Any, images: Any, repeats: int
+) -> dict[str, Any]:
+  """Sizes, seconds, memory and shares of the machine's speeds, float32."""
+  load = os.getloadavg()[0]
+  run = run_both(name, jnp.float32, params, images, repeats=repeats)
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  # Both precisions decode the same latents.
-  half = run_both(name, jnp.bfloat16, params, images, full["latents"])
   entry = published(name)
   result: dict[str, Any] = {
-    "codec": name,
-    "frames": frames,
-    "size": size,
     "device": str(jax.devices()[0].device_kind),
     "platform": f"{platform.machine()}, {jax.device_count()} device(s)",
-    "load_average": os.getloadavg()[0],
+    "load_average": load,
     "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
     "tensors": len(jax.tree.leaves(params)),
     "peak_resident_bytes": peak,
@@ -96,31 +115,47 @@ def measure(name: str, size: int) -> dict[str, Any]:
   if result["parameters"] != entry.parameters:
     raise ValueError(f"{name}: not {entry.parameters} parameters: {result}")
   for way in ("encode", "decode"):
-    found = full[way]
+    found = run[way]
     speeds = found["measured_flops_per_second"]
     rate = found["flops"] / found["seconds"]
     result[way] = {
       **found,
       "share_of_matmul": rate / speeds["matmul"],
       "share_of_convolution": rate / speeds["convolution"],
-      "bfloat16_seconds": half[way]["seconds"],
     }
-  result["bfloat16"] = {
-    "latents": deviation(half["latents"], full["latents"]),
-    "images": deviation(half["images"], full["images"]),
-  }
   return result
 
 
+def measure_precision(name: str, params: Any, images: Any) -> dict[str, Any]:
+  """What bfloat16 changes; both precisions decode the same latents."""
+  full = run_both(name, jnp.float32, params, images)
+  half = run_both(name, jnp.bfloat16, params, images, full["latents"])
+  return {
+    "latents": deviation(half["latents"], full["latents"]),
+    "images": deviation(half["images"], full["images"]),
+    "seconds": {
+      kind: {way: run[way]["seconds"] for way in ("encode", "decode")}
+      for kind, run in (("float32", full), ("bfloat16", half))
+    },
+  }
+
+
 def run_both(
-  name: str, dtype: Any, params: Any, images: Any, latents: Any
+  name: str,
+  dtype: Any,
+  params: Any,
+  images: Any,
+  latents: Any = None,
+  repeats: int = 1,
 ) -> dict[str, Any]:
   """Encodes and decodes; latents replace the encoder's for decoding."""
   network = codec_network(name, {"dtype": dtype})
-  encode = timed(lambda p, x: network.encode(p, x).mean, params, images)
+  encode = timed(
+    lambda p, x: network.encode(p, x).mean, params, images, repeats
+  )
   encoded = encode.pop("output")
   given = encoded if latents is None else latents
-  decode = timed(network.decode, params, jnp.asarray(given))
+  decode = timed(network.decode, params, jnp.asarray(given), repeats)
   return {
     "latents": encoded,
     "images": decode.pop("output"),
@@ -129,13 +164,15 @@ def run_both(
   }
 
 
-def timed(function: Callable[..., Any], params: Any, x: Any) -> dict[str, Any]:
+def timed(
+  function: Callable[..., Any], params: Any, x: Any, repeats: int
+) -> dict[str, Any]:
   """Output, best seconds of a few runs, compile time, FLOPs, memory."""
   start = time.perf_counter()
   compiled = jax.jit(function).lower(params, x).compile()
   seconds = [time.perf_counter() - start]
   output, speeds = None, [machine_speeds()]
-  for _ in range(REPEATS):
+  for _ in range(repeats):
     start = time.perf_counter()
     output = jax.block_until_ready(compiled(params, x))
     seconds.append(time.perf_counter() - start)
@@ -210,66 +247,80 @@ def deviation(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
   }
 
 
-def table(results: Sequence[dict[str, Any]]) -> str:
+def table(results: dict[str, Any]) -> str:
   """Two markdown tables: cost, and what bfloat16 changes."""
+  parts = {
+    part: {n: r[part] for n, r in results.items() if part in r}
+    for part in PARTS
+  }
+  lines = cost_table(parts["cost"]) if parts["cost"] else []
+  if parts["precision"]:
+    lines += ["", *precision_table(parts["precision"])]
+  return "\n".join(lines)
+
+
+def cost_table(costs: dict[str, Any]) -> list[str]:
+  """Lines of the table of float32 runs."""
+  first = next(iter(costs.values()))
   speeds = [
-    result[way]["measured_flops_per_second"]
-    for result in results
+    cost[way]["measured_flops_per_second"]
+    for cost in costs.values()
     for way in ("encode", "decode")
   ]
   matmul, convolution = (
     "{:.0f} to {:.0f}".format(*np.array(sorted(found))[[0, -1]] / 1e9)
     for found in zip(*(speed.values() for speed in speeds), strict=True)
   )
-  loads = [result["load_average"] for result in results]
   lines = [
-    f"Measured on {results[0]['platform']} ({results[0]['device']}), float32,"
-    f" batch 1, {results[0]['size']} x {results[0]['size']} pixels, full"
-    " published sizes, seeded weights, beside other work (load average"
-    f" {min(loads):.0f} to {max(loads):.0f}). A matrix product of 2048 x 2048"
-    f" ran at {matmul} GFLOP/s and a 3x3 convolution of 256 channels at"
+    f"Measured on {first['platform']} ({first['device']}), float32, batch 1,"
+    f" {first['size']} x {first['size']} pixels, full published sizes, seeded"
+    " weights. A matrix product of 2048 x 2048 ran at"
+    f" {matmul} GFLOP/s and a 3x3 convolution of 256 channels at"
     f" {convolution}; each row is compared with the speeds around its own run.",
     "",
     "| codec | parameters | tensors | frames | way | GFLOP | seconds |"
     " share of matmul | share of convolution | program MB | peak process MB |",
     "|---|---|---|---|---|---|---|---|---|---|---|",
   ]
-  for result in results:
+  for name, cost in costs.items():
     for way in ("encode", "decode"):
-      found = result[way]
+      found = cost[way]
       program = (found["program_bytes"] or 0) / 1e6
       lines.append(
-        f"| {result['codec']} | {result['parameters']:,} |"
-        f" {result['tensors']} | {result['frames']} | {way} |"
+        f"| {name} | {cost['parameters']:,} |"
+        f" {cost['tensors']} | {cost['frames']} | {way} |"
         f" {found['flops'] / 1e9:.0f} | {found['seconds']:.1f} |"
         f" {found['share_of_matmul']:.2f} |"
         f" {found['share_of_convolution']:.2f} | {program:.0f} |"
-        f" {result['peak_resident_bytes'] / 1e6:.0f} |"
+        f" {cost['peak_resident_bytes'] / 1e6:.0f} |"
       )
-  lines += [
-    "",
+  return lines
+
+
+def precision_table(results: dict[str, Any]) -> list[str]:
+  """Lines of the table of bfloat16's deviations."""
+  sizes = sorted({result["size"] for result in results.values()})
+  lines = [
     "Computing in bfloat16 (codec field `dtype`) instead of float32, relative"
-    " difference; both decode the same latents:",
+    f" difference, at {' and '.join(map(str, sizes))} pixels; both decode the"
+    " same latents:",
     "",
     "| codec | latents max | latents rms | images max | images rms |",
     "|---|---|---|---|---|",
   ]
-  for result in results:
-    latents, images = (result["bfloat16"][n] for n in ("latents", "images"))
+  for name, result in results.items():
+    latents, images = (result[n] for n in ("latents", "images"))
     numbers = [latents["max"], latents["rms"], images["max"], images["rms"]]
     text = " | ".join(f"{number:.4f}" for number in numbers)
-    lines.append(f"| {result['codec']} | {text} |")
-  return "\n".join(lines)
+    lines.append(f"| {name} | {text} |")
+  return lines
 
 
 def replace_section(page: Path, text: str) -> None:
   """Puts text between the markers of a page, which is made when absent."""
   old = page.read_text() if page.exists() else "# Performance\n"
   if START not in old:
-    old += (
-      "\n## Frozen codecs\n\nMade by `python -m benchmarks.codecs --write"
-      f" docs/performance.md`.\n\n{START}\n{END}\n"
-    )
+    old += f"\n## Codecs\n\n{START}\n{END}\n"
   head, rest = old.split(START, 1)
   tail = rest.split(END, 1)[1]
   with atomic_path(page) as temporary:

@@ -106,12 +106,13 @@ class Codec:
     """Consecutive parts [B t H W 3] of what `decode` returns, on the host.
 
     A video of any length can be written as it comes: one part is in memory.
+    Parts have at most frames_at_once frames; 17 of a chunked codec; a tile,
+    32, of the Video DC-AE, which holds two of them.
     """
     parts = self.make().parts if self.make else None
     if parts:
-      clip = jax.jit(lambda x: jnp.clip(x / 2.0 + 0.5, 0.0, 1.0))
       restored = self.scaling.restore(jnp.asarray(latents, jnp.float32))
-      yield from map(clip, parts(params, restored))
+      yield from map(_unit_range, parts(params, restored))
       return
     size = CHUNK_LATENTS if self.chunked else self.frames_at_once
     decode = jax.jit(self.decode)
@@ -236,7 +237,7 @@ def _published(
     _need(name, entry, params)
     size = _clip_latents(entry, latents.shape[1])
     images = map_clips(
-      lambda x: jnp.clip(make().decode(params, x) / 2.0 + 0.5, 0.0, 1.0),
+      lambda x: _unit_range(make().decode(params, x)),
       clips(entry.scaling.restore(jnp.asarray(latents, jnp.float32)), size),
       at_once(size * entry.frames_per_latent),
     )
@@ -256,6 +257,12 @@ def _published(
     coupled=entry.frames_per_latent > 1 and not entry.chunked,
     frames_at_once=frames_at_once,
   )
+
+
+@jax.jit
+def _unit_range(images: Array) -> jax.Array:
+  """About [-1, 1] -> [0, 1]."""
+  return jnp.clip(images / 2.0 + 0.5, 0.0, 1.0)
 
 
 def _clip_frames(entry: Published, frames: int) -> int:

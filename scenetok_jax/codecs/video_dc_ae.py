@@ -6,7 +6,8 @@ once, however long the video.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -177,16 +178,23 @@ class VideoDcAe:
 
     For long videos: holds the frames of two tiles at a time.
     """
-    time, space = self._axes(images=False)
+    time, _ = self._axes(images=False)
     if latents.shape[1] <= time.tile:
-      yield self.decode(params, latents)
+      yield self._decode_part(params, latents)
       return
-    decode = jax.jit(
+    starts = range(0, latents.shape[1], time.step)
+    tiles = (
+      self._decode_part(params, latents[:, i : i + time.tile]) for i in starts
+    )
+    yield from join_time(tiles, time)
+
+  @functools.cached_property
+  def _decode_part(self) -> Callable[[Any, Array], Array]:
+    """Of at most a tile's latents; compiled once for all videos."""
+    _, space = self._axes(images=False)
+    return jax.jit(
       lambda params, tile: self._spaced(self._decode_tile(params), tile, space)
     )
-    starts = range(0, latents.shape[1], time.step)
-    tiles = (decode(params, latents[:, i : i + time.tile]) for i in starts)
-    yield from join_time(tiles, time)
 
   def _encode_tile(self, params: Any) -> Function:
     variables = {"params": params["encoder"]}

@@ -13,8 +13,16 @@ from scenetok_jax.codecs import check, va_vae
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.codecs.weights import Manifest, save_weights
-from scenetok_jax.media import read_video, write_frames, write_mp4, write_png
+from scenetok_jax.convert.codecs import codec_network
+from scenetok_jax.media import (
+  read_image,
+  read_video,
+  write_frames,
+  write_mp4,
+  write_png,
+)
 from scenetok_jax.types import InputError
+from tests.codecs.video_nets import TINY, drawn
 from tests.networks import normals, quick_jit
 
 
@@ -166,8 +174,10 @@ def test_a_converted_codec_is_checked(clip, tmp_path):
     f"--weights={tmp_path / 'codec'}",
     "--frames-at-once=2",
     f"--json={path}",
+    f"--out={tmp_path / 'out'}",
   )
   assert code == 0
+  assert (tmp_path / "out" / "contact_sheet.png").is_file()
   network = va_vae.network(**fields)
 
   @quick_jit
@@ -182,6 +192,32 @@ def test_a_converted_codec_is_checked(clip, tmp_path):
   np.testing.assert_allclose(
     found["per_frame"]["psnr"], -10 * np.log10(error), atol=0.02
   )
+
+
+def test_a_video_codec_is_checked_on_a_video(tmp_path):
+  """Frames that fill no chunk of 17 are left out, and told."""
+  params = drawn(codec_network("wan_vae", TINY["wan_vae"]).shapes())
+  manifest = Manifest("wan_vae", TINY["wan_vae"])
+  save_weights(tmp_path / "codec", manifest, params)
+  clip = render_clip(0, 0, 18, 32).images
+  write_mp4(tmp_path / "in.mp4", clip, min_size=0)
+  out, path = tmp_path / "out", tmp_path / "scores.json"
+  code = check_codec(
+    str(tmp_path / "in.mp4"),
+    "--codec=wan_vae",
+    f"--weights={tmp_path / 'codec'}",
+    f"--json={path}",
+    f"--out={out}",
+  )
+  assert code == 0
+  found = json.loads(path.read_text())
+  assert (found["frames"], found["frames_left_out"]) == (17, 1)
+  assert np.isfinite(found["per_frame"]["psnr"]).all()
+  assert found["size"] == [32, 32]
+  sheet = read_image(out / "contact_sheet.png")
+  assert sheet.shape[1] > 4 * 32 and np.std(sheet) > 1
+  both = read_video(out / "round_trip.mp4")
+  assert both.shape[0] == 17 and both.shape[2] == 2 * both.shape[1]
 
 
 def test_a_coupled_codec_decodes_part_by_part(clip, monkeypatch):

@@ -21,8 +21,10 @@ from scenetok_jax.convert.codecs import (
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.types import InputError
+from tests.codecs.video_nets import largest_activation
 from tests.goldens import assert_close, load_case, shared_dir
 from tests.networks import (
+  abstract,
   assert_exact_round_trip,
   assert_gradients,
   normals,
@@ -147,6 +149,21 @@ def test_the_published_counts(published_shapes):
   assert sum(sizes.values()) == entry.parameters == 69_836_067
   assert sizes["encoder"] == 28_413_248 + 4_160
   assert sizes["decoder"] == 41_417_603 + 1_056
+
+
+def test_192_frames_hold_no_more_than_8_at_once(published_shapes):
+  """At full size and 256 pixels, both ways."""
+  codec = get_codec("va_vae")
+  assert codec.frames_at_once == 8
+  for function, x in (
+    (codec.decode, abstract(1, 192, 16, 16, 32)),
+    (
+      lambda params, x: codec.encode(params, x, None),
+      abstract(2, 96, 256, 256, 3),
+    ),
+  ):
+    found = largest_activation(function, published_shapes, x)
+    assert found <= 8 * 256 * 256 * 256  # frames, pixels, channels
 
 
 def test_the_converter_s_inverse_is_exact(case, fields, params):

@@ -185,6 +185,12 @@ def test_204_frames_hold_no_more_than_a_group(shapes, streamed, frames):
   found = largest_activation(codec.decode, shapes, abstract(1, 60, 16, 16, 48))
   # The widest: 512 channels at half resolution, and two frames of history.
   assert found <= (frames + 2) * 128 * 128 * 512
+  found = largest_activation(
+    lambda params, x: codec.encode(params, x, None),
+    shapes,
+    abstract(1, 204, 256, 256, 3),
+  )
+  assert found <= (frames + 2) * 128 * 128 * 160
 
 
 TINY = {
