@@ -29,7 +29,7 @@ def path_errors(predicted: np.ndarray, truth: np.ndarray) -> PairErrors:
       f"poses: {list(predicted.shape)} predicted and {list(truth.shape)} true"
       " ones; give one of each for at least 2 frames"
     )
-  placed = np.isfinite(predicted).all(axis=(1, 2))
+  placed = np.asarray(np.isfinite(predicted).all(axis=(1, 2)))
   first, second = np.triu_indices(len(truth), k=1)
   known = placed[first] & placed[second]
   rotation = np.full(len(first), MISSED[0])

@@ -131,7 +131,9 @@ def scored(
   predictions: Sequence[Prediction],
 ) -> dict[str, dict[str, dict[str, float]]]:
   """Who -> scene -> scores, of the renderings and of the baselines."""
-  truths = [p.scene.target.images[: len(p.sampled)] for p in predictions]
+  truths = [
+    np.asarray(p.scene.target.images)[: len(p.sampled)] for p in predictions
+  ]
   levels = [np.asarray(t, np.float32).mean(axis=-1) for t in truths]
   shape = levels[0].shape[1:]
   pooled = np.concatenate(levels)
@@ -218,7 +220,9 @@ def sheet(
     count = len(prediction.sampled)
     shown = np.unique(np.linspace(0, count - 1, _SHOWN).astype(int))
     scene = clips[prediction.scene.key]
-    truth = depth_images.decode(prediction.scene.target.images[:count])
+    truth = depth_images.decode(
+      np.asarray(prediction.scene.target.images)[:count]
+    )
     top = float(truth.max())
 
     def colors(images: np.ndarray | None, shown=shown, top=top) -> np.ndarray:

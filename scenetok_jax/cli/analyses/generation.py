@@ -8,6 +8,7 @@ features, which is not FID and compares only with itself.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -147,7 +148,9 @@ def _report(
       whole, statistic, resamples=args.resamples, seed=args.seed
     )
 
-  found = {name: interval(lambda p, n=name: _distance(p, n)) for name in names}
+  found = {
+    name: interval(functools.partial(_distance, name=name)) for name in names
+  }
   for name, value in found.items():
     print(
       f"{LABELS[metric]}: {name:<14} {value.value:9.3f}"
@@ -155,7 +158,7 @@ def _report(
     )
   findings = []
   for name in (SHUFFLED, BLIND):
-    gap = interval(lambda p, n=name: _distance(p, n) - _distance(p, "sampled"))
+    gap = interval(functools.partial(_gap, name=name))
     holds = gap.low > 0
     print(
       f"finding: samples are nearer than {name}:"
@@ -175,6 +178,11 @@ def _report(
     "bars": {n: (v.value, v.low, v.high) for n, v in found.items()},
     "findings": findings,
   }
+
+
+def _gap(parts: Sequence[dict[str, Any]], name: str) -> float:
+  """How much farther the set `name` is than the samples."""
+  return _distance(parts, name) - _distance(parts, "sampled")
 
 
 def _distance(parts: Sequence[dict[str, Any]], name: str) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.cli import assemble, common, devices, rendering
@@ -134,7 +135,9 @@ def _row(
   scores = study.psnr_to(videos, chosen.truth)
   keys = [scene.key for scene in chosen.scenes]
   interval = mean_interval(dict(zip(keys, scores.tolist(), strict=True)))
-  unit = [a.astype(np.float32) / 255.0 for a in (videos[:, 0], chosen.truth)]
+  found, truth = (
+    jnp.asarray(a, jnp.float32) / 255.0 for a in (videos[:, 0], chosen.truth)
+  )
   return {
     "workdir": workdir,
     "tokens": count,
@@ -142,7 +145,7 @@ def _row(
     "floats": count * run.system.tokenizer.token_channels,
     "psnr": interval.value,
     "interval": [interval.low, interval.high],
-    "ssim": float(np.mean(ssim(*unit))),
+    "ssim": float(jnp.mean(ssim(found, truth))),
     "per_scene_psnr": dict(zip(keys, scores.tolist(), strict=True)),
   }
 
