@@ -86,13 +86,16 @@ def table(report: dict[str, Any]) -> str:
   lines += [line(key, row) for key, row in report["per_scene"].items()]
   intervals = report["confidence_intervals"]
   lines.append(line("mean", report))
-  for side, name in enumerate(("low", "high")):
+  # One scene has no spread: its resamples are all the same.
+  sides = ("low", "high") if report["scenes"] > 1 else ()
+  for side, name in enumerate(sides):
     ends = {key: ends[side] for key, ends in intervals.items()}
     lines.append(line(f"95 % interval, {name}", ends))
   for name in sorted(intervals):
     if name.endswith(("fid", "fvd", "fd_vgg")):
       low, high = intervals[name]
-      lines.append(f"{name}: {report[name]:.3f} (95 %: {low:.3f}-{high:.3f})")
+      spread = f" (95 %: {low:.3f} to {high:.3f})" if sides else ""
+      lines.append(f"{name}: {report[name]:.3f}{spread}")
   gap = report.get("conditioning_gap_db")
   if gap is not None:
     lines.append(f"the right scene's tokens beat another's by {gap:+.2f} dB")

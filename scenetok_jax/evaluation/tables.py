@@ -206,12 +206,14 @@ def _title(result: Result, compare: bool) -> str:
 def _lines(
   title: str, paper: Mapping[str, float], result: Result | None
 ) -> list[Line]:
-  """Published measures first, then what else was measured."""
+  """Published measures first, then what else was measured or is missing."""
   data = {} if result is None else result.data
   measured = [name for name in MEASURES if _number(data, name) is not None]
-  names = list(paper) + [name for name in measured if name not in paper]
-  intervals = data.get("confidence_intervals", {})
   missing = _missing(data)
+  names = list(dict.fromkeys([*paper, *measured, *missing]))
+  # One scene has no spread: its resamples are all the same.
+  several = data.get("scenes") != 1
+  intervals = data.get("confidence_intervals", {}) if several else {}
   return [
     Line(
       setting=title,
@@ -242,7 +244,8 @@ def _missing(data: Mapping[str, Any]) -> dict[str, str]:
   found = {}
   for metric, reason in data.get("missing_metrics", {}).items():
     found[metric if metric == "lpips" else f"{prefix}{metric}"] = reason
-  return found | dict(data.get("impossible_metrics", {}))
+  impossible = data.get("impossible_metrics", {})
+  return found | {k: v for k, v in impossible.items() if k in MEASURES}
 
 
 def _scenes(result: Result | None) -> str:

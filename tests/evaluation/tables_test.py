@@ -60,6 +60,7 @@ def test_measured_beside_paper_with_the_difference(tmp_path):
   assert any("get it from there" in note for note in table.notes)
   assert any("2 scenes missing: gone1, gone2" in note for note in table.notes)
   assert any("bbbbbbbb" in note and "aaaaaaaa" in note for note in table.notes)
+  assert find(table, "rfid").missing
   # The row without a result stays in the table.
   assert find(table, "psnr", "5 views").measured is None
   assert {line.setting for line in table.others} == {
@@ -116,6 +117,12 @@ def test_generated_scenes_are_told_apart_by_shift(tmp_path):
   assert missing.missing is None
 
 
+def test_a_single_scene_has_no_interval(tmp_path):
+  (table,) = make_tables([result(tmp_path, "r", scenes=1)])
+  assert find(table, "psnr").measured == 23.5
+  assert find(table, "psnr").interval is None
+
+
 def test_own_protocols_have_a_table_without_paper(tmp_path):
   mine = result(
     tmp_path, "mine", "heldout", index_file=None, index_scenes_published=None
@@ -124,6 +131,7 @@ def test_own_protocols_have_a_table_without_paper(tmp_path):
   assert table.name == "own" and not table.others
   assert all(line.paper is None for line in table.lines)
   assert cells(table.lines[0])[0] == "mine (heldout)"
+  assert find(table, "rfid", "mine (heldout)").missing
   other = result(tmp_path, "other", "heldout", checkpoint="c")
   with pytest.raises(InputError, match="--compare"):
     make_tables([mine, other])
