@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sampler = ViewSampler.from_config(config.data)
     ours = Examples(LatentReader(data), sampler, 1, flip=False)
     theirs = {form: WholeFiles(data, root / form, sampler) for form in _FORMS}
-    check_equal(ours, theirs)
+    check_equal(data, theirs)
     result = {
       "scenes": args.scenes,
       "frames": sum(row.frames for row in data.scenes),
@@ -197,9 +197,8 @@ def write_npz(root: Path, scene: EncodedLatents) -> None:
     np.savez(root / "stored" / name, **arrays)
 
 
-def check_equal(ours: Examples, theirs: dict[str, WholeFiles]) -> None:
+def check_equal(data: LatentDataset, theirs: dict[str, WholeFiles]) -> None:
   """Both readers must have the same latents."""
-  data = ours.reader.dataset
   for row in (data.scenes[0], data.scenes[-1]):
     for part in SHAPES:
       count = row.frames if part == "context" else row.frames // _UNIT
@@ -229,7 +228,8 @@ def read_bytes(
   ours: Examples, theirs: dict[str, WholeFiles], count: int
 ) -> dict[str, Any]:
   """MB a sample, as the kernel counts what is asked of files."""
-  found = {"records": megabytes_per_sample(ours, count)}
+  own = megabytes_per_sample(ours, count)
+  found = {"records": own}
   for form, reader in theirs.items():
     rng = np.random.default_rng(0)
     before = usage.bytes_read()
@@ -238,9 +238,7 @@ def read_bytes(
     after = usage.bytes_read()
     if before is not None and after is not None:
       found[form] = (after - before) / count / 1e6
-  ratio = None
-  if found["records"] is not None:
-    ratio = found["compressed"] / found["records"]
+  ratio = found["compressed"] / own if own else None
   return {"megabytes_per_sample": found, "bytes_per_sample_ratio": ratio}
 
 

@@ -33,6 +33,17 @@ def pose_distances(extrinsics: Array) -> np.ndarray:
   rotations, positions = poses[:, :3, :3], poses[:, :3, 3]
   offsets = positions[:, None] - positions[None]
   relative = np.einsum("ika,jkb->ijab", rotations, rotations, optimize=True)
+  return _squared(offsets, relative)
+
+
+def _distances_from(poses: np.ndarray, view: int) -> np.ndarray:
+  """[V, 4, 4] -> [V]: one row of `pose_distances`."""
+  offsets = poses[view, :3, 3] - poses[:, :3, 3]
+  relative = np.einsum("ka,jkb->jab", poses[view, :3, :3], poses[:, :3, :3])
+  return _squared(offsets, relative)
+
+
+def _squared(offsets: np.ndarray, relative: np.ndarray) -> np.ndarray:
   turns = rotation_log(relative)
   return np.sum(offsets**2, axis=-1) + np.sum(turns**2, axis=-1)
 
@@ -57,10 +68,12 @@ def farthest_point(extrinsics: Array, count: int, first: int) -> np.ndarray:
       f"farthest_point: count {count} and first {first} must be at least 1"
       f" and inside the {views} views"
     )
-  distances = pose_distances(extrinsics)
+  poses = np.asarray(extrinsics, np.float64)
   chosen = [first]
-  nearest = distances[first]
+  nearest = _distances_from(poses, first)
   while len(chosen) < count:
     chosen.append(int(np.argmax(nearest)))
-    nearest = np.minimum(nearest, distances[chosen[-1]])
+    if len(chosen) < count:
+      # Only these rows: all pairs would take longer than reading the views.
+      nearest = np.minimum(nearest, _distances_from(poses, chosen[-1]))
   return np.sort(np.array(chosen, np.int64))
