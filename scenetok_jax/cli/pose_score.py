@@ -8,44 +8,24 @@ folder, or renderings by --workdir: along each scene's own path, or with
 """
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from data_pipelines import records
-from scenetok_jax.cli import assemble, common, devices, pictures, rendering
-from scenetok_jax.cli.scenes import open_prepared
+from scenetok_jax.cli import common, pictures, rendering
+from scenetok_jax.cli.pose_clips import Clip, given, rendered
 from scenetok_jax.evaluation import structure, true_pose
 from scenetok_jax.evaluation.bootstrap import pooled_interval
 from scenetok_jax.evaluation.networks import Networks, load_networks
 from scenetok_jax.geometry.camera_files import from_json
-from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.media import read_image, write_frames
 from scenetok_jax.metrics import frechet, pose
 from scenetok_jax.metrics.pose import PairErrors
-from scenetok_jax.sampling.encode import encode_scenes
-from scenetok_jax.sampling.video import render_video, video_program
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import InputError
 
 _DISTANCES = ("fid", "fd_vgg")
-
-
-@dataclasses.dataclass(frozen=True)
-class Clip:
-  """Frames to judge, uint8 [T H W 3], and the poses they ought to show [T].
-
-  real: frames that a distance between sets compares with; None without.
-  """
-
-  key: str
-  images: np.ndarray
-  cameras: Cameras
-  real: np.ndarray | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     nets = load_networks(
       [args.distance], args.metric_weights, allow_missing=True
     )
-  clips = _rendered(args) if args.workdir else _given(args)
+  clips = rendered(args) if args.workdir else given(args)
   rows: dict[str, dict[str, Any]] = {}
   errors: dict[str, PairErrors] = {}
   with common.Progress("poses", len(clips), "scene") as progress:
@@ -143,104 +123,6 @@ def _check(args: argparse.Namespace) -> None:
     raise InputError("--workdir: renderings need a folder; give --out")
   if args.out:
     pictures.check_writable(Path(args.out))
-
-
-def _scene_keys(args: argparse.Namespace) -> list[str]:
-  split = args.split or assemble.evaluation_split(args.data)
-  rows = records.Dataset(args.data, split).scenes
-  if args.scene is not None:
-    return [args.scene]
-  return [row.key for row in rows[: args.scenes]]
-
-
-def _given(args: argparse.Namespace) -> list[Clip]:
-  """Frames of the data, or of --images in their place."""
-  split = args.split or assemble.evaluation_split(args.data)
-  dataset = records.Dataset(args.data, split)
-  clips = []
-  for key in _scene_keys(args):
-    row = dataset.scene(key)
-    frames = np.arange(0, row.frames, args.every)
-    if args.images:
-      images, cameras = _folder(args.images), dataset.cameras(row)
-      if len(images) != row.frames:
-        raise InputError(
-          f"{args.images}: {len(images)} images, scene {row.key} has"
-          f" {row.frames} frames; give one of each"
-        )
-      images = images[frames]
-      cameras = jax.tree.map(lambda a, frames=frames: a[frames], cameras)
-    else:
-      images, cameras = dataset.read_frames(row, frames)
-    clips.append(Clip(row.key, images, cameras))
-  return clips
-
-
-def _folder(path: str) -> np.ndarray:
-  """All PNG and JPEG files of a folder by name: uint8 [T H W 3]."""
-  files = sorted(
-    file
-    for file in Path(path).glob("*")
-    if file.suffix.lower() in (".png", ".jpg", ".jpeg")
-  )
-  if not files:
-    raise InputError(f"{path}: --images: no PNG or JPEG in it; check the path")
-  images = [read_image(file) for file in files]
-  for file, image in zip(files, images, strict=True):
-    if image.shape != images[0].shape:
-      raise InputError(
-        f"{file}: {image.shape[1]} x {image.shape[0]} pixels, {files[0].name}"
-        f" has {images[0].shape[1]} x {images[0].shape[0]}; make them equal"
-      )
-  return np.stack(images)
-
-
-def _rendered(args: argparse.Namespace) -> list[Clip]:
-  """Each scene along its own path, or the next scene's tokens along it.
-
-  A path is taken over relative to the middle context view of either scene.
-  """
-  run = assemble.load_run(args.workdir)
-  options = rendering.render_options(run, args)
-  noise_key, token_key = jax.random.split(jax.random.key(args.seed))
-  clips = []
-  with devices.on_devices(run, 1) as run:
-    program = video_program(run.system, options)
-    opened = [
-      open_prepared(run, args.data, args.split, key)
-      for key in _scene_keys(args)
-    ]
-    for i, scene in enumerate(opened):
-      source = opened[(i + 1) % len(opened)] if args.transfer else scene
-      context: Any = jax.tree.map(
-        lambda a: np.asarray(a)[None], source.context_views
-      )
-      deterministic = run.config.sampling.deterministic
-      tokens = encode_scenes(
-        run.system,
-        run.params,
-        context,
-        source.reference[None],
-        None if deterministic else token_key,
-      )
-      frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
-      target = scene.take(frames)
-      path: Any = jax.tree.map(
-        lambda a: np.asarray(a)[None],
-        relative_to(target.cameras, scene.reference),
-      )
-      key = jax.random.fold_in(noise_key, i)
-      with common.Progress(scene.key, options.steps, "step"):
-        video = render_video(program, run.params, tokens, path, key)[0, 0]
-      folder = Path(args.out) / scene.key
-      write_frames(folder, video)
-      kept = Cameras(
-        target.cameras.extrinsics[: len(video)],
-        target.cameras.intrinsics[: len(video)],
-      )
-      real = np.asarray(source.clip.images)
-      clips.append(Clip(scene.key, video, kept, real))
-  return clips
 
 
 def _oracle(clip: Clip, args: argparse.Namespace) -> np.ndarray:
