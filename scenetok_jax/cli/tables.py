@@ -7,8 +7,9 @@ from typing import Any
 
 from scenetok_jax.cli import common
 from scenetok_jax.cli.tables_page import page
+from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import latex, markdown
-from scenetok_jax.evaluation.tables import Table, make_tables, read_result
+from scenetok_jax.evaluation.tables import Table, make_tables
 from scenetok_jax.media import atomic_path
 from scenetok_jax.types import InputError
 

@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image
 
 from scenetok_jax.cli import tables_plots
+from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import HEADINGS, cells
-from scenetok_jax.evaluation.tables import Line, Result, Table
+from scenetok_jax.evaluation.tables import Line, Table
 from scenetok_jax.types import InputError
 
 PICTURE_WIDTH = 1100  # pixels; wider contact sheets are shrunk

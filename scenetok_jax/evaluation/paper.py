@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 
 HIGHER, LOWER = "higher", "lower"
+TPS = "tps"  # what scenetok pose-score --transfer measures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,9 @@ MEASURES = {
   "gfvd": Measure("gFVD", LOWER),
   "rfd_vgg": Measure("rFD-VGG (not FID)", LOWER),
   "gfd_vgg": Measure("gFD-VGG (not FID)", LOWER),
+  "fid": Measure("FID of the same frames", LOWER),
+  "fd_vgg": Measure("FD-VGG of the same frames (not FID)", LOWER),
+  "shuffled_auc@30": Measure("baseline: shuffled frames, AUC@30", HIGHER, 3),
   "racc@10": Measure("R.Acc@10 (%)", HIGHER, 2, 100.0),
   "auc@30": Measure("AUC@30", HIGHER, 3),
   "representation_floats": Measure("floats a scene", None, 0),
@@ -182,7 +186,7 @@ TABLES = (
     (
       Setting(
         "paired scenes",
-        "tps",
+        TPS,
         "va-videodc_dl3dv",
         {"racc@10": 0.7581, "auc@30": 0.593},
         {"LVSM": {"auc@30": 0.178}, "RayZer": {"auc@30": 0.096}},

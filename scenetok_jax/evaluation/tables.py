@@ -1,35 +1,14 @@
 """Results of evaluations beside the paper's numbers."""
 
 import dataclasses
-import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from scenetok_jax.evaluation.paper import MEASURES, TABLES, PaperTable, Setting
+from scenetok_jax.evaluation.results import Result, missing_measures
 from scenetok_jax.types import InputError
 
 OWN = "own"
-_NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """What `evaluate --json` wrote."""
-
-  path: Path
-  data: Mapping[str, Any]
-
-  @property
-  def checkpoint(self) -> str:
-    return str(self.data["checkpoint_sha256"])
-
-  @property
-  def shift(self) -> float | None:
-    """Timestep shift of generation."""
-    generation = self.data.get("options", {}).get("generation")
-    return None if generation is None else float(generation["shift"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,31 +41,6 @@ class Table:
   notes: tuple[str, ...]
   results: dict[str, Result]
   others: tuple[Line, ...] = ()
-
-
-def read_result(path: str | os.PathLike) -> Result:
-  """A result file, or the folder that `evaluate --out` wrote.
-
-  Raises:
-    InputError: not there, or not a result.
-  """
-  file = Path(path)
-  if file.is_dir():
-    file = file / "result.json"
-  try:
-    data = json.loads(file.read_text())
-    absent = [key for key in _NEEDED if key not in data]
-  except (OSError, ValueError, TypeError) as error:
-    raise InputError(
-      f"{file}: cannot be read ({error}); give files made by scenetok evaluate"
-      " --json"
-    ) from None
-  if absent or not isinstance(data, dict):
-    raise InputError(
-      f"{file}: {', '.join(absent)}: not there; give files made by scenetok"
-      " evaluate --json of this version"
-    )
-  return Result(file, data)
 
 
 def make_tables(
@@ -209,7 +163,7 @@ def _lines(
   """Published measures first, then what else was measured or is missing."""
   data = {} if result is None else result.data
   measured = [name for name in MEASURES if _number(data, name) is not None]
-  missing = _missing(data)
+  missing = missing_measures(data) if data else {}
   names = list(dict.fromkeys([*paper, *measured, *missing]))
   # One scene has no spread: its resamples are all the same.
   several = data.get("scenes") != 1
@@ -236,16 +190,6 @@ def _number(data: Mapping[str, Any], name: str) -> float | None:
 def _interval(ends: Sequence[float | None] | None) -> Any:
   """None also where an end is infinite, which JSON lacks."""
   return None if ends is None or None in ends else tuple(ends)
-
-
-def _missing(data: Mapping[str, Any]) -> dict[str, str]:
-  """Why a measure has no value, by measure."""
-  prefix = "g" if data.get("generation") else "r"
-  found = {}
-  for metric, reason in data.get("missing_metrics", {}).items():
-    found[metric if metric == "lpips" else f"{prefix}{metric}"] = reason
-  impossible = data.get("impossible_metrics", {})
-  return found | {k: v for k, v in impossible.items() if k in MEASURES}
 
 
 def _scenes(result: Result | None) -> str:
@@ -277,6 +221,6 @@ def _notes(title: str, result: Result | None) -> list[str]:
     absent = data["missing_scenes"]
     names = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
     notes.append(f"{title}: {len(absent)} scenes missing: {names}")
-  for name, reason in _missing(data).items():
+  for name, reason in missing_measures(data).items():
     notes.append(f"{title}: {name} not computed: {reason}")
   return notes

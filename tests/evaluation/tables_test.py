@@ -6,8 +6,9 @@ import pytest
 
 from scenetok_jax.evaluation.paper import MEASURES, TABLES
 from scenetok_jax.evaluation.protocols import PROTOCOLS
+from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import HEADINGS, cells, latex, markdown
-from scenetok_jax.evaluation.tables import make_tables, read_result
+from scenetok_jax.evaluation.tables import make_tables
 from scenetok_jax.types import InputError
 
 
@@ -138,6 +139,37 @@ def test_own_protocols_have_a_table_without_paper(tmp_path):
   (table,) = make_tables([mine, other], compare=True)
   assert len({line.setting for line in table.lines}) == 2
   assert "cccccccc" in "".join(line.setting for line in table.lines)
+
+
+def pose_score(folder, transfer=True):
+  path = folder / "pose.json"
+  row = {"frames": 10, "placed": 9, "racc@10": 0.5, "auc@30": 0.25}
+  data = {
+    "arguments": {"transfer": transfer, "every": 4, "workdir": "runs/x"},
+    "oracle": "pycolmap",
+    "judged": "another scene along this path",
+    "racc@10": 0.5,
+    "auc@30": 0.25,
+    "shuffled_auc@30": 0.1,
+    "auc@30_interval": [0.2, 0.3],
+    "missing_metrics": {"fid": "fid_inception: get it from there"},
+    "per_scene": {"a": row, "b": row},
+  }
+  path.write_text(json.dumps(data))
+  return path
+
+
+def test_pose_scores_have_their_table(tmp_path):
+  (table,) = make_tables([read_result(pose_score(tmp_path))])
+  assert table.name == "trajectories"
+  line = find(table, "racc@10", "paired scenes")
+  assert cells(line)[2:4] == ["75.81", "50.00"]
+  line = find(table, "auc@30", "paired scenes")
+  assert cells(line)[4:] == ["0.200 to 0.300", "-0.343", "2"]
+  # FID belongs beside it, as copying the other scene's pixels scores well.
+  assert find(table, "fid", "paired scenes").missing
+  with pytest.raises(InputError, match="pose-score --transfer"):
+    read_result(pose_score(tmp_path, transfer=False))
 
 
 def test_all_tables_can_be_shown_without_results():

@@ -1,0 +1,93 @@
+"""Result files: what was measured, and what is missing from it."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scenetok_jax.evaluation.paper import MEASURES, TPS
+from scenetok_jax.types import InputError
+
+_NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """What `evaluate --json` or `pose-score --json` wrote."""
+
+  path: Path
+  data: Mapping[str, Any]
+
+  @property
+  def checkpoint(self) -> str:
+    return str(self.data["checkpoint_sha256"])
+
+  @property
+  def shift(self) -> float | None:
+    """Timestep shift of generation."""
+    generation = self.data.get("options", {}).get("generation")
+    return None if generation is None else float(generation["shift"])
+
+
+def read_result(path: str | os.PathLike) -> Result:
+  """A result file, or the folder that `evaluate --out` wrote.
+
+  Pose scores name no checkpoint: the workdir stands for it.
+
+  Raises:
+    InputError: not there, or not a result.
+  """
+  file = Path(path)
+  if file.is_dir():
+    file = file / "result.json"
+  try:
+    data = _pose_score(json.loads(file.read_text()), file)
+    absent = [key for key in _NEEDED if key not in data]
+  except (OSError, ValueError, TypeError) as error:
+    raise InputError(
+      f"{file}: cannot be read ({error}); give files made by scenetok evaluate"
+      " --json"
+    ) from None
+  if absent or not isinstance(data, dict):
+    raise InputError(
+      f"{file}: {', '.join(absent)}: not there; give files made by scenetok"
+      " evaluate --json of this version"
+    )
+  return Result(file, data)
+
+
+def _pose_score(data: Any, file: Path) -> Any:
+  """What `pose-score` wrote, with the keys of an evaluation."""
+  if not isinstance(data, dict) or not {"oracle", "judged"} <= data.keys():
+    return data
+  arguments, scenes = data["arguments"], data["per_scene"]
+  if not arguments["transfer"]:
+    raise InputError(
+      f"{file}: judged: {data['judged']}; the paper's table has scenes along"
+      " other scenes' paths, so score with pose-score --transfer"
+    )
+  views = json.dumps([arguments["every"], sorted(scenes)])
+  return {
+    "protocol": TPS,
+    "checkpoint_sha256": str(arguments["workdir"]),
+    "index_sha256": hashlib.sha256(views.encode()).hexdigest(),
+    "scenes": len(scenes),
+    "frames": sum(row["frames"] for row in scenes.values()),
+    "confidence_intervals": {"auc@30": data["auc@30_interval"]},
+    **data,
+  }
+
+
+def missing_measures(data: Mapping[str, Any]) -> dict[str, str]:
+  """Why a measure has no value, by measure."""
+  prefix = "g" if data.get("generation") else "r"
+  prefix = "" if data["protocol"] == TPS else prefix
+  found = {}
+  for metric, reason in data.get("missing_metrics", {}).items():
+    key = metric if metric == "lpips" else f"{prefix}{metric}"
+    found[key] = reason
+  impossible = data.get("impossible_metrics", {})
+  return found | {k: v for k, v in impossible.items() if k in MEASURES}
