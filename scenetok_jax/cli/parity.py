@@ -18,6 +18,7 @@ from scenetok_jax.cli.parity_cases.case import (
   read_case,
   suggested,
 )
+from scenetok_jax.cli.parity_cases.fields import unread
 from scenetok_jax.cli.parity_cases.kinds import kind_of
 from scenetok_jax.cli.parity_cases.report import line, record, summary, table
 from scenetok_jax.media import atomic_path
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   results: list[dict[str, Any]] = []
   unreadable = False
   for case in cases:
+    if names := unread(case):
+      text = f"{case.path / CONFIG_FILE}: nothing reads {', '.join(names)}"
+      print(f"scenetok parity: note: {text}", file=sys.stderr)
     start = time.monotonic()
     try:
       rows = run_case(case)

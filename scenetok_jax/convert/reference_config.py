@@ -53,6 +53,16 @@ def check_fields(block: Config, known: Iterable[str], where: str) -> None:
     )
 
 
+def check_values(block: Config, fixed: Config, where: str) -> None:
+  """InputError for a field that is set to another value than the only one."""
+  for name, value in fixed.items():
+    if block.get(name, value) != value:
+      raise InputError(
+        f"config: {where}.{name}: {block[name]!r} is not supported; use"
+        f" {value!r}"
+      )
+
+
 def rays(camera: Config, where: str = "camera") -> RaySpec:
   """A `camera` block -> RaySpec; without an embedding, patches of one ray."""
   check_fields(camera, _CAMERA, where)

@@ -6,6 +6,7 @@ from typing import Any
 from scenetok_jax.codecs.va_vae import Sizes
 from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.layers import Rules, norm, same
+from scenetok_jax.convert.reference_config import check_fields, check_values
 
 # The published file also holds what only training needs (loss.*,
 # foundation_model.*, linear_proj.*); the autoencoder is all of these.
@@ -114,11 +115,21 @@ def table(
   return Table(rules)
 
 
+_FIELDS = (
+  *("ch", "ch_mult", "num_res_blocks", "z_channels", "embed_dim", "resolution"),
+  *("norm_num_groups", "attn_resolutions", "in_channels", "out_ch"),
+)
+
+
 def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
   """Fields of codecs.va_vae.network from the authors' configuration.
 
   Where attention sits follows from the nominal resolution, not from images.
   """
+  check_fields(reduced, _FIELDS, "reduced")
+  check_values(reduced, {"in_channels": 3, "out_ch": 3}, "reduced")
+  latents = reduced.get("z_channels", 32)
+  check_values(reduced, {"embed_dim": latents}, "reduced")
   levels = range(len(reduced["ch_mult"]))
   resolutions = reduced.get("attn_resolutions", (16,))
   nominal = reduced.get("resolution", 256)
@@ -128,5 +139,5 @@ def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
     "blocks": reduced["num_res_blocks"],
     "attention": tuple(i for i in levels if nominal // 2**i in resolutions),
     "groups": reduced["norm_num_groups"],
-    "latent_channels": reduced.get("z_channels", 32),
+    "latent_channels": latents,
   }

@@ -6,6 +6,7 @@ from typing import Any
 from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.layers import Rules
 from scenetok_jax.convert.layers_3d import conv3d, depthwise, norm, point3d
+from scenetok_jax.convert.reference_config import check_fields, check_values
 
 _STAGES = 6
 _CONVOLUTIONAL = 3
@@ -84,8 +85,45 @@ def table(
   return Table(rules)
 
 
+_FIELDS = (
+  *("latent_channels", "attention_head_dim", "in_channels"),
+  *("encoder", "decoder"),
+)
+# What the published network is made of and this one cannot change.
+_SIDE: dict[str, Any] = {
+  "block_type": ["ResBlock"] * 3 + ["EViTS5_GLU"] * 3,
+  "norm": "rms3d",
+  "act": "silu",
+}
+_IN_TIME = ["False"] * 3 + ["True"] * 2 + ["False"]
+_ENCODER: dict[str, Any] = {
+  "temporal_downsample": _IN_TIME,
+  "downsample": "Conv + averaging shortcut",
+  "out_norm": None,
+  "out_shortcut": "averaging",
+}
+_DECODER: dict[str, Any] = {
+  "temporal_upsample": _IN_TIME,
+  "upsample": "InterpolateConv + duplicating shortcut",
+  "out_norm": "rms3d",
+  "out_act": "relu",
+  "in_shortcut": "duplicating",
+}
+
+
 def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
   """Fields of codecs.video_dc_ae.network from the authors' configuration."""
+  check_fields(reduced, _FIELDS, "reduced")
+  check_values(reduced, {"in_channels": 3}, "reduced")
+  for side, fixed in (("encoder", _ENCODER), ("decoder", _DECODER)):
+    sizes = {"width_list", "depth_list"}
+    check_fields(reduced[side], {*_SIDE, *fixed, *sizes}, f"reduced.{side}")
+    # Flags are words in the authors' file.
+    given = {
+      name: list(map(str, value)) if name.startswith("temporal") else value
+      for name, value in reduced[side].items()
+    }
+    check_values(given, _SIDE | fixed, f"reduced.{side}")
   found = {
     "latent_channels": reduced["latent_channels"],
     "head_dim": reduced["attention_head_dim"],

@@ -7,6 +7,7 @@ from scenetok_jax.codecs.wan_vae import Sizes
 from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.layers import Rules
 from scenetok_jax.convert.layers_3d import conv2d, conv3d, point2d, point3d
+from scenetok_jax.convert.reference_config import check_fields
 
 
 def _gamma(torch: str, flax: str, trailing: str) -> Rules:
@@ -83,8 +84,15 @@ def table(
   )
 
 
+_FIELDS = (
+  *("dim", "dec_dim", "num_res_blocks", "dim_mult", "temperal_downsample"),
+  *("z_dim", "patch_size"),
+)
+
+
 def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
   """Fields of codecs.wan_vae.network from the authors' configuration."""
+  check_fields(reduced, _FIELDS, "reduced")
   return {
     "encoder_width": reduced["dim"],
     "decoder_width": reduced["dec_dim"],

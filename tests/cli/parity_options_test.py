@@ -13,7 +13,9 @@ from safetensors.numpy import save_file
 
 from scenetok_jax.cli import common, parity
 from scenetok_jax.cli.parity_cases.case import read_case
+from scenetok_jax.cli.parity_cases.fields import unread
 from tests import reference_networks
+from tests.goldens import SMALL
 from tests.networks import cameras, normals
 
 CAMERA = {
@@ -271,6 +273,16 @@ def test_an_unknown_option_is_an_error(make, more, told, tmp_path, capsys):
   assert common.run(parity.main, ["--quiet", str(folder)], "parity") == 2
   error = capsys.readouterr().err.strip()
   assert told in error and "\n" not in error
+
+
+def test_a_field_that_nothing_reads_is_told():
+  case = read_case(SMALL / "geometry")
+  assert unread(case) == []
+  case = read_case(SMALL / "render_pipeline")
+  assert unread(case) == []
+  case.config["moon"] = "full"
+  case.config["runs"][0] |= {"wobble": 3, "off": False}
+  assert unread(case) == ["moon", "runs[0].wobble"]
 
 
 def test_an_option_that_is_off_is_no_error(tmp_path):

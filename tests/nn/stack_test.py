@@ -25,7 +25,7 @@ BLOCKS = {
   ),
   "SceneGen": (
     DiTBlock,
-    {"heads": 2, "norm": "layer", "swiglu": False},
+    {"heads": 2, "shift": False},
     normals(7, 2, 5, WIDTH),
     (normals(8, 2, 5, WIDTH), normals(9, 2, 8, WIDTH), None),
   ),
