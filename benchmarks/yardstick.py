@@ -56,12 +56,13 @@ def against_matmul(
 
 def filled(shapes: Any, scale: float = 0.02) -> Any:
   """Arrays of the given shapes from one repeated draw; integers are 0."""
-  values = np.random.default_rng(1).standard_normal(1 << 16, np.float32)
+  draw = np.random.default_rng(1).standard_normal(1 << 16, np.float32)
+  values = jnp.asarray(scale * draw)
 
   def fill(leaf: Any) -> Any:
     if not jnp.issubdtype(leaf.dtype, jnp.floating):
       return jnp.zeros(leaf.shape, leaf.dtype)
-    array = scale * np.resize(values, leaf.shape)
-    return jnp.asarray(array, leaf.dtype)
+    # Resized on the device: a borrowed NumPy buffer could not be donated.
+    return jnp.resize(values, leaf.shape).astype(leaf.dtype)
 
   return jax.tree.map(fill, shapes)

@@ -76,7 +76,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   with jax.set_mesh(mesh):
     flops = count_flops(step, *arguments)
   return Program(
-    jit_step(step, state, mesh), arguments, _held(arguments), flops
+    jit_step(step, state, mesh, flops), arguments, _held(arguments), flops
   )
 
 

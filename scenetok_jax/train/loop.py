@@ -34,6 +34,9 @@ from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import Array, SceneBatch
 
 MAX_NONFINITE = 100  # default of train.max_nonfinite
+# FLOPs of a step, about a second on a CPU, from which a slower compilation
+# pays: LLVM's first level leaves norms and softmax unvectorised.
+_LARGE_STEP = 1e11
 
 Evaluate = Callable[[Any, int], dict[str, float]]
 
@@ -94,14 +97,22 @@ def make_step(
 
 
 def jit_step(
-  step: Callable[..., Any], state: TrainState, mesh: jax.sharding.Mesh
+  step: Callable[..., Any],
+  state: TrainState,
+  mesh: jax.sharding.Mesh,
+  flops: int,
 ) -> Any:
-  """make_step's function as runs compile it: state donated and placed."""
+  """make_step's function as runs compile it: state donated and placed.
+
+  flops: of a step over all devices. Small ones are compiled quickly on CPU.
+  """
+  platform = mesh.devices.flat[0].platform
+  options = quick_compile_options(platform) if flops < _LARGE_STEP else {}
   return jax.jit(
     step,
     donate_argnums=0,
     out_shardings=(param_shardings(state, mesh), None),
-    compiler_options=quick_compile_options(mesh.devices.flat[0].platform),
+    compiler_options=options,
   )
 
 
@@ -176,7 +187,7 @@ def train(
     )
     profiler = Profiler(workdir, options.get("profile", ""))
     stack.callback(profiler.close)
-    step_fn = jit_step(pure_step, state, mesh)
+    step_fn = jit_step(pure_step, state, mesh, flops)
     for step in range(first, options.total_steps + 1):
       batch = put_batch(next(data), mesh)
       profiler.before(step)
