@@ -66,7 +66,7 @@ RULES = {
                 bytes=320_000),
   "dining_table": Rule("(?!coffee|folding|bedside|dress|child).*table.*",
                        "rattan|tennis|football|pool|changing|cafe|technical|"
-                       "bar_|desk_table|black_table",
+                       "bar_|desk_table|black_table|glass",
                        least=(0.7, 0.6, 0.68), most=(2.4, 1.3, 0.92)),
   "filing": Rule("filing cabinet|safe|drawers cabinet", most=(0.7, 0.7, 1)),
   "board": Rule("white board"),

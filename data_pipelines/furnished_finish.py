@@ -134,9 +134,9 @@ def _picture(rng: Rng, palette: Palette, images: Images) -> Surface:
 
 
 def _rug(rng: Rng, palette: Palette) -> Surface:
-  colors = [palette.accents[i] for i in rng.permutation(4)[:3]]
+  accents = tuple(palette.accents[i] for i in rng.permutation(4)[:3])
   kind = str(rng.choice(["rug", "rug", "stripes", "checker", "carpet"]))
-  colors = tuple(colors) if kind == "rug" else (colors[0], palette.trim)
+  colors = accents if kind == "rug" else (accents[0], palette.trim)
   paint = Paint(kind, colors, rng.uniform(0.1, 0.3), int(rng.integers(1 << 31)))
   return Surface(image=_paint(paint, (2.0, 1.6)), size=None)
 

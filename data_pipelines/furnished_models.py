@@ -15,11 +15,11 @@ from data_pipelines.furnished_assets import Piece
 from scenetok_jax.types import InputError
 
 TEXELS = 128  # a side of a texture; frames are as small
-_VERSION = 5  # of the cached files
-_GLASS = 0.5  # materials that let more light through are left out
+_VERSION = 6  # of the cached files
+_GLASS = 0.6  # materials that let more light through are left out
 _LONGEST = 0.45  # metres; longer edges are halved, for light between corners
 _GREY = (0.8, 0.8, 0.8)
-_MOST_FACES = 7000  # finer models are made coarser
+_MOST_FACES = 4000  # finer models are made coarser
 
 
 @dataclasses.dataclass(frozen=True)

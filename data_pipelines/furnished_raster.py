@@ -1,6 +1,8 @@
 """Drawing a lit mesh with OpenGL: images, exact depth and objects."""
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from einops import rearrange, reduce
@@ -66,9 +68,10 @@ class Raster:
         "--dataset=furnished: moderngl is not installed; run `pip install"
         " 'scenetok_jax[rooms]'`"
       ) from None
+    backend: dict[str, Any] = {"backend": "egl"}
     try:
-      self._gl = moderngl.create_context(
-        standalone=True, backend="egl", require=330
+      self._gl: Any = moderngl.create_context(  # its stubs are partial
+        standalone=True, require=330, **backend
       )
     except Exception as error:  # moderngl raises bare Exceptions
       raise InputError(
@@ -177,7 +180,9 @@ def part_boxes(mesh: Mesh) -> PartBoxes:
   return PartBoxes(corners, np.append(starts, len(mesh.faces)))
 
 
-def visible_runs(boxes: PartBoxes, matrix: np.ndarray):
+def visible_runs(
+  boxes: PartBoxes, matrix: np.ndarray
+) -> Iterator[tuple[int, int]]:
   """(first index, indices) of runs of parts that may be seen."""
   ones = np.ones((*boxes.corners.shape[:2], 1))
   clip = np.concatenate([boxes.corners, ones], -1) @ matrix.T
@@ -185,7 +190,7 @@ def visible_runs(boxes: PartBoxes, matrix: np.ndarray):
   hidden = [x > w, x < -w, y > w, y < -w, w < NEAR]
   seen = ~np.any([side.all(1) for side in hidden], 0)
   turns = np.flatnonzero(np.diff(seen.astype(int), prepend=0, append=0))
-  for first, last in rearrange(turns, "(n two) -> n two", two=2):
+  for first, last in zip(turns[::2], turns[1::2], strict=True):
     start, end = int(boxes.edges[first]), int(boxes.edges[last])
     yield 3 * start, 3 * (end - start)
 

@@ -1,0 +1,114 @@
+"""Furnished rooms: posed clips with depth, a function of seed and assets."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from data_pipelines import (
+  furnished_finish,
+  furnished_layout,
+  furnished_light,
+  furnished_mesh,
+  furnished_models,
+  furnished_path,
+)
+from data_pipelines.furnished_assets import Assets, Piece, read_pieces
+from data_pipelines.furnished_catalog import Catalog, catalogue
+from data_pipelines.furnished_finish import Images
+from data_pipelines.furnished_mesh import Mesh
+from data_pipelines.furnished_plan import Room
+from data_pipelines.furnished_raster import Raster
+from data_pipelines.furnished_trace import Tracer
+from scenetok_jax.types import Cameras
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+  """One posed clip.
+
+  images: uint8 [T H W 3]. depth: float32 [T H W], metres along the optical
+  axis at pixel centres. cameras: [T], OpenCV camera-to-world in metres.
+  theme: of its room. pieces: the furniture of its room.
+  """
+
+  images: np.ndarray
+  depth: np.ndarray
+  cameras: Cameras
+  theme: str
+  pieces: tuple[Piece, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Baked:
+  """A room ready for drawing; light: [V 3], exposure: see furnished_raster."""
+
+  room: Room
+  mesh: Mesh
+  tracer: Tracer
+  light: np.ndarray
+  exposure: float
+
+
+class Studio:
+  """Renders clips; keeps the catalogue, OpenGL and the last room.
+
+  Args:
+    assets: where the furniture is.
+    size: side of the square frames, pixels.
+  """
+
+  def __init__(self, assets: Assets, size: int):
+    self._assets = assets
+    self._catalog: Catalog = catalogue(read_pieces(assets))
+    self._images: Images = furnished_finish.read_images(assets)
+    self._raster = Raster(size)
+    # Rooms share furniture: the last models are likely wanted again.
+    self._load = functools.lru_cache(128)(
+      functools.partial(furnished_models.load, cache=assets.cache)
+    )
+    self._room = functools.lru_cache(1)(self._make_room)
+
+  def clip(self, seed: int, room: int, path: int, frames: int) -> Clip:
+    """Clip `path` of room `room`; the same whatever was rendered before.
+
+    Raises:
+      InputError: the room has no path with a view of its furniture.
+    """
+    baked = self._room(seed, room)
+    rng = _stream(seed, room, 1, path)
+    focal = float(rng.uniform(0.6, 0.82))
+    c2w = furnished_path.draw(
+      baked.room, baked.mesh, baked.tracer, rng, frames, focal
+    )
+    drawn = self._raster.draw(
+      baked.mesh, baked.light, baked.exposure, c2w, focal
+    )
+    matrix = np.array([[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]])
+    intrinsics = np.tile(matrix.astype(np.float32), (frames, 1, 1))
+    return Clip(
+      drawn.images,
+      drawn.depth,
+      Cameras(c2w, intrinsics),
+      baked.room.theme,
+      tuple(placed.piece for placed in baked.room.placed),
+    )
+
+  def _make_room(self, seed: int, number: int) -> Baked:
+    rng = _stream(seed, number, 0, 0)
+    room = furnished_layout.furnish(rng, self._catalog)
+    finish = furnished_finish.draw(rng, room.theme, self._images)
+    mesh = furnished_mesh.build(room, finish, self._load)
+    tracer = Tracer(mesh, self._assets.llvm)
+    windows = np.array([
+      np.cross(panel.u, panel.v) / np.linalg.norm(np.cross(panel.u, panel.v))
+      for panel in room.panels if panel.kind == "sky"
+    ])  # fmt: skip
+    weather = furnished_light.draw_weather(rng, windows)
+    light = furnished_light.bake(mesh, tracer, weather, rng)
+    exposure = furnished_light.exposure(mesh, light)
+    return Baked(room, mesh, tracer, light, exposure)
+
+
+def _stream(*numbers: int) -> np.random.Generator:
+  return np.random.Generator(np.random.Philox(np.random.SeedSequence(numbers)))
