@@ -76,7 +76,7 @@ def load_networks(
   for metric in metrics:
     if metric in absent:
       continue
-    kind = {"kind": fid_resize} if metric == "fid" else {}
+    kind: dict[str, Any] = {"kind": fid_resize} if metric == "fid" else {}
     network = load_metric(WEIGHTS[metric], folder, **kind)
     weights[metric] = {"source": network.source, "sha256": network.sha256}
     if kind:
