@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from scenetok_jax.cli import common, parity
 from scenetok_jax.cli.parity_cases.case import read_case
 from scenetok_jax.cli.parity_cases.fields import unread
+from scenetok_jax.flow.windows import schedule
 from tests import reference_networks
 from tests.goldens import SMALL
 from tests.networks import cameras, normals
@@ -247,6 +248,51 @@ def test_an_option_equals_its_formulas(name, tmp_path):
   rows = parity.run_case(read_case(write(tmp_path / "case", *CASES[name])))
   assert len(rows) == (6 if "run0_kl" in [row.name for row in rows] else 1)
   assert not [f"{r.name}: {r.relative:.2g} {r.note}" for r in rows if not r.ok]
+
+
+def test_pyramid_sampling_equals_its_formulas(tmp_path):
+  latents, steps, size = 4, 2, 2
+  config, inputs, _ = denoiser({}, latents, frames=latents, built=size)
+  sampler = {"name": "pyramid", "clean_targets": 0, "uncertainty_scale": 2}
+  run = {
+    "sampler": sampler,
+    "concurrency": size,
+    "num_inference_steps": steps,
+    "cfg_scale": 1.0,
+    "weighting": "shifted",
+    "timestep_shift": 4.0,
+    "autoencoder": None,
+    "scaling_factor": 1.0,
+  }
+  plan = schedule("pyramid", latents, steps, size, 0, uncertainty_scale=2)
+  levels = 4 * plan.levels / (1 + 3 * plan.levels)
+  assert len(set(plan.starts)) == latents - size + 1
+  w = reference_networks.Draws(0, "denoiser.")
+  x = inputs["latents"].astype(np.float64)
+  for now, then, mask in zip(levels, levels[1:], plan.mask, strict=False):
+    window = {
+      "latents": x[:, mask],
+      "timestep": np.maximum(1000 * now[mask] - 1, 0)[None],
+      "tokens": inputs["tokens"],
+      "extrinsics": inputs["extrinsics"][:, mask],
+      "intrinsics": inputs["intrinsics"][:, mask],
+    }
+    flow = reference_networks.denoiser(w, config, window)["pred"]
+    move = (then - now)[mask]
+    x[:, mask] += move[None, :, None, None, None] * flow
+  config |= {"case": "sampling", "runs": [run | {"prefix": "run0_"}]}
+  (tmp_path / "config.json").write_text(json.dumps(config))
+  save_file(w.tensors, tmp_path / "weights.safetensors")
+  given = dict(inputs)
+  given["x_T"] = given.pop("latents")
+  np.savez(tmp_path / "inputs.npz", **given)
+  np.savez(
+    tmp_path / "outputs.npz",
+    run0_final=x.astype(np.float32),
+    run0_scheduling_matrix=levels,
+  )
+  rows = parity.run_case(read_case(tmp_path))
+  assert len(rows) == 2 and all(row.ok for row in rows), rows
 
 
 @pytest.mark.parametrize(
