@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from scenetok_jax.cli.assemble import Run
 from scenetok_jax.sampling.devices import place_params, sampling_mesh
@@ -38,5 +39,7 @@ def on_local_devices(run: Run, batch: int) -> Iterator[Run]:
   """The same over this process's devices alone: others do other scenes."""
   keep_compilations()
   mesh = sampling_mesh(batch, jax.local_devices())
+  # By way of the host: they were restored as copies over all processes.
+  params = jax.tree.map(np.asarray, run.params)
   with jax.set_mesh(mesh):
-    yield dataclasses.replace(run, params=place_params(run.params, mesh))
+    yield dataclasses.replace(run, params=place_params(params, mesh))

@@ -40,10 +40,12 @@ def in_batches(
   # Once, not with every batch.
   params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
   results = []
-  for start in range(0, count, batch):
-    index = np.minimum(np.arange(start, start + batch), count - 1)
-    inputs = [
-      jax.device_put(np.asarray(array)[index], rows) for array in arrays
-    ]
-    results.append(np.asarray(function(params, *inputs)))
+  # Callers may be inside a mesh of other devices.
+  with jax.set_mesh(mesh):
+    for start in range(0, count, batch):
+      index = np.minimum(np.arange(start, start + batch), count - 1)
+      inputs = [
+        jax.device_put(np.asarray(array)[index], rows) for array in arrays
+      ]
+      results.append(np.asarray(function(params, *inputs)))
   return np.concatenate(results)[:count]

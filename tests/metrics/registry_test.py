@@ -3,6 +3,7 @@
 import csv
 import math
 
+import jax
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -11,6 +12,7 @@ from scenetok_jax.convert.engine import manifest
 from scenetok_jax.metrics import registry
 from scenetok_jax.metrics.batches import in_batches
 from scenetok_jax.metrics.registry import METRICS
+from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.types import InputError
 from tests.goldens import shared_dir
 from tests.metrics.seeded import random_tensors
@@ -128,6 +130,15 @@ def test_batches_do_not_change_rows(count):
   x = x.reshape(count, 3)
   out = in_batches(lambda scale, a, b: scale * a - b[:, :1], 2.0, [x, x], 4)
   np.testing.assert_array_equal(out, 2 * x - x[:, :1])
+
+
+def test_a_caller_may_be_inside_a_mesh_of_more_devices():
+  """Four rows at a time use four of the eight devices."""
+  double = jax.jit(lambda scale, x: scale * x)
+  x = np.arange(6, dtype=np.float32)
+  with jax.set_mesh(make_mesh()):
+    out = in_batches(double, np.float32(2), [x], 4)
+  np.testing.assert_array_equal(out, 2 * x)
 
 
 def test_batches_refuse_unequal_or_no_rows():
