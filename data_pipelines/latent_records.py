@@ -93,7 +93,8 @@ class LatentDataset:
 
   def cameras(self, row: LatentRow) -> Cameras:
     """Cameras of all frames of a scene, from the index (no record is read)."""
-    return records.to_cameras(self._cameras[row.first : row.first + row.frames])
+    numbers = self._cameras[row.first : row.first + row.frames]
+    return records.to_cameras(numbers, f"{self.directory}: scene {row.key}")
 
   def read(
     self,
@@ -122,6 +123,8 @@ class LatentDataset:
       example = records.read_example(
         self._sources[part], position, f"{where} {number}"
       )
+      place_ = {"scene": row.key, "index": int(number), "flipped": int(flipped)}
+      records.check_place(example, place_, f"{where} {number}")
       data = example["latent"].bytes_list.value[0]
       out[place] = unpack(data, dtype, shape, f"{where} {number}")
     return out

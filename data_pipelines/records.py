@@ -4,6 +4,7 @@
     dataset_info.json, features.json, posed_frames-<split>.array_record-*
     scenes.jsonl                one index row per scene
     cameras.f32                 25 float32 a frame: c2w [4 4], then K [3 3]
+    frame_depth-<split>.array_record-*   depth maps, where they are known
     prepared.json               written last: options, counts
   PATH/report.json              what was seen, kept and dropped, by split
 
@@ -109,7 +110,8 @@ class Dataset:
   def cameras(self, scene: SceneRow | str | int) -> Cameras:
     """Cameras of all frames of a scene, from the index (no record is read)."""
     row = scene if isinstance(scene, SceneRow) else self.scene(scene)
-    return to_cameras(self._cameras[row.first : row.first + row.frames])
+    numbers = self._cameras[row.first : row.first + row.frames]
+    return to_cameras(numbers, f"{self.directory}: scene {row.key}")
 
   def read_frames(
     self, scene: SceneRow | str | int, frames: Sequence[int] | np.ndarray
@@ -124,7 +126,7 @@ class Dataset:
     shape = (0, row.height, row.width, 3)
     stacked = np.stack(images) if images else np.zeros(shape, np.uint8)
     cameras = np.array(numbers, np.float32).reshape(-1, CAMERA_FLOATS)
-    return stacked, to_cameras(cameras)
+    return stacked, to_cameras(cameras, f"{self.directory}: scene {row.key}")
 
   def _read(self, row: SceneRow, frame: int) -> tuple[np.ndarray, list[float]]:
     where = f"{self.directory}: scene {row.key}: frame {frame}"
@@ -132,6 +134,7 @@ class Dataset:
       raise InputError(f"{where}: the scene has {row.frames} frames")
     field = read_example(self._source, row.first + frame, where)
     self.records_read += 1
+    check_place(field, {"scene": row.key, "frame": frame}, where)
     image = decode_image(field["image"].bytes_list.value[0], where)
     if image.shape != (row.height, row.width, 3):
       raise InputError(
@@ -170,6 +173,22 @@ def read_example(source: ArrayRecordDataSource, number: int, where: str) -> Any:
   return example.features.feature
 
 
+def check_place(field: Any, wanted: dict[str, str | int], where: str) -> None:
+  """InputError unless a record says that it is the one that was asked for."""
+  for name, value in wanted.items():
+    kind = field[name]
+    found = (
+      kind.bytes_list.value[0].decode("utf-8", "backslashreplace")
+      if isinstance(value, str)
+      else kind.int64_list.value[0]
+    )
+    if found != value:
+      raise InputError(
+        f"{where}: the record is of {name} {found!r}: files were mixed up;"
+        " prepare the data again"
+      )
+
+
 def splits(path: str | os.PathLike) -> list[str]:
   """Names of the finished splits under a prepared folder."""
   return sorted(file.parent.name for file in Path(path).glob(f"*/{PREPARED}"))
@@ -185,9 +204,13 @@ def flatten_cameras(cameras: Cameras) -> np.ndarray:
   return np.concatenate(parts, axis=1)
 
 
-def to_cameras(numbers: np.ndarray) -> Cameras:
-  """float32 [T, 25] -> Cameras [T]."""
+def to_cameras(numbers: np.ndarray, where: str) -> Cameras:
+  """float32 [T, 25] -> Cameras [T]; `where` names the origin in errors."""
   numbers = np.array(numbers)  # a copy: the index is a read-only file map
+  if not np.isfinite(numbers).all():
+    raise InputError(
+      f"{where}: cameras: NaN or Inf in {CAMERAS}; prepare the data again"
+    )
   return Cameras(
     extrinsics=numbers[:, :16].reshape(len(numbers), 4, 4),
     intrinsics=numbers[:, 16:].reshape(len(numbers), 3, 3),
