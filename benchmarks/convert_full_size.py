@@ -1,10 +1,13 @@
 """Converts a checkpoint of full published size and exports it again.
 
   python benchmarks/convert_full_size.py --json report.json
+  python benchmarks/convert_full_size.py --stage va_vae
 
 Writes seeded random weights in the release's layout (3.2 GB for the tokenizer
 and renderer, 5.2 GB for SceneGen), converts them in a process of its own, and
-compares the export with the file, tensor for tensor. Everything is removed at
+compares the export with the file, tensor for tensor. A codec or an evaluation
+network is written as its publisher does (torch files need the extra [convert])
+and converted; the converter counts its tensors. Everything is removed at
 the end. Prints seconds and the largest memory of each step.
 """
 
@@ -20,12 +23,16 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from safetensors.numpy import save_file
 
 from scenetok_jax.cli import checkpoints
 from scenetok_jax.cli.config import load_config
+from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.convert.codecs import codec_network, codec_table
 from scenetok_jax.convert.engine import Table, manifest
 from scenetok_jax.convert.export import stream_safetensors
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.sampling.system import build, init_generator, init_stage1
 
 CONFIGS = {
@@ -36,12 +43,14 @@ CONFIGS = {
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--stage", choices=sorted(CONFIGS), default="tokenizer")
+  stages = [*CONFIGS, *PUBLISHED, *METRICS]
+  parser.add_argument("--stage", choices=stages, default="tokenizer")
   parser.add_argument("--folder", help="scratch space, default the system's")
   parser.add_argument("--json", help="write the report here")
   args = parser.parse_args()
   with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
-    report = measure(args.stage, Path(scratch))
+    run = measure if args.stage in CONFIGS else measure_frozen
+    report = run(args.stage, Path(scratch))
   print(json.dumps(report, indent=1))
   if args.json:
     Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
@@ -65,6 +74,50 @@ def measure(stage: str, scratch: Path) -> dict:
   )
   report["exact"] = same(source, again)
   return report
+
+
+def measure_frozen(name: str, scratch: Path) -> dict:
+  """Converts a codec's or an evaluation network's published files."""
+  if name in PUBLISHED:
+    kind, files = "codec", [PUBLISHED[name].file]
+    entries = manifest(codec_table(name), codec_network(name).shapes())
+  else:
+    metric = METRICS[name]
+    kind, files = "metric", [names[0] for names in metric.files]
+    entries = manifest(metric.table(), metric.shapes())
+  rng = np.random.default_rng(0)
+  tensors = {
+    key: np.abs(rng.standard_normal(entry.shape, np.float32))
+    for key, entry in entries.items()
+  }
+  heads = {key for key in tensors if key.startswith("lin")}
+  sources = [scratch / file for file in files]
+  for i, path in enumerate(sources):
+    own = [k for k in tensors if (k in heads) == (i == 1) or len(files) == 1]
+    _write(path, {key: tensors[key] for key in own}, old=name == "fvd_i3d")
+  del tensors
+  out, told = scratch / "out", scratch / "told.json"
+  argv = [f"--{kind}", name, "--source", *map(str, sources)]
+  report = step("convert", [*argv, "--out", str(out), "--json", str(told)])
+  counts = json.loads(told.read_text())
+  return {
+    "stage": name,
+    "bytes": sum(path.stat().st_size for path in sources),
+    "tensors": counts["tensors"],
+    "parameters": counts["parameters"],
+    **report,
+  }
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], *, old: bool) -> None:
+  """A file of the publisher's container; old: torch's before 1.6."""
+  if path.suffix == ".safetensors":
+    save_file(tensors, path)
+    return
+  import torch
+
+  state = {name: torch.from_numpy(x) for name, x in tensors.items()}
+  torch.save(state, path, _use_new_zipfile_serialization=not old)
 
 
 def write_checkpoint(stage: str, path: Path) -> int:
