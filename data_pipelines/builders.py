@@ -74,7 +74,7 @@ def _write(root: Path, plan: Plan, workers: int) -> dict:
   """Writes all parts and joins them in root/<split>; returns the report."""
   recipe = plan.recipe
   jobs, repeated = unique(plan.jobs)
-  cuts = parts.ranges(len(jobs))
+  cuts = parts.ranges(len(jobs), plan.group)
   found: dict[int, dict] = {}
   with _progress(recipe, len(jobs)) as progress:
 
@@ -95,6 +95,8 @@ def _write(root: Path, plan: Plan, workers: int) -> dict:
   folders = [parts.folder(root, i) for i in range(len(cuts))]
   info = {"recipe": recipe.describe(), "report": report}
   writer.merge(folders, root / recipe.split, recipe.split, info)
+  for name, text in plan.files:
+    (root / recipe.split / name).write_text(text)
   return report
 
 

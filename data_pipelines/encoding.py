@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data_pipelines.depth_maps import encode_depth
 from data_pipelines.images import encode_image
 from data_pipelines.recipes import Job, RawScene, Recipe
 from data_pipelines.scene_checks import check_cameras, check_key
@@ -64,4 +65,9 @@ def _encoded(key: str, scene: RawScene, recipe: Recipe) -> EncodedScene:
     source=scene.source,
     held_out=held_out,
     warnings=scene.warnings,
+    depth=(
+      None
+      if scene.depth is None
+      else tuple(encode_depth(depth) for depth in scene.depth)
+    ),
   )

@@ -17,10 +17,14 @@ from data_pipelines.furnished_assets import Assets, Piece, read_pieces
 from data_pipelines.furnished_catalog import Catalog, catalogue
 from data_pipelines.furnished_finish import Images
 from data_pipelines.furnished_mesh import Mesh
+from data_pipelines.furnished_path import Path
 from data_pipelines.furnished_plan import Room
 from data_pipelines.furnished_raster import Raster
 from data_pipelines.furnished_trace import Tracer
-from scenetok_jax.types import Cameras
+from scenetok_jax.types import Cameras, InputError
+
+PATHS = 2  # camera paths through each room
+_ATTEMPTS = 6  # rooms tried before one without paths is given up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Baked:
 
   room: Room
   mesh: Mesh
-  tracer: Tracer
+  paths: tuple[Path, ...]
   light: np.ndarray
   exposure: float
 
@@ -76,11 +80,8 @@ class Studio:
       InputError: the room has no path with a view of its furniture.
     """
     baked = self._room(seed, room)
-    rng = _stream(seed, room, 1, path)
-    focal = float(rng.uniform(0.6, 0.82))
-    c2w = furnished_path.draw(
-      baked.room, baked.mesh, baked.tracer, rng, frames, focal
-    )
+    way = baked.paths[path]
+    c2w, focal = way.poses(frames), way.focal
     drawn = self._raster.draw(
       baked.mesh, baked.light, baked.exposure, c2w, focal
     )
@@ -95,11 +96,28 @@ class Studio:
     )
 
   def _make_room(self, seed: int, number: int) -> Baked:
-    rng = _stream(seed, number, 0, 0)
+    for attempt in range(_ATTEMPTS):
+      rng = _stream(seed, number, attempt)
+      baked = self._try_room(rng)
+      if baked is not None:
+        return baked
+    raise InputError(
+      f"furnished room {number} of seed {seed}: no camera path sees enough"
+      " furniture; left out"
+    )
+
+  def _try_room(self, rng: np.random.Generator) -> Baked | None:
+    """A random room, or None if some path sees too little of it."""
     room = furnished_layout.furnish(rng, self._catalog)
     finish = furnished_finish.draw(rng, room.theme, self._images)
     mesh = furnished_mesh.build(room, finish, self._load)
     tracer = Tracer(mesh, self._assets.llvm)
+    paths = []
+    for stream in rng.spawn(PATHS):
+      path = furnished_path.draw(room, mesh, tracer, stream)
+      if path is None:
+        return None
+      paths.append(path)
     windows = np.array([
       np.cross(panel.u, panel.v) / np.linalg.norm(np.cross(panel.u, panel.v))
       for panel in room.panels if panel.kind == "sky"
@@ -107,7 +125,7 @@ class Studio:
     weather = furnished_light.draw_weather(rng, windows)
     light = furnished_light.bake(mesh, tracer, weather, rng)
     exposure = furnished_light.exposure(mesh, light)
-    return Baked(room, mesh, tracer, light, exposure)
+    return Baked(room, mesh, tuple(paths), light, exposure)
 
 
 def _stream(*numbers: int) -> np.random.Generator:

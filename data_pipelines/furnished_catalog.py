@@ -117,7 +117,7 @@ RULES = {
                    "helmet|backpack|globe|book", bytes=_BIG,
                    least=(0.06, 0.06, 0.06)),
   "rug": Rule("oriental rug|round carpet"),
-  "door": Rule("(exterior )?door|screen door", "elevator|garage",
+  "door": Rule("(exterior )?door", "elevator|garage",
                most=(1.06, 0.3, 2.2)),
   "window": Rule("(double|triple|quadruple|turn|sliding|.*hung).*window.*",
                  "arched", most=(2.6, 0.4, 2.3)),

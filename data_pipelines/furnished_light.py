@@ -9,7 +9,7 @@ from data_pipelines.furnished_mesh import FURNITURE, LAMP, SKY, Mesh
 from data_pipelines.furnished_trace import Tracer
 
 Rng = np.random.Generator
-RAYS = 48  # gathered at each sample, over both sides
+RAYS = 64  # gathered at each sample, over both sides
 _BOUNCES = 4
 _CELL = 0.12  # metres: vertices closer than this share a sample
 _LIFT = 0.006  # metres that rays start above their surface
@@ -216,7 +216,7 @@ def _smooth(mesh: Mesh, samples: Samples, light: np.ndarray) -> np.ndarray:
   a, b = a[alike], b[alike]
   n = len(vertex)
   weight = 1.0 + np.bincount(a, minlength=n) + np.bincount(b, minlength=n)
-  for _ in range(2):
+  for _ in range(3):
     total = np.stack([
       np.bincount(a, vertex[b, c], minlength=n)
       + np.bincount(b, vertex[a, c], minlength=n)

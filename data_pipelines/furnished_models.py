@@ -115,7 +115,9 @@ class _Parsed:
 def _parse(text: str) -> _Parsed:
   """Reads v, vt, vn, f and usemtl; polygons become fans."""
   vectors: dict[str, list[str]] = {"v": [], "vt": [], "vn": []}
-  faces, material, names = [], [], {"": 0}
+  rings: list[str] = []  # "7/2/1 8/3/1 ..." of each polygon
+  seen: list[tuple[int, ...]] = []  # how many vectors there were by then
+  material, names = [], {"": 0}
   current = 0
   for line in text.replace("\\\n", " ").splitlines():
     kind, _, rest = line.lstrip().partition(" ")
@@ -124,31 +126,48 @@ def _parse(text: str) -> _Parsed:
     elif kind == "usemtl":
       current = names.setdefault(rest.strip(), len(names))
     elif kind == "f":
-      ring = [_corner(token, vectors) for token in rest.split()]
-      for i in range(1, len(ring) - 1):
-        faces.append((ring[0], ring[i], ring[i + 1]))
-        material.append(current)
-  if not faces:
+      rings.append(_full(rest))
+      seen.append(tuple(map(len, vectors.values())))
+      material.append(current)
+  if not rings:
     raise ValueError("no face in it")
+  sizes = np.array([len(ring.split()) for ring in rings])
+  numbers = np.array(" ".join(rings).replace("/", " ").split(), np.int64)
+  corners = rearrange(numbers, "(n k) -> n k", k=3)
+  owner = np.repeat(np.arange(len(rings)), sizes)
+  # Negative numbers count back from the last vector before the polygon.
+  corners = np.where(corners < 0, corners + np.array(seen)[owner], corners - 1)
+  faces, owners = _fans(corners, sizes)
   return _Parsed(
     _numbers(vectors["v"], 3),
     _numbers(vectors["vt"], 2),
     _numbers(vectors["vn"], 3),
-    np.array(faces, np.int64),
-    np.array(material),
+    faces,
+    np.array(material)[owners],
     list(names),
   )
 
 
-def _corner(token: str, vectors: dict[str, list[str]]) -> tuple[int, ...]:
-  """ "7/2/-1" -> zero-based (v, vt, vn), -1 where there is none."""
-  parts = [*token.split("/"), "", ""]
-  found = []
-  for part, kind in zip(parts, ("v", "vt", "vn"), strict=False):
-    number = int(part) if part else 0
-    count = len(vectors[kind])
-    found.append(number - 1 if number >= 0 else count + number)
-  return tuple(found)
+def _full(ring: str) -> str:
+  """ "1//2 3//4", "1/2 3/4" or "1 2" with all three numbers, 0 for none."""
+  first = ring.split(None, 1)[0].count("/")
+  if first == 2:
+    return ring.replace("//", "/0/")
+  ending = "/0" if first == 1 else "/0/0"
+  return " ".join(token + ending for token in ring.split())
+
+
+def _fans(
+  corners: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Corners [N 3] of polygons -> triangles [F 3 3], their polygons [F]."""
+  starts = np.cumsum(sizes) - sizes
+  counts = np.maximum(sizes - 2, 0)
+  owners = np.repeat(np.arange(len(sizes)), counts)
+  place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+  base = starts[owners]
+  picks = np.stack([base, base + place + 1, base + place + 2], 1)
+  return corners[picks], owners
 
 
 def _numbers(lines: list[str], columns: int) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Smooth camera paths through furnished rooms, past things worth seeing."""
 
+import dataclasses
+
 import numpy as np
 from einops import rearrange
 
 from data_pipelines.furnished_mesh import FURNITURE, Mesh
 from data_pipelines.furnished_plan import Room
 from data_pipelines.furnished_trace import Tracer
-from scenetok_jax.types import InputError
 
 Rng = np.random.Generator
 CLEARANCE = 0.28  # metres between the camera and furniture or walls
@@ -35,18 +36,32 @@ def clearance(room: Room, points: np.ndarray) -> np.ndarray:
   return best
 
 
-def draw(
-  room: Room, mesh: Mesh, tracer: Tracer, rng: Rng, frames: int, focal: float
-) -> np.ndarray:
-  """Camera-to-world [T 4 4] float32, OpenCV axes, metres, world z up.
+@dataclasses.dataclass(frozen=True)
+class Path:
+  """Where a camera goes and looks.
+
+  control: [3 3] of its curve, metres. aims: [3 3] of the curve that it looks
+  at. focal: of all views, in image widths.
+  """
+
+  control: np.ndarray
+  aims: np.ndarray
+  focal: float
+
+  def poses(self, frames: int) -> np.ndarray:
+    """Camera-to-world [T 4 4] float32, OpenCV axes, metres, world z up."""
+    t = np.linspace(0, 1, frames)
+    return _poses(self.control, self.aims, t).astype(np.float32)
+
+
+def draw(room: Room, mesh: Mesh, tracer: Tracer, rng: Rng) -> Path | None:
+  """A path, or None where the room has none.
 
   Of some random paths that keep clear, the one whose views show most
   furniture; none may look at bare walls.
-
-  Raises:
-    InputError: the room has no such path.
   """
-  best, found = -1.0, None
+  best, found = 0.0, None
+  focal = float(rng.uniform(0.6, 0.82))
   for places, turn in _candidates(room, rng):
     ahead = _poses(places, turn, np.linspace(0, 1, _FINE))[:, :3, 2]
     steps = np.einsum("tc,tc->t", ahead[1:], ahead[:-1])
@@ -55,12 +70,8 @@ def draw(
     fine = _poses(places, turn, np.linspace(0, 1, _VIEWS))
     score = judge(mesh, tracer, fine, focal)
     if score > best:
-      best, found = score, (places, turn)
-  if found is None or best <= 0:
-    raise InputError(
-      f"room of theme {room.theme}: no path has a view of furniture; left out"
-    )
-  return _poses(*found, np.linspace(0, 1, frames)).astype(np.float32)
+      best, found = score, Path(places, turn, focal)
+  return found
 
 
 def judge(mesh: Mesh, tracer: Tracer, c2w: np.ndarray, focal: float) -> float:
@@ -117,7 +128,9 @@ def _candidates(room: Room, rng: Rng):
       continue
     height = rng.uniform(1.05, min(1.7, h - 0.7), 2)
     height[1] = height[0] + np.clip(height[1] - height[0], -0.25, 0.25)
-    places = np.concatenate([control, np.linspace(*height, 3)[:, None]], axis=1)
+    places = np.concatenate(
+      [control, np.linspace(height[0], height[1], 3)[:, None]], axis=1
+    )
     # Looks at one point across the room, then at another one near it.
     aim = middle + (middle - (begin + end) / 2) * rng.uniform(0.2, 1.0)
     aims = aim + rng.normal(0, 0.8, (3, 2))

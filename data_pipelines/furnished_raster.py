@@ -1,6 +1,7 @@
 """Drawing a lit mesh with OpenGL: images, exact depth and objects."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,8 @@ class Raster:
         "--dataset=furnished: moderngl is not installed; run `pip install"
         " 'scenetok_jax[rooms]'`"
       ) from None
+    # Rooms are drawn side by side: no threads within one.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     backend: dict[str, Any] = {"backend": "egl"}
     try:
       self._gl: Any = moderngl.create_context(  # its stubs are partial
@@ -83,7 +86,7 @@ class Raster:
     self._color = self._gl.texture((side, side), 4)
     self._depth = self._gl.depth_texture((side, side))
     self._target = self._gl.framebuffer([self._color], self._depth)
-    self._program = self._gl.program(
+    self._program: Any = self._gl.program(
       vertex_shader=_VERTEX, fragment_shader=_FRAGMENT
     )
     self._moderngl = moderngl

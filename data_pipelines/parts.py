@@ -19,9 +19,13 @@ from scenetok_jax.types import InputError
 MAX_SCENES = 64  # ours: a part of 64 clips at 256x256 is about 150 MB
 
 
-def ranges(items: int) -> list[range]:
-  """Items 0 .. items - 1 cut into parts; a function of their number alone."""
+def ranges(items: int, group: int = 1) -> list[range]:
+  """Items 0 .. items - 1 cut into parts; a function of these numbers alone.
+
+  group: parts hold multiples of this many items, except the last.
+  """
   size = max(1, min(MAX_SCENES, -(-items // MAX_SCENES)))
+  size = -(-size // group) * group
   return [range(i, min(i + size, items)) for i in range(0, items, size)]
 
 

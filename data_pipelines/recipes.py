@@ -18,6 +18,7 @@ class RawScene:
   """Decoded scene: images uint8 [T, H, W, 3], cameras [T].
 
   encoded: image files of exactly these frames, to be stored as they are.
+  depth: float32 [T, H, W], metres along the optical axis, where it is known.
   """
 
   images: np.ndarray
@@ -25,6 +26,7 @@ class RawScene:
   source: str
   warnings: tuple[str, ...] = ()
   encoded: tuple[bytes, ...] | None = None
+  depth: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,12 +90,15 @@ class Plan:
   """A recipe and its scenes, in the order of the records.
 
   dropped: scenes that the source names but that cannot be loaded at all, as
-  {"scene", "reason"}.
+  {"scene", "reason"}. group: this many scenes in turn share work, and are
+  written by one process. files: texts to write beside the records, by name.
   """
 
   recipe: Recipe
   jobs: Sequence[Job]
   dropped: tuple[dict, ...] = ()
+  group: int = 1
+  files: tuple[tuple[str, str], ...] = ()
 
   def digest(self) -> str:
     """Names unfinished work: equal plans go on with each other's."""

@@ -14,10 +14,12 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.core import dataset_info, example_serializer
 
 from data_pipelines import records
+from data_pipelines.depth_maps import DEPTH
 from scenetok_jax.types import Cameras, InputError
 
 PART = "part.json"
 _RECORDS = "records.array_record"
+_DEPTH = "depth.array_record"
 # One record a group: a training example reads single frames.
 GROUPING = "group_size:1"
 DESCRIPTION = "Posed video frames, one record each, in temporal order."
@@ -29,6 +31,7 @@ class EncodedScene:
   """A scene ready for writing.
 
   images: encoded frames, T of them; cameras: [T]; source: where it came from.
+  depth: encoded depth maps, T of them, or None; all scenes of a split alike.
   """
 
   key: str
@@ -39,6 +42,7 @@ class EncodedScene:
   source: str
   held_out: tuple[int, ...] = ()
   warnings: tuple[str, ...] = ()
+  depth: Sequence[bytes] | None = None
 
 
 class Serializer:
@@ -100,6 +104,7 @@ class PartWriter:
     self._serialize = Serializer(features())
     self._index = IndexWriter(directory)
     self._records = ArrayRecordWriter(os.fspath(directory / _RECORDS), GROUPING)
+    self._depth: ArrayRecordWriter | None = None
     self._bytes = 0
 
   def add(self, scene: EncodedScene) -> records.SceneRow:
@@ -108,12 +113,17 @@ class PartWriter:
       data = self._serialize(example)
       self._records.write(data)
       self._bytes += len(data)
+    if scene.depth is not None:
+      if self._depth is None:
+        path = os.fspath(self._directory / _DEPTH)
+        self._depth = ArrayRecordWriter(path, GROUPING)
+      for depth in scene.depth:
+        self._depth.write(depth)
     return self._index.add(scene)
 
   def close(self, report: dict) -> None:
     """Finishes the part; `report` goes into part.json, written last."""
-    self._records.close()
-    self._index.close()
+    self.abandon()
     counts = {"scenes": self._index.rows, "frames": self._index.frames}
     write_json(
       self._directory / PART, {**counts, "bytes": self._bytes, **report}
@@ -122,6 +132,8 @@ class PartWriter:
   def abandon(self) -> None:
     """Closes the files of a part that will be thrown away."""
     self._records.close()
+    if self._depth is not None:
+      self._depth.close()
     self._index.close()
 
 
@@ -151,11 +163,10 @@ def merge(
     if report["frames"]
   ]
   for number, (part, _) in enumerate(full):
-    shard = (
-      f"{records.NAME}-{split}.array_record-{number:05d}-of-{len(full):05d}"
-    )
-    if (part / _RECORDS).exists():
-      (part / _RECORDS).replace(directory / shard)
+    end = f"{split}.array_record-{number:05d}-of-{len(full):05d}"
+    for file, name in ((_RECORDS, records.NAME), (_DEPTH, DEPTH)):
+      if (part / file).exists():
+        (part / file).replace(directory / f"{name}-{end}")
   write_dataset_info(
     directory,
     split,

@@ -5,12 +5,22 @@ import os
 import sys
 from collections.abc import Sequence
 
-from data_pipelines import builders, images, recipes, rooms_jobs, video_jobs
+from data_pipelines import (
+  builders,
+  furnished_assets,
+  furnished_jobs,
+  images,
+  recipes,
+  rooms_jobs,
+  video_jobs,
+)
 from scenetok_jax.cli import common
 from scenetok_jax.types import InputError
 
 _VIDEO = ("re10k", "acid", "dl3dv")
-_SIZE, _VIDEO_SIZE = "64", "256"  # defaults
+_SIZES = {"rooms": "64", "capture": "64", "furnished": "128"}
+_VIDEO_SIZE = "256"
+_FRAMES = {"rooms": 48, "furnished": 64}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +50,8 @@ def _check(args: argparse.Namespace) -> None:
       f"--workers={args.workers} --min-frames={args.min_frames}: workers start"
       " at 0, frames at 2"
     )
+  if args.beam and args.dataset == "furnished":
+    raise InputError("--beam: furnished rooms are made by --workers only")
   if args.images and args.dataset != "dl3dv":
     raise InputError("--images: only dl3dv has several image folders")
 
@@ -47,12 +59,7 @@ def _check(args: argparse.Namespace) -> None:
 def _rooms(args: argparse.Namespace) -> recipes.Plan:
   if args.source:
     raise InputError("--source: rooms are generated; leave --source out")
-  first = args.first_scene
-  if first is None:
-    first = rooms_jobs.FIRST_SCENE.get(args.split, 3_000_000)
-  shape = _shape(args)
-  if shape is None or shape[0] != shape[1]:
-    raise InputError(f"--size={args.size}: rooms are square; give one number")
+  side = _side(args)
   if not 0 <= args.aside <= 5:
     raise InputError(f"--aside={args.aside:g}: must be 0 to 5 metres")
   if args.depth and args.image_format != "png":
@@ -62,14 +69,44 @@ def _rooms(args: argparse.Namespace) -> recipes.Plan:
     )
   options = rooms_jobs.Options(
     args.scenes,
-    args.frames,
-    shape[0],
+    args.frames or _FRAMES["rooms"],
+    side,
     args.seed,
-    first,
+    _first_scene(args),
     args.aside,
     args.depth,
   )
   return rooms_jobs.plan(args.split, options, _holdout(args), args.image_format)
+
+
+def _furnished(args: argparse.Namespace) -> recipes.Plan:
+  if args.aside or args.depth:
+    raise InputError(
+      "--aside, --depth: only for rooms; furnished ones have depth beside"
+    )
+  options = furnished_jobs.Options(
+    args.scenes,
+    args.frames or _FRAMES["furnished"],
+    _side(args),
+    args.seed,
+    _first_scene(args),
+  )
+  return furnished_jobs.plan(
+    args.split, args.source, options, _holdout(args), args.image_format
+  )
+
+
+def _side(args: argparse.Namespace) -> int:
+  shape = _shape(args)
+  if shape is None or shape[0] != shape[1]:
+    raise InputError(f"--size={args.size}: rooms are square; give one number")
+  return shape[0]
+
+
+def _first_scene(args: argparse.Namespace) -> int:
+  if args.first_scene is not None:
+    return args.first_scene
+  return rooms_jobs.FIRST_SCENE.get(args.split, 3_000_000)
 
 
 def _capture(args: argparse.Namespace) -> recipes.Plan:
@@ -104,14 +141,19 @@ def _video(args: argparse.Namespace) -> recipes.Plan:
 
 _PLANS = {
   "rooms": _rooms,
+  "furnished": _furnished,
   "capture": _capture,
   **dict.fromkeys(_VIDEO, _video),
 }
 
 
 def _shape(args: argparse.Namespace) -> recipes.Shape:
-  default = _VIDEO_SIZE if args.dataset in _VIDEO else _SIZE
+  default = _SIZES.get(args.dataset, _VIDEO_SIZE)
   return recipes.parse_shape(args.size or default)
+
+
+def _sizes() -> str:
+  return ", ".join(f"{size} for {name}" for name, size in _SIZES.items())
 
 
 def _holdout(args: argparse.Namespace) -> recipes.Holdout:
@@ -122,13 +164,17 @@ def _parser() -> common.Parser:
   parser = common.parser("prepare", __doc__.split(":", 1)[1].strip())
   add = parser.add_argument
   add("--dataset", required=True, choices=sorted(_PLANS))
-  add("--source", help="folder of the raw data; not for rooms")
+  add(
+    "--source",
+    help="folder of the raw data; not for rooms. furnished: of Debian's"
+    f" packages, as .deb files or unpacked ({furnished_assets.INSTALLED})",
+  )
   add("--split", default="train", help="name of the part to write")
   add("--out", required=True, help="folder of the prepared data")
   add(
     "--size",
     help="side of the frames in pixels, or HEIGHTxWIDTH, or native: as they"
-    f" are (default {_SIZE}; {_VIDEO_SIZE} for {', '.join(_VIDEO)})",
+    f" are (default {_sizes()}, else {_VIDEO_SIZE})",
   )
   add("--image-format", default="jpeg", choices=images.FORMATS)
   add(
@@ -159,15 +205,18 @@ def _parser() -> common.Parser:
   video.add_argument(
     "--images", help="dl3dv: image folder (default: the smallest that will do)"
   )
-  rooms = parser.add_argument_group("rooms")
-  rooms.add_argument("--scenes", type=int, default=100, help="rooms to make")
+  rooms = parser.add_argument_group("rooms, furnished")
+  rooms.add_argument("--scenes", type=int, default=100, help="clips to make")
   rooms.add_argument(
     "--first-scene",
     type=int,
     default=None,
-    help="number of the first room (default: apart for each split)",
+    help="number of the first one (default: apart for each split)",
   )
-  rooms.add_argument("--frames", type=int, default=48, help="frames a room")
+  frames = ", ".join(f"{v} for {k}" for k, v in _FRAMES.items())
+  rooms.add_argument(
+    "--frames", type=int, help=f"frames a clip (default {frames})"
+  )
   rooms.add_argument("--seed", type=int, default=0)
   rooms.add_argument(
     "--aside",
