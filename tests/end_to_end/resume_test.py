@@ -36,7 +36,7 @@ def test_losses_after_kills_equal_the_uninterrupted_run_bit_for_bit(
   for kill in range(KILLS + 1):
     last = kill == KILLS
     how = signal.SIGTERM if last else signal.SIGKILL
-    done = moments.randrange(done + 1, done + STEPS // (KILLS + 3))
+    done = moments.randrange(done + 1, done + STEPS // (KILLS + 6))
     status, seconds = runs.disturb(
       command(killed), killed, done, moments.uniform(0, 0.1), how, env
     )
