@@ -95,6 +95,7 @@ class Progress:
     self._done = 0
     self._note = ""
     self._start = self._last_line = time.monotonic()
+    self._marks = [(self._start, 0)]
     self._bar = (
       tqdm(desc=label, total=total, unit=unit, dynamic_ncols=True)
       if sys.stderr.isatty()
@@ -105,6 +106,8 @@ class Progress:
     """Counts `count` more; `note` (such as a loss) is shown beside it."""
     self._done += count
     self._note = note or self._note
+    if len(self._marks) < 3:
+      self._marks.append((time.monotonic(), self._done))
     if self._bar is not None:
       self._bar.set_postfix_str(self._note, refresh=False)
       self._bar.update(count)
@@ -128,6 +131,16 @@ class Progress:
   ) -> None:
     self.close()
 
+  def _rate(self, now: float) -> float | None:
+    """Units per second, as soon as can be without the first two updates.
+
+    A first one compiles; one before it counts what an interrupted run did.
+    """
+    for start, done in reversed(self._marks):
+      if self._done > done and now > start:
+        return (self._done - done) / (now - start)
+    return None
+
   def _print_line(self) -> None:
     now = time.monotonic()
     line = tqdm.format_meter(
@@ -138,6 +151,7 @@ class Progress:
       prefix=self._label,
       unit=self._unit,
       postfix=self._note,
+      rate=self._rate(now),
     )
     print(line, file=sys.stderr, flush=True)
     self._last_line = now

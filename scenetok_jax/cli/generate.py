@@ -72,11 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   rendering.check_path(run, path, render_options)
   token_key, video_key = jax.random.split(jax.random.key(args.seed))
   reference = np.asarray(given.views.cameras.extrinsics)[0]
+  state = out / rendering.STATE_FILE
   with devices.on_devices(run, args.seeds) as run:
     tokens = generate(run, given, path, token_key, options, args.seeds)
     save_scenes(out, run, given, path, tokens)
     videos = rendering.render(
-      run, tokens, reference, path, video_key, render_options
+      run, tokens, reference, path, video_key, render_options, state=state
     )[:, 0]
   write(out, given, path, videos)
   result = {
@@ -94,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   common.write_json(out / "generate.json", result)
   if args.json:
     common.write_json(args.json, result)
+  state.unlink(missing_ok=True)
   print(
     f"{out}: {args.seeds} new scene(s) of {result['frames']} frames from"
     f" {given.name} in {result['seconds']:.1f} s"

@@ -27,8 +27,6 @@ from scenetok_jax.media import colorize, error_map, write_png
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.types import Array, InputError, Views
 
-STATE_FILE = "interrupted.safetensors"  # in OUT until the video is written
-
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/video.mp4, frames/, contact_sheet.png and render.json."""
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   pictures.check_writable(out)
   run = assemble.load_run(args.workdir)
   options = rendering.render_options(run, args)
-  state = out / STATE_FILE
+  state = out / rendering.STATE_FILE
   with devices.on_devices(run, args.samples) as run:
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     subject = (

@@ -23,6 +23,8 @@ from scenetok_jax.sampling.video import (
 )
 from scenetok_jax.types import Array, InputError
 
+STATE_FILE = "interrupted.safetensors"  # in OUT until the video is written
+
 
 def add_options(add: Callable[..., Any], prefix: str = "") -> None:
   """--steps, --solver, --guidance and --interval of a parser, prefixed."""

@@ -80,6 +80,19 @@ def test_progress_prints_few_lines_where_there_is_no_terminal(
   assert not any("\r" in line for line in lines)
 
 
+def test_the_remaining_time_forgets_compilation(capsys, monkeypatch):
+  now = [0.0]
+  monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+  with common.Progress("frames", 100, "step") as progress:
+    # Continued from step 10; compiled for 300 s; then 2 s a step.
+    for seconds, count in ((0, 10), (300, 1), (10, 5), (10, 5)):
+      now[0] += seconds
+      progress.update(count)
+  first, *_, last = capsys.readouterr().err.splitlines()
+  assert "11/100" in first
+  assert "21/100 [05:20<02:38,  2.00s/step]" in last
+
+
 def test_unknown_verb_lists_the_known_ones(capsys):
   assert main.main(["fly"]) == 2
   error = capsys.readouterr().err
