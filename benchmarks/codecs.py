@@ -46,7 +46,7 @@ START, END = "<!-- benchmarks.codecs: start -->", "<!-- end -->"
 
 def main(argv: Sequence[str] | None = None) -> int:
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--codecs", nargs="+", default=list(FRAMES))
+  parser.add_argument("--codecs", nargs="*", default=list(FRAMES))
   parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
   parser.add_argument("--size", type=int, default=SIZE)
   parser.add_argument("--repeats", type=int, default=2, help="timed runs")
