@@ -11,6 +11,7 @@ from scenetok_jax.media import atomic_path
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 _EVALUATIONS = ("evaluations", "network evaluations per latent")
 _TIME = ("seconds_per_frame", "seconds per frame")
@@ -25,18 +26,25 @@ def draw(result: dict[str, Any], path: Path) -> None:
     (*_EVALUATIONS, "agreement_psnr", "PSNR to the finest solution, dB"),
   ]
   panels = [panel for panel in panels if panel[2] in result["rows"][0]]
-  figure, axes = plt.subplots(
-    1, len(panels) + 1, figsize=(3.5 * len(panels) + 3, 3.4), layout="tight"
+  columns = -(-(len(panels) + 1) // 2)
+  figure, grid = plt.subplots(
+    2, columns, figsize=(3.6 * columns, 6.2), layout="tight"
   )
+  axes = list(grid.flat)
+  for axis in axes[len(panels) + 1 :]:
+    axis.remove()
   for axis, (column, label, score, title) in zip(axes, panels, strict=False):
     for solver, x, y in _curves(result["rows"], column, score):
       axis.plot(x, y, marker="o", markersize=3, label=solver)
     axis.set(xlabel=label, ylabel=title, xscale="log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
   axes[0].axhline(
     result["mean_view_psnr"], color="grey", linestyle=":", label="mean view"
   )
   axes[0].legend(fontsize="small")
-  _draw_storage(axes[-1], result["storage"])
+  _draw_storage(axes[len(panels)], result["storage"])
   with atomic_path(path) as temporary:
     figure.savefig(temporary, format="png", dpi=90)
   plt.close(figure)
