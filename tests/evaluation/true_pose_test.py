@@ -14,7 +14,6 @@ from scenetok_jax.types import InputError
 from tests.goldens import shared_dir
 
 
-
 def path(frames=9):
   poses = np.tile(np.eye(4), (3, 1, 1))
   poses[1:, :3, 3] = [[1, 0, 0], [0, 0.5, 0]]
