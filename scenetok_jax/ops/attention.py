@@ -8,6 +8,9 @@ from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
 IMPLEMENTATIONS = ("xla", "cudnn")
+_CACHED = (
+  1 << 23
+)  # bytes of an example's logits, whose pairs leave a CPU's cache
 
 
 def attention(
@@ -41,6 +44,25 @@ def attention(
     return jax.nn.dot_product_attention(
       query, key, value, is_causal=causal, implementation="cudnn"
     )
+  if _one_by_one(query, key):
+    return jax.lax.map(
+      lambda x: _xla(*(a[None] for a in x), causal)[0], (query, key, value)
+    )
+  return _xla(query, key, value, causal)
+
+
+def _one_by_one(query: Array, key: Array) -> bool:
+  """Whether a lone CPU is faster with one example after the other."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.size > 1 or len(query) == 1:
+    return False
+  device = mesh.abstract_device or jax.devices()[0]
+  size = 4 * query.shape[1] * query.shape[2] * key.shape[1]
+  return device.device_kind == "cpu" and size >= _CACHED
+
+
+def _xla(query: Array, key: Array, value: Array, causal: bool) -> Array:
+  """attention, written out for the compiler."""
   scale = query.shape[-1] ** -0.5
   # Heads first: products over strided heads take twice the time on a CPU.
   query, key, value = (

@@ -31,6 +31,21 @@ def test_equals_the_definition(keys):
   )
 
 
+def test_examples_with_many_logits_are_what_they_are_alone():
+  # 8 MiB of logits each: on one CPU they go one after the other.
+  query, key, value = (normals(i, 2, 1024, 2, 4) for i in range(3))
+  together = jax.jit(attention)
+  assert "scan" in str(jax.make_jaxpr(together)(query, key, value))
+  np.testing.assert_allclose(
+    together(query, key, value)[1:],
+    together(query[1:], key[1:], value[1:]),
+    rtol=1e-5,
+    atol=1e-6,
+  )
+  with jax.set_mesh(make_mesh(MESH)):
+    assert "scan" not in str(jax.make_jaxpr(attention)(query, key, value))
+
+
 def test_causal_attention_ignores_what_follows():
   query, key, value = inputs()
   full = attention(query, key, value, causal=True)
