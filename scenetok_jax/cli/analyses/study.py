@@ -45,6 +45,8 @@ def check_options(args: argparse.Namespace) -> Path:
     value = getattr(args, name, None)
     if value is not None and value < 1:
       raise InputError(f"--{name}: {value} must be at least 1")
+  if getattr(args, "samples", 2) < 2:  # told before anything is rendered
+    raise InputError("--samples: 1 sample has no variance; give at least 2")
   out = Path(args.out)
   pictures.check_writable(out)
   return out
