@@ -23,6 +23,7 @@ TABLES = {
   "fid_inception": "inception_v3_fid",
   "fvd_i3d": "i3d_rgb_imagenet",
 }
+COLUMNS = 6
 # LPIPS's heads are published apart, and have no table.
 HEADS = {"lpips_vgg": (5, 64 + 128 + 256 + 512 + 512)}
 
@@ -31,7 +32,11 @@ def rows() -> dict[str, list[str]]:
   """Cells of the page's rows by network."""
   lines = PAGE.read_text().splitlines()
   cells = [line.strip("|").split(" | ") for line in lines if "|" in line]
-  named = {row[0].strip(" `"): [c.strip() for c in row] for row in cells}
+  named = {
+    row[0].strip(" `"): [cell.strip() for cell in row]
+    for row in cells
+    if len(row) == COLUMNS
+  }
   return {name: named[name] for name in ENTRIES}
 
 
