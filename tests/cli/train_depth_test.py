@@ -93,6 +93,7 @@ def test_targets_must_be_given_and_be_of_the_same_scenes(
   assert common.run(train.main, options) == 2
   assert "config.data.target_path: not set" in capsys.readouterr().err
   other = rooms(tmp_path / "other", "--first-scene=7")
+  capsys.readouterr()  # the progress of making them
   wrong = f"--config.data.target_path={other}"
   assert common.run(train.main, [*options, wrong]) == 2
   error = capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Furnished rooms: layout without assets, whole clips where they are."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +39,18 @@ def _catalog() -> dict[str, list[Piece]]:
   catalog = {}
   for part in RULES:
     size = SIZES.get(part, (0.3, 0.3, 0.3))
-    piece = Piece(
-      f"made-up/{part}", part, "Living room", Path("none.sh3f"), "none.obj",
-      "nobody", size, size[2], 0.9 if part == "window" else 0.0, None, 1000,
-    )  # fmt: skip
-    catalog[part] = [piece]
+    catalog[part] = [
+      _piece(part, tuple(grow * side for side in size)) for grow in (1.0, 0.9)
+    ]
   return catalog
+
+
+def _piece(part: str, size: tuple[float, ...]) -> Piece:
+  return Piece(
+    f"made-up/{part}-{size[0]:.2f}", part, "Living room", Path("none.sh3f"),
+    "none.obj", "nobody", size, size[2], 0.9 if part == "window" else 0.0,
+    None, 1000,
+  )  # fmt: skip
 
 
 def _room(seed: int) -> Room:
@@ -83,6 +91,23 @@ def test_nothing_stands_before_a_door_or_hides_a_window(seed):
 def test_rooms_are_a_function_of_their_seed():
   assert _room(5) == _room(5)
   assert _room(5) != _room(6)
+
+
+def test_rooms_do_not_depend_on_the_order_of_hashes():
+  here = Path(__file__)
+  code = (
+    f"import sys; sys.path.insert(0, {str(here.parent)!r});"
+    f"import {here.stem} as t; print([t._room(seed) for seed in range(24)])"
+  )
+  found = set()
+  for seed in "12":
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    done = subprocess.run(
+      [sys.executable, "-c", code], capture_output=True, text=True,
+      check=True, env=environment, cwd=here.parents[2],
+    )  # fmt: skip
+    found.add(done.stdout)
+  assert len(found) == 1 and "kitchen" in found.pop()
 
 
 def test_things_stand_on_tops():

@@ -23,7 +23,6 @@ from tests.goldens import shared_dir
 
 pytestmark = pytest.mark.slow
 
-DATA = shared_dir() / "data"
 _RATIO = 0.75
 _PAIRS = 12
 
@@ -76,10 +75,11 @@ def prepared(tmp_path_factory):
 
   @functools.cache
   def make(dataset, source, split):
-    if not (DATA / source).is_dir():
-      pytest.skip(f"{DATA / source} is not here")
+    data = shared_dir() / "data"
+    if not (data / source).is_dir():
+      pytest.skip(f"{data / source} is not here")
     out = root / source
-    arguments = [f"--dataset={dataset}", f"--source={DATA / source}"]
+    arguments = [f"--dataset={dataset}", f"--source={data / source}"]
     arguments += [f"--split={split}", f"--out={out}", "--size=native"]
     assert prepare.main([*arguments, "--workers=0"]) == 0
     return Dataset(out, split)
@@ -89,7 +89,7 @@ def prepared(tmp_path_factory):
 
 def _published(corpus: Corpus, row) -> np.ndarray:
   """Camera-to-world [T, 4, 4] float64, read plainly from the source."""
-  folder = DATA / corpus.source
+  folder = shared_dir() / "data" / corpus.source
   if corpus.dataset == "re10k":
     (chunk,) = (folder / corpus.split).glob("*.torch")
     (scene,) = (s for s in Chunk(chunk).content if s["key"] == corpus.key)
