@@ -229,7 +229,7 @@ def read_bytes(
 ) -> dict[str, Any]:
   """MB a sample, as the kernel counts what is asked of files."""
   own = megabytes_per_sample(ours, count)
-  found = {"records": own}
+  found: dict[str, float | None] = {"records": own}
   for form, reader in theirs.items():
     rng = np.random.default_rng(0)
     before = usage.bytes_read()
@@ -238,7 +238,7 @@ def read_bytes(
     after = usage.bytes_read()
     if before is not None and after is not None:
       found[form] = (after - before) / count / 1e6
-  ratio = found["compressed"] / own if own else None
+  ratio = (found["compressed"] or 0) / own if own else None
   return {"megabytes_per_sample": found, "bytes_per_sample_ratio": ratio}
 
 

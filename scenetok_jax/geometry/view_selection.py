@@ -14,13 +14,15 @@ def rotation_log(rotation: np.ndarray) -> np.ndarray:
   The clamp and the epsilon are the release's: angles below 1.4e-3 give a
   vector that is too long or zero, which decides no choice of views.
   """
-  trace = np.trace(rotation, axis1=-2, axis2=-1)
+  trace: np.ndarray = (
+    rotation[..., 0, 0] + rotation[..., 1, 1] + rotation[..., 2, 2]
+  )
   limit = 1 - _COSINE_MARGIN
   angle = np.arccos(np.clip((trace - 1) / 2, -limit, limit))
   skew = rotation - np.swapaxes(rotation, -1, -2)
   axis = np.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], axis=-1)
-  norm = np.linalg.norm(axis, axis=-1, keepdims=True)
-  return angle[..., None] * axis / (norm + _AXIS_EPSILON)
+  norm = np.sqrt(_square(axis))
+  return axis * (angle / (norm + _AXIS_EPSILON))[..., None]
 
 
 def pose_distances(extrinsics: Array) -> np.ndarray:
@@ -39,13 +41,18 @@ def pose_distances(extrinsics: Array) -> np.ndarray:
 def _distances_from(poses: np.ndarray, view: int) -> np.ndarray:
   """[V, 4, 4] -> [V]: one row of `pose_distances`."""
   offsets = poses[view, :3, 3] - poses[:, :3, 3]
-  relative = np.einsum("ka,jkb->jab", poses[view, :3, :3], poses[:, :3, :3])
+  relative = poses[view, :3, :3].T @ poses[:, :3, :3]
   return _squared(offsets, relative)
 
 
 def _squared(offsets: np.ndarray, relative: np.ndarray) -> np.ndarray:
   turns = rotation_log(relative)
-  return np.sum(offsets**2, axis=-1) + np.sum(turns**2, axis=-1)
+  return _square(offsets) + _square(turns)
+
+
+def _square(vectors: np.ndarray) -> np.ndarray:
+  # Sums over an axis of three are slow.
+  return np.einsum("...c,...c->...", vectors, vectors)
 
 
 def farthest_point(extrinsics: Array, count: int, first: int) -> np.ndarray:
