@@ -330,7 +330,7 @@ def _kitchen(room: Room, rng: Rng, catalog: Catalog) -> None:
 def _counter(room: Room, rng: Rng, catalog: Catalog, wall: int) -> None:
   """A run of lower cabinets with a sink and an oven, and upper ones."""
   order = ["lower", "oven", "lower", "sink", "lower", "lower", "lower"]
-  part = {name: pick(rng, catalog, name) for name in set(order)}
+  part = {name: pick(rng, catalog, name) for name in dict.fromkeys(order)}
   upper = pick(rng, catalog, "upper")
   s = rng.uniform(0.02, 0.3)
   high = s
