@@ -16,7 +16,7 @@ reads it too. Reading needs no TensorFlow and touches only the asked frames.
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -173,7 +173,7 @@ def read_example(source: ArrayRecordDataSource, number: int, where: str) -> Any:
   return example.features.feature
 
 
-def check_place(field: Any, wanted: dict[str, str | int], where: str) -> None:
+def check_place(field: Any, wanted: Mapping[str, object], where: str) -> None:
   """InputError unless a record says that it is the one that was asked for."""
   for name, value in wanted.items():
     kind = field[name]

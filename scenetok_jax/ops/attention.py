@@ -8,9 +8,8 @@ from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
 IMPLEMENTATIONS = ("xla", "cudnn")
-_CACHED = (
-  1 << 23
-)  # bytes of an example's logits, whose pairs leave a CPU's cache
+# Bytes of one example's logits from which on two leave a CPU's cache.
+_CACHED = 1 << 23
 
 
 def attention(
@@ -46,7 +45,8 @@ def attention(
     )
   if _one_by_one(query, key):
     return jax.lax.map(
-      lambda x: _xla(*(a[None] for a in x), causal)[0], (query, key, value)
+      lambda x: _xla(x[0][None], x[1][None], x[2][None], causal)[0],
+      (query, key, value),
     )
   return _xla(query, key, value, causal)
 
