@@ -63,6 +63,7 @@ def test_targets_are_depth_and_context_is_colour(colours, depth):
   )
 
 
+@pytest.mark.slow
 def test_training_changes_the_renderer_alone(colours, depth, tmp_path):
   first = [
     f"--config={CONFIG}", f"--config.data.path={colours}",
@@ -94,6 +95,7 @@ def test_targets_must_be_given_and_be_of_the_same_scenes(
   assert "config.data.target_path: not set" in capsys.readouterr().err
   other = rooms(tmp_path / "other", "--first-scene=7")
   capsys.readouterr()  # the progress of making them
+  capsys.readouterr()  # what preparing printed
   wrong = f"--config.data.target_path={other}"
   assert common.run(train.main, [*options, wrong]) == 2
   error = capsys.readouterr().err
