@@ -9,7 +9,7 @@ from scenetok_jax.types import Cameras
 
 _MOST = 256  # frames that are compared pairwise
 # Chosen pairs see the same things: axes this close (degrees), and not more
-# than this share of the clip apart.
+# than this share of the clip's frames and of its extent apart.
 _PAIR_ANGLE = 15.0
 _PAIR_SHARE = 8
 
@@ -52,7 +52,7 @@ def describe(cameras: Cameras, size: tuple[int, int]) -> dict[str, Any]:
 def top_view(cameras: Cameras) -> tuple[np.ndarray, np.ndarray]:
   """Positions and viewing directions [T, 2] seen along the cameras' mean up.
 
-  The second axis points to where the first camera looks.
+  The first camera is at 0; the second axis points to where it looks.
   """
   poses = np.asarray(cameras.extrinsics, np.float64)
   up = -poses[:, :3, 1].mean(axis=0)
@@ -64,7 +64,8 @@ def top_view(cameras: Cameras) -> tuple[np.ndarray, np.ndarray]:
     ahead = poses[0, :3, 0] - up * (poses[0, :3, 0] @ up)
   ahead = ahead / np.linalg.norm(ahead)
   plane = np.stack([np.cross(ahead, up), ahead])
-  return poses[:, :3, 3] @ plane.T, poses[:, :3, 2] @ plane.T
+  positions = poses[:, :3, 3] - poses[0, :3, 3]
+  return positions @ plane.T, poses[:, :3, 2] @ plane.T
 
 
 def choose_pair(cameras: Cameras) -> tuple[int, int]:
@@ -77,8 +78,13 @@ def choose_pair(cameras: Cameras) -> tuple[int, int]:
   near &= apart <= max(1, len(poses) // _PAIR_SHARE)
   if not near.any():
     return 0, 1
-  value = np.where(near, _distances(poses[frames, :3, 3]), -1.0)
-  first, second = np.unravel_index(int(np.argmax(value)), value.shape)
+  distances = _distances(poses[frames, :3, 3])
+  close = near & (distances <= distances.max() / _PAIR_SHARE)
+  if (distances * close).any():
+    best = np.argmax(distances * close)
+  else:  # all that are apart are far apart: the nearest of them
+    best = np.argmin(np.where(near & (distances > 0), distances, np.inf))
+  first, second = np.unravel_index(int(best), distances.shape)
   return int(frames[first]), int(frames[second])
 
 

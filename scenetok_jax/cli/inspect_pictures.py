@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
 from data_pipelines import scene_statistics
@@ -20,6 +21,8 @@ _BORDER = 0.04  # of the image: points keep this far from its edges
 _ARROWS = 40
 _WIDTH = 6.0  # inches of one image
 _DPI = 110
+_LABELS = (0.15, 0.5, 0.85, 0.32, 0.67)  # of a line, from its left end
+_OUTLINE = withStroke(linewidth=3, foreground="black")
 
 
 def draw_path(
@@ -88,10 +91,16 @@ def draw_epipolar(
     axes[0].plot(*point, "o", mfc="none", mec=colour, ms=10, mew=2)
     axes[0].annotate(
       str(number), point, xytext=(7, 7), textcoords="offset points",
-      color=colour, weight="bold",
+      color=colour, weight="bold", path_effects=[_OUTLINE],
     )  # fmt: skip
     axes[1].plot(*zip(*line, strict=True), "-", color=colour, lw=1.3)
-    axes[1].annotate(str(number), line[0], color=colour, weight="bold")
+    # Lines meet in one point: their labels stand at different places.
+    share = _LABELS[number % len(_LABELS)]
+    place = (1 - share) * np.array(line[0]) + share * np.array(line[1])
+    axes[1].annotate(
+      str(number), place, color=colour, weight="bold", ha="center",
+      va="center", path_effects=[_OUTLINE],
+    )  # fmt: skip
   figure.tight_layout()
   _save(path, figure)
   return len(found)

@@ -46,6 +46,7 @@ def test_the_top_view_does_not_depend_on_the_frame_of_the_world(tilt):
   world = np.eye(4)
   world[1, 1] = world[2, 2] = np.cos(turn)
   world[1, 2], world[2, 1] = -np.sin(turn), np.sin(turn)
+  world[:3, 3] = 4, -2, 7  # the first camera is at 0 wherever it stood
   turned = Cameras(world @ cameras.extrinsics, cameras.intrinsics)
   positions, directions = scene_statistics.top_view(turned)
   np.testing.assert_allclose(positions, [[0, 0], [1, 0], [3, 0]], atol=1e-6)
@@ -69,3 +70,12 @@ def test_pairs_are_apart_but_look_the_same_way():
   still = _walk([0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0])
   first, second = scene_statistics.choose_pair(still)
   assert first <= 8 < second
+
+
+def test_pairs_of_a_long_path_are_near_each_other():
+  """Wide steps between few frames: neighbours at most share what they see."""
+  cameras = _walk([1.0] * 15 + [0.3] + [1.0] * 15)
+  assert scene_statistics.choose_pair(cameras)[1] < 31
+  first, second = scene_statistics.choose_pair(cameras)
+  position = cameras.extrinsics[:, 0, 3]
+  assert 0 < position[second] - position[first] <= np.ptp(position) / 8
