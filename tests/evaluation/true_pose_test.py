@@ -68,10 +68,11 @@ def test_structure_from_motion_is_an_oracle_on_a_real_clip():
   if not clips.is_dir():
     pytest.skip(f"{clips} is absent: it holds the real clip")
   clip = re10k.read_scene(clips / "test", "018f7907401f2fef")
-  frames = np.arange(0, len(clip), 8)
+  frames = np.arange(0, len(clip), 4)
   images = np.stack([clip.image(i) for i in frames])
   truth = np.asarray(clip.cameras.extrinsics)[frames]
   lenses = np.asarray(clip.cameras.intrinsics)[frames]
-  found = structure.estimate_poses(images, lenses)
+  found = structure.estimate_poses(images, lenses, threads=-1)
   assert auc(path_errors(found, truth)) > 0.9
-  assert shuffled_auc(found, truth, seed=0) < 0.3
+  # Chance on this path, which hardly turns: docs/analyses.md.
+  assert shuffled_auc(found, truth, seed=0) < 0.5
