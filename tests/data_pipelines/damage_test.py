@@ -384,6 +384,80 @@ def test_damaged_dl3dv_scenes_are_reported(tmp_path):
   assert "caf" in builders.summary(tmp_path, "train", report)
 
 
+# Camera texts: each function damages the text or the frames of one scene.
+
+
+def _write_text(folder, key):
+  scene = chunks.scene(key)
+  lines = [
+    " ".join([str(1000 * i), *(f"{x:.9g}" for x in row)])
+    for i, row in enumerate(scene["cameras"])
+  ]
+  (folder / key).mkdir(parents=True)
+  for i, image in enumerate(scene["images"]):
+    (folder / key / f"{1000 * i}.jpg").write_bytes(image.tobytes())
+  (folder / f"{key}.txt").write_text("\n".join(["url", *lines]) + "\n")
+
+
+def _short_row(folder, key):
+  text = (folder / f"{key}.txt").read_text()
+  (folder / f"{key}.txt").write_text(text.rstrip().rpartition(" ")[0])
+
+
+def _words(folder, key):
+  text = (folder / f"{key}.txt").read_text()
+  (folder / f"{key}.txt").write_text(text.replace("0.5", "half", 1))
+
+
+def _bytes_in_text(folder, key):
+  (folder / f"{key}.txt").write_bytes(b"url\n\xff\xfe")
+
+
+def _only_the_url(folder, key):
+  (folder / f"{key}.txt").write_text("url\n")
+
+
+def _same_stamp(folder, key):
+  lines = (folder / f"{key}.txt").read_text().splitlines()
+  (folder / f"{key}.txt").write_text("\n".join([*lines, lines[-1]]))
+
+
+def _frames_lost(folder, key):
+  shutil.rmtree(folder / key)
+
+
+def _names_of_others(folder, key):
+  for number, file in enumerate(sorted((folder / key).iterdir())):
+    file.rename(file.with_name(f"x{number}.jpg"))
+  (folder / key / "x0.jpg").unlink()
+
+
+TEXTS = [
+  (_short_row, r"line 13: not a timestamp and 18 numbers"),
+  (_words, r"line 2: not a timestamp and 18 numbers"),
+  (_bytes_in_text, r"not readable"),
+  (_only_the_url, r"no camera in it"),
+  (_same_stamp, r"line 14: timestamp used twice"),
+  (_frames_lost, r"no frames: none of"),
+  (_names_of_others, r"none of its 12 timestamps"),
+]
+
+
+def test_damaged_camera_texts_are_reported(tmp_path):
+  folder = tmp_path / "raw/train"
+  for name in _GOOD:
+    _write_text(folder, name)
+  for damage, _ in TEXTS:
+    _write_text(folder, damage.__name__)
+    damage(folder, damage.__name__)
+  report = _build("acid", tmp_path / "raw", tmp_path / "out")
+  reasons = {item["scene"]: item["reason"] for item in report["dropped"]}
+  assert report["kept"] == 2 and len(reasons) == len(TEXTS)
+  for damage, message in TEXTS:
+    with pytest.raises(InputError, match=message):
+      raise InputError(reasons[damage.__name__])
+
+
 # Sources in which nothing can be told apart are refused as a whole.
 
 
