@@ -147,7 +147,8 @@ def shade(
   inverse, surface = hits.inverse, hits.surface
   scale = (pixel / surfaces.texel) ** 2 / gap
   footprint = dither * scale[surface]
-  footprint /= inverse * inverse * inverse
+  with np.errstate(divide="ignore"):  # infinite: the coarsest level
+    footprint /= inverse * inverse * inverse
   levels, count = surfaces.offset.shape
   # Half the binary exponent of a float is the level of its square root.
   level = ((footprint.view(np.int32) >> 23) - 127) >> 1

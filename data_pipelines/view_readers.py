@@ -58,9 +58,7 @@ class FrameReader:
     """Images [V, H, W, 3] and cameras [V] of some frames."""
     del part, latents
     images, cameras = self.read(row, frames)
-    if flipped:
-      images, cameras = transforms.flip(images, cameras)
-    return {"images": np.ascontiguousarray(images), **_fields(cameras)}
+    return _views(images, cameras, flipped)
 
 
 class PairedReader:
@@ -100,9 +98,7 @@ class PairedReader:
       return self._frames.views(row, part, frames, latents, flipped)
     images, _ = self._targets.read(self._rows[row.key], frames)
     cameras = take(self.dataset.cameras(row), frames)
-    if flipped:
-      images, cameras = transforms.flip(images, cameras)
-    return {"images": np.ascontiguousarray(images), **_fields(cameras)}
+    return _views(images, cameras, flipped)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +138,15 @@ class LatentReader:
 def take(cameras: Cameras, frames: np.ndarray) -> Cameras:
   """Cameras [T] at some frames."""
   return Cameras(cameras.extrinsics[frames], cameras.intrinsics[frames])
+
+
+def _views(
+  images: np.ndarray, cameras: Cameras, flipped: bool
+) -> dict[str, np.ndarray]:
+  """Images [V, H, W, 3] and cameras [V], mirrored if asked."""
+  if flipped:
+    images, cameras = transforms.flip(images, cameras)
+  return {"images": np.ascontiguousarray(images), **_fields(cameras)}
 
 
 def _fields(cameras: Cameras) -> dict[str, np.ndarray]:

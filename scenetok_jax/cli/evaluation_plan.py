@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,9 +76,7 @@ def heldout(
       choice = evaluation_views.cover(extrinsics, num_context, MIN_HEADING)
     sources.append(_source(dataset, row, row.key, choice, whole))
     poses.append([row.key, extrinsics[choice.target].tolist()])
-  text = json.dumps(sorted(poses, key=lambda item: item[0]))
-  digest = hashlib.sha256(text.encode()).hexdigest()
-  return Plan(tuple(sources), None, digest, len(sources))
+  return _by_rule(sources, poses)
 
 
 def first_views(
@@ -97,6 +96,11 @@ def first_views(
     choice = ViewChoice(frames[:1], frames, frames, frames[:0])
     sources.append(_source(dataset, row, row.key, choice, whole))
     poses.append([row.key, dataset.cameras(row).extrinsics.tolist()])
+  return _by_rule(sources, poses)
+
+
+def _by_rule(sources: list[Source], poses: list[list[Any]]) -> Plan:
+  """Plan without an index file. poses: [name, target extrinsics] of each."""
   text = json.dumps(sorted(poses, key=lambda item: item[0]))
   digest = hashlib.sha256(text.encode()).hexdigest()
   return Plan(tuple(sources), None, digest, len(sources))

@@ -9,11 +9,9 @@ import numpy as np
 
 from scenetok_jax.cli import assemble, common, devices, rendering
 from scenetok_jax.cli.analyses import study, sweep
-from scenetok_jax.cli.analyses.study import Renderer
 from scenetok_jax.cli.analyses.sweep import Level
 from scenetok_jax.cli.scenes import OpenScene
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import InputError
 
 KIND = "context-views"
@@ -43,14 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       views = [scene.take(context(scene, count)) for scene in opened]
       tokens, references = study.encode(run, views, token_key)
       levels.append(Level(count, f"{count} views", tokens, references))
-    renderer = Renderer(
-      run,
-      video_program(run.system, options),
-      options,
-      args.batch,
-      args.samples,
-      noise_key,
-    )
+    renderer = study.make_renderer(run, options, args, noise_key)
     found = sweep.run_levels(chosen, renderer, levels)
   print(f"trained with {run.config.data.num_context} context views")
   claim = "variance falls as context views are added"

@@ -15,14 +15,13 @@ import numpy as np
 from einops import reduce
 
 from data_pipelines import records
-from scenetok_jax.cli import assemble, common, devices, rendering
+from scenetok_jax.cli import assemble, common, devices
 from scenetok_jax.cli.analyses import plots, study
 from scenetok_jax.cli.assemble import Run
 from scenetok_jax.cli.scenes import OpenScene
 from scenetok_jax.evaluation.batches import EvaluationScene
 from scenetok_jax.evaluation.bootstrap import Interval, mean_interval
 from scenetok_jax.evaluation.evaluator import (
-  EvaluationOptions,
   Prediction,
   predict,
 )
@@ -41,12 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = _parser().parse_args(argv)
   out = study.check_options(args)
   run = assemble.load_run(args.workdir)
-  options = EvaluationOptions(
-    rendering.render_options(run, args),
-    args.batch,
-    run.config.sampling.deterministic,
-    args.seed,
-  )
+  options = study.evaluation_options(run, args)
   with devices.on_devices(run, args.batch) as run:
     opened = study.open_scenes(run, args)
     scenes = depth_scenes(run, opened, args)

@@ -56,12 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     raise InputError("--scenes: 1 scene has no other's cameras; give 2 or more")
   nets = _networks(args)
   run = assemble.load_run(args.workdir)
-  options = EvaluationOptions(
-    rendering.render_options(run, args),
-    args.batch,
-    run.config.sampling.deterministic,
-    args.seed,
-  )
+  options = study.evaluation_options(run, args)
   with devices.on_devices(run, args.batch) as run:
     results, sheets = _generate(run, options, nets, args)
   write_png(out / "generation_sheet.png", stack_sheets(sheets))

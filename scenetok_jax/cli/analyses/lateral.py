@@ -18,11 +18,10 @@ import numpy as np
 from data_pipelines import records
 from scenetok_jax.cli import assemble, common, devices, rendering, scenes
 from scenetok_jax.cli.analyses import plots, study
-from scenetok_jax.cli.analyses.study import Renderer, Study
+from scenetok_jax.cli.analyses.study import Study
 from scenetok_jax.evaluation.baselines import nearest_view
 from scenetok_jax.evaluation.bootstrap import Interval, mean_interval
 from scenetok_jax.media import contact_sheet, write_png
-from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import Cameras, InputError, Views
 
 KIND = "lateral"
@@ -133,14 +132,7 @@ def _losses(workdir: str, args: argparse.Namespace) -> Losses:
     beside = read_beside(chosen, args.beside, args.split)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
-    renderer = Renderer(
-      run,
-      video_program(run.system, options),
-      options,
-      args.batch,
-      1,
-      noise_key,
-    )
+    renderer = study.make_renderer(run, options, args, noise_key)
     calls = 2 * study.batches(len(opened), args.batch)
     total = calls * renderer.steps(chosen.frames.shape[1])
     with common.Progress(workdir, total, "step") as progress:

@@ -8,10 +8,8 @@ import jax
 
 from scenetok_jax.cli import assemble, common, devices, rendering
 from scenetok_jax.cli.analyses import study, sweep
-from scenetok_jax.cli.analyses.study import Renderer
 from scenetok_jax.cli.analyses.sweep import Level
 from scenetok_jax.evaluation.ablation import MASKS, mask_tokens
-from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import InputError
 
 KIND = "masking"
@@ -39,14 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       )
       for percent in args.masked
     ]
-    renderer = Renderer(
-      run,
-      video_program(run.system, options),
-      options,
-      args.batch,
-      args.samples,
-      noise_key,
-    )
+    renderer = study.make_renderer(run, options, args, noise_key)
     found = sweep.run_levels(chosen, renderer, levels)
   claim = "variance rises as tokens are masked"
   label = f"tokens masked ({args.mask}), %"

@@ -14,11 +14,17 @@ from data_pipelines import records
 from scenetok_jax.cli import assemble, common, pictures, rendering, scenes
 from scenetok_jax.cli.assemble import Run
 from scenetok_jax.cli.scenes import OpenScene
+from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.metrics.image import psnr
 from scenetok_jax.sampling.encode import encode_scenes
 from scenetok_jax.sampling.render import RenderOptions
-from scenetok_jax.sampling.video import VideoProgram, render_video, video_plan
+from scenetok_jax.sampling.video import (
+  VideoProgram,
+  render_video,
+  video_plan,
+  video_program,
+)
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
 
@@ -196,6 +202,24 @@ class Renderer:
       )
       videos.append(part[: len(tokens) - start])
     return np.concatenate(videos)
+
+
+def make_renderer(
+  run: Run, options: RenderOptions, args: argparse.Namespace, key: Array
+) -> Renderer:
+  """A Renderer as add_options' --batch and --samples (where there) ask."""
+  program = video_program(run.system, options)
+  samples = getattr(args, "samples", 1)
+  return Renderer(run, program, options, args.batch, samples, key)
+
+
+def evaluation_options(run: Run, args: argparse.Namespace) -> EvaluationOptions:
+  """The run's own, with what add_options' options change."""
+  return dataclasses.replace(
+    assemble.evaluation_options(run.config, args.seed),
+    render=rendering.render_options(run, args),
+    batch=args.batch,
+  )
 
 
 def batches(count: int, size: int) -> int:

@@ -16,13 +16,12 @@ import numpy as np
 
 from scenetok_jax.cli import assemble, common, devices, rendering
 from scenetok_jax.cli.analyses import plots, study
-from scenetok_jax.cli.analyses.study import Renderer, Study
+from scenetok_jax.cli.analyses.study import Study
 from scenetok_jax.evaluation.ablation import mask_tokens
 from scenetok_jax.evaluation.baselines import mean_view
 from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.evaluation.correlation import spearman
 from scenetok_jax.metrics.image import ssim
-from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import InputError
 
 KIND = "tokens"
@@ -94,14 +93,7 @@ def _rows(
     chosen = study.make_study(run, opened, args.frames)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
-    renderer = Renderer(
-      run,
-      video_program(run.system, options),
-      options,
-      args.batch,
-      1,
-      noise_key,
-    )
+    renderer = study.make_renderer(run, options, args, noise_key)
     calls = len(counts) * study.batches(len(opened), args.batch)
     total = calls * renderer.steps(chosen.frames.shape[1])
     with common.Progress(workdir, total, "step") as progress:

@@ -11,11 +11,10 @@ import numpy as np
 
 from scenetok_jax.cli import assemble, common, devices, rendering
 from scenetok_jax.cli.analyses import study
-from scenetok_jax.cli.analyses.study import Renderer, Study
+from scenetok_jax.cli.analyses.study import Study
 from scenetok_jax.evaluation.ablation import sample_variance
 from scenetok_jax.evaluation.correlation import spearman
 from scenetok_jax.media import colorize, contact_sheet, write_png
-from scenetok_jax.sampling.video import video_program
 
 KIND = "variance"
 _SHOWN = 8
@@ -32,14 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = study.make_study(run, opened, args.frames)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
-    renderer = Renderer(
-      run,
-      video_program(run.system, options),
-      options,
-      args.batch,
-      args.samples,
-      noise_key,
-    )
+    renderer = study.make_renderer(run, options, args, noise_key)
     calls = study.batches(len(opened), args.batch)
     total = calls * renderer.steps(args.frames)
     with common.Progress("samples", total, "step") as progress:
