@@ -6,9 +6,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 
 from scenetok_jax.nn.init import bias_init, kernel_init
 from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.parallel.runtime import traced_for_cpu
 from scenetok_jax.types import Array
 
 REMAT_POLICIES = {
@@ -45,8 +47,36 @@ def dense(
     dtype=dtype,
     kernel_init=kernel_init(scheme, fan_in, fan_out or outputs),
     bias_init=bias_init(scheme, fan_in),
+    dot_general=_product,
     name=name,
   )
+
+
+def _product(
+  x: Array, kernel: Array, dimensions: Any, precision: Any = None, **more: Any
+) -> Array:
+  """x [... in] . kernel [in out], each of `in` and `out` one or more axes.
+
+  A CPU gets the product of two matrices: with heads as an axis of their own
+  it transposes kernels and gradients, and a step takes a third longer. A TPU
+  lays heads out as it likes and would pay for the reshapes.
+  """
+  if not traced_for_cpu():
+    return jax.lax.dot_general(x, kernel, dimensions, precision, **more)
+  (_, axes), _ = dimensions
+  sizes = {f"axis{n}": size for n, size in enumerate(kernel.shape)}
+  ins, outs = (
+    " ".join(names)
+    for names in (list(sizes)[: len(axes)], list(sizes)[len(axes) :])
+  )
+  y = jnp.matmul(
+    rearrange(x, f"... {ins} -> ... ({ins})"),
+    rearrange(kernel, f"{ins} {outs} -> ({ins}) ({outs})"),
+    precision=precision,
+    **more,
+  )
+  kept = {name: sizes[name] for name in outs.split()}
+  return rearrange(y, f"... ({outs}) -> ... {outs}", **kept)
 
 
 class Norm(nn.Module):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from einops import rearrange
 
 from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.parallel.runtime import traced_for_cpu
 from scenetok_jax.types import Array
 
 IMPLEMENTATIONS = ("xla", "cudnn")
@@ -53,12 +54,10 @@ def attention(
 
 def _one_by_one(query: Array, key: Array) -> bool:
   """Whether a lone CPU is faster with one example after the other."""
-  mesh = jax.sharding.get_abstract_mesh()
-  if mesh.size > 1 or len(query) == 1:
+  if jax.sharding.get_abstract_mesh().size > 1 or len(query) == 1:
     return False
-  device = mesh.abstract_device or jax.devices()[0]
   size = 4 * query.shape[1] * query.shape[2] * key.shape[1]
-  return device.device_kind == "cpu" and size >= _CACHED
+  return traced_for_cpu() and size >= _CACHED
 
 
 def _xla(query: Array, key: Array, value: Array, causal: bool) -> Array:

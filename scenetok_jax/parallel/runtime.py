@@ -48,6 +48,15 @@ def quick_compile_options(platform: str) -> dict[str, int]:
   return {"xla_backend_optimization_level": 1} if platform == "cpu" else {}
 
 
+def traced_for_cpu() -> bool:
+  """Whether what is being traced will run on CPU devices.
+
+  Asks the mesh in force, which may be of a slice that is only compiled for.
+  """
+  device = jax.sharding.get_abstract_mesh().abstract_device or jax.devices()[0]
+  return device.device_kind == "cpu"
+
+
 def _integer(name: str) -> int:
   text = os.environ.get(name, "")
   if not text.isdigit():

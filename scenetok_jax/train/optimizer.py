@@ -143,9 +143,10 @@ def make_optimizer(
   ) -> Update:
     idle = _idle(config, params, step, absent or {})
     gradients = jax.tree.map(_zero_if, idle, gradients)
-    norm = grads_lib.global_norm(gradients)
+    norms = grads_lib.tensor_norms(gradients, grouping)
+    norm = grads_lib.global_norm(norms)
     finite = grads_lib.all_finite(gradients)
-    mean_norm = _mean_tensor_norm(gradients, idle, grouping)
+    mean_norm = _mean_tensor_norm(norms, idle, grouping)
     skipped = _skipped(config, finite, mean_norm)
     # A skipped step must not let NaN reach the moments.
     gradients = jax.tree.map(lambda g: _zero_if(skipped, g), gradients)
@@ -220,10 +221,9 @@ def _idle(
 
 
 def _mean_tensor_norm(
-  gradients: Any, idle: Any, grouping: grads_lib.Grouping
+  norms: dict[str, Array], idle: Any, grouping: grads_lib.Grouping
 ) -> Array:
   """Mean over the active tensors of their L2 norms."""
-  norms = grads_lib.tensor_norms(gradients, grouping)
   active = {
     grouping(path_name(path))[0]: ~flag
     for path, flag in jax.tree_util.tree_leaves_with_path(idle)

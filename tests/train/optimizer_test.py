@@ -7,7 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenetok_jax.train.gradients import accumulate, tensor_norms
+from scenetok_jax.train.gradients import (
+  accumulate,
+  all_finite,
+  tensor_norms,
+)
 from scenetok_jax.train.optimizer import (
   OptimizerConfig,
   learning_rate,
@@ -122,6 +126,16 @@ def test_freeze_rule_changes_nothing_on_a_bad_gradient():
   assert new.metrics["skipped"] and not new.metrics["grads_finite"]
   assert_equal(new.params, first.params)
   assert_equal(new.opt_state, first.opt_state)
+
+
+@pytest.mark.parametrize(
+  ("value", "finite"),
+  [(jnp.nan, False), (jnp.inf, False), (-jnp.inf, False), (3e38, True)],
+)
+def test_one_bad_element_among_good_ones_is_found(value, finite):
+  # The square of 3e38 overflows, which must not pass for a bad element.
+  gradients = {"a": jnp.ones((3, 4)).at[1, 2].set(value), "b": jnp.ones(2)}
+  assert bool(jax.jit(all_finite)(gradients)) is finite
 
 
 def test_freeze_rule_lets_large_gradients_pass():
