@@ -7,12 +7,13 @@ with another number of workers or processes.
 
 import dataclasses
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import grain
 import jax
 import numpy as np
+from einops import rearrange
 
 from data_pipelines.examples import open_examples
 from data_pipelines.records import Dataset, SceneRow
@@ -80,6 +81,7 @@ def train_iterator(
   codecs: Callable[[], dict] | None = None,
   process_index: int | None = None,
   process_count: int | None = None,
+  parts: Sequence[int] | None = None,
 ) -> TrainIterator:
   """The training stream of a configuration's `data` section.
 
@@ -93,7 +95,9 @@ def train_iterator(
     codecs: what latents must have been made with (data_pipelines.latents:
       identity), by part; asked only for latents.
     process_index, process_count: this host's share of each batch; JAX's own
-      by default. Host p gets rows p * n .. p * n + n - 1 of the global batch.
+      by default.
+    parts: which of the process_count * len(parts) equal parts of the global
+      batch this host gets, ascending; (process_index,) by default.
 
   Returns:
     Iterator of SceneBatch with NumPy leaves: context images uint8
@@ -108,14 +112,10 @@ def train_iterator(
   examples = open_examples(data, codecs)
   index = jax.process_index() if process_index is None else process_index
   count = jax.process_count() if process_count is None else process_count
-  if data.batch_size % count:
-    raise InputError(
-      f"data.batch_size: {data.batch_size} is not a multiple of the"
-      f" {count} processes; change it"
-    )
+  rows = _rows(data.batch_size, count, (index,) if parts is None else parts)
   stream = example_stream(examples, len(examples.reader.dataset), seed)
   if count > 1:
-    stream = _HostBlocks(stream, data.batch_size, count)
+    stream = _HostRows(stream, data.batch_size, count, rows)
   shard = grain.sharding.ShardOptions(index, count, drop_remainder=True)
   elastic = batches(stream, data.batch_size, data.workers, shard)
   seconds = float(data.get("timeout", 0.0))
@@ -164,17 +164,33 @@ def batches(
   )
 
 
-class _HostBlocks(grain.MapDataset):
-  """Reorders each global batch so that every host gets one block of it.
+def _rows(batch_size: int, hosts: int, parts: Sequence[int]) -> np.ndarray:
+  """Rows of the global batch in some of its hosts * len(parts) equal parts."""
+  count = hosts * len(parts)
+  if batch_size % count:
+    raise InputError(
+      f"config.data.batch_size: {batch_size} examples do not divide over the"
+      f" {count} parts that {hosts} processes load; use a multiple"
+    )
+  return rearrange(np.arange(batch_size), "(n b) -> n b", n=count)[
+    list(parts)
+  ].ravel()
 
-  ElasticIterator deals examples out in turn; with this, the concatenation of
-  the hosts' batches is the same global batch for any number of hosts.
+
+class _HostRows(grain.MapDataset):
+  """Reorders each global batch so that this host is dealt its rows of it.
+
+  ElasticIterator deals examples out in turn; with this, the hosts' rows make
+  up the same global batch for any number of hosts and any order of devices.
   """
 
-  def __init__(self, parent: Any, batch_size: int, hosts: int):
+  def __init__(
+    self, parent: Any, batch_size: int, hosts: int, rows: np.ndarray
+  ):
     super().__init__(parent)
     self._batch_size = batch_size
     self._hosts = hosts
+    self._rows = [int(row) for row in rows]
 
   def __len__(self) -> int:
     return len(self._parent)
@@ -183,9 +199,8 @@ class _HostBlocks(grain.MapDataset):
     if isinstance(index, slice):
       return self.slice(index)
     batch, position = divmod(index, self._batch_size)
-    place, host = divmod(position, self._hosts)
-    block = self._batch_size // self._hosts
-    return self._parent[batch * self._batch_size + host * block + place]
+    row = self._rows[position // self._hosts]
+    return self._parent[batch * self._batch_size + row]
 
 
 def _with_index(index: int, element: int) -> tuple[int, int]:

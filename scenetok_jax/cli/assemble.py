@@ -12,7 +12,7 @@ from scenetok_jax.evaluation.batches import EvaluationScene
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
 from scenetok_jax.evaluation.scores import average, score
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import loader_shard
+from scenetok_jax.parallel.rules import loader_share
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.system import System, build
 from scenetok_jax.train.checkpoint import latest_step, restore_params
@@ -103,13 +103,14 @@ def open_data(config: ConfigDict, system: System) -> loader.TrainIterator:
       " the targets by --config.data.target_path=DIR (docs/analyses.md)"
     )
   # Processes that differ along tensor or sequence alone read the same share.
-  index, count = loader_shard(make_mesh(dict(config.mesh)))
+  share = loader_share(make_mesh(dict(config.mesh)))
   return loader.train_iterator(
     config.data,
     seed=config.seed,
     codecs=lambda: codec_identities(config, system),
-    process_index=index,
-    process_count=count,
+    process_index=share.index,
+    process_count=share.count,
+    parts=share.parts,
   )
 
 

@@ -33,18 +33,15 @@ def make_mesh(
     The mesh; enter it with jax.set_mesh(mesh).
 
   Raises:
-    InputError: unknown axis, or sizes that do not multiply to the number of
-      devices.
+    InputError: unknown axis, sizes that do not multiply to the number of
+      devices, or a data axis that does not divide over the slices.
   """
   devices = list(jax.devices() if devices is None else devices)
   shape = _shape({"data": -1, **(sizes or {})}, len(devices))
   slices = {getattr(device, "slice_index", 0) for device in devices}
-  if len(slices) > 1 and shape[0] % len(slices) == 0:
-    outer = (len(slices), 1, 1, 1)
-    inner = (shape[0] // len(slices), *shape[1:])
-    grid = mesh_utils.create_hybrid_device_mesh(inner, outer, devices)
-    return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
-  if devices[0].platform == "cpu":
+  if len(slices) > 1:
+    grid = _over_slices(shape, devices, len(slices))
+  elif devices[0].platform == "cpu":
     # Fixed order, whatever the version: tests and resumes rely on it.
     grid = np.asarray(devices).reshape(shape)
   else:
@@ -53,6 +50,21 @@ def make_mesh(
       shape, devices, allow_split_physical_axes=True
     )
   return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def _over_slices(
+  shape: tuple[int, ...], devices: list[Any], slices: int
+) -> np.ndarray:
+  """Devices of several slices [shape], whole slices along the data axis."""
+  if shape[0] % slices:
+    raise InputError(
+      f"config: mesh.data: {shape[0]} does not divide over {slices} slices,"
+      f" between which only the data axis may run; make it a multiple"
+    )
+  inner = (shape[0] // slices, *shape[1:])
+  return mesh_utils.create_hybrid_device_mesh(
+    inner, (slices, 1, 1, 1), devices, allow_split_physical_axes=True
+  )
 
 
 def _shape(sizes: Mapping[str, int], count: int) -> tuple[int, ...]:

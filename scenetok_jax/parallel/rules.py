@@ -1,11 +1,13 @@
 """The table that places parameters, batches and activations on the mesh."""
 
+import functools
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+from einops import rearrange
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -81,31 +83,84 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, P(BATCH_AXES))
 
 
-def loader_shard(mesh: Mesh) -> tuple[int, int]:
-  """(index, count) of the share of the global batch this process must load.
+class LoaderShare(NamedTuple):
+  """What one process loads of every global batch.
+
+  index, count: which of how many disjoint shares. parts: the parts that the
+  process's devices hold, of the count * len(parts) equal ones into which data
+  x fsdp cut the batch, ascending; a TPU's are often not neighbours.
+  """
+
+  index: int
+  count: int
+  parts: tuple[int, ...]
+
+
+@functools.cache
+def loader_share(mesh: Mesh) -> LoaderShare:
+  """The share of the global batch that this process must load.
 
   Processes that differ only along tensor or sequence load the same share.
+
+  Raises:
+    InputError: two processes hold some parts in common and others not.
   """
-  ways = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
-  index_map = batch_sharding(mesh).addressable_devices_indices_map((ways,))
-  starts = {(index[0].start or 0) for index in index_map.values() if index}
-  if ways % len(starts) or max(starts) - min(starts) >= len(starts):
+  return loader_shares(part_owners(mesh))[jax.process_index()]
+
+
+def part_owners(mesh: Mesh) -> list[set[int]]:
+  """The processes that hold each of the parts of a batch."""
+  grid = rearrange(mesh.devices, "data fsdp t s -> (data fsdp) (t s)")
+  return [{device.process_index for device in row} for row in grid]
+
+
+def loader_shares(owners: Sequence[set[int]]) -> dict[int, LoaderShare]:
+  """part_owners -> each process's share; InputError where there is none."""
+  parts: dict[int, tuple[int, ...]] = {
+    process: tuple(n for n, held in enumerate(owners) if process in held)
+    for process in sorted(set().union(*owners))
+  }
+  shares = sorted(set(parts.values()))
+  sizes = {len(share) for share in shares}
+  if len(sizes) > 1 or sum(map(len, shares)) > len(owners):
     raise InputError(
-      "config: mesh: a process holds scattered parts of the batch; make data"
-      " * fsdp a multiple of the number of processes, or the other way round"
+      "config: mesh: processes hold overlapping or unequal parts of the batch;"
+      " make data * fsdp a multiple of the number of processes, or the other"
+      " way round"
     )
-  return min(starts) // len(starts), ways // len(starts)
+  return {
+    process: LoaderShare(shares.index(held), len(shares), held)
+    for process, held in parts.items()
+  }
+
+
+def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
+  """InputError unless the global batch divides over devices and steps."""
+  ways = batch_ways(mesh)
+  if batch_size % (ways * accumulate):
+    raise InputError(
+      f"config.data.batch_size: {batch_size} examples do not divide over"
+      f" {ways} devices of mesh axes data x fsdp times {accumulate}"
+      " micro-batches; use a multiple, or give the other devices to tensor or"
+      " sequence"
+    )
+
+
+def batch_ways(mesh: Mesh) -> int:
+  """Into how many parts data and fsdp cut a batch."""
+  return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
 
 
 def put_batch(batch: Any, mesh: Mesh) -> Any:
   """Host-local arrays [b ...] of each process -> global arrays [B ...].
 
+  Rows of a process are those of the parts of its loader_share, in order.
+
   Raises:
     InputError: the global batch does not divide over the data and fsdp axes.
   """
   sharding = batch_sharding(mesh)
-  ways = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
-  _, count = loader_shard(mesh)
+  ways, count = batch_ways(mesh), loader_share(mesh).count
 
   def put(leaf: Any) -> Array:
     total = leaf.shape[0] * count

@@ -7,8 +7,12 @@ import jax
 from scenetok_jax.types import InputError
 
 # Launchers that jax.distributed recognises, by the variable that holds the
-# number of processes.
-_LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+# number of processes; of TPU slices there may be several of one host each.
+_LAUNCHERS = (
+  "SLURM_STEP_NUM_TASKS",
+  "OMPI_COMM_WORLD_SIZE",
+  "MEGASCALE_NUM_SLICES",
+)
 
 
 def initialize() -> None:
@@ -30,7 +34,7 @@ def initialize() -> None:
         process_id=_integer("JAX_PROCESS_ID"),
         cluster_detection_method="deactivate",
       )
-  elif _detected_processes() > 1:
+  elif _detected_processes() > 1 or _on_tpu_vm():
     jax.distributed.initialize()
 
 
@@ -65,6 +69,20 @@ def _integer(name: str) -> int:
       " JAX_COORDINATOR_ADDRESS, or unset both"
     )
   return int(text)
+
+
+def _on_tpu_vm() -> bool:
+  """Whether this is a Cloud TPU VM; its metadata server knows the others.
+
+  Importing jax has set the first variable where it found chips and libtpu,
+  and the second where it found none.
+  """
+  wanted = os.environ.get("JAX_PLATFORMS") or "tpu"
+  return (
+    "tpu" in wanted.split(",")
+    and "TPU_ML_PLATFORM" in os.environ
+    and "TPU_SKIP_MDS_QUERY" not in os.environ
+  )
 
 
 def _detected_processes() -> int:

@@ -11,8 +11,14 @@ from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import Codec
-from scenetok_jax.parallel.mesh import BATCH_AXES
-from scenetok_jax.parallel.rules import batch_sharding, param_shardings
+from scenetok_jax.parallel.rules import (
+  batch_sharding,
+  batch_ways,
+  check_batch,
+  loader_shares,
+  param_shardings,
+  part_owners,
+)
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
   Request,
@@ -30,7 +36,7 @@ from scenetok_jax.train.loop import jit_step, make_step, optimizer_of
 from scenetok_jax.train.state import TrainState, abstract
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
-from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
+from scenetok_jax.types import Cameras, SceneBatch, Views
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +66,11 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   """The train step of the loop, fed with precomputed latents.
 
   Raises:
-    InputError: the batch does not divide over the mesh.
+    InputError: the batch does not divide over the mesh, or its hosts cannot
+      load their shares.
   """
-  check_batch(config, mesh)
+  check_batch(config.data.batch_size, config.train.accumulate, mesh)
+  loader_shares(part_owners(mesh))  # the hosts of the slice can feed it
   system = build(config)
   task, optimizer = stage_task(config, system), optimizer_of(config)
   state = abstract(task.init, optimizer, _key(), mesh)
@@ -86,7 +94,7 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
   All denoising steps of config.sampling, or of config.generation.
   """
   system = build(config)
-  batch = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+  batch = batch_ways(mesh)
   if config.stage == "tokenizer":
     function, arguments = _render(config, system, mesh, batch)
   else:
@@ -98,19 +106,6 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
     "batch": device_bytes(arguments[1:]),
   }
   return Program(jax.jit(function), arguments, held, flops)
-
-
-def check_batch(config: ConfigDict, mesh: Mesh) -> None:
-  """InputError unless the global batch divides over devices and steps."""
-  ways = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
-  parts = ways * config.train.accumulate
-  if config.data.batch_size % parts:
-    raise InputError(
-      f"config.data.batch_size: {config.data.batch_size} examples do not"
-      f" divide over {ways} devices of mesh axes data x fsdp times"
-      f" {config.train.accumulate} micro-batches; give the other devices to"
-      " tensor or sequence"
-    )
 
 
 def latent_batch(config: ConfigDict, system: System, mesh: Mesh) -> SceneBatch:

@@ -68,16 +68,20 @@ class NonFiniteGuard:
     Raises:
       InputError: it is the last that the limit allows.
     """
-    if not self._limit:
-      return
     row = {"step": step, **{k: v.item() for k, v in metrics.items()}}
     finite = math.isfinite(row["loss"]) and row.get("grads_finite", True)
     if finite:
       self._rows, self._last_finite = [], row
       return
-    self._rows.append(row)
-    if len(self._rows) >= self._limit:
+    # Without a limit one row is enough to know that the parameters are spoilt.
+    self._rows = [*self._rows, row][-(self._limit or 1) :]
+    if 0 < self._limit <= len(self._rows):
       self._abort()
+
+  @property
+  def spoilt(self) -> bool:
+    """Whether the parameters are no longer worth saving."""
+    return self._skip == "none" and bool(self._rows)
 
   def _abort(self) -> None:
     first, last = self._rows[0]["step"], self._rows[-1]["step"]

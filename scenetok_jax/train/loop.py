@@ -10,7 +10,11 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import param_shardings, put_batch
+from scenetok_jax.parallel.rules import (
+  check_batch,
+  param_shardings,
+  put_batch,
+)
 from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
 from scenetok_jax.train import gradients as grads_lib
 from scenetok_jax.train import workdir as workdir_lib
@@ -139,6 +143,9 @@ def train(
     InputError: a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
+  check_batch(config.data.batch_size, config.train.accumulate, mesh)
+  # Outside the mesh, whose devices would all multiply at the same time.
+  peak = _peak_flops(config.dtype, mesh)
   optimizer = optimizer_of(config)
   init_key, step_key = jax.random.split(jax.random.key(config.seed))
   options = config.train
@@ -170,24 +177,30 @@ def train(
         first - 1,
         batch_size=config.data.batch_size,
         step_flops=flops,
-        peak_flops=_peak_flops(config.dtype, mesh),
+        peak_flops=peak,
         wandb=options.get("wandb", ""),
         config=config.to_dict(),
       )
     )
-    late = LateMetrics(
-      writer.write,
-      NonFiniteGuard(
-        workdir,
-        options.get("max_nonfinite", MAX_NONFINITE),
-        config.data.batch_size,
-        config.optimizer.skip,
-      ),
-      functools.partial(_due, options=options, field="log_every"),
+    guard = NonFiniteGuard(
+      workdir,
+      options.get("max_nonfinite", MAX_NONFINITE),
+      config.data.batch_size,
+      config.optimizer.skip,
     )
+    logs = functools.partial(_due, options=options, field="log_every")
+    late = LateMetrics(writer.write, guard, logs)
     profiler = Profiler(workdir, options.get("profile", ""))
     stack.callback(profiler.close)
     step_fn = jit_step(pure_step, state, mesh, flops)
+    if (
+      evaluate is not None
+      and first > 1
+      and _due(first - 1, options, "eval_every")
+      and not writer.evaluated(first - 1)
+    ):
+      # The run was stopped where it should have evaluated.
+      writer.write_eval(first - 1, evaluate(averaged(state), first - 1))
     for step in range(first, options.total_steps + 1):
       batch = put_batch(next(data), mesh)
       profiler.before(step)
@@ -196,12 +209,19 @@ def train(
       # A save that failed in the background ends the run here.
       checkpointer.check()
       late.put(step, metrics)
-      last = stop.now(step, checkpointer) or step == options.total_steps
-      evaluates = evaluate is not None and _due(step, options, "eval_every")
+      stopping = stop.now(step, checkpointer)
+      last = stopping or step == options.total_steps
+      # The time to stop in is for saving; the next start evaluates.
+      evaluates = (
+        evaluate is not None
+        and not stopping
+        and _due(step, options, "eval_every")
+      )
       saves = last or checkpointer.should_save(step)
       if evaluates or saves:
         # A kill right after a save must not lose the row of its step.
         late.flush()
+        saves = saves and not guard.spoilt
       with writer.pause():
         if evaluate is not None and evaluates:
           writer.write_eval(step, evaluate(averaged(state), step))

@@ -106,6 +106,12 @@ class MetricWriter:
     text = f"step {step:>7}  eval  {'  '.join(parts)}"
     print(text, file=self._stream, flush=True)
 
+  def evaluated(self, step: int) -> bool:
+    """Whether the evaluation after `step` steps is in the folder."""
+    path = self._folder / EVAL_FILE
+    lines = path.read_text().splitlines() if path.exists() else []
+    return any(json.loads(line).get("step") == step for line in lines)
+
   @contextlib.contextmanager
   def pause(self) -> Iterator[None]:
     """Keeps evaluations and saves out of the step times."""

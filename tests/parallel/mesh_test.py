@@ -1,6 +1,10 @@
 """Meshes have four named axes whose sizes must fit the devices."""
 
+import dataclasses
+import itertools
+
 import jax
+import numpy as np
 import pytest
 from jax.sharding import AxisType
 
@@ -44,3 +48,47 @@ def test_a_subset_of_devices_may_be_used():
 def test_wrong_sizes_are_refused(sizes, message):
   with pytest.raises(InputError, match=message):
     make_mesh(sizes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+  """What mesh_utils asks of a chip of a 4 x 4 slice, two by two a host."""
+
+  id: int
+  coords: tuple[int, int, int]
+  slice_index: int
+  process_index: int
+  platform: str = "tpu"
+  device_kind: str = "TPU v5 lite"
+  core_on_chip: int = 0
+
+
+def two_slices():
+  places = itertools.product(range(2), range(4), range(4))
+  return [
+    Chip(i, (x, y, 0), s, 4 * s + x // 2 + 2 * (y // 2))
+    for i, (s, y, x) in enumerate(places)
+  ]
+
+
+@pytest.mark.parametrize(
+  "sizes",
+  [
+    {},
+    {"fsdp": 4},
+    {"fsdp": 16},
+    {"fsdp": 2, "tensor": 4},
+    {"data": 2, "sequence": 16},
+  ],
+)
+def test_only_the_data_axis_runs_between_slices(sizes):
+  mesh = make_mesh(sizes, two_slices())
+  assert mesh.devices.size == 32
+  halves = np.split(mesh.devices, 2)
+  for number, half in enumerate(halves):
+    assert {chip.slice_index for chip in half.flat} == {number}
+
+
+def test_a_data_axis_of_less_than_the_slices_is_refused():
+  with pytest.raises(InputError, match=r"mesh\.data: 1 does not divide over 2"):
+    make_mesh({"data": 1, "fsdp": 32}, two_slices())

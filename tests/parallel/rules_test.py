@@ -94,7 +94,34 @@ def test_batches_are_split_over_data_and_fsdp():
 
 
 def test_lone_process_loads_the_whole_batch():
-  assert rules.loader_shard(make_mesh(SIZES)) == (0, 1)
+  assert rules.loader_share(make_mesh(SIZES)) == (0, 1, (0, 1, 2, 3))
+
+
+def test_hosts_of_a_torus_load_the_parts_that_their_chips_hold():
+  # v5e-16, data=16: a host has two chips of one row and two of the next.
+  owners = [0, 0, 2, 2, 3, 3, 1, 1, 1, 1, 3, 3, 2, 2, 0, 0]
+  shares = rules.loader_shares([{process} for process in owners])
+  assert shares[1] == (3, 4, (6, 7, 8, 9))
+  assert [shares[p].parts for p in (0, 2)] == [(0, 1, 14, 15), (2, 3, 12, 13)]
+  assert sorted(share.index for share in shares.values()) == [0, 1, 2, 3]
+
+
+def test_processes_along_tensor_load_the_same():
+  shares = rules.loader_shares([{0, 1}, {0, 1}, {2, 3}, {2, 3}])
+  assert shares[0] == shares[1] == (0, 2, (0, 1))
+  assert shares[2] == shares[3] == (1, 2, (2, 3))
+
+
+@pytest.mark.parametrize("owners", [[{0}, {0, 1}, {1}], [{0}, {0}, {1}]])
+def test_parts_that_are_half_shared_or_unequal_are_refused(owners):
+  with pytest.raises(InputError, match="overlapping or unequal parts"):
+    rules.loader_shares(owners)
+
+
+def test_a_batch_must_divide_over_devices_and_micro_batches():
+  rules.check_batch(8, 2, make_mesh(SIZES))
+  with pytest.raises(InputError, match="times 3 micro-batches"):
+    rules.check_batch(8, 3, make_mesh(SIZES))
 
 
 def test_constrain_does_nothing_without_a_mesh():

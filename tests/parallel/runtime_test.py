@@ -26,22 +26,57 @@ def test_incomplete_environment_is_refused(monkeypatch):
     runtime.initialize()
 
 
+@pytest.mark.parametrize(
+  ("variables", "joins"),
+  [
+    ({"TPU_ML_PLATFORM": "JAX"}, True),
+    ({"TPU_ML_PLATFORM": "JAX", "TPU_SKIP_MDS_QUERY": "1"}, False),
+    ({"TPU_ML_PLATFORM": "JAX", "JAX_PLATFORMS": "cpu"}, False),
+    ({"TPU_WORKER_HOSTNAMES": "a,b"}, True),
+    ({"TPU_WORKER_HOSTNAMES": "a", "MEGASCALE_NUM_SLICES": "2"}, True),
+    ({"TPU_WORKER_HOSTNAMES": "a"}, False),
+    ({"SLURM_STEP_NUM_TASKS": "4"}, True),
+    ({}, False),
+  ],
+)
+def test_hosts_of_a_cluster_join_each_other(monkeypatch, variables, joins):
+  for name in (
+    "JAX_COORDINATOR_ADDRESS", "JAX_PLATFORMS", "TPU_SKIP_MDS_QUERY",
+    "TPU_WORKER_HOSTNAMES", "TPU_ML_PLATFORM", "SLURM_STEP_NUM_TASKS",
+    "OMPI_COMM_WORLD_SIZE", "MEGASCALE_NUM_SLICES",
+  ):  # fmt: skip
+    monkeypatch.delenv(name, raising=False)
+  for name, value in variables.items():
+    monkeypatch.setenv(name, value)
+  joined = []
+  monkeypatch.setattr(
+    jax.distributed, "initialize", lambda **how: joined.append(how)
+  )
+  runtime.initialize()
+  assert joined == ([{}] if joins else [])
+
+
 PROGRAM = """
 from scenetok_jax.parallel import runtime
 runtime.initialize()
 import jax, numpy as np
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import loader_shard, put_batch
-for sizes in ({"data": 4}, {"data": 1, "fsdp": 2, "tensor": 2},
-              {"data": 1, "tensor": 4}):
-  mesh = make_mesh(sizes)
-  index, count = loader_shard(mesh)
-  rows = np.split(np.arange(4.0)[:, None], count)[index]
+from scenetok_jax.parallel.rules import loader_share, put_batch
+a, b, c, d = jax.devices()
+for sizes, devices in (
+  ({"data": 4}, [a, b, c, d]), ({"data": 4}, [a, c, b, d]),
+  ({"data": 4}, [a, c, d, b]), ({"data": 1, "tensor": 4}, [a, b, c, d]),
+  ({"data": 1, "fsdp": 2, "tensor": 2}, [a, b, c, d]),
+):
+  mesh = make_mesh(sizes, devices)
+  share = loader_share(mesh)
+  ways = share.count * len(share.parts)
+  rows = np.arange(4.0).reshape(ways, -1)[list(share.parts)].reshape(-1, 1)
   batch = put_batch(rows, mesh)
   with jax.set_mesh(mesh):
     weights = np.arange(1.0, 5.0)[:, None]
     total = jax.jit(lambda x: (x * weights).sum())(batch)
-  assert float(total) == 20.0, (sizes, index, count, total)
+  assert float(total) == 20.0, (sizes, devices, share, total)
 print("lead" if runtime.is_lead() else "follower", jax.device_count())
 """
 

@@ -48,6 +48,17 @@ def test_steps_that_are_not_finite_in_a_row_end_the_run(tmp_path, skip, fate):
   assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
 
 
+def test_spoilt_parameters_do_not_replace_a_good_checkpoint(tmp_path):
+  config = small_config(skip="none")
+  config.train.update(
+    {"max_nonfinite": 3, "checkpoint_every": 1, "checkpoint_keep": 2}
+  )
+  with pytest.raises(InputError, match="3 steps in a row, 3 to 5"):
+    train(config, str(tmp_path), TASK, lambda: Stream(bad=tuple(BAD)))
+  kept = sorted(p.name for p in (tmp_path / "checkpoints").glob("[0-9]*"))
+  assert [int(name) for name in kept] == [1, 2]
+
+
 def test_fewer_in_a_row_than_the_limit_pass(tmp_path):
   config = small_config(skip="freeze")
   config.train.max_nonfinite = 3

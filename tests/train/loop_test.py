@@ -136,6 +136,31 @@ def test_sigterm_saves_and_the_next_start_goes_on_bit_for_bit(tmp_path):
   assert_same(ended.ema, whole.ema)
 
 
+def test_a_stopped_run_saves_first_and_evaluates_at_its_next_start(tmp_path):
+  config = small_config()
+  config.train.eval_every = 1
+  scored = []
+
+  def evaluate(params, step):
+    scored.append(step)
+    return {"psnr": float(step)}
+
+  stopped = train(config, tmp_path, TASK, lambda: Stream(stop=3), evaluate)
+  last = int(stopped.step)
+  assert last < STEPS and scored == list(range(1, last))
+  train(config, tmp_path, TASK, Stream, evaluate)
+  assert scored == list(range(1, STEPS + 1))
+  text = (tmp_path / "eval.jsonl").read_text()
+  assert [json.loads(x)["step"] for x in text.splitlines()] == scored
+
+
+def test_a_batch_that_does_not_divide_into_micro_batches_is_refused(tmp_path):
+  config = small_config()
+  config.train.accumulate = 3
+  with pytest.raises(InputError, match="8 examples do not divide .* times 3"):
+    train(config, tmp_path, TASK, Stream)
+
+
 def test_the_average_differs_from_the_parameters_and_starts_as_restored(
   tmp_path,
 ):
