@@ -77,9 +77,8 @@ def compile_cell(config: str, topology: str, path: pathlib.Path) -> None:
   ]  # fmt: skip
   print(" ".join(command[1:]), file=sys.stderr, flush=True)
   done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-  if done.returncode == 2 and not path.exists():
-    path.write_text(json.dumps({"fits": False}))
-  elif done.returncode:
+  # Status 2 beside a result says that nothing fits, which is one.
+  if not path.exists() or done.returncode not in (0, 2):
     raise SystemExit(f"{config} on {topology}: status {done.returncode}")
 
 

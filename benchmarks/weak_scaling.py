@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from scenetok_jax.cli import common
+from scenetok_jax.types import InputError
 
 ROOT = Path(__file__).parents[1]
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 TOLERANCE = 0.02
 
 
@@ -49,10 +50,15 @@ def compiled(
       sys.executable, "-m", "scenetok_jax.cli.aot", f"--config={args.config}",
       f"--topology={topology}", f"--mesh=data={count}", f"--json={out}",
       f"--config.data.batch_size={count * args.batch}",
-      "--config.dtype=bfloat16", *overrides,
+      "--config.dtype=bfloat16", "--config.remat=dots", *overrides,
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     found = json.loads(out.read_text())
+  if not found["fits"]:
+    raise InputError(
+      f"{topology}: a chip would need {found['hbm_bytes_per_chip'] / GIB:.1f}"
+      " GiB; try --config.remat=full or another --chip"
+    )
   # Gradients are as large as the parameters, which every chip holds.
   gradients = found["memory"]["params"]
   return {

@@ -4,7 +4,7 @@ import importlib.util
 import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -64,9 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     result |= search(config, devices, chip, args.tries, args.effort)
   else:
     result |= compiled(config, devices, chip, args.render, args.effort)
-  print("\n".join(lines(result)))
   if args.json:
     common.write_json(args.json, result)
+  if "nothing_fits" in result:
+    raise InputError(result["nothing_fits"])
+  print("\n".join(lines(result)))
   return 0
 
 
@@ -138,12 +140,11 @@ def search(
 ) -> dict[str, Any]:
   """The first candidate that the compiler finds to fit.
 
-  Raises:
-    InputError: none does.
+  Without any, fits=False, what was tried, and why in words.
   """
   found = aot_search.candidates(config, devices, chip)
-  tried = []
-  for candidate in itertools.islice(found, tries):
+  tried: list[dict[str, Any]] = []
+  for candidate in _within(found, tries):
     print(
       f"compiling {_mesh_text(candidate.mesh)}, remat={candidate.remat},"
       f" {candidate.accumulate} micro-batches; forecast"
@@ -163,7 +164,18 @@ def search(
     )
     if result["fits"]:
       return {**result, "tried": tried}
-  raise aot_search.nothing_fits(config, chip, len(devices))
+  reason = aot_search.nothing_fits(config, chip, len(devices), len(tried))
+  return {"fits": False, "tried": tried, "nothing_fits": reason}
+
+
+def _within(
+  found: Iterator[aot_search.Candidate], tries: int
+) -> Iterator[aot_search.Candidate]:
+  """The first tries - 1, then of all others the one that needs least."""
+  yield from itertools.islice(found, tries - 1)
+  rest = list(found)
+  if rest:
+    yield min(rest, key=lambda candidate: candidate.forecast)
 
 
 def lines(result: dict[str, Any]) -> list[str]:

@@ -108,8 +108,8 @@ def open_data(config: ConfigDict, system: System) -> loader.TrainIterator:
     config.data,
     seed=config.seed,
     codecs=lambda: codec_identities(config, system),
-    process_index=share.index,
-    process_count=share.count,
+    process_index=share.number,
+    process_count=share.total,
     parts=share.parts,
   )
 

@@ -27,6 +27,7 @@ PARAM_RULES: tuple[tuple[str, Spec], ...] = (
   (r"(\b|_)embed/kernel$", (None, "fsdp")),  # in D
   (r"\bhead/kernel$", ("fsdp", None)),  # D out
   (r"\b(scene_tokens|null_tokens|pos_embed)$", (None, "fsdp")),  # N D
+  (r"\bkernel$", (None, "fsdp")),  # ... in out: convolutions of codecs
   (r"\b(scale|bias|step|count)$", ()),  # small: replicated
   (r"", ()),
 )
@@ -86,13 +87,13 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 class LoaderShare(NamedTuple):
   """What one process loads of every global batch.
 
-  index, count: which of how many disjoint shares. parts: the parts that the
-  process's devices hold, of the count * len(parts) equal ones into which data
+  number, total: which of how many disjoint shares. parts: the parts that the
+  process's devices hold, of the total * len(parts) equal ones into which data
   x fsdp cut the batch, ascending; a TPU's are often not neighbours.
   """
 
-  index: int
-  count: int
+  number: int
+  total: int
   parts: tuple[int, ...]
 
 
@@ -160,7 +161,7 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
     InputError: the global batch does not divide over the data and fsdp axes.
   """
   sharding = batch_sharding(mesh)
-  ways, count = batch_ways(mesh), loader_share(mesh).count
+  ways, count = batch_ways(mesh), loader_share(mesh).total
 
   def put(leaf: Any) -> Array:
     total = leaf.shape[0] * count

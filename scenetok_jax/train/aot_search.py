@@ -15,7 +15,6 @@ from scenetok_jax.sampling.system import build
 from scenetok_jax.train.aot import device_bytes, latent_batch, stage_task
 from scenetok_jax.train.loop import optimizer_of
 from scenetok_jax.train.state import abstract
-from scenetok_jax.types import InputError
 
 # The fastest first. "none" is not among them: on every slice tried, what it
 # stores takes longer to move than "dots" takes to recompute.
@@ -134,9 +133,14 @@ def with_candidate(config: ConfigDict, chosen: Candidate) -> ConfigDict:
   return config
 
 
-def nothing_fits(config: ConfigDict, chip: Chip, count: int) -> InputError:
-  return InputError(
+def nothing_fits(config: ConfigDict, chip: Chip, count: int, tried: int) -> str:
+  """Why a search ended without a result, and what to do."""
+  how = (
+    f"{tried} candidates were compiled, the smallest among them"
+    if tried
+    else "by the forecast not even remat=full, fsdp and 8 micro-batches do"
+  )
+  return (
     f"--search: nothing fits {count} {chip.name} chips at a global batch of"
-    f" {config.data.batch_size}, even with remat=full, fsdp and 8"
-    " micro-batches; use more or larger chips"
+    f" {config.data.batch_size}: {how}; use more or larger chips"
   )

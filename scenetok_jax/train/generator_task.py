@@ -18,7 +18,7 @@ from scenetok_jax.sampling.system import (
   tokenize,
 )
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task
+from scenetok_jax.train.task import StepLoss, Task, frozen_codecs
 from scenetok_jax.types import Array, Cameras, SceneBatch
 
 
@@ -156,6 +156,6 @@ def generator_task(
     loss=loss,
     frozen={
       "tokenizer": tokenizer_params,
-      "codecs": {"context": system.context_codec.params},
+      "codecs": frozen_codecs(system, config, "context"),
     },
   )

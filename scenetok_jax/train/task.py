@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.struct
+from ml_collections import ConfigDict
 
+from scenetok_jax.sampling.system import System
 from scenetok_jax.types import Array, SceneBatch
 
 
@@ -36,3 +38,15 @@ class Task:
   init: Callable[[Array], Any]
   loss: Callable[[Any, Any, SceneBatch, Array, Array], StepLoss]
   frozen: Any
+
+
+def frozen_codecs(
+  system: System, config: ConfigDict, *parts: str
+) -> dict[str, Any]:
+  """Arrays of the codecs, "context" or "target", that a step encodes with.
+
+  None where latents are stored: they would fill memory for nothing.
+  """
+  if config.data.get("latents"):
+    return {}
+  return {part: getattr(system, f"{part}_codec").params for part in parts}

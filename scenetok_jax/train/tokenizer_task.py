@@ -13,13 +13,12 @@ from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.system import (
   System,
-  codec_params,
   encode_views,
   init_stage1,
   tokenize,
 )
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task
+from scenetok_jax.train.task import StepLoss, Task, frozen_codecs
 from scenetok_jax.types import Array, Cameras, SceneBatch
 
 
@@ -158,5 +157,5 @@ def tokenizer_task(system: System, config: ConfigDict) -> Task:
   return Task(
     init=lambda key: init_stage1(system, key),
     loss=loss,
-    frozen={"codecs": codec_params(system)},
+    frozen={"codecs": frozen_codecs(system, config, "context", "target")},
   )

@@ -13,11 +13,12 @@ STEPS = 20
 TOLERANCE = 1e-5
 
 
-def variables(devices: int) -> dict[str, str]:
-  return os.environ | {
-    "JAX_NUM_CPU_DEVICES": str(devices), "DEVICES": str(devices),
-    "PYTHON": runs.command("tokenizer", "", "", 1, None)[0], "GRACE": "20",
-  }  # fmt: skip
+def variables(devices: int, folder: Path) -> dict[str, str]:
+  return runs.environment(folder, devices) | {
+    "DEVICES": str(devices),
+    "PYTHON": runs.command("tokenizer", "", "", 1, None)[0],
+    "GRACE": "20",
+  }
 
 
 def launch(count: int, arguments: list[str]) -> list[str]:
@@ -49,7 +50,7 @@ def test_four_processes_are_one_and_outlive_the_loss_of_one(tmp_path, stage):
     return [*runs.flags(stage, tmp_path / name, data, STEPS, below), *more]
 
   def run(line, devices):
-    env = variables(devices)
+    env = variables(devices, tmp_path)
     subprocess.run(line, cwd=runs.ROOT, env=env, check=True)
 
   alone = runs.command(stage, tmp_path / "one", data, STEPS, below)
@@ -61,8 +62,11 @@ def test_four_processes_are_one_and_outlive_the_loss_of_one(tmp_path, stage):
   workdir = tmp_path / "killed"
   job = subprocess.Popen(
     launch(4, flags("killed")),
-    cwd=runs.ROOT, env=variables(2), stderr=subprocess.PIPE, text=True,
-  )  # fmt: skip
+    cwd=runs.ROOT,
+    env=variables(2, tmp_path),
+    stderr=subprocess.PIPE,
+    text=True,
+  )
   try:
     runs.wait_for(lambda: runs.logged_steps(workdir) >= 3, job)
     os.kill(child_of(job.pid, 2), signal.SIGKILL)
@@ -86,7 +90,7 @@ def test_a_run_goes_on_with_other_processes_and_another_mesh(tmp_path, stage):
   if stage == "generator":
     below = runs.tokenizer_run(tmp_path, data)
   workdir, whole = tmp_path / "moved", tmp_path / "whole"
-  env = runs.one_device(tmp_path)
+  env = runs.environment(tmp_path)
 
   def flags(folder):
     return runs.flags(stage, folder, data, STEPS, below)
@@ -99,6 +103,6 @@ def test_a_run_goes_on_with_other_processes_and_another_mesh(tmp_path, stage):
   mesh = ["--config.mesh.data=2", "--config.mesh.fsdp=2"]
   subprocess.run(
     launch(2, [*flags(workdir), *mesh]),
-    cwd=runs.ROOT, env=variables(2), check=True,
+    cwd=runs.ROOT, env=variables(2, tmp_path), check=True,
   )  # fmt: skip
   runs.assert_close(workdir, whole, STEPS, TOLERANCE)

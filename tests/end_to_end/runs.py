@@ -21,10 +21,10 @@ SECONDS = 1200  # for one process to get on, on a busy machine
 STAGES = {"tokenizer": "smoke", "generator": "generator,smoke"}
 
 
-def one_device(folder: Path) -> dict[str, str]:
-  """Variables of a lone process; restarts find their programs compiled."""
+def environment(folder: Path, devices: int = 1) -> dict[str, str]:
+  """Variables of a process; restarts find their programs compiled."""
   return os.environ | {
-    "JAX_NUM_CPU_DEVICES": "1",
+    "JAX_NUM_CPU_DEVICES": str(devices),
     "JAX_ENABLE_COMPILATION_CACHE": "true",
     "JAX_COMPILATION_CACHE_DIR": str(folder / "programs"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -64,7 +64,7 @@ def tokenizer_run(folder: Path, data: Path) -> Path:
   """A finished stage-1 workdir for stage 2 to stand on."""
   workdir = folder / "stage1"
   line = command("tokenizer", workdir, data, 2, None)
-  subprocess.run(line, cwd=ROOT, env=one_device(folder), check=True)
+  subprocess.run(line, cwd=ROOT, env=environment(folder), check=True)
   return workdir
 
 

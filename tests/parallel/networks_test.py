@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.parallel import rules
@@ -54,6 +55,12 @@ def test_no_parameter_falls_through(tree):
   assert rules.unmatched_large(tree(), bytes=0) == []
 
 
+@pytest.mark.parametrize("name", ["va_vae", "video_dc_ae", "wan_vae"])
+def test_no_large_parameter_of_a_codec_falls_through(name):
+  assert rules.unmatched_large(get_codec(name).make().shapes()) == []
+
+
 def test_every_rule_is_used():
-  networks = (tokenizer(), decoder(), generator("rays"))
+  codec = get_codec("va_vae").make().shapes()
+  networks = (tokenizer(), decoder(), generator("rays"), codec)
   assert rules.unused_rules(networks) == []

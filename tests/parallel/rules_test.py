@@ -78,7 +78,7 @@ def test_large_parameters_of_the_catch_all_are_named():
 
 
 def test_unused_rules_are_named():
-  used = NETWORK | {"step": leaf()}
+  used = NETWORK | {"step": leaf(), "convolution": {"kernel": leaf(3, 3, 4, 8)}}
   assert rules.unused_rules(used) == []
   found = rules.unused_rules({"mlp": {"up": {"kernel": leaf(8, 8)}}})
   assert len(found) == len(rules.PARAM_RULES) - 2
@@ -103,7 +103,7 @@ def test_hosts_of_a_torus_load_the_parts_that_their_chips_hold():
   shares = rules.loader_shares([{process} for process in owners])
   assert shares[1] == (3, 4, (6, 7, 8, 9))
   assert [shares[p].parts for p in (0, 2)] == [(0, 1, 14, 15), (2, 3, 12, 13)]
-  assert sorted(share.index for share in shares.values()) == [0, 1, 2, 3]
+  assert sorted(share.number for share in shares.values()) == [0, 1, 2, 3]
 
 
 def test_processes_along_tensor_load_the_same():

@@ -70,7 +70,7 @@ for sizes, devices in (
 ):
   mesh = make_mesh(sizes, devices)
   share = loader_share(mesh)
-  ways = share.count * len(share.parts)
+  ways = share.total * len(share.parts)
   rows = np.arange(4.0).reshape(ways, -1)[list(share.parts)].reshape(-1, 1)
   batch = put_batch(rows, mesh)
   with jax.set_mesh(mesh):

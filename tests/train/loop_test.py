@@ -157,7 +157,7 @@ def test_a_stopped_run_saves_first_and_evaluates_at_its_next_start(tmp_path):
 def test_a_batch_that_does_not_divide_into_micro_batches_is_refused(tmp_path):
   config = small_config()
   config.train.accumulate = 3
-  with pytest.raises(InputError, match="8 examples do not divide .* times 3"):
+  with pytest.raises(InputError, match=r"8 examples do not divide .* times 3"):
     train(config, tmp_path, TASK, Stream)
 
 
