@@ -16,6 +16,7 @@ from scenetok_jax.flow.solvers import evaluations
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.registry import Metric
+from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.scene_file import STORAGES, restored, stored
 from scenetok_jax.sampling.video import (
@@ -51,7 +52,8 @@ def prepare(
     scenes.open_prepared(run, data, split, str(i)) for i in range(count)
   ]
   key = jax.random.key(0)
-  subjects = [scenes.encode_scene(run, scene, key) for scene in opened]
+  program = encode_program(run.system)
+  subjects = [scenes.encode_scene(run, s, key, program) for s in opened]
   length = min(len(scene.clip.cameras.extrinsics) for scene in opened)
   codec = run.system.target_codec
   length = codec.frames(codec.latents(min(length, frames or length)))

@@ -13,7 +13,7 @@ from data_pipelines import evaluation_views, loader, records, view_readers
 from scenetok_jax.cli.assemble import Run, evaluation_split
 from scenetok_jax.cli.evaluation_plan import MIN_HEADING
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.sampling.encode import encode_scenes
+from scenetok_jax.sampling.encode import EncodeProgram, encode_program
 from scenetok_jax.sampling.scene_file import check_scene, load_scene
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
@@ -142,12 +142,17 @@ def open_scene(run: Run, args: argparse.Namespace) -> OpenScene:
   return open_prepared(run, args.data, args.split, args.scene)
 
 
-def encode_scene(run: Run, scene: OpenScene, key: Array) -> Subject:
-  """Encodes the context views; key draws the posterior's sample."""
+def encode_scene(
+  run: Run, scene: OpenScene, key: Array, program: EncodeProgram | None = None
+) -> Subject:
+  """Encodes the context views; key draws the posterior's sample.
+
+  program: of the run's system, to compile once for several scenes.
+  """
   context = scene.context_views
   deterministic = run.config.sampling.deterministic
-  tokens = encode_scenes(
-    run.system,
+  program = program or encode_program(run.system)
+  tokens = program(
     run.params,
     jax.tree.map(lambda a: np.asarray(a)[None], context),
     scene.reference[None],

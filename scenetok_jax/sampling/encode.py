@@ -1,5 +1,6 @@
 """Posed images to scene tokens."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +10,9 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.system import System, encode_views, tokenize
 from scenetok_jax.tokenizer.perceiver import noise_like, sample
 from scenetok_jax.types import Array, Views
+
+# (params, context [B V], reference [B 4 4], key) -> tokens [B N C]
+EncodeProgram = Callable[[Any, Views, Array, Array | None], Array]
 
 
 def encode(
@@ -39,14 +43,8 @@ def encode(
   return sample(posterior, noise)
 
 
-def encode_scenes(
-  system: System,
-  params: Any,
-  context: Views,
-  reference: Array,
-  key: Array | None,
-) -> Array:
-  """encode, compiled."""
+def encode_program(system: System) -> EncodeProgram:
+  """encode, compiled once for all scenes of one shape."""
 
   @jax.jit
   def run(
@@ -54,6 +52,11 @@ def encode_scenes(
   ) -> Array:
     return encode(system, params, context, reference, key, codec)
 
-  networks = {"tokenizer": params["tokenizer"]}
-  codec = system.context_codec.params
-  return run(networks, codec, context, jnp.asarray(reference), key)
+  def program(
+    params: Any, context: Views, reference: Array, key: Array | None
+  ) -> Array:
+    networks = {"tokenizer": params["tokenizer"]}
+    codec = system.context_codec.params
+    return run(networks, codec, context, jnp.asarray(reference), key)
+
+  return program

@@ -17,7 +17,7 @@ from scenetok_jax.cli.scenes import OpenScene
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.metrics.image import psnr
-from scenetok_jax.sampling.encode import encode_scenes
+from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.video import (
   VideoProgram,
@@ -145,8 +145,8 @@ def encode(
   extrinsics = np.asarray(stacked.cameras.extrinsics)
   reference = extrinsics[:, extrinsics.shape[1] // 2]
   deterministic = run.config.sampling.deterministic
-  tokens = encode_scenes(
-    run.system, run.params, stacked, reference, None if deterministic else key
+  tokens = encode_program(run.system)(
+    run.params, stacked, reference, None if deterministic else key
   )
   return tokens, reference
 
