@@ -18,15 +18,28 @@ COLUMNS = 8  # frames in a row of a contact sheet
 FPS = 10.0
 
 
-def check_writable(out: Path) -> None:
+def check_writable(out: Path, option: str = "--out") -> None:
   """Raises InputError now rather than after an hour of rendering."""
   if out.exists() and not out.is_dir():
     raise InputError(
-      f"{out}: --out: a file of that name exists; choose another"
+      f"{out}: {option}: a file of that name exists; choose another"
     )
   with atomic_path(out / "probe.txt") as temporary:
     temporary.write_text("")
   (out / "probe.txt").unlink(missing_ok=True)
+
+
+def check_file(file: Path, option: str) -> None:
+  """The same for a file that will be written."""
+  if file.is_dir():
+    raise InputError(f"{file}: {option}: a folder; give a file name")
+  check_writable(file.parent, option)
+
+
+def clear_frames(folder: Path) -> None:
+  """Removes the numbered frames of an earlier, perhaps longer, video."""
+  for stale in folder.glob("[0-9]*.png"):
+    stale.unlink()
 
 
 def write_video(
@@ -34,8 +47,7 @@ def write_video(
 ) -> None:
   """uint8 [T H W 3] -> OUT/video{name}.mp4 and OUT/frames{name}/*.png."""
   folder = out / f"frames{name}"
-  for stale in folder.glob("[0-9]*.png"):
-    stale.unlink()
+  clear_frames(folder)
   write_frames(folder, frames)
   write_mp4(out / f"video{name}.mp4", frames, fps)
 

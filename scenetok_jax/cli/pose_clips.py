@@ -2,18 +2,21 @@
 
 import argparse
 import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
 from data_pipelines import records
-from scenetok_jax.cli import assemble, devices, rendering
+from data_pipelines.records import Dataset, SceneRow
+from scenetok_jax.cli import assemble, pictures, rendering, scenes
+from scenetok_jax.cli.assemble import Run
 from scenetok_jax.cli.paths import CameraPath
-from scenetok_jax.cli.scenes import open_prepared
 from scenetok_jax.media import read_image, write_frames
-from scenetok_jax.sampling.encode import encode_scenes
+from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import Cameras, InputError
 
@@ -25,45 +28,95 @@ class Clip:
   real: frames that a distance between sets compares with; None without.
   """
 
-  key: str
   images: np.ndarray
   cameras: Cameras
   real: np.ndarray | None = None
 
 
-def _scene_keys(args: argparse.Namespace) -> list[str]:
-  split = args.split or assemble.evaluation_split(args.data)
-  rows = records.Dataset(args.data, split).scenes
-  if args.scene is not None:
-    return [args.scene]
-  return [row.key for row in rows[: args.scenes]]
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """A clip that is read or rendered when its turn comes.
+
+  key: of the scene whose path it follows. source: of the scene that it shows.
+  identity: of what it is made of, beside the checkpoint and the options.
+  """
+
+  key: str
+  source: str
+  identity: str
+  load: Callable[[], Clip]
 
 
-def given(args: argparse.Namespace) -> list[Clip]:
+def given(args: argparse.Namespace) -> list[Job]:
   """Frames of the data, or of --images in their place."""
+  dataset, rows = _rows(args)
+  if args.images:
+    (row,) = rows
+    images = _folder(args.images, row)[:: args.every]
+    identity = hashlib.sha256(images.tobytes()).hexdigest()
+    load = functools.partial(_clip, dataset, row, args.every, images)
+    return [Job(row.key, row.key, f"{row.sha256} {identity}", load)]
+  return [
+    Job(
+      row.key,
+      row.key,
+      row.sha256,
+      functools.partial(_clip, dataset, row, args.every, None),
+    )
+    for row in rows
+  ]
+
+
+def rendered(run: Run, args: argparse.Namespace) -> list[Job]:
+  """Each scene along its own path, or the next scene's tokens along it.
+
+  A path is taken over relative to the middle context view of either scene.
+
+  Raises:
+    InputError: --transfer, and a single scene.
+  """
+  dataset, rows = _rows(args)
+  if args.transfer and len(rows) < 2:
+    raise InputError(
+      f"{dataset.directory}: --transfer: {len(rows)} scene; its tokens need"
+      " another scene's path, so prepare at least 2"
+    )
+  load = _renderer(run, args)
+  jobs = []
+  for i, row in enumerate(rows):
+    source = rows[(i + 1) % len(rows)] if args.transfer else row
+    jobs.append(
+      Job(
+        row.key,
+        source.key,
+        f"{row.sha256} {source.sha256}",
+        functools.partial(load, i, row.key, source.key),
+      )
+    )
+  return jobs
+
+
+def _rows(args: argparse.Namespace) -> tuple[Dataset, list[SceneRow]]:
+  """The scenes that are judged."""
   split = args.split or assemble.evaluation_split(args.data)
   dataset = records.Dataset(args.data, split)
-  clips = []
-  for key in _scene_keys(args):
-    row = dataset.scene(key)
-    frames = np.arange(0, row.frames, args.every)
-    if args.images:
-      images, cameras = _folder(args.images), dataset.cameras(row)
-      if len(images) != row.frames:
-        raise InputError(
-          f"{args.images}: {len(images)} images, scene {row.key} has"
-          f" {row.frames} frames; give one of each"
-        )
-      images = images[frames]
-      cameras = jax.tree.map(lambda a, frames=frames: a[frames], cameras)
-    else:
-      images, cameras = dataset.read_frames(row, frames)
-    clips.append(Clip(row.key, images, cameras))
-  return clips
+  if args.scene is not None:
+    return dataset, [dataset.scene(args.scene)]
+  return dataset, list(dataset.scenes[: args.scenes])
 
 
-def _folder(path: str) -> np.ndarray:
-  """All PNG and JPEG files of a folder by name: uint8 [T H W 3]."""
+def _clip(
+  dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None
+) -> Clip:
+  """Frames of a scene; with `images` [T H W 3] these in their place."""
+  real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
+  if images is None:
+    return Clip(real, cameras)
+  return Clip(images, cameras, real)
+
+
+def _folder(path: str, row: SceneRow) -> np.ndarray:
+  """PNG and JPEG files by name, one for each frame: uint8 [T H W 3]."""
   files = sorted(
     file
     for file in Path(path).glob("*")
@@ -71,6 +124,11 @@ def _folder(path: str) -> np.ndarray:
   )
   if not files:
     raise InputError(f"{path}: --images: no PNG or JPEG in it; check the path")
+  if len(files) != row.frames:
+    raise InputError(
+      f"{path}: {len(files)} images, scene {row.key} has {row.frames} frames;"
+      " give one of each"
+    )
   images = [read_image(file) for file in files]
   for file, image in zip(files, images, strict=True):
     if image.shape != images[0].shape:
@@ -81,52 +139,36 @@ def _folder(path: str) -> np.ndarray:
   return np.stack(images)
 
 
-def rendered(args: argparse.Namespace) -> list[Clip]:
-  """Each scene along its own path, or the next scene's tokens along it.
-
-  A path is taken over relative to the middle context view of either scene.
-  """
-  run = assemble.load_run(args.workdir)
+def _renderer(
+  run: Run, args: argparse.Namespace
+) -> Callable[[int, str, str], Clip]:
+  """(number, scene of the path, scene of the tokens) -> rendered frames."""
   options = rendering.render_options(run, args)
   noise_key, token_key = jax.random.split(jax.random.key(args.seed))
-  clips = []
-  with devices.on_devices(run, 1) as run:
-    program = video_program(run.system, options)
-    opened = [
-      open_prepared(run, args.data, args.split, key)
-      for key in _scene_keys(args)
-    ]
-    for i, scene in enumerate(opened):
-      source = opened[(i + 1) % len(opened)] if args.transfer else scene
-      context: Any = jax.tree.map(
-        lambda a: np.asarray(a)[None], source.context_views
-      )
-      deterministic = run.config.sampling.deterministic
-      tokens = encode_scenes(
-        run.system,
-        run.params,
-        context,
-        source.reference[None],
-        None if deterministic else token_key,
-      )
-      frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
-      target = scene.take(frames)
-      video = rendering.render(
-        run,
-        tokens,
-        scene.reference,
-        CameraPath(scene.key, target.cameras),
-        jax.random.fold_in(noise_key, i),
-        options,
-        label=scene.key,
-        program=program,
-      )[0, 0]
-      folder = Path(args.out) / scene.key
-      write_frames(folder, video)
-      kept = Cameras(
-        target.cameras.extrinsics[: len(video)],
-        target.cameras.intrinsics[: len(video)],
-      )
-      real = np.asarray(source.clip.images)
-      clips.append(Clip(scene.key, video, kept, real))
-  return clips
+  encode = encode_program(run.system)
+  program = video_program(run.system, options)
+
+  def load(number: int, key: str, source_key: str) -> Clip:
+    scene = source = scenes.open_prepared(run, args.data, args.split, key)
+    if source_key != key:
+      source = scenes.open_prepared(run, args.data, args.split, source_key)
+    frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
+    target = scene.take(frames).cameras
+    video = rendering.render(
+      run,
+      scenes.encode_scene(run, source, token_key, encode).tokens,
+      scene.reference,
+      CameraPath(key, target),
+      jax.random.fold_in(noise_key, number),
+      options,
+      label=key,
+      program=program,
+    )[0, 0]
+    folder = Path(args.out) / key
+    pictures.clear_frames(folder)
+    write_frames(folder, video)
+    # Frames that fill no latent were not rendered.
+    kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
+    return Clip(video, kept, np.asarray(source.clip.images))
+
+  return load

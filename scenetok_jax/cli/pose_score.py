@@ -1,13 +1,15 @@
 """True pose similarity: are frames seen from the poses that were asked for?
 
 Poses of frames are estimated by an oracle, pycolmap or any other whose poses
-are given as a file, and compared over all frame pairs with the true ones.
+are given as files, and compared over all frame pairs with the true ones.
 What is judged: the data's own frames (a check of the oracle), frames in a
 folder, or renderings by --workdir: along each scene's own path, or with
 --transfer along the path of the next scene (paper: TPS).
 """
 
 import argparse
+import contextlib
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.cli import common, pictures, rendering
-from scenetok_jax.cli.pose_clips import Clip, given, rendered
-from scenetok_jax.evaluation import structure, true_pose
+from scenetok_jax.cli import (
+  assemble,
+  common,
+  devices,
+  pictures,
+  pose_work,
+  rendering,
+)
+from scenetok_jax.cli.pose_clips import Job, given, rendered
+from scenetok_jax.evaluation import store, structure, summary
 from scenetok_jax.evaluation.bootstrap import pooled_interval
 from scenetok_jax.evaluation.networks import Networks, load_networks
-from scenetok_jax.geometry.camera_files import from_json
-from scenetok_jax.metrics import frechet, pose
-from scenetok_jax.metrics.pose import PairErrors
+from scenetok_jax.evaluation.scores import SceneResult
+from scenetok_jax.metrics import pose
 from scenetok_jax.types import InputError
 
 _DISTANCES = ("fid", "fd_vgg")
@@ -32,53 +40,47 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Prints R.Acc, T.Acc and AUC per scene and pooled; writes --json."""
   args = _parser().parse_args(argv)
   _check(args)
-  nets = None
-  if args.workdir:
-    nets = load_networks(
-      [args.distance], args.metric_weights, allow_missing=True
-    )
-  clips = rendered(args) if args.workdir else given(args)
-  rows: dict[str, dict[str, Any]] = {}
-  errors: dict[str, PairErrors] = {}
-  with common.Progress("poses", len(clips), "scene") as progress:
-    for clip in clips:
-      predicted = _oracle(clip, args)
-      found = true_pose.path_errors(
-        predicted, np.asarray(clip.cameras.extrinsics)
+  run = assemble.load_run(args.workdir) if args.workdir else None
+  made_by = pose_work.checkpoint(run)
+  with contextlib.ExitStack() as stack:
+    if run is None:
+      jobs = given(args)
+    else:
+      run = stack.enter_context(devices.on_devices(run, 1))
+      jobs = rendered(run, args)
+    if args.render_only:
+      return _render(jobs, args)
+    poses = None
+    if args.poses:
+      poses = pose_work.given_poses(args.poses, [job.key for job in jobs])
+    nets = None
+    if args.workdir or args.images:  # elsewhere frames are the truth itself
+      nets = load_networks(
+        [args.distance], args.metric_weights, allow_missing=True
       )
-      errors[clip.key] = found
-      placed = int(np.isfinite(predicted).all(axis=(1, 2)).sum())
-      chance = true_pose.shuffled_auc(
-        predicted, np.asarray(clip.cameras.extrinsics), args.seed
-      )
-      rows[clip.key] = {
-        "frames": len(clip.images),
-        "placed": placed,
-        **pose.summary(found),
-        "shuffled_auc@30": chance,
-      }
-      print(_line(clip.key, rows[clip.key]), flush=True)
-      progress.update()
-  pooled = pose.summary(pose.pool(errors.values()))
-  interval = pooled_interval(
-    errors, lambda parts: pose.auc(pose.pool(parts)), resamples=200
-  )
+    known = pose_work.identity(run, made_by, jobs, poses, nets, args)
+    kept = store.open_store(args.out, known) if args.out else None
+    compute = pose_work.scorer(args, poses, nets)
+    results = pose_work.all_results(jobs, compute, kept)
   result = {
     "arguments": vars(args),
     "oracle": args.poses or "pycolmap",
     "judged": _judged(args),
-    **pooled,
-    "auc@30_interval": [interval.low, interval.high],
-    "shuffled_auc@30": np.mean([r["shuffled_auc@30"] for r in rows.values()]),
-    "per_scene": rows,
+    **made_by,
+    **_report(jobs, results, nets),
   }
-  print(_line("all pairs", {**pooled, **_totals(rows, result)}))
-  if nets is not None:
-    result |= _distance(clips, nets)
   if args.out:
     common.write_json(Path(args.out) / "pose_score.json", result)
   if args.json:
     common.write_json(args.json, result)
+  return 0
+
+
+def _render(jobs: Sequence[Job], args: argparse.Namespace) -> int:
+  """OUT/KEY/*.png of every scene, for another estimator."""
+  for job in jobs:
+    job.load()
+  print(f"{args.out}: frames of {len(jobs)} scenes, in a folder each")
   return 0
 
 
@@ -90,80 +92,96 @@ def _judged(args: argparse.Namespace) -> str:
   return "another scene along this path" if args.transfer else "renderings"
 
 
-def _totals(
-  rows: dict[str, dict[str, Any]], result: dict[str, Any]
-) -> dict[str, Any]:
-  return {
-    "frames": sum(row["frames"] for row in rows.values()),
-    "placed": sum(row["placed"] for row in rows.values()),
-    "shuffled_auc@30": result["shuffled_auc@30"],
-  }
-
-
-def _line(name: str, row: dict[str, Any]) -> str:
-  return (
-    f"{name[:24]:<24} {row['placed']:>4} of {row['frames']} frames placed"
-    f"   R.Acc@10 {row['racc@10']:.3f}   T.Acc@10 {row['tacc@10']:.3f}"
-    f"   AUC@30 {row['auc@30']:.3f} (shuffled {row['shuffled_auc@30']:.3f})"
-  )
-
-
 def _check(args: argparse.Namespace) -> None:
   if args.every < 1 or args.scenes < 1:
     raise InputError(
       f"--every {args.every}, --scenes {args.scenes}: must be at least 1"
     )
+  if args.transfer and args.scene is not None:
+    raise InputError(
+      "--transfer, --scene: one scene has no next one whose tokens could take"
+      " its path; say with --scenes how many to pair"
+    )
   if args.transfer and (not args.workdir or args.scenes < 2):
     raise InputError("--transfer: needs --workdir and at least 2 --scenes")
   if args.images and args.workdir:
     raise InputError("--images, --workdir: give one of the two")
-  if (args.poses or args.images) and args.scene is None:
-    raise InputError("--poses, --images: say of which scene with --scene")
+  if args.images and args.scene is None:
+    raise InputError("--images: say of which scene with --scene")
+  if args.poses and args.scene is None and not Path(args.poses).is_dir():
+    raise InputError(
+      f"--poses: {args.poses}: one file is of one scene; name it with --scene,"
+      " or give a folder with KEY.json of every scene"
+    )
+  if args.render_only and (not args.workdir or args.poses):
+    raise InputError("--render-only: needs --workdir, and takes no --poses")
   if args.workdir and not args.out:
     raise InputError("--workdir: renderings need a folder; give --out")
+  if not args.poses and not args.render_only:
+    structure.check_available()
   if args.out:
     pictures.check_writable(Path(args.out))
+  if args.json:
+    pictures.check_file(Path(args.json), "--json")
 
 
-def _oracle(clip: Clip, args: argparse.Namespace) -> np.ndarray:
-  """Estimated poses [T 4 4]; NaN where the oracle gave none."""
-  if not args.poses:
-    return structure.estimate_poses(
-      clip.images,
-      np.asarray(clip.cameras.intrinsics),
-      seed=args.seed,
-      threads=args.threads,
-    )
-  poses = np.asarray(from_json(args.poses).extrinsics, np.float64)
-  if len(poses) != len(clip.images):
-    raise InputError(
-      f"{args.poses}: {len(poses)} poses for {len(clip.images)} frames"
-      f" (every {args.every}); give one of each"
-    )
-  return poses
+def _report(
+  jobs: Sequence[Job], results: Sequence[SceneResult], nets: Networks | None
+) -> dict[str, Any]:
+  """Scores of all pairs together, of each scene, and the sets' distance."""
+  rows = {
+    job.key: pose_work.row(job, result)
+    for job, result in zip(jobs, results, strict=True)
+  }
+  errors = {r.key: pose_work.pair_errors(r) for r in results}
+  chance = np.mean([row["shuffled_auc@30"] for row in rows.values()])
+  pooled = {
+    **pose.summary(pose.pool(errors.values())),
+    "shuffled_auc@30": float(chance),
+  }
+  totals = {
+    name: sum(row[name] for row in rows.values())
+    for name in ("frames", "placed")
+  }
+  print(pose_work.line("all pairs", {**pooled, **totals}))
+  interval = pooled_interval(
+    errors, lambda parts: pose.auc(pose.pool(parts)), resamples=200
+  )
+  intervals = {"auc@30": [interval.low, interval.high]}
+  found = {} if nets is None else _distance(results, nets)
+  return {
+    **pooled,
+    **found,
+    "confidence_intervals": {
+      **intervals,
+      **found.get("confidence_intervals", {}),
+    },
+    "per_scene": rows,
+  }
 
 
-def _distance(clips: Sequence[Clip], nets: Networks) -> dict[str, Any]:
+def _distance(results: Sequence[SceneResult], nets: Networks) -> dict[str, Any]:
   """The distance between sets that belongs beside a pose score."""
-  for reason in nets.missing.values():
+  own = [
+    dataclasses.replace(result, features=pose_work.image_features(result))
+    for result in results
+  ]
+  found, impossible = summary.distances(own, summary.Resampling(), "")
+  for name, value in found.items():
+    label = "" if name == "fid" else " (VGG Frechet distance, not FID)"
+    print(
+      f"{name} to the scenes' true frames: {value.value:.3f}{label}"
+      f" (95 %: {value.low:.3f} to {value.high:.3f})"
+    )
+  for reason in (*nets.missing.values(), *impossible.values()):
     print(f"not computed: {reason}")
-  for name, key in (("fid_inception", "fid"), ("vgg", "fd_vgg")):
-    if name not in nets.functions:
-      continue
-    sides = [
-      frechet.merge(
-        [frechet.statistics(nets.functions[name](x)) for x in images]
-      )
-      for images in (
-        [clip.real for clip in clips if clip.real is not None],
-        [clip.images for clip in clips],
-      )
-    ]
-    value = frechet.distance(*sides)
-    label = "" if key == "fid" else " (VGG Frechet distance, not FID)"
-    print(f"{key} to the scenes' true frames: {value:.3f}{label}")
-    return {key: value, "distance_weights": nets.weights}
-  return {"missing_metrics": nets.missing}
+  return {
+    **{name: value.value for name, value in found.items()},
+    "confidence_intervals": {n: [v.low, v.high] for n, v in found.items()},
+    "distance_weights": nets.weights,
+    "missing_metrics": nets.missing,
+    "impossible_metrics": impossible,
+  }
 
 
 def _parser() -> common.Parser:
@@ -175,15 +193,29 @@ def _parser() -> common.Parser:
   add("--scene", metavar="KEY", help="one scene instead, by key or number")
   add("--every", type=int, default=4, help="only every so many frames")
   add("--images", metavar="DIR", help="judge these, one per frame of --scene")
-  add("--poses", metavar="FILE.json", help="poses by another estimator")
+  add(
+    "--poses",
+    metavar="PATH",
+    help="by another estimator: a file, or a folder with KEY.json per scene",
+  )
   add("--workdir", help="judge renderings of this run")
   add("--transfer", action="store_true", help="of the next scene's tokens")
+  add(
+    "--render-only",
+    action="store_true",
+    help="leave the frames in OUT/KEY for another estimator, and stop",
+  )
   rendering.add_options(add)
   add("--distance", choices=_DISTANCES, default="fid", help="beside the score")
   add("--metric-weights", metavar="DIR", help="of the distance's network")
   add("--threads", type=int, default=1, help="of pycolmap; -1: all cores")
   add("--seed", type=int, default=0)
-  add("--out", metavar="DIR", help="write pose_score.json and renderings here")
+  add(
+    "--out",
+    metavar="DIR",
+    help="write pose_score.json, renderings and each scene's result here; an"
+    " interrupted run continues from them",
+  )
   add("--json", metavar="FILE", help="write the result here too")
   return parser
 

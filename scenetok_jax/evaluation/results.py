@@ -35,8 +35,6 @@ class Result:
 def read_result(path: str | os.PathLike) -> Result:
   """A result file, or the folder that `evaluate --out` wrote.
 
-  Pose scores name no checkpoint: the workdir stands for it.
-
   Raises:
     InputError: not there, or not a result.
   """
@@ -54,7 +52,7 @@ def read_result(path: str | os.PathLike) -> Result:
   if absent or not isinstance(data, dict):
     raise InputError(
       f"{file}: {', '.join(absent)}: not there; give files made by scenetok"
-      " evaluate --json of this version"
+      " evaluate or pose-score --json of this version"
     )
   return Result(file, data)
 
@@ -72,11 +70,9 @@ def _pose_score(data: Any, file: Path) -> Any:
   views = json.dumps([arguments["every"], sorted(scenes)])
   return {
     "protocol": TPS,
-    "checkpoint_sha256": str(arguments["workdir"]),
     "index_sha256": hashlib.sha256(views.encode()).hexdigest(),
     "scenes": len(scenes),
     "frames": sum(row["frames"] for row in scenes.values()),
-    "confidence_intervals": {"auc@30": data["auc@30_interval"]},
     **data,
   }
 

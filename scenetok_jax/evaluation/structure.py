@@ -18,6 +18,15 @@ def available() -> bool:
   return importlib.util.find_spec("pycolmap") is not None
 
 
+def check_available() -> None:
+  """Raises InputError where pycolmap is not installed."""
+  if not available():
+    raise InputError(
+      "poses: pycolmap is not installed; pip install 'scenetok_jax[colmap]', or"
+      " give poses of another estimator by --poses"
+    )
+
+
 def estimate_poses(
   images: np.ndarray, intrinsics: np.ndarray, *, seed: int = 0, threads: int = 1
 ) -> np.ndarray:
@@ -40,11 +49,7 @@ def estimate_poses(
   Raises:
     InputError: pycolmap is not installed, or images that are too small.
   """
-  if not available():
-    raise InputError(
-      "poses: pycolmap is not installed; pip install 'scenetok_jax[colmap]', or"
-      " give poses of another estimator by --poses"
-    )
+  check_available()
   if min(images.shape[1:3]) < SMALLEST:
     raise InputError(
       f"poses: images of {images.shape[1]} x {images.shape[2]} pixels have no"

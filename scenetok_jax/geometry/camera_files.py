@@ -39,6 +39,48 @@ def from_json(path: Path) -> Cameras:
   )
 
 
+def estimates_from_json(path: Path) -> np.ndarray:
+  """Poses that an estimator found, float32 [T 4 4]; NaN where it found none.
+
+  The layouts are those of from_json, without their intrinsics. A frame that
+  was not placed is null, or a matrix with a null or NaN in it.
+
+  Raises:
+    InputError: naming the file, the field and the remedy.
+  """
+  name = os.fspath(path)
+  content = _load(name)
+  if "extrinsics" in content:
+    poses, field = content["extrinsics"], "extrinsics"
+  elif isinstance(content.get("frames"), list):
+    poses, field = _transform_matrices(content["frames"]), "transform_matrix"
+  else:
+    raise InputError(
+      f'{name}: neither "frames" nor "extrinsics" found; give'
+      ' {"extrinsics": [4x4 or null, ...]}, one for each frame'
+    )
+  if isinstance(poses, list):
+    lost = np.full((4, 4), np.nan).tolist()
+    poses = [lost if pose is None else pose for pose in poses]
+  found = _matrices(poses, f"{name}: {field}", 4)
+  placed = np.isfinite(found).all(axis=(1, 2))
+  if field == "transform_matrix":
+    found = from_opengl(found)
+  # Whole, so that a message names the frame by its own number.
+  check_rigid(
+    np.where(placed[:, None, None], found, np.eye(4)), f"{name}: {field}"
+  )
+  return np.where(placed[:, None, None], found, np.float32(np.nan))
+
+
+def _transform_matrices(frames: list[Any]) -> list[Any]:
+  """nerfstudio's poses, None for a frame that has none."""
+  return [
+    frame.get("transform_matrix") if isinstance(frame, dict) else None
+    for frame in frames
+  ]
+
+
 def to_json(cameras: Cameras, path: Path) -> None:
   """Writes cameras [T 4 4], [T 3 3] in our own layout; exact in float32."""
   content = {

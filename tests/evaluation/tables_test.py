@@ -151,7 +151,9 @@ def pose_score(folder, transfer=True):
     "racc@10": 0.5,
     "auc@30": 0.25,
     "shuffled_auc@30": 0.1,
-    "auc@30_interval": [0.2, 0.3],
+    "checkpoint_sha256": "a" * 64,
+    "checkpoint_step": 5,
+    "confidence_intervals": {"auc@30": [0.2, 0.3]},
     "missing_metrics": {"fid": "fid_inception: get it from there"},
     "per_scene": {"a": row, "b": row},
   }
@@ -168,6 +170,7 @@ def test_pose_scores_have_their_table(tmp_path):
   assert cells(line)[4:] == ["0.200 to 0.300", "-0.343", "2"]
   # FID belongs beside it, as copying the other scene's pixels scores well.
   assert find(table, "fid", "paired scenes").missing
+  assert any("aaaaaaaa" in note for note in table.notes)
   with pytest.raises(InputError, match="pose-score --transfer"):
     read_result(pose_score(tmp_path, transfer=False))
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from scenetok_jax.geometry import trajectories
+from scenetok_jax.geometry import camera_files, trajectories
 from scenetok_jax.geometry.cameras import from_opengl
 from scenetok_jax.types import InputError
 from tests.geometry.poses import cameras, random_poses
@@ -146,3 +146,33 @@ def test_mistakes_are_named_in_one_line(tmp_path, content, message):
 def test_missing_file_is_named(tmp_path):
   with pytest.raises(InputError, match=r"nothing\.json: cannot be read"):
     trajectories.from_json(tmp_path / "nothing.json")
+
+
+def test_estimates_need_no_intrinsics_and_may_lack_frames(tmp_path):
+  poses = random_poses(6, 4)
+  rows = poses.tolist()
+  rows[1], rows[2] = None, _NAN
+  read = camera_files.estimates_from_json(
+    _write(tmp_path, {"extrinsics": rows})
+  )
+  np.testing.assert_array_equal(read[[0, 3]], poses[[0, 3]])
+  assert np.isnan(read[1:3]).all()
+  frames = [{"transform_matrix": p.tolist()} for p in from_opengl(poses)]
+  frames[1] = {"file_path": "1.png"}
+  path = _write(tmp_path, {"frames": frames})
+  read = camera_files.estimates_from_json(path)
+  np.testing.assert_allclose(read[[0, 2, 3]], poses[[0, 2, 3]], atol=1e-6)
+  assert np.isnan(read[1]).all()
+
+
+@pytest.mark.parametrize(
+  "content, message",
+  [
+    ({"extrinsics": [None, _STRETCHED]}, "frame 1: .*orthonormal"),
+    ({"extrinsics": []}, "extrinsics: shape"),
+    ({"poses": []}, 'neither "frames" nor "extrinsics"'),
+  ],
+)
+def test_bad_estimates_are_named(tmp_path, content, message):
+  with pytest.raises(InputError, match=message):
+    camera_files.estimates_from_json(_write(tmp_path, content))
