@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# Environment of NVIDIA GPU processes; sourced by slurm.sbatch and the
-# Dockerfile's entry point. A flag XLA does not know stops the process, so
-# tests/launch checks them against the pinned jaxlib.
+# Environment of NVIDIA GPU processes; sourced by slurm.sbatch. A flag XLA does
+# not know stops the process; tests/launch starts one with them.
 
 # Hides all-gathers and reduce-scatters of fsdp behind matrix products.
 flags="--xla_gpu_enable_latency_hiding_scheduler=true"
@@ -13,5 +12,3 @@ flags+=" --xla_gpu_reduce_scatter_combine_threshold_bytes=134217728"
 export XLA_FLAGS="${XLA_FLAGS:-} $flags"
 # JAX's share of GPU memory; the rest is left to NCCL and cuDNN.
 export XLA_PYTHON_CLIENT_MEM_FRACTION="${XLA_PYTHON_CLIENT_MEM_FRACTION:-0.92}"
-# A rank that died must not leave the others waiting for half an hour.
-export NCCL_ASYNC_ERROR_HANDLING=1

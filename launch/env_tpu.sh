@@ -12,5 +12,6 @@ flags+=" --xla_tpu_overlap_compute_collective_tc=true"
 # All-gathers start early and are waited for late.
 flags+=" --xla_enable_async_all_gather=true"
 export LIBTPU_INIT_ARGS="${LIBTPU_INIT_ARGS:-} $flags"
-# Compiled steps are kept over restarts: a preempted job starts in seconds.
-export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-/tmp/jax_cache}"
+# Compiled steps are kept beside the run, whose folder outlives a slice: a
+# preempted job starts without compiling.
+export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-${WORKDIR:-/tmp}/jax_cache}"

@@ -83,7 +83,7 @@ for ((ended = 0; ended < count; )); do
   pid=""
   wait -n -p pid "${pids[@]}" || code=$?
   # A trapped signal interrupts wait without a process having ended.
-  [[ -n "$pid" ]] || continue
+  [[ -n "${pid:-}" ]] || continue
   ended=$((ended + 1))
   if ((code != 0 && status == 0)); then
     status=$code

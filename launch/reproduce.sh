@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# RealEstate10K from downloads to scores: records, latents, both stages.
+# RealEstate10K from downloads to scores on one GPU box: records, latents, both
+# stages.
 #
 #   RAW=/raw/re10k OUT=/shared/re10k CODECS=/shared/codecs launch/reproduce.sh
 #
@@ -21,10 +22,14 @@ need OUT "a folder for records, latents and runs"
 need CODECS "the folder of the converted codecs"
 read -ra words <<< "${OVERRIDES:-}"
 scenetok="$REPO/.venv/bin/scenetok"
+# shellcheck disable=SC2153  # CODECS is a setting, codecs are arguments
 codecs=(
   "--config.codecs.context.weights=$CODECS/va_vae"
   "--config.codecs.target.weights=$CODECS/video_dc_ae"
 )
+# shellcheck source=launch/env_gpu.sh
+source "$REPO/launch/env_gpu.sh"
+words=(--config.dtype=bfloat16 --config.remat=dots "${words[@]}")
 inputs=("--config.data.path=$OUT/data" "--config.data.latents=$OUT/latents")
 
 for split in train test; do
@@ -35,8 +40,9 @@ run "$scenetok" latents --config=configs/scenetok_re10k.py \
   "--data=$OUT/data" "--out=$OUT/latents" "${codecs[@]}"
 run "$scenetok" train --config=configs/scenetok_re10k.py \
   "--workdir=$OUT/scenetok" "${inputs[@]}" "${codecs[@]}" "${words[@]}"
-run "$scenetok" train --config=configs/scenegen_re10k.py \
+run "$scenetok" train --config=configs/scenegen_re10k.py:shift4 \
   "--workdir=$OUT/scenegen" "--config.tokenizer_from=$OUT/scenetok" \
   "${inputs[@]}" "${codecs[@]}" "${words[@]}"
 run "$scenetok" evaluate "--workdir=$OUT/scenetok" "--data=$OUT/data" \
   --protocol=heldout "--json=$OUT/heldout.json"
+run "$scenetok" tables "$OUT/heldout.json"

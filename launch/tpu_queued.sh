@@ -12,11 +12,14 @@
 #   NAME             of the slice (default scenetok)
 #   CONFIG, WORKDIR  needed; below /mnt/bucket when BUCKET is set
 #   DATA, OVERRIDES  prepared data; words such as --config.mesh.fsdp=4
-#   BUCKET           bucket to mount at /mnt/bucket on every host (gcsfuse)
+#   BUCKET           bucket to mount at /mnt/bucket on every host (gcsfuse). It
+#                    needs a hierarchical namespace (gcloud storage buckets
+#                    create --enable-hierarchical-namespace): a checkpoint is
+#                    complete when its folder is renamed, which others copy
 #   RUNTIME          software version (default: by TYPE)
 #   SPOT             1 for cheap slices that may be taken away (default 0)
-#   SOURCE           what pip installs on the hosts (default: this repository,
-#                    copied)
+#   SOURCE           what pip installs on the hosts (default: the last commit
+#                    of this repository, copied)
 #   POLL             seconds between looks at the queue (default 60)
 #   KEEP             1 leaves the slice running at the end (default 0)
 # --dry-run prints the commands of one life of a slice.
@@ -81,14 +84,21 @@ every_host() {
 
 install() {
   if [[ -z "${SOURCE:-}" ]]; then
-    run "${hosts[@]}" scp --recurse "$here/.." "$NAME:scenetok" "${where[@]}" \
+    local archive=${TMPDIR:-/tmp}/$NAME.tar.gz
+    run git -C "$here/.." archive --format=tar.gz --prefix=scenetok/ \
+      "--output=$archive" HEAD
+    run "${hosts[@]}" scp "$archive" "$NAME:scenetok.tar.gz" "${where[@]}" \
       --worker=all
+    every_host "tar -xzf scenetok.tar.gz"
   fi
   if [[ -n "${BUCKET:-}" ]]; then
-    every_host "sudo mkdir -p /mnt/bucket && sudo chmod 777 /mnt/bucket && \
-gcsfuse --implicit-dirs $BUCKET /mnt/bucket"
+    every_host "mountpoint -q /mnt/bucket || { sudo mkdir -p /mnt/bucket && \
+sudo chmod 777 /mnt/bucket && gcsfuse --implicit-dirs $BUCKET /mnt/bucket; }"
   fi
-  every_host "python3 -m venv \$HOME/env && \$HOME/env/bin/pip install -q \
+  # The images' own Python may be older than 3.11: uv brings one.
+  every_host "python3 -m pip install -q --user uv && \
+python3 -m uv venv -q --allow-existing --python 3.11 \$HOME/env && \
+python3 -m uv pip install -q --python \$HOME/env/bin/python \
 '${SOURCE:-./scenetok}[tpu]'"
 }
 

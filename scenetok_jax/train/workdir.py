@@ -29,7 +29,6 @@ FREE_FIELDS = (
   "train.wandb",
   "data.workers",
   "data.timeout",
-  "data.prefetch",
   "mesh",
 )
 

@@ -3,10 +3,12 @@
 `python tests/launch/dry_run_test.py` rewrites the expected output.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,11 +105,80 @@ def test_nothing_is_run_by_a_dry_run(tmp_path):
   assert not (tmp_path / "run").exists()
 
 
+def test_sigterm_to_the_local_launcher_reaches_every_process(tmp_path):
+  worker = tmp_path / "worker"
+  worker.write_text(
+    "#!/usr/bin/env bash\n"
+    f"here={tmp_path}\n"
+    "trap 'touch $here/saved$JAX_PROCESS_ID; exit 0' TERM\n"
+    "touch $here/started$JAX_PROCESS_ID\n"
+    "while true; do sleep 0.05; done\n"
+  )
+  worker.chmod(0o755)
+  job = subprocess.Popen(
+    ["bash", str(LAUNCH / "local.sh"), "2", "train"],
+    env=SETTINGS | {"PYTHON": str(worker), "PORT": "1", "GRACE": "20"},
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  deadline = time.monotonic() + 60
+  while len(list(tmp_path.glob("started*"))) < 2:
+    assert job.poll() is None and time.monotonic() < deadline
+    time.sleep(0.05)
+  job.terminate()
+  _, errors = job.communicate(timeout=60)
+  assert job.returncode == 0, errors
+  assert len(list(tmp_path.glob("saved*"))) == 2
+  assert "unbound" not in errors
+
+
+def variable_of(script: str, name: str) -> str:
+  """What an environment file exports."""
+  line = f'source {LAUNCH / script}; printf %s "${name}"'
+  return subprocess.run(
+    ["bash", "-euc", line.replace(f"${name}", f"${{{name}}}")],
+    env=SETTINGS, check=True, capture_output=True, text=True,
+  ).stdout  # fmt: skip
+
+
+def test_xla_knows_the_gpu_flags():
+  flags = variable_of("env_gpu.sh", "XLA_FLAGS")
+  program = "import jax; print(jax.jit(lambda x: x + 1)(1))"
+  for text, known in ((flags, True), (flags + " --xla_gpu_no_such=1", False)):
+    found = subprocess.run(
+      [sys.executable, "-c", program],
+      env=SETTINGS | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": text},
+      capture_output=True,
+      text=True,
+    )
+    assert (found.returncode == 0) is known, found.stderr[-2000:]
+
+
+@pytest.mark.skipif(
+  importlib.util.find_spec("libtpu") is None,
+  reason="libtpu is not installed (pip install -e '.[tpu]')",
+)
+def test_libtpu_knows_the_tpu_flags():
+  flags = variable_of("env_tpu.sh", "LIBTPU_INIT_ARGS")
+  program = (
+    "from scenetok_jax.cli.aot import topology_devices\n"
+    "print(len(topology_devices('v5e:2x2')))"
+  )
+  for text, known in ((flags, True), (flags + " --xla_tpu_no_such=1", False)):
+    found = subprocess.run(
+      [sys.executable, "-c", program],
+      env=SETTINGS | {"LIBTPU_INIT_ARGS": text},
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+    )
+    assert (found.returncode == 0) is known, found.stderr[-2000:]
+
+
 def test_shell_scripts_are_clean():
   checker = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}")
   checker = checker or shutil.which("shellcheck")
-  if checker is None:
-    pytest.skip("shellcheck is not installed (pip install -e '.[dev]')")
+  assert checker is not None, "shellcheck: not found; pip install -e '.[dev]'"
   scripts = [*sorted(LAUNCH.glob("*.sh")), LAUNCH / "slurm.sbatch"]
   found = subprocess.run(
     [checker, "--external-sources", *map(str, scripts)],
