@@ -5,6 +5,11 @@
 export JAX_CPU_COLLECTIVES_IMPLEMENTATION=gloo
 # One process must not take all cores from the others.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# Processes of a busy machine come minutes apart to their first collective;
+# XLA's 40 s would end the job.
+flags="--xla_cpu_collective_call_terminate_timeout_seconds=600"
+flags+=" --xla_cpu_collective_timeout_seconds=600"
+export XLA_FLAGS="${XLA_FLAGS:-} $flags"
 # Large pages for the buffers of a step, which are new memory every time: a
 # full-size step is a tenth faster (docs/performance.md).
 export GLIBC_TUNABLES="${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}"

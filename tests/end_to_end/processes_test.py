@@ -13,8 +13,10 @@ STEPS = 20
 TOLERANCE = 1e-5
 
 
-def variables(devices: int, folder: Path) -> dict[str, str]:
-  return runs.environment(folder, devices) | {
+def variables(devices: int) -> dict[str, str]:
+  """Of processes that start together: only the first would find a cache."""
+  return os.environ | {
+    "JAX_NUM_CPU_DEVICES": str(devices),
     "DEVICES": str(devices),
     "PYTHON": runs.command("tokenizer", "", "", 1, None)[0],
     "GRACE": "20",
@@ -50,7 +52,7 @@ def test_four_processes_are_one_and_outlive_the_loss_of_one(tmp_path, stage):
     return [*runs.flags(stage, tmp_path / name, data, STEPS, below), *more]
 
   def run(line, devices):
-    env = variables(devices, tmp_path)
+    env = variables(devices)
     subprocess.run(line, cwd=runs.ROOT, env=env, check=True)
 
   alone = runs.command(stage, tmp_path / "one", data, STEPS, below)
@@ -63,7 +65,7 @@ def test_four_processes_are_one_and_outlive_the_loss_of_one(tmp_path, stage):
   job = subprocess.Popen(
     launch(4, flags("killed")),
     cwd=runs.ROOT,
-    env=variables(2, tmp_path),
+    env=variables(2),
     stderr=subprocess.PIPE,
     text=True,
   )
@@ -103,6 +105,6 @@ def test_a_run_goes_on_with_other_processes_and_another_mesh(tmp_path, stage):
   mesh = ["--config.mesh.data=2", "--config.mesh.fsdp=2"]
   subprocess.run(
     launch(2, [*flags(workdir), *mesh]),
-    cwd=runs.ROOT, env=variables(2, tmp_path), check=True,
+    cwd=runs.ROOT, env=variables(2), check=True,
   )  # fmt: skip
   runs.assert_close(workdir, whole, STEPS, TOLERANCE)
