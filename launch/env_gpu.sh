@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Environment of NVIDIA GPU processes; sourced by slurm.sbatch. A flag XLA does
-# not know stops the process; tests/launch starts one with them.
+# Environment of NVIDIA GPU processes; sourced by slurm.sbatch and
+# reproduce.sh. A flag XLA does not know stops the process; tests/launch starts
+# one with them.
 
 # Hides all-gathers and reduce-scatters of fsdp behind matrix products.
 flags="--xla_gpu_enable_latency_hiding_scheduler=true"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Environment of TPU processes; sourced by tpu_queued.sh and xpk.sh. A flag
-# libtpu does not know stops the process; tests/launch compiles with them.
+# libtpu does not know stops the process; tests/launch loads libtpu with them.
 
 # Overlaps all-gathers of fsdp parameters with the matrix products that do not
 # need them yet.

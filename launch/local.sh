@@ -44,7 +44,14 @@ fi
 source "$here/env_cpu.sh"
 
 command=("$PYTHON" -m "scenetok_jax.cli.$verb" "${arguments[@]:2}")
-pids=()
+declare -A running=()  # process id -> rank
+stop_all() {
+  ((${#running[@]} == 0)) || kill -"$1" "${!running[@]}" 2> /dev/null || true
+}
+# What the scheduler sends to the launcher, the processes must get.
+terminated=0
+trap 'terminated=1; stop_all TERM' TERM INT
+
 for ((rank = 0; rank < count; rank++)); do
   settings=(
     JAX_PLATFORMS=cpu
@@ -58,45 +65,34 @@ for ((rank = 0; rank < count; rank++)); do
   else
     env "${settings[@]}" "${command[@]}" \
       > >(sed -u "s/^/[$rank] /") 2> >(sed -u "s/^/[$rank] /" >&2) &
-    pids+=($!)
+    running[$!]=$rank
   fi
 done
-[[ "$DRY_RUN" == 0 ]] || exit 0
 
-stop_all() {
-  kill -"$1" "${pids[@]}" 2> /dev/null || true
-}
-# What the scheduler sends to the launcher, the processes must get.
-terminated=0
-trap 'terminated=1; stop_all TERM' TERM INT
-
-# Waits for GRACE seconds, then kills what is left.
-reap() {
-  local left=$((${GRACE:-30} * 10))
-  while ((left-- > 0)) && kill -0 "${pids[@]}" 2> /dev/null; do sleep 0.1; done
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2> /dev/null || true; done
-}
-
+# Looks at them ten times a second: `wait -n` loses those that end together.
 status=0
-for ((ended = 0; ended < count; )); do
-  code=0
-  pid=""
-  wait -n -p pid "${pids[@]}" || code=$?
-  # A trapped signal interrupts wait without a process having ended.
-  [[ -n "${pid:-}" ]] || continue
-  ended=$((ended + 1))
-  if ((code != 0 && status == 0)); then
+left=$((${GRACE:-30} * 10))
+while ((${#running[@]} > 0)); do
+  for pid in "${!running[@]}"; do
+    ! kill -0 "$pid" 2> /dev/null || continue
+    code=0
+    wait "$pid" || code=$?
+    rank=${running[$pid]}
+    unset "running[$pid]"
+    ((code != 0 && status == 0)) || continue
     status=$code
-    for rank in "${!pids[@]}"; do
-      if [[ "${pids[rank]}" == "$pid" ]] && ((terminated == 0)); then
-        how="with status $code"
-        ((code > 128)) && how="by signal $((code - 128))"
-        echo "launch/local.sh: process $rank of $count ended $how;" \
-          "stopping the others. The same command resumes the run." >&2
-      fi
-    done
-    stop_all TERM
-    reap
+    how="with status $code"
+    ((code <= 128)) || how="by signal $((code - 128))"
+    if ((terminated == 0)); then
+      echo "launch/local.sh: process $rank of $count ended $how;" \
+        "stopping the others. The same command resumes the run." >&2
+      stop_all TERM
+    fi
+  done
+  if ((terminated == 1 || status != 0)); then
+    # GRACE seconds after the first failure or signal, kills what is left.
+    ((left-- > 0)) || stop_all KILL
   fi
+  sleep 0.1
 done
 exit "$status"

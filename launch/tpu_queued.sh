@@ -82,18 +82,20 @@ every_host() {
   run "${hosts[@]}" ssh "$NAME" "${where[@]}" --worker=all "--command=$1"
 }
 
+# bash ignores `set -e` where a function is a condition: every step says so.
 install() {
   if [[ -z "${SOURCE:-}" ]]; then
     local archive=${TMPDIR:-/tmp}/$NAME.tar.gz
     run git -C "$here/.." archive --format=tar.gz --prefix=scenetok/ \
-      "--output=$archive" HEAD
+      "--output=$archive" HEAD || return 1
     run "${hosts[@]}" scp "$archive" "$NAME:scenetok.tar.gz" "${where[@]}" \
-      --worker=all
-    every_host "tar -xzf scenetok.tar.gz"
+      --worker=all || return 1
+    every_host "tar -xzf scenetok.tar.gz" || return 1
   fi
   if [[ -n "${BUCKET:-}" ]]; then
     every_host "mountpoint -q /mnt/bucket || { sudo mkdir -p /mnt/bucket && \
-sudo chmod 777 /mnt/bucket && gcsfuse --implicit-dirs $BUCKET /mnt/bucket; }"
+sudo chmod 777 /mnt/bucket && gcsfuse --implicit-dirs $BUCKET /mnt/bucket; }" \
+      || return 1
   fi
   # The images' own Python may be older than 3.11: uv brings one.
   every_host "python3 -m pip install -q --user uv && \

@@ -105,19 +105,21 @@ def test_nothing_is_run_by_a_dry_run(tmp_path):
   assert not (tmp_path / "run").exists()
 
 
-def test_sigterm_to_the_local_launcher_reaches_every_process(tmp_path):
+def start_local(tmp_path: Path, on_term: str, grace: int) -> subprocess.Popen:
+  """launch/local.sh with two processes that wait; returns once both do."""
   worker = tmp_path / "worker"
   worker.write_text(
     "#!/usr/bin/env bash\n"
     f"here={tmp_path}\n"
-    "trap 'touch $here/saved$JAX_PROCESS_ID; exit 0' TERM\n"
+    f"trap '{on_term}' TERM\n"
     "touch $here/started$JAX_PROCESS_ID\n"
     "while true; do sleep 0.05; done\n"
   )
   worker.chmod(0o755)
+  settings = {"PYTHON": str(worker), "PORT": "1", "GRACE": str(grace)}
   job = subprocess.Popen(
     ["bash", str(LAUNCH / "local.sh"), "2", "train"],
-    env=SETTINGS | {"PYTHON": str(worker), "PORT": "1", "GRACE": "20"},
+    env=SETTINGS | settings,
     stderr=subprocess.PIPE,
     text=True,
   )
@@ -125,11 +127,48 @@ def test_sigterm_to_the_local_launcher_reaches_every_process(tmp_path):
   while len(list(tmp_path.glob("started*"))) < 2:
     assert job.poll() is None and time.monotonic() < deadline
     time.sleep(0.05)
+  return job
+
+
+def test_sigterm_to_the_local_launcher_reaches_every_process(tmp_path):
+  saves = "touch $here/saved$JAX_PROCESS_ID; exit 0"
+  job = start_local(tmp_path, saves, grace=60)
   job.terminate()
   _, errors = job.communicate(timeout=60)
-  assert job.returncode == 0, errors
+  assert job.returncode == 0 and not errors
   assert len(list(tmp_path.glob("saved*"))) == 2
-  assert "unbound" not in errors
+
+
+def test_processes_that_ignore_sigterm_are_killed_after_the_grace(tmp_path):
+  job = start_local(tmp_path, "true", grace=1)
+  job.terminate()
+  _, errors = job.communicate(timeout=60)
+  assert job.returncode == 128 + 9 and "no such job" not in errors
+
+
+def test_a_slice_without_its_bucket_is_not_trained_on(tmp_path):
+  calls = tmp_path / "calls"
+  gcloud = tmp_path / "gcloud"
+  gcloud.write_text(
+    "#!/usr/bin/env bash\n"
+    f'echo "$*" >> {calls}\n'
+    'case "$*" in\n'
+    "  *describe*) echo ACTIVE ;;\n"
+    "  *gcsfuse*) exit 1 ;;\n"
+    "esac\n"
+  )
+  gcloud.chmod(0o755)
+  path = f"{tmp_path}:{SETTINGS['PATH']}"
+  found = subprocess.run(
+    ["bash", str(LAUNCH / "tpu_queued.sh")],
+    env=SETTINGS | CLOUD | {"BUCKET": "b", "SOURCE": "x", "PATH": path},
+    capture_output=True,
+    text=True,
+    timeout=60,
+  )
+  assert found.returncode == 1
+  assert "failed on a healthy slice" in found.stderr
+  assert "scenetok train" not in calls.read_text()
 
 
 def variable_of(script: str, name: str) -> str:
