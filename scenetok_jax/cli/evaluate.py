@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines import records
-from scenetok_jax.cli import assemble, common, devices, evaluation_plan
+from scenetok_jax.cli import (
+  assemble,
+  common,
+  devices,
+  evaluation_plan,
+  pictures,
+)
 from scenetok_jax.cli.assemble import Run
 from scenetok_jax.cli.evaluate_report import described, table, write_report
 from scenetok_jax.cli.evaluate_work import (
@@ -66,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results,
     summary.Resampling(args.resamples, args.set_resamples),
     "g" if protocol.generation else "r",
+    nets.functions,
   )
   report = {
     **scores,
@@ -94,6 +101,14 @@ def _check(args: argparse.Namespace, protocol: Protocol) -> None:
   for name in ("resamples", "set_resamples"):
     if getattr(args, name) < 1:
       raise InputError(f"--{name.replace('_', '-')}: must be at least 1")
+  for name in ("steps", "scenes"):
+    value = getattr(args, name)
+    if value is not None and value < 1:
+      raise InputError(f"--{name}: {value} must be at least 1")
+  if args.json:
+    pictures.check_file(Path(args.json), "--json")
+  if args.out:
+    pictures.check_writable(Path(args.out))
 
 
 def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
@@ -141,7 +156,7 @@ def make_options(
   """The run's own sampling with what the command line changes."""
   options = assemble.evaluation_options(run.config, args.seed)
   render = options.render
-  if args.steps:
+  if args.steps is not None:
     render = dataclasses.replace(render, steps=args.steps)
   # Probes double the work and are no part of the published protocols.
   probes = protocol.name == HELDOUT

@@ -1,7 +1,7 @@
 """Scores of all scenes together, with confidence intervals."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scenetok_jax.evaluation.bootstrap import (
@@ -12,6 +12,7 @@ from scenetok_jax.evaluation.bootstrap import (
 from scenetok_jax.evaluation.scores import REAL, SceneResult, average
 from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.frechet import Statistics
+from scenetok_jax.metrics.i3d import CLIP
 
 # Distance between sets of features -> its key, after "r" or "g".
 SETS = {"fid_inception": "fid", "fvd_i3d": "fvd", "vgg": "fd_vgg"}
@@ -30,6 +31,7 @@ def summarize(
   results: Sequence[SceneResult],
   resampling: Resampling,
   prefix: str = "r",
+  networks: Iterable[str] = (),
 ) -> dict[str, Any]:
   """Means, distances between sets, and the intervals of both.
 
@@ -37,6 +39,7 @@ def summarize(
     results: of scenes, each once; their order does not matter.
     resampling: of the intervals.
     prefix: "r" for renderings of encoded scenes, "g" for generated ones.
+    networks: names of those that were asked for features.
   """
   results = sorted(results, key=lambda result: result.key)
   means = average([result.scores for result in results])
@@ -47,6 +50,7 @@ def summarize(
       scores, resamples=resampling.scenes, seed=resampling.seed
     )
   sets, impossible = distances(results, resampling, prefix)
+  impossible |= _without_features(results, prefix, networks)
   intervals |= sets
   for name, interval in intervals.items():
     means.setdefault(name, interval.value)
@@ -104,6 +108,19 @@ def distances(
       parts, _distance, resamples=resampling.sets, seed=resampling.seed
     )
   return found, impossible
+
+
+def _without_features(
+  results: Sequence[SceneResult], prefix: str, networks: Iterable[str]
+) -> dict[str, str]:
+  """Why a set of images has no features: clips may be longer than scenes."""
+  found = {name for result in results for name in result.features}
+  reason = f"no scene has the {CLIP} frames of a clip; score longer scenes"
+  return {
+    _key(network, "sampled", prefix): reason
+    for network in networks
+    if network in SETS and f"{network}/sampled" not in found
+  }
 
 
 def _key(network: str, who: str, prefix: str) -> str:

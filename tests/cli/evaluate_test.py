@@ -121,6 +121,31 @@ def test_absent_scenes_are_listed_and_refused(
   assert "gone1, gone2" in message and "--allow-missing" in message
 
 
+def test_allowed_absent_scenes_are_left_out_and_listed(
+  workdir, data, index, tmp_path, capsys
+):
+  document = json.loads(index.read_text())
+  key, entry = next(iter(document.items()))
+  index.write_text(json.dumps({key: entry, "gone1": entry, "gone2": entry}))
+  file = tmp_path / "scores.json"
+  more = ["--allow-missing", "--steps=1", f"--json={file}"]
+  assert evaluate.main(options(workdir, data, index, *more)) == 0
+  found = json.loads(file.read_text())
+  assert found["missing_scenes"] == ["gone1", "gone2"]
+  assert found["scenes"] == 1 and found["index_scenes"] == 3
+  assert "2 scenes missing: gone1, gone2" in capsys.readouterr().out
+
+
+def test_an_index_of_absent_scenes_alone_is_refused(
+  workdir, data, index, capsys
+):
+  entry = next(iter(json.loads(index.read_text()).values()))
+  index.write_text(json.dumps({"gone1": entry, "gone2": entry}))
+  arguments = options(workdir, data, index, "--allow-missing")
+  assert common.run(evaluate.main, arguments) == 2
+  assert "none of its 2 scenes is in" in capsys.readouterr().err
+
+
 def test_a_protocol_without_its_weights_is_refused(
   workdir, data, index, tmp_path, capsys
 ):
@@ -173,6 +198,26 @@ def test_a_batch_of_one_is_refused(capsys):
   code = common.run(evaluate.main, ["--workdir=x", "--batch=1"])
   assert code == 2
   assert "--batch: 1 leaves no other scene" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  "option, told",
+  [
+    ("--steps=0", "--steps: 0 must be at least 1"),
+    ("--steps=-3", "--steps: -3 must be at least 1"),
+    ("--scenes=0", "--scenes: 0 must be at least 1"),
+    ("--scenes=-1", "--scenes: -1 must be at least 1"),
+    ("--json=DIR/file/scores.json", "--json: a file of that name exists"),
+    ("--json=DIR", "--json: a folder; give a file name"),
+    ("--out=DIR/file", "--out: a file of that name exists"),
+  ],
+)
+def test_bad_usage_is_told_before_scoring(tmp_path, capsys, option, told):
+  (tmp_path / "file").write_text("")
+  option = option.replace("DIR", str(tmp_path))
+  assert common.run(evaluate.main, ["--workdir=x", option]) == 2
+  message = capsys.readouterr().err
+  assert told in message and message.count("\n") == 1
 
 
 def test_a_workdir_without_a_config_is_refused(tmp_path, capsys):

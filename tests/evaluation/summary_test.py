@@ -79,3 +79,11 @@ def test_a_set_of_one_sample_has_no_distance_and_says_why():
 
 def test_generated_scenes_are_named_so():
   assert "gfid" in summarize(results(), SOME, "g")
+
+
+def test_scenes_shorter_than_a_clip_have_no_fvd_and_say_why():
+  names = ("fid_inception", "fvd_i3d", "lpips_vgg")
+  found = summarize(results(), SOME, "r", names)
+  assert "rfvd" not in found and found["rfid"] > 0
+  assert found["impossible_metrics"].keys() == {"rfvd"}
+  assert "16 frames of a clip" in found["impossible_metrics"]["rfvd"]
