@@ -80,8 +80,13 @@ def from_index(
   Plain grouping: one latent number per target frame. Chunked grouping (Wan):
   a target list whose length is a multiple of 4 is prolonged by 4 frames (64
   -> 68 = 4 x 17; release), and latents are counted once.
+
+  Raises:
+    InputError: an empty list.
   """
   context, target = (np.array(frames, np.int64) for frames in entry)
+  if not len(context) or not len(target):
+    raise InputError("context or target is empty; remove the scene")
   if not chunked:
     return ViewChoice(context, target, target // frames_per_latent, _NONE)
   if len(target) % 4 == 0:

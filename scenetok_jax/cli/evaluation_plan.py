@@ -25,9 +25,9 @@ class Plan:
   """Scenes to score.
 
   index_file: name; None where frames are chosen by rule. index_sha256: of
-  the file, or of scene names and target cameras: results with the same hash
-  predicted the same frames. listed: scenes the index names. missing: those
-  that the data lack.
+  the whole file, or of scene names and target cameras. With a file, sources
+  and missing say which part of it is scored. listed: scenes the index names,
+  up to the limit. missing: those that the data lack.
   """
 
   sources: tuple[Source, ...]
@@ -140,8 +140,12 @@ def indexed(
     if row is None:
       missing.append(key)
       continue
-    choice = evaluation_views.from_index(entry, frames_per_latent, chunked)
-    _check_frames(f"{file}: scene {key}", choice, row)
+    where = f"{file}: scene {key}"
+    try:
+      choice = evaluation_views.from_index(entry, frames_per_latent, chunked)
+    except InputError as error:
+      raise InputError(f"{where}: {error}") from None
+    _check_frames(where, choice, row)
     sources.append(_source(dataset, row, key, choice, whole))
   _check_missing(file, dataset, missing, len(entries), allow_missing)
   return Plan(
@@ -206,8 +210,6 @@ def _check_frames(
   where: str, choice: ViewChoice, row: records.SceneRow
 ) -> None:
   frames = np.concatenate([choice.context, choice.target])
-  if not len(choice.context) or not len(choice.target):
-    raise InputError(f"{where}: context or target is empty; remove the scene")
   bad = frames[(frames < 0) | (frames >= row.frames)]
   if len(bad):
     raise InputError(

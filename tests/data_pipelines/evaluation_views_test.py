@@ -96,3 +96,10 @@ def test_cover_spreads_wide_clips_and_takes_farthest_points_of_narrow_ones():
   assert sorted({*narrow.context, *narrow.target}) == list(range(6))
   with pytest.raises(InputError, match="5 context frames asked of 3"):
     evaluation_views.cover(poses[:3], 5, 30.0)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("entry", [([1], []), ([], [1, 2])])
+def test_empty_lists_of_an_index_are_refused(entry, chunked):
+  with pytest.raises(InputError, match="context or target is empty"):
+    evaluation_views.from_index(entry, 4, chunked)
