@@ -154,7 +154,8 @@ def render_video(
     options: another number of steps, shift or guidance scale than the
       program's own; the solver, the window and whether to guide stay.
     report: told after every slice how many more steps are done.
-    state: file in which an interrupted run is kept and continued from.
+    state: file in which an interrupted run is kept and continued from, by
+      the same networks alone.
 
   Returns:
     uint8 [B S T H W 3].
@@ -176,7 +177,8 @@ def render_video(
   rows = jax.tree.map(jnp.asarray, pad_rows(rows))
   file, first = None, 0
   if state:
-    inputs = (tokens, cameras, jax.random.key_data(key))
+    drawn = jax.random.key_data(key)
+    inputs = (tokens, cameras, drawn, params, system.target_codec.params)
     file = StateFile(state, digest(inputs, f"{options} {samples}"))
     video, first = _continue(file, video)
     if first:

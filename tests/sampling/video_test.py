@@ -76,6 +76,37 @@ def test_an_interrupted_video_is_continued(program, tmp_path):
   assert rest[0] == sum(done) < total == sum(rest)
 
 
+@pytest.mark.parametrize("changed", ["renderer", "codec"])
+def test_another_networks_video_is_not_continued(program, tmp_path, changed):
+  state, (system, params) = tmp_path / "state.safetensors", tiny()
+
+  def interrupt(steps):
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    render(program, report=interrupt, state=state)
+  if changed == "renderer":
+    params = {"decoder": jax.tree.map(lambda a: a * 1.01, params["decoder"])}
+  else:
+    codec = dataclasses.replace(
+      system.target_codec, load=lambda: {"other": np.ones(1, np.float32)}
+    )
+    other = dataclasses.replace(system, target_codec=codec)
+    program = dataclasses.replace(program, system=other)
+  done = []
+  render_video(
+    program,
+    params,
+    tokens(system, 1),
+    networks.cameras(3, 1, FRAMES),
+    KEY,
+    report=done.append,
+    state=state,
+  )
+  total = video_plan(system, OPTIONS, FRAMES).steps
+  assert sum(done) == total and done[0] == 1  # from its first step
+
+
 def test_decoding_holds_one_part_at_a_time(program):
   system, _ = tiny()
   latents = networks.normals(0, 1, 2 * system.target_codec.frames_at_once, 2, 2)
