@@ -192,7 +192,13 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
     (["colour"], "unknown kind 'colour'; choose one of masking"),
     (["masking", "--samples=1"], "1 sample has no variance"),
     (["masking", "--masked", "120"], "must lie between 0 and 100"),
-    (["context-views", "--views", "40"], "which leaves none to render"),
+    (["masking", "--masked", "0", "50", "50"], "2 distinct levels show no"),
+    (["context-views", "--views", "2", "6"], "2 distinct levels show no"),
+    (["generation", "--batch=1"], "1 scene at a time has no other's"),
+    (
+      ["context-views", "--views", "1", "2", "40"],
+      "which leaves none to render",
+    ),
     (["variance", "--frames=0"], "--frames: 0 must be at least 1"),
     (["lateral", "--beside=nowhere"], "nowhere: data.path: no such folder"),
   ],
@@ -202,7 +208,8 @@ def test_bad_input_is_one_line(
 ):
   if options and options != ["colour"]:
     places = [f"--workdir={workdir}", f"--data={data}", f"--out={tmp_path}"]
-    sizes = [] if "--frames=0" in options else SMALL
+    own = {"--frames=0", "--batch=1"}
+    sizes = [] if own & set(options) else SMALL
     options = [options[0], *places, *sizes, *options[1:]]
   assert common.run(analyze.main, options) == 2
   error = capsys.readouterr().err

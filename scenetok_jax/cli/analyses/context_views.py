@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   out = study.check_options(args)
   if min(args.views) < 1:
     raise InputError(f"--views: {min(args.views)} must be at least 1")
+  sweep.check_levels("--views", args.views)
   run = assemble.load_run(args.workdir)
   options = rendering.render_options(run, args)
   with devices.on_devices(run, args.batch * args.samples) as run:

@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   out = study.check_options(args)
   if args.scenes < 2:
     raise InputError("--scenes: 1 scene has no other's cameras; give 2 or more")
+  if args.batch < 2:
+    raise InputError(
+      "--batch: 1 scene at a time has no other's cameras; give 2 or more"
+    )
   nets = _networks(args)
   run = assemble.load_run(args.workdir)
   options = study.evaluation_options(run, args)
@@ -105,6 +109,11 @@ def _generate(
   plan = evaluation_plan.first_views(
     path, split, args.scenes, lambda frames: whole_frames(run.system, frames)
   )
+  if len(plan.sources) < 2:
+    raise InputError(
+      f"{path}: split {split}: 1 scene has no other's cameras; prepare 2 or"
+      " more"
+    )
   height = records.Dataset(path, split).scenes[0].height
   evaluation_plan.check_size(path, plan, run.system.image_size, height)
   compute = generation(run, options, nets)

@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   out = study.check_options(args)
   if not all(0 <= percent <= 100 for percent in args.masked):
     raise InputError(f"--masked: {args.masked} must lie between 0 and 100")
+  sweep.check_levels("--masked", args.masked)
   run = assemble.load_run(args.workdir)
   options = rendering.render_options(run, args)
   with devices.on_devices(run, args.batch * args.samples) as run:

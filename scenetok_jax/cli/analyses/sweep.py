@@ -17,7 +17,7 @@ from scenetok_jax.evaluation.ablation import (
   sample_variance,
 )
 from scenetok_jax.media import colorize, contact_sheet, write_png
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, InputError
 
 SHOWN = 6  # frames in a row of a sheet of maps
 
@@ -49,6 +49,15 @@ class Sweep:
   @property
   def values(self) -> list[float]:
     return [level.value for level in self.levels]
+
+
+def check_levels(option: str, values: Sequence[float]) -> None:
+  """InputError, before anything is rendered, on too few for a correlation."""
+  if len(set(values)) < 3:
+    raise InputError(
+      f"{option}: {len(set(values))} distinct levels show no trend; give at"
+      " least 3"
+    )
 
 
 def run_levels(

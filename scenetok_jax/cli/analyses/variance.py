@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens, references = study.encode_all(chosen, token_key)
     renderer = study.make_renderer(run, options, args, noise_key)
     calls = study.batches(len(opened), args.batch)
-    total = calls * renderer.steps(args.frames)
+    total = calls * renderer.steps(chosen.frames.shape[1])
     with common.Progress("samples", total, "step") as progress:
       videos = renderer(tokens, references, chosen.cameras, progress.update)
   deviation = np.sqrt(sample_variance(videos))
