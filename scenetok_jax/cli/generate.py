@@ -184,6 +184,8 @@ def save_scenes(
   out: Path, run: Run, given: Conditions, path: CameraPath, tokens: Array
 ) -> None:
   """OUT/scene_00.tok, ...: each new scene for `scenetok render --tokens`."""
+  for stale in out.glob("scene_[0-9]*.tok"):
+    stale.unlink()
   stops = anchor_indices(
     len(path.cameras.extrinsics), run.config.generation.anchors
   )
@@ -209,6 +211,7 @@ def write(
   out: Path, given: Conditions, path: CameraPath, videos: np.ndarray
 ) -> None:
   """video.mp4 of the first seed, video_01.mp4, ...; the sheet of all."""
+  pictures.clear(out)
   shown = pictures.columns(videos.shape[1])
   rows = [("given", np.asarray(given.views.images))]
   for index, video in enumerate(videos):
@@ -243,7 +246,7 @@ def _parser() -> common.Parser:
   )
   paths.add_options(add)
   add("--seeds", type=int, default=1, help="new scenes to draw")
-  add("--seed", type=int, default=0, help="of the first draw")
+  add("--seed", type=int, default=0, help="of all draws")
   add("--steps", type=int, help="token steps (default: the run's)")
   add("--solver", choices=SOLVERS, help="of the tokens (default: euler)")
   add("--guidance", type=float, help="default: the run's; 1 is none")

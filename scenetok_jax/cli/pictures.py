@@ -42,6 +42,18 @@ def clear_frames(folder: Path) -> None:
     stale.unlink()
 
 
+def clear(out: Path) -> None:
+  """Removes what an earlier run with more samples left in OUT."""
+  clear_frames(out / "deviation")
+  for stale in out.glob("video_[0-9]*.mp4"):
+    stale.unlink()
+  for folder in out.glob("frames_[0-9]*"):
+    clear_frames(folder)
+  for folder in (out / "deviation", *out.glob("frames_[0-9]*")):
+    if folder.is_dir() and not any(folder.iterdir()):
+      folder.rmdir()
+
+
 def write_video(
   out: Path, frames: np.ndarray, name: str = "", fps: float = FPS
 ) -> None:

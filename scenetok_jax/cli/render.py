@@ -101,6 +101,7 @@ def write(
     rows.append(("truth", truth[shown]))
     rows.append(("error", error_map(video, truth)[shown]))
     result.update(scores(scene, frames, video))
+  pictures.clear(out)
   pictures.write_video(out, video)
   if len(videos) > 1:
     deviation = videos.astype(np.float32).std(axis=0).mean(axis=-1) / 255.0

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from scenetok_jax.cli import assemble, common, conditions, generate
+from scenetok_jax.cli import assemble, common, conditions, generate, pictures
 from scenetok_jax.media import write_png
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
@@ -91,3 +91,26 @@ def test_a_stage_1_workdir_is_refused(folders, tmp_path, capsys):
   )  # fmt: skip
   assert code == 2
   assert "generating needs a stage-2 workdir" in capsys.readouterr().err
+
+
+def test_an_unwritable_folder_is_refused_at_once(folders, tmp_path, capsys):
+  (tmp_path / "file").write_text("")
+  options = [f"--workdir={folders[1]}", f"--image={folders[2]}", "--fov=60"]
+  for out in ("file", "file/below"):
+    code = common.run(generate.main, [*options, f"--out={tmp_path / out}"])
+    error = capsys.readouterr().err
+    assert code == 2 and str(tmp_path / "file") in error
+    assert error.count("\n") == 1
+
+
+def test_left_overs_of_more_samples_are_cleared(tmp_path):
+  for name in (
+    "deviation/0003.png", "frames_01/0000.png", "video_01.mp4", "notes.txt",
+    "frames_01/mine.txt", "video_of_mine.mp4",
+  ):  # fmt: skip
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+  pictures.clear(tmp_path)
+  kept = {p.name for p in tmp_path.rglob("*") if p.is_file()}
+  assert kept == {"notes.txt", "mine.txt", "video_of_mine.mp4"}
+  assert not (tmp_path / "deviation").exists()
