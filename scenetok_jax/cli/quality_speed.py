@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
   out = Path(args.out)
   pictures.check_writable(out)
+  if args.json:
+    pictures.check_file(Path(args.json), "--json")
   lpips = _lpips(args.metric_weights)
   run = assemble.load_run(args.workdir)
   with devices.on_devices(run, args.scenes) as run:
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     "storage": storage,
   }
   common.write_json(out / "quality_speed.json", result)
+  if args.json:
+    common.write_json(args.json, result)
   quality_speed_plot.draw(result, out / "quality_speed.png")
   print(f"mean view: {baseline['psnr']:.3f} dB")
   for name, row in storage.items():
@@ -129,6 +133,7 @@ def _parser() -> common.Parser:
   add("--metric-weights", metavar="DIR", help="LPIPS, if not installed")
   add("--seed", type=int, default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
+  add("--json", metavar="FILE", help="write quality_speed.json here too")
   return parser
 
 
