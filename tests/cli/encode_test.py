@@ -28,3 +28,11 @@ def test_a_folder_is_no_file_name(tmp_path, capsys):
   )
   assert code == 2
   assert "--out: a folder; give a file name" in capsys.readouterr().err
+
+
+def test_an_unwritable_folder_is_refused_at_once(tmp_path, capsys):
+  (tmp_path / "file").write_text("")
+  out = tmp_path / "file" / "room.tok"
+  code = common.run(encode.main, ["--workdir=x", "--scene=0", f"--out={out}"])
+  error = capsys.readouterr().err
+  assert code == 2 and f"{tmp_path / 'file'}: --out: a file" in error
