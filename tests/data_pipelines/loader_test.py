@@ -129,6 +129,16 @@ def test_hosts_share_the_same_global_batches(prepared):
     loader.train_iterator(config, seed=0, process_index=0, process_count=3)
 
 
+def test_a_host_gets_the_parts_of_a_batch_that_its_devices_hold(prepared):
+  config = clips.data_config(prepared)
+  whole = _take(config, 3)
+  for index, parts in enumerate([(0, 3), (1, 2)]):
+    found = _take(config, 3, process_index=index, process_count=2, parts=parts)
+    for batch, share in zip(whole, found, strict=True):
+      rows = jax.tree.map(lambda x, rows=parts: x[list(rows)], batch)
+      _assert_equal(share, rows)
+
+
 def test_the_cache_changes_nothing(prepared):
   cached = _take(clips.data_config(prepared, flip=True), 4)
   plain = _take(clips.data_config(prepared, flip=True, cache=False), 4)
