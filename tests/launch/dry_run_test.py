@@ -6,6 +6,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -143,7 +144,23 @@ def test_processes_that_ignore_sigterm_are_killed_after_the_grace(tmp_path):
   job = start_local(tmp_path, "true", grace=1)
   job.terminate()
   _, errors = job.communicate(timeout=60)
-  assert job.returncode == 128 + 9 and "no such job" not in errors
+  assert job.returncode == 128 + signal.SIGKILL and "no such job" not in errors
+
+
+def test_the_death_of_one_process_stops_the_others_and_is_told(tmp_path):
+  saves = "touch $here/saved$JAX_PROCESS_ID; exit 0"
+  job = start_local(tmp_path, saves, grace=60)
+  found = subprocess.run(
+    ["pgrep", "-P", str(job.pid), "-f", "worker -m"],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
+  _, errors = job.communicate(timeout=60)
+  assert job.returncode == 128 + signal.SIGKILL
+  assert "process 1 of 2 ended by signal 9; stopping the others" in errors
+  assert [path.name for path in tmp_path.glob("saved*")] == ["saved0"]
 
 
 def test_a_slice_without_its_bucket_is_not_trained_on(tmp_path):
