@@ -10,6 +10,6 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 flags="--xla_cpu_collective_call_terminate_timeout_seconds=600"
 flags+=" --xla_cpu_collective_timeout_seconds=600"
 export XLA_FLAGS="${XLA_FLAGS:-} $flags"
-# Large pages for the buffers of a step, which are new memory every time: a
-# full-size step is a tenth faster (docs/performance.md).
+# Large pages for the buffers of a step, which are new memory every time: steps
+# are a twentieth faster (docs/performance.md).
 export GLIBC_TUNABLES="${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}"
