@@ -58,25 +58,23 @@ def _product(
   """x [... in] . kernel [in out], each of `in` and `out` one or more axes.
 
   A CPU gets the product of two matrices: with heads as an axis of their own
-  it transposes kernels and gradients, and a step takes a third longer. A TPU
-  lays heads out as it likes and would pay for the reshapes.
+  it transposes kernels and their gradients. A TPU lays heads out as it likes
+  and would pay for the reshapes (docs/performance.md).
   """
   if not traced_for_cpu():
     return jax.lax.dot_general(x, kernel, dimensions, precision, **more)
   (_, axes), _ = dimensions
   sizes = {f"axis{n}": size for n, size in enumerate(kernel.shape)}
-  ins, outs = (
-    " ".join(names)
-    for names in (list(sizes)[: len(axes)], list(sizes)[len(axes) :])
-  )
+  names = list(sizes)
+  ins, outs = " ".join(names[: len(axes)]), " ".join(names[len(axes) :])
   y = jnp.matmul(
     rearrange(x, f"... {ins} -> ... ({ins})"),
     rearrange(kernel, f"{ins} {outs} -> ({ins}) ({outs})"),
     precision=precision,
     **more,
   )
-  kept = {name: sizes[name] for name in outs.split()}
-  return rearrange(y, f"... ({outs}) -> ... {outs}", **kept)
+  widths = {name: sizes[name] for name in names[len(axes) :]}
+  return rearrange(y, f"... ({outs}) -> ... {outs}", **widths)
 
 
 class Norm(nn.Module):

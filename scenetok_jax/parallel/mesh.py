@@ -59,7 +59,7 @@ def _over_slices(
   if shape[0] % slices:
     raise InputError(
       f"config: mesh.data: {shape[0]} does not divide over {slices} slices,"
-      f" between which only the data axis may run; make it a multiple"
+      " between which only the data axis may run; make it a multiple"
     )
   inner = (shape[0] // slices, *shape[1:])
   return mesh_utils.create_hybrid_device_mesh(
