@@ -44,12 +44,10 @@ def clear_frames(folder: Path) -> None:
 
 def clear(out: Path) -> None:
   """Removes what an earlier run with more samples left in OUT."""
-  clear_frames(out / "deviation")
   for stale in out.glob("video_[0-9]*.mp4"):
     stale.unlink()
-  for folder in out.glob("frames_[0-9]*"):
-    clear_frames(folder)
   for folder in (out / "deviation", *out.glob("frames_[0-9]*")):
+    clear_frames(folder)
     if folder.is_dir() and not any(folder.iterdir()):
       folder.rmdir()
 

@@ -22,6 +22,7 @@ from scenetok_jax.sampling.render import (
   video_noise,
   whole_windows,
 )
+from scenetok_jax.sampling.scene_file import codec_digest
 from scenetok_jax.sampling.session import (
   Report,
   StateFile,
@@ -178,8 +179,9 @@ def render_video(
   file, first = None, 0
   if state:
     drawn = jax.random.key_data(key)
-    inputs = (tokens, cameras, drawn, params, system.target_codec.params)
-    file = StateFile(state, digest(inputs, f"{options} {samples}"))
+    codec = codec_digest(system.target_codec)
+    inputs = (tokens, cameras, drawn, params)
+    file = StateFile(state, digest(inputs, f"{options} {samples} {codec}"))
     video, first = _continue(file, video)
     if first:
       report(first)
