@@ -26,17 +26,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.yardstick import executed_flops
 from scenetok_jax.cli import common
 from scenetok_jax.cli.config import load_config
 from scenetok_jax.flow.path import euler_step
 from scenetok_jax.nn.attention import Memory
+from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.sampling.render import RenderOptions, render_schedule
 from scenetok_jax.sampling.session import pad_rows
 from scenetok_jax.sampling.system import System, build, identity_cameras
 from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.sampling.video import video_program
-from scenetok_jax.sampling.window import plan_rows, start_video, window_step
-from scenetok_jax.train.flops import count_flops
+from scenetok_jax.sampling.window import (
+  Video,
+  plan_rows,
+  start_video,
+  window_step,
+)
 from scenetok_jax.train.peak import measured_matmul_peak
 from scenetok_jax.types import Array, Cameras, InputError
 
@@ -126,7 +132,8 @@ def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
   tokens = jnp.asarray(
     draw((1, tokenizer.num_tokens, tokenizer.token_channels), np.float32)
   )
-  params = {"decoder": random_params(decoder, noise, cameras, tokens)}
+  weights = random_params(decoder, noise, cameras, tokens)
+  params = for_devices({"decoder": weights}, jax.devices())
   program = video_program(system, options)
   rows = jax.tree.map(jnp.asarray, pad_rows(plan_rows(system, plan, "euler")))
 
@@ -143,6 +150,9 @@ def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
     return euler_step(x, velocity, t, t_next)
 
   levels = [jnp.full(shape[:2], row[0]) for row in plan.levels[: count + 1]]
+  naive_step = naive_step.lower(
+    params, noise, levels[0], levels[1], cameras, tokens
+  ).compile()
 
   def naive() -> Array:
     x = noise
@@ -161,20 +171,27 @@ def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
       params, memory, path, rows, scale, start, 0, count, size=plan.size
     ).x
 
-  step = window_step(system, params, memory, path, plan.size, "euler", scale)
-  row = jax.tree.map(lambda table: table[0], rows)
+  @jax.jit
+  def step(params: Any, memory: Memory, path: Array, video: Video) -> Video:
+    row = jax.tree.map(lambda table: table[0], rows)
+    return window_step(system, params, memory, path, plan.size, "euler", scale)(
+      video, row
+    )
+
   return Job(
     ours,
     naive,
     scene,
     count,
     steps,
-    step_flops=count_flops(step, start, row),
-    naive_flops=count_flops(
-      naive_step, params, noise, levels[0], levels[1], cameras, tokens
+    step_flops=executed_flops(
+      step.lower(params, memory, path, start).compile()
     ),
-    scene_flops=count_flops(program.memory, params, tokens)
-    + count_flops(program.embed, params, cameras),
+    naive_flops=executed_flops(naive_step),
+    scene_flops=sum(
+      executed_flops(part.lower(params, value).compile())
+      for part, value in ((program.memory, tokens), (program.embed, cameras))
+    ),
   )
 
 

@@ -24,13 +24,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from benchmarks.yardstick import against_matmul, filled
+from benchmarks.yardstick import against_matmul, executed_flops, filled
 from scenetok_jax.cli import common
 from scenetok_jax.cli.config import load_config
+from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.sampling.system import build, identity_cameras, init_stage1
 from scenetok_jax.train.aot import Program, train_program
-from scenetok_jax.train.flops import count_flops
 from scenetok_jax.types import InputError
 
 CONFIG = "configs/scenetok_re10k.py:embedded"
@@ -84,7 +84,7 @@ def network(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
     lambda key: init_stage1(system, key), jax.eval_shape(jax.random.key, 0)
   )
   name = "tokenizer" if part == "encoder" else "decoder"
-  params = filled(shapes[name])
+  params = filled(for_devices(shapes[name], jax.devices()))
   if part == "encoder":
     views = system.num_context
     inputs: tuple[Any, ...] = (
@@ -105,8 +105,8 @@ def network(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
   def forward(params: Any, *inputs: Any) -> Any:
     return module.apply({"params": params}, *inputs)
 
-  flops = count_flops(forward, params, *inputs)
   compiled = jax.jit(forward).lower(params, *inputs).compile()
+  flops = executed_flops(compiled)
   jax.block_until_ready(compiled(params, *inputs))
   found = against_matmul(lambda: compiled(params, *inputs), flops, repeats)
   return {
@@ -137,7 +137,10 @@ def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
       break
   else:
     raise InputError(f"{part}: needs {needed / GIB:.1f} GiB of free memory")
-  useful = _program(config, "none", 1).flops
+  executed = executed_flops(compiled)
+  useful = executed
+  if policy != "none":
+    useful = _program(config, "none", 1).flops
   state, frozen, batch, _ = program.arguments
   frozen = filled(frozen)
   # Moments and step start at zero.
@@ -154,14 +157,14 @@ def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
     return metrics["loss"], state.step
 
   jax.block_until_ready(run())
-  found = against_matmul(run, program.flops, repeats)
-  useful_share = found.share * useful / program.flops
+  found = against_matmul(run, executed, repeats)
+  useful_share = found.share * useful / executed
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
   return {
     f"train_executed_share_{part}": found.share,
     f"train_useful_share{'_remat' if part == 'remat' else ''}": useful_share,
     f"train_seconds_{part}": found.seconds,
-    f"train_flops_{part}": program.flops,
+    f"train_flops_{part}": executed,
     f"train_matmul_flops_per_second_{part}": found.peak,
     f"train_compile_seconds_{part}": compile_seconds,
     f"train_peak_resident_bytes_{part}": peak,

@@ -9,7 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax.parallel.hlo import parse
+from scenetok_jax.parallel.hlo_cost import cost
 from scenetok_jax.train.peak import measured_matmul_peak
+from scenetok_jax.types import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,25 @@ def against_matmul(
     shares.append(flops / seconds[-1] / around)
   medians = [float(np.median(x)) for x in (seconds, peaks, shares)]
   return Measured(*medians)
+
+
+def executed_flops(compiled: Any) -> int:
+  """FLOPs of matrix products that a compiled program executes.
+
+  Not those of the function it was made from: what two parts of it have in
+  common is computed once.
+
+  Raises:
+    InputError: a loop of unknown length, or no product that can be counted.
+  """
+  found = cost(parse(compiled.as_text()))
+  if found.unknown_loops or not found.flops:
+    raise InputError(
+      f"benchmark: {found.unknown_loops} loops of unknown length and"
+      f" {found.flops:.0f} FLOPs in the compiled program: on"
+      f" {jax.default_backend()} they cannot be counted"
+    )
+  return int(found.flops)
 
 
 def filled(shapes: Any, scale: float = 0.02) -> Any:

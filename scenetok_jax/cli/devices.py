@@ -18,8 +18,10 @@ def on_devices(run: Run, batch: int) -> Iterator[Run]:
   """The run with its parameters placed for `batch` videos at a time."""
   keep_compilations()
   mesh = sampling_mesh(batch)
+  placed = dataclasses.replace(run, params=place_params(run.params, mesh))
+  del run  # frees its stacked parameters, where they are apart now
   with jax.set_mesh(mesh):
-    yield dataclasses.replace(run, params=place_params(run.params, mesh))
+    yield placed
 
 
 def keep_compilations() -> None:
@@ -41,5 +43,7 @@ def on_local_devices(run: Run, batch: int) -> Iterator[Run]:
   mesh = sampling_mesh(batch, jax.local_devices())
   # By way of the host: they were restored as copies over all processes.
   params = jax.tree.map(np.asarray, run.params)
+  placed = dataclasses.replace(run, params=place_params(params, mesh))
+  del run, params
   with jax.set_mesh(mesh):
-    yield dataclasses.replace(run, params=place_params(params, mesh))
+    yield placed

@@ -104,6 +104,7 @@ class RayConditionedDiT(nn.Module):
     elif tokens.null is not None:
       x = for_passes(x, 2)
     x, _ = stack(
+      self,
       DiTBlock,
       self.depth,
       self.remat,
@@ -183,7 +184,7 @@ class TokenMemory(nn.Module):
     if self.guided and not self.net.null_token:
       raise ValueError("guidance needs null_token=True")
     null = _null_token(self, self.net)[None] if self.guided else None
-    return memory_of(self.net, _embed_tokens(self.net, tokens), null)
+    return memory_of(self, self.net, _embed_tokens(self.net, tokens), null)
 
 
 def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:

@@ -112,6 +112,7 @@ class SceneGen(nn.Module):
         axis=1,
       )
     x, _ = stack(
+      self,
       DiTBlock,
       self.depth,
       self.remat,
@@ -151,7 +152,9 @@ class ConditionMemory(nn.Module):
     shown = rearrange(visible, "b p v -> (b p) v")
     views = _views(self, self.net, latents, cameras, shown, None)
     marks = repeat_passes(_anchors(self.net, anchors, None), passes)
-    return memory_of(self.net, jnp.concatenate([views, marks], axis=1), None)
+    return memory_of(
+      self, self.net, jnp.concatenate([views, marks], axis=1), None
+    )
 
 
 def repeat_passes(tree: Any, passes: int) -> Any:

@@ -1,6 +1,6 @@
 """Norms, MLPs, modulation and the scan over depth, shared by all networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from einops import rearrange
 
 from scenetok_jax.nn.init import bias_init, kernel_init
+from scenetok_jax.ops.normalize import rms_normalize, scale_features
+from scenetok_jax.parallel.depth import is_apart
 from scenetok_jax.parallel.rules import constrain
-from scenetok_jax.parallel.runtime import traced_for_cpu
+from scenetok_jax.parallel.runtime import traced_for_cpu, traced_for_one_cpu
 from scenetok_jax.types import Array
 
 REMAT_POLICIES = {
@@ -67,14 +69,18 @@ def _product(
   sizes = {f"axis{n}": size for n, size in enumerate(kernel.shape)}
   names = list(sizes)
   ins, outs = " ".join(names[: len(axes)]), " ".join(names[len(axes) :])
+  lead = x.shape[: x.ndim - len(axes)]
+  x = rearrange(x, f"... {ins} -> ... ({ins})")
+  if traced_for_one_cpu():
+    # One leading axis, or the kernel's gradient transposes a cotangent first.
+    x = rearrange(x, "... d -> (...) d")
   y = jnp.matmul(
-    rearrange(x, f"... {ins} -> ... ({ins})"),
+    x,
     rearrange(kernel, f"{ins} {outs} -> ({ins}) ({outs})"),
     precision=precision,
     **more,
   )
-  widths = {name: sizes[name] for name in names[len(axes) :]}
-  return rearrange(y, f"... ({outs}) -> ... {outs}", **widths)
+  return y.reshape(*lead, *kernel.shape[len(axes) :])
 
 
 class Norm(nn.Module):
@@ -91,11 +97,10 @@ class Norm(nn.Module):
     affine = (self.kind == "rms") if self.affine is None else self.affine
     if self.kind == "layer":
       x = x - jnp.mean(x, axis=-1, keepdims=True)
-    x = x * jax.lax.rsqrt(
-      jnp.mean(jnp.square(x), axis=-1, keepdims=True) + self.epsilon
-    )
+    x = rms_normalize(x, self.epsilon)
     if affine:
-      x = x * self.param("scale", nn.initializers.ones, (x.shape[-1],))
+      scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+      x = scale_features(x, scale)
     if affine and self.kind == "layer":
       x = x + self.param("bias", nn.initializers.zeros, (x.shape[-1],))
     return x.astype(dtype)
@@ -172,18 +177,24 @@ def modulate(x: Array, shift: Array | None, scale: Array) -> Array:
 
 
 def stack(
+  parent: nn.Module,
   block: type[nn.Module],
   depth: int,
   remat: str,
   name: str,
   in_axes: Any = nn.broadcast,
   **fields: Any,
-) -> nn.Module:
-  """`depth` blocks as one scan with rematerialised bodies.
+) -> Callable[..., Any]:
+  """`depth` blocks in a row with rematerialised bodies.
+
+  One scan over parameters with a leading depth axis, which they get when they
+  are initialised; or a program that grows with depth, where the parameters
+  given are apart (parallel.depth).
 
   Args:
+    parent: the module that calls, and holds the parameters below `name`.
     block: a module whose call takes (carry, *shared) and returns
-      (carry, None); its parameters get a leading depth axis.
+      (carry, output or None).
     depth: number of blocks.
     remat: a key of REMAT_POLICIES.
     name: the collection's name in the parameter tree.
@@ -191,10 +202,20 @@ def stack(
     **fields: the block's fields.
 
   Returns:
-    The scanned module; call it as block(carry, *shared).
+    (carry, *shared) -> (carry, outputs with a leading depth axis).
+
+  Raises:
+    ValueError: the parameters that are apart are not of `depth` blocks.
   """
+  params = parent.variables.get("params", {}).get(name, {})
+  unrolled = is_apart(params)
+  if unrolled and len(params) != depth:
+    raise ValueError(f"{name}: parameters of {len(params)} blocks, not {depth}")
   if remat != "none":
-    block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=False)
+    # A scan keeps its recomputation apart from the forward pass by itself.
+    block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=unrolled)
+  if unrolled:
+    return _Unrolled(block, depth, in_axes, fields, name=name)
   scanned = nn.scan(
     block,
     variable_axes={"params": 0, "intermediates": 0},
@@ -203,3 +224,28 @@ def stack(
     length=depth,
   )
   return scanned(name=name, **fields)
+
+
+class _Unrolled(nn.Module):
+  """What nn.scan gives, block after block; their names are their numbers."""
+
+  block: Any
+  depth: int
+  in_axes: Any
+  fields: Mapping[str, Any]
+
+  @nn.compact
+  def __call__(self, carry: Any, *shared: Any) -> tuple[Any, Any]:
+    """(carry, *shared) -> (carry, stacked outputs)."""
+    axes = self.in_axes
+    if not isinstance(axes, tuple):
+      axes = (axes,) * len(shared)
+    outputs = []
+    for n in range(self.depth):
+      arguments = [
+        jax.tree.map(lambda x, n=n: x[n], value) if axis == 0 else value
+        for value, axis in zip(shared, axes, strict=True)
+      ]
+      carry, output = self.block(**self.fields, name=str(n))(carry, *arguments)
+      outputs.append(output)
+    return carry, jax.tree.map(lambda *x: jnp.stack(x), *outputs)

@@ -121,9 +121,15 @@ def depth_axes(condition: Array | Memory) -> Any:
   return (nn.broadcast, axis, nn.broadcast)
 
 
-def memory_of(net: Any, condition: Array, null: Array | None) -> Memory:
-  """Memory of all `net.depth` DiTBlocks named "blocks", depth first."""
+def memory_of(
+  parent: nn.Module, net: Any, condition: Array, null: Array | None
+) -> Memory:
+  """Memory of all `net.depth` DiTBlocks named "blocks", depth first.
+
+  parent: the module that calls and holds the parameters of `net`.
+  """
   _, memory = stack(
+    parent,
     BlockMemory,
     net.depth,
     "none",

@@ -1,6 +1,7 @@
 """Start of a run that may span several processes."""
 
 import os
+from collections.abc import Sequence
 
 import jax
 
@@ -59,6 +60,16 @@ def traced_for_cpu() -> bool:
   """
   device = jax.sharding.get_abstract_mesh().abstract_device or jax.devices()[0]
   return device.device_kind == "cpu"
+
+
+def is_one_cpu(devices: Sequence[jax.Device]) -> bool:
+  """Whether the devices are a single CPU."""
+  return len(devices) == 1 and devices[0].platform == "cpu"
+
+
+def traced_for_one_cpu() -> bool:
+  """traced_for_cpu, and not for a mesh of several devices."""
+  return jax.sharding.get_abstract_mesh().size <= 1 and traced_for_cpu()
 
 
 def _integer(name: str) -> int:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scenetok_jax.media import atomic_path
+from scenetok_jax.parallel.depth import stacked_leaves
 from scenetok_jax.types import Array, InputError
 
 State = TypeVar("State")
@@ -135,9 +136,12 @@ class StateFile:
 
 
 def digest(tree: Any, text: str = "") -> str:
-  """SHA-256 of all arrays of a tree, their paths and a text."""
+  """SHA-256 of all arrays of a tree, their paths and a text.
+
+  The same for both layouts of blocks (parallel.depth).
+  """
   found = hashlib.sha256(text.encode())
-  for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+  for path, leaf in stacked_leaves(tree):
     array = np.ascontiguousarray(jax.device_get(leaf))
     name = jax.tree_util.keystr(path, simple=True, separator="/")
     found.update(f"{name} {array.dtype} {array.shape}".encode())

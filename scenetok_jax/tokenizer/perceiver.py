@@ -166,7 +166,7 @@ class Perceiver(nn.Module):
     carry = (x, constrain(y, "batch", "length", None))
     if self.depth > 1:
       carry, _ = stack(
-        PerceiverBlock, self.depth - 1, self.remat, "blocks", **fields
+        self, PerceiverBlock, self.depth - 1, self.remat, "blocks", **fields
       )(carry, *shared)
     (x, _), _ = PerceiverBlock(**fields, last=True, name="last_block")(
       carry, *shared

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import Codec
+from scenetok_jax.parallel.depth import apart, apart_pays
 from scenetok_jax.parallel.rules import (
   batch_sharding,
   batch_ways,
@@ -74,6 +75,10 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   system = build(config)
   task, optimizer = stage_task(config, system), optimizer_of(config)
   state = abstract(task.init, optimizer, _key(), mesh)
+  devices = list(mesh.devices.flat)
+  if apart_pays(state.params, devices, config.remat):
+    state = apart(state)
+    state = _placed(state, param_shardings(state, mesh))
   arguments = (
     state,
     _placed(task.frozen, param_shardings(task.frozen, mesh)),

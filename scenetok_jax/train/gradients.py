@@ -19,15 +19,19 @@ _PROJECTION = re.compile(
   r"^(?P<module>.*)/(query|key|value)/(?P<kind>kernel|bias)$"
 )
 
+# Blocks that are apart have their number next (parallel.depth).
+_STACKED = re.compile(r"(^|/)blocks/(?!\d+/)")
+
 
 def reference_group(path: str) -> tuple[str, bool]:
   """The reference tensor that a parameter belongs to.
 
-  Layers below a module named `blocks` are stacked along the leading axis, and
-  query, key and value of self-attention are one fused tensor; in modules
-  whose name contains `cross` they are three (docs/architecture.md).
+  Layers below a module named `blocks` are stacked along the leading axis, or
+  are apart and named by their numbers (parallel.depth). Query, key and value of
+  self-attention are one fused tensor; in modules whose name contains `cross`
+  they are three (docs/architecture.md).
   """
-  stacked = "blocks" in path.split("/")
+  stacked = _STACKED.search(path) is not None
   match = _PROJECTION.match(path)
   if match and "cross" not in match["module"].rsplit("/", 1)[-1]:
     return f"{match['module']}/fused/{match['kind']}", stacked

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from scenetok_jax.parallel.depth import apart, apart_pays, stacked
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import (
   check_batch,
@@ -169,6 +170,10 @@ def train(
     # Stored only now: a mistake above must not pin the workdir to itself.
     workdir_lib.check_config(workdir, config.to_dict())
     write_overview(workdir, state.params)
+    devices = list(mesh.devices.flat)
+    takes_apart = apart_pays(state.params, devices, config.remat)
+    if takes_apart:
+      state = apart(state, free=True)
     first = int(state.step) + 1
     writer = stack.enter_context(
       MetricWriter(
@@ -226,15 +231,18 @@ def train(
         if evaluate is not None and evaluates:
           writer.write_eval(step, evaluate(averaged(state), step))
         if saves:
+          state = stacked(state, free=True)
           checkpointer.save(
             step, state, data.get_state(), config.to_dict(), force=last
           )
+          if takes_apart and not last:
+            state = apart(state, free=True)
         if (evaluates or last) and is_lead():
           draw_curves(workdir)
       if last:
         break
     checkpointer.wait()
-    return state
+    return stacked(state)
 
 
 def _peak_flops(dtype: str, mesh: jax.sharding.Mesh) -> float:

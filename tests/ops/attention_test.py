@@ -1,6 +1,7 @@
 """Attention equals its definition, and a causal one does not look ahead."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
@@ -44,6 +45,38 @@ def test_examples_with_many_logits_are_what_they_are_alone():
   )
   with jax.set_mesh(make_mesh(MESH)):
     assert "scan" not in str(jax.make_jaxpr(attention)(query, key, value))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_gradients_are_those_of_the_definition(causal, dtype):
+  arrays = [jnp.asarray(x, dtype) for x in inputs(length=6, keys=6)]
+  # Written out in float32 alone: its weights would be rounded too early.
+  program = str(jax.make_jaxpr(attention)(*arrays))
+  assert ("custom_vjp" in program) == (dtype == "float32")
+
+  def by_definition(query, key, value):
+    logits = jnp.einsum("bqhd,bkhd->bhqk", query, key) / 2  # sqrt(4)
+    if causal:
+      logits = jnp.where(jnp.tril(jnp.ones((6, 6), bool)), logits, -jnp.inf)
+    weights = jax.nn.softmax(logits, axis=-1)
+    return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+
+  def gradients(function, arrays):
+    def loss(*arrays):
+      return jnp.sum(jnp.sin(function(*arrays).astype(jnp.float32)))
+
+    return jax.grad(loss, argnums=(0, 1, 2))(*arrays)
+
+  ours = gradients(lambda *x: attention(*x, causal=causal), arrays)
+  assert all(x.dtype == dtype for x in ours)
+  exact = gradients(by_definition, [x.astype(jnp.float32) for x in arrays])
+  for found, expected in zip(ours, exact, strict=True):
+    np.testing.assert_allclose(
+      found.astype(jnp.float32),
+      expected,
+      atol=1e-5 if dtype == "float32" else 3e-2,
+    )
 
 
 def test_causal_attention_ignores_what_follows():
