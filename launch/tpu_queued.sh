@@ -90,6 +90,7 @@ install() {
       "--output=$archive" HEAD || return 1
     run "${hosts[@]}" scp "$archive" "$NAME:scenetok.tar.gz" "${where[@]}" \
       --worker=all || return 1
+    run rm -f "$archive"
     every_host "tar -xzf scenetok.tar.gz" || return 1
   fi
   if [[ -n "${BUCKET:-}" ]]; then

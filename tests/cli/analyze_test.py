@@ -195,6 +195,7 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
     (["masking", "--masked", "0", "50", "50"], "2 distinct levels show no"),
     (["context-views", "--views", "2", "6"], "2 distinct levels show no"),
     (["generation", "--batch=1"], "1 scene at a time has no other's"),
+    (["generation", "--scenes=1"], "1 scene has no other's cameras"),
     (
       ["context-views", "--views", "1", "2", "40"],
       "which leaves none to render",
@@ -208,7 +209,7 @@ def test_bad_input_is_one_line(
 ):
   if options and options != ["colour"]:
     places = [f"--workdir={workdir}", f"--data={data}", f"--out={tmp_path}"]
-    own = {"--frames=0", "--batch=1"}
+    own = {"--frames=0", "--batch=1", "--scenes=1"}
     sizes = [] if own & set(options) else SMALL
     options = [options[0], *places, *sizes, *options[1:]]
   assert common.run(analyze.main, options) == 2

@@ -78,9 +78,11 @@ def test_quality_and_speed_are_drawn(tmp_path):
   data = workdirs.rooms(tmp_path / "data", 2, 10)
   assert not quality_speed.main(
     [f"--workdir={first}", f"--data={data}", "--scenes=2", "--steps", "1", "3",
-     "--solvers", "euler", "heun", f"--out={tmp_path / 'out'}"]
+     "--solvers", "euler", "heun", f"--out={tmp_path / 'out'}",
+     f"--json={tmp_path / 'told.json'}"]
   )  # fmt: skip
   told = json.loads((tmp_path / "out" / "quality_speed.json").read_text())
+  assert json.loads((tmp_path / "told.json").read_text()) == told
   assert [row["evaluations"] for row in told["rows"]] == [1, 3, 1, 5]
   assert [row["agreement_psnr"] is None for row in told["rows"]] == [
     False, False, False, True

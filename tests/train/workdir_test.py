@@ -68,10 +68,13 @@ from scenetok_jax.train import workdir
 with workdir.lock({folder!r}):
   if {fork}:
     import os
+    running, tell = os.pipe()
     child = os.fork()
     if child == 0:
+      os.write(tell, b"!")
       time.sleep(60)
       os._exit(0)
+    os.read(running, 1)  # the kernel may start it long after fork returns
     print("child", child, flush=True)
   print("held", flush=True)
   time.sleep(60)
