@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.parallel.runtime import is_one_cpu
 
 BLOCKS = "blocks"
@@ -72,13 +73,7 @@ def stacked(tree: Any, free: bool = False) -> Any:
   free: deletes the arrays of a stack when they have been copied.
   """
 
-  def join(blocks: Any) -> Any:
-    if not is_apart(blocks):
-      return blocks
-    parts = [blocks[str(n)] for n in range(len(blocks))]
-    return jax.tree.map(lambda *leaves: _stacked(leaves, free), *parts)
-
-  return _at_blocks(join, tree)
+  return _joined(tree, lambda *leaves: _stacked(leaves, free))
 
 
 def stacked_leaves(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -87,13 +82,7 @@ def stacked_leaves(tree: Any) -> Iterator[tuple[Any, Any]]:
   Arrays of a stack are NumPy's.
   """
 
-  def join(blocks: Any) -> Any:
-    if not is_apart(blocks):
-      return blocks
-    parts = [blocks[str(n)] for n in range(len(blocks))]
-    return jax.tree.map(lambda *leaves: _Parts(leaves), *parts)
-
-  tree = _at_blocks(join, tree)
+  tree = _joined(tree, lambda *leaves: _Parts(leaves))
   for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
     yield path, np.stack(leaf.leaves) if isinstance(leaf, _Parts) else leaf
 
@@ -103,6 +92,18 @@ class _Parts:
   """One parameter of all blocks; to jax.tree a single leaf."""
 
   leaves: Sequence[Any]
+
+
+def _joined(tree: Any, join: Callable[..., Any]) -> Any:
+  """Every parameter of blocks that are apart as join(*its values)."""
+
+  def change(blocks: Any) -> Any:
+    if not is_apart(blocks):
+      return blocks
+    parts = [blocks[str(n)] for n in range(len(blocks))]
+    return jax.tree.map(join, *parts)
+
+  return _at_blocks(change, tree)
 
 
 def _stacked(leaves: Sequence[Any], free: bool) -> Any:
@@ -125,14 +126,11 @@ def _unstacked(leaf: Any, free: bool) -> list[Any]:
 
 
 def _blocks_bytes(tree: Any) -> int:
-  found: list[int] = []
-
-  def count(blocks: Any) -> Any:
-    found.extend(x.size * x.dtype.itemsize for x in jax.tree.leaves(blocks))
-    return blocks
-
-  _at_blocks(count, tree)
-  return sum(found)
+  return sum(
+    leaf.size * leaf.dtype.itemsize
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    if BLOCKS in path_name(path).split("/")
+  )
 
 
 def _at_blocks(change: Callable[[Any], Any], tree: Any) -> Any:
