@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = pose_work.all_results(jobs, compute, kept)
   result = {
     "arguments": vars(args),
-    "oracle": args.poses or "pycolmap",
+    "oracle": args.poses or structure.ORACLE,
     "judged": _judged(args),
     **made_by,
     **_report(jobs, results, nets),

@@ -69,7 +69,7 @@ def identity(
     "format": "pose-score 1",
     **model,
     "scenes": [[job.key, job.identity] for job in jobs],
-    "oracle": "pycolmap" if poses is None else digest(poses),
+    "oracle": structure.ORACLE if poses is None else digest(poses),
     "every": args.every,
     "seed": args.seed,
     "metrics": {name: net["sha256"] for name, net in weights.items()},

@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from scenetok_jax.media import write_png
 from scenetok_jax.types import InputError
 
 SMALLEST = 16  # ours: below so many pixels there are no features to find
+FEWEST = 3  # frames: the mapper takes points that three of them see
+# Ours: SIFT finds six times the features in a frame of 64 pixels made so large.
+ENLARGED = 256
+ORACLE = "pycolmap: SIFT, global mapping"  # part of what a result depends on
 
 
 def available() -> bool:
@@ -32,9 +37,10 @@ def estimate_poses(
 ) -> np.ndarray:
   """Poses of frames in their largest common reconstruction.
 
-  SIFT features, exhaustive matching and incremental mapping by pycolmap, with
-  the true intrinsics held fixed. The frames' order has no influence. With one
-  thread the result depends on the seed alone.
+  SIFT features, exhaustive matching and global mapping by pycolmap, with the
+  true intrinsics held fixed. Frames whose shorter side is below ENLARGED are
+  made larger by a whole factor first. The frames' order has no influence. With
+  one thread the result depends on the seed alone.
 
   Args:
     images: uint8 [T H W 3].
@@ -47,7 +53,7 @@ def estimate_poses(
     could not be placed.
 
   Raises:
-    InputError: pycolmap is not installed, or images that are too small.
+    InputError: pycolmap is not installed, or images too few or too small.
   """
   check_available()
   if min(images.shape[1:3]) < SMALLEST:
@@ -55,11 +61,26 @@ def estimate_poses(
       f"poses: images of {images.shape[1]} x {images.shape[2]} pixels have no"
       f" features; at least {SMALLEST} are needed"
     )
+  if len(images) < FEWEST:
+    raise InputError(
+      f"poses: {len(images)} frames; pycolmap needs at least {FEWEST}: take more"
+      " (a smaller --every), or give poses of another estimator by --poses"
+    )
+  factor = -(-ENLARGED // min(images.shape[1:3]))
+  size = (images.shape[1] * factor, images.shape[2] * factor)
   with tempfile.TemporaryDirectory() as folder:
     root = Path(folder)
     for i, image in enumerate(images):
-      write_png(root / "images" / _name(i), image)
-    return _reconstruct(root, images.shape, intrinsics, seed, threads)
+      write_png(root / "images" / _name(i), _enlarge(image, size))
+    return _reconstruct(root, size, intrinsics, seed, threads)
+
+
+def _enlarge(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+  """uint8 [H W 3] at another size (height, width)."""
+  if image.shape[:2] == size:
+    return image
+  larger = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)
+  return np.asarray(larger)
 
 
 def _name(frame: int) -> str:
@@ -68,7 +89,7 @@ def _name(frame: int) -> str:
 
 def _reconstruct(
   root: Path,
-  shape: tuple[int, ...],
+  size: tuple[int, int],
   intrinsics: np.ndarray,
   seed: int,
   threads: int,
@@ -80,15 +101,8 @@ def _reconstruct(
   database, folder = root / "database.db", root / "images"
   extraction = pycolmap.FeatureExtractionOptions()
   matching = pycolmap.FeatureMatchingOptions()
-  mapping = pycolmap.IncrementalPipelineOptions()
   extraction.use_gpu = matching.use_gpu = False
-  for options in (extraction, matching, mapping):
-    options.num_threads = threads
-  mapping.random_seed = seed
-  mapping.min_model_size = 2
-  mapping.ba_refine_focal_length = False
-  mapping.ba_refine_principal_point = False
-  mapping.ba_refine_extra_params = False
+  extraction.num_threads = matching.num_threads = threads
   pycolmap.extract_features(
     database,
     folder,
@@ -97,15 +111,12 @@ def _reconstruct(
     extraction_options=extraction,
     device=pycolmap.Device.cpu,
   )
-  _set_cameras(pycolmap, database, shape, intrinsics)
+  _set_cameras(pycolmap, database, size, intrinsics)
   pycolmap.match_exhaustive(
     database, matching_options=matching, device=pycolmap.Device.cpu
   )
-  (root / "models").mkdir()
-  models = pycolmap.incremental_mapping(
-    database, folder, root / "models", options=mapping
-  )
-  poses = np.full((shape[0], 4, 4), np.nan)
+  models = _map(pycolmap, root, seed, threads)
+  poses = np.full((len(intrinsics), 4, 4), np.nan)
   if not models:
     return poses
   largest = max(models.values(), key=lambda model: model.num_reg_images())
@@ -117,11 +128,32 @@ def _reconstruct(
   return poses
 
 
+def _map(
+  pycolmap: Any, root: Path, seed: int, threads: int
+) -> dict[int, Any]:
+  """Reconstructions from the matches in the database; lenses stay as given.
+
+  All frames are placed at once, hence also where neighbours share little: an
+  incremental mapper loses those frames.
+  """
+  (root / "models").mkdir()
+  mapping = pycolmap.GlobalPipelineOptions()
+  mapping.random_seed, mapping.num_threads = seed, threads
+  mapping.min_model_size = 2
+  adjustment = mapping.mapper.bundle_adjustment
+  adjustment.refine_focal_length = False
+  adjustment.refine_principal_point = False
+  adjustment.refine_extra_params = False
+  return pycolmap.global_mapping(
+    root / "database.db", root / "images", root / "models", options=mapping
+  )
+
+
 def _set_cameras(
-  pycolmap: Any, path: Path, shape: tuple[int, ...], intrinsics: np.ndarray
+  pycolmap: Any, path: Path, size: tuple[int, int], intrinsics: np.ndarray
 ) -> None:
   """The true pinhole of every image, in pixels."""
-  height, width = shape[1:3]
+  height, width = size
   with pycolmap.Database.open(path) as database:
     for image in database.read_all_images():
       lens = np.asarray(intrinsics[int(Path(image.name).stem)], np.float64)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from einops import rearrange
 
 from scenetok_jax.evaluation.structure import estimate_poses
 from scenetok_jax.evaluation.true_pose import path_errors, shuffled_auc
 from scenetok_jax.metrics.pose import summary
 from scenetok_jax.types import InputError
 
-FRAMES, HEIGHT, WIDTH = 12, 180, 240
+FRAMES, HEIGHT, WIDTH = 8, 96, 128
 INTRINSICS = np.array([[0.6, 0, 0.5], [0, 0.8, 0.5], [0, 0, 1]])
 
 
@@ -80,3 +81,18 @@ def test_tiny_images_are_refused():
   tiny = np.zeros((4, 8, 8, 3), np.uint8)
   with pytest.raises(InputError, match="8 x 8 pixels have no features"):
     estimate_poses(tiny, intrinsics()[:4])
+
+
+def test_a_pair_of_frames_is_refused(frames):
+  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
+  with pytest.raises(InputError, match="2 frames; .* at least 3"):
+    estimate_poses(frames[:2], intrinsics()[:2])
+
+
+def test_small_frames_are_enlarged_and_placed(frames):
+  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
+  pairs = rearrange(frames, "t (h y) (w x) c -> t h w y x c", y=2, x=2)
+  small = pairs.mean((3, 4)).astype(np.uint8)  # 48 x 64 pixels
+  found = estimate_poses(small, intrinsics())
+  assert np.isfinite(found).all()
+  assert summary(path_errors(found, path()))["auc@30"] > 0.8
