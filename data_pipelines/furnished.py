@@ -21,9 +21,11 @@ from data_pipelines.furnished_path import Path
 from data_pipelines.furnished_plan import Room
 from data_pipelines.furnished_raster import Raster
 from data_pipelines.furnished_trace import Tracer
+from data_pipelines.sidestep import step_aside
 from scenetok_jax.types import Cameras, InputError
 
 PATHS = 2  # camera paths through each room
+_BESIDE = 0.15  # metres that a path moved aside keeps clear of obstacles
 _ATTEMPTS = 6  # rooms tried before one without paths is given up
 
 
@@ -73,15 +75,21 @@ class Studio:
     )
     self._room = functools.lru_cache(1)(self._make_room)
 
-  def clip(self, seed: int, room: int, path: int, frames: int) -> Clip:
+  def clip(
+    self, seed: int, room: int, path: int, frames: int, *, aside: float = 0.0
+  ) -> Clip:
     """Clip `path` of room `room`; the same whatever was rendered before.
+
+    aside: metres by which the path is moved sideways, see sidestep.step_aside.
 
     Raises:
       InputError: the room has no path with a view of its furniture.
     """
     baked = self._room(seed, room)
     way = baked.paths[path]
-    c2w, focal = way.poses(frames), way.focal
+    clearance = functools.partial(furnished_path.clearance, baked.room)
+    c2w = step_aside(way.poses(frames), aside, clearance, _BESIDE)
+    focal = way.focal
     drawn = self._raster.draw(
       baked.mesh, baked.light, baked.exposure, c2w, focal
     )

@@ -20,6 +20,7 @@ class Options:
   """Which clips: numbers first_scene .. first_scene + scenes - 1 of a seed.
 
   Clip n is path n % 2 of room n // 2. frames: of each. size: pixels a side.
+  aside: metres by which its path is moved sideways.
   """
 
   scenes: int
@@ -27,6 +28,12 @@ class Options:
   size: int = 128
   seed: int = 0
   first_scene: int = 0
+  aside: float = 0.0
+
+  def describe(self) -> dict:
+    """For a recipe; what is left out leaves older recipes equal."""
+    fields = dataclasses.asdict(self)
+    return {k: v for k, v in fields.items() if v or k != "aside"}
 
 
 def plan(
@@ -62,7 +69,7 @@ def plan(
     )
     for n in range(first, first + options.scenes)
   ]
-  fields = {**dataclasses.asdict(options), "assets": assets.fingerprint()}
+  fields = {**options.describe(), "assets": assets.fingerprint()}
   recipe = Recipe("furnished", split, fields, holdout, image_format)
   files = ((ATTRIBUTION, attribution(assets)),)
   return Plan(recipe, jobs, group=PATHS, files=files)
@@ -105,6 +112,10 @@ def _studio(assets: Assets, size: int) -> Studio:
 def _load(assets: Assets, options: Options, number: int) -> RawScene:
   room, path = divmod(number, PATHS)
   studio = _studio(assets, options.size)
-  clip = studio.clip(options.seed, room, path, options.frames)
+  clip = studio.clip(
+    options.seed, room, path, options.frames, aside=options.aside
+  )
   source = f"furnished {clip.theme} seed={options.seed} room={room} path={path}"
+  if options.aside:
+    source += f" aside={options.aside:g}"
   return RawScene(clip.images, clip.cameras, source, depth=clip.depth)

@@ -1,11 +1,12 @@
 """Procedural indoor clips: posed frames with depth, a function of the seed."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 
 from data_pipelines.rooms_layout import draw_scene
-from data_pipelines.rooms_path import step_aside, walk
+from data_pipelines.rooms_path import clearance, walk
 from data_pipelines.rooms_raycast import (
   cast,
   center_depth,
@@ -13,7 +14,10 @@ from data_pipelines.rooms_raycast import (
   project,
 )
 from data_pipelines.rooms_surfaces import bake, shade
+from data_pipelines.sidestep import step_aside
 from scenetok_jax.types import Cameras, InputError
+
+_BESIDE = 0.1  # metres that a walk moved aside keeps clear of obstacles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +48,7 @@ def render_clip(
 
   The room and the walk depend on (seed, scene) only; frames and size say how
   finely they are sampled. supersample: rays per pixel along each axis. aside:
-  metres by which the same walk is moved sideways, see rooms_path.step_aside.
+  metres by which the same walk is moved sideways, see sidestep.step_aside.
 
   Raises:
     InputError: negative seed or scene, no frames, fewer than 8 pixels, a
@@ -63,7 +67,9 @@ def render_clip(
     for s in np.random.SeedSequence((seed, scene)).spawn(3)
   ]
   room = draw_scene(streams[0])
-  c2w = step_aside(room, walk(room, streams[1], frames), aside)
+  c2w = step_aside(
+    walk(room, streams[1], frames), aside, partial(clearance, room), _BESIDE
+  )
   fov = np.radians(streams[2].uniform(60.0, 80.0))
   focal = float(0.5 / np.tan(fov / 2))
   intrinsics = np.array(

@@ -134,31 +134,3 @@ def walk(scene: Scene, rng: np.random.Generator, frames: int) -> np.ndarray:
   c2w[:, :3, 2] = forward
   c2w[:, :3, 3] = np.concatenate([places, z[:, None]], -1)
   return c2w.astype(np.float32)
-
-
-_STEP = 0.05  # metres between the places that step_aside tries
-_ROOM = 0.1  # metres it keeps from obstacles
-
-
-def step_aside(scene: Scene, c2w: np.ndarray, distance: float) -> np.ndarray:
-  """Moves a walk [T 4 4] sideways without turning it.
-
-  All frames move by the same distance, to their own right or left: the side
-  with more room, and as far as no frame comes near an obstacle, at most
-  `distance` metres.
-  """
-  if distance <= 0:
-    return c2w
-  steps = np.arange(1, int(np.ceil(distance / _STEP)) + 1) * _STEP
-  steps = np.minimum(steps, distance)
-  best = 0.0
-  for side in (1.0, -1.0):
-    right = side * c2w[:, :2, 0].astype(np.float64)
-    places = c2w[None, :, :2, 3] + steps[:, None, None] * right
-    blocked = clearance(scene, places).min(axis=1) < _ROOM
-    free = int(np.argmax(blocked)) if blocked.any() else len(steps)
-    reach = float(steps[free - 1]) if free else 0.0
-    best = side * reach if reach > abs(best) else best
-  moved = c2w.copy()
-  moved[:, :3, 3] += np.float32(best) * c2w[:, :3, 0]
-  return moved

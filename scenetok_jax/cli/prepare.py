@@ -60,8 +60,6 @@ def _rooms(args: argparse.Namespace) -> recipes.Plan:
   if args.source:
     raise InputError("--source: rooms are generated; leave --source out")
   side = _side(args)
-  if not 0 <= args.aside <= 5:
-    raise InputError(f"--aside={args.aside:g}: must be 0 to 5 metres")
   if args.depth and args.image_format != "png":
     raise InputError(
       f"--depth: --image-format={args.image_format} would change depths; add"
@@ -73,23 +71,22 @@ def _rooms(args: argparse.Namespace) -> recipes.Plan:
     side,
     args.seed,
     _first_scene(args),
-    args.aside,
+    _aside(args),
     args.depth,
   )
   return rooms_jobs.plan(args.split, options, _holdout(args), args.image_format)
 
 
 def _furnished(args: argparse.Namespace) -> recipes.Plan:
-  if args.aside or args.depth:
-    raise InputError(
-      "--aside, --depth: only for rooms; furnished ones have depth beside"
-    )
+  if args.depth:
+    raise InputError("--depth: only for rooms; furnished ones have it beside")
   options = furnished_jobs.Options(
     args.scenes,
     args.frames or _FRAMES["furnished"],
     _side(args),
     args.seed,
     _first_scene(args),
+    _aside(args),
   )
   return furnished_jobs.plan(
     args.split, args.source, options, _holdout(args), args.image_format
@@ -101,6 +98,12 @@ def _side(args: argparse.Namespace) -> int:
   if shape is None or shape[0] != shape[1]:
     raise InputError(f"--size={args.size}: rooms are square; give one number")
   return shape[0]
+
+
+def _aside(args: argparse.Namespace) -> float:
+  if not 0 <= args.aside <= 5:
+    raise InputError(f"--aside={args.aside:g}: must be 0 to 5 metres")
+  return args.aside
 
 
 def _first_scene(args: argparse.Namespace) -> int:
