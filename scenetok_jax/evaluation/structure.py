@@ -63,8 +63,8 @@ def estimate_poses(
     )
   if len(images) < FEWEST:
     raise InputError(
-      f"poses: {len(images)} frames; pycolmap needs at least {FEWEST}: take more"
-      " (a smaller --every), or give poses of another estimator by --poses"
+      f"poses: {len(images)} frames; pycolmap needs at least {FEWEST}: take"
+      " more (a smaller --every), or give poses of another estimator by --poses"
     )
   factor = -(-ENLARGED // min(images.shape[1:3]))
   size = (images.shape[1] * factor, images.shape[2] * factor)
@@ -128,9 +128,7 @@ def _reconstruct(
   return poses
 
 
-def _map(
-  pycolmap: Any, root: Path, seed: int, threads: int
-) -> dict[int, Any]:
+def _map(pycolmap: Any, root: Path, seed: int, threads: int) -> dict[int, Any]:
   """Reconstructions from the matches in the database; lenses stay as given.
 
   All frames are placed at once, hence also where neighbours share little: an

@@ -222,6 +222,35 @@ def test_prepared_rooms_have_depth_attribution_and_repeat(tmp_path):
   assert "CC-BY-3.0" in text and "Scopia" in text
 
 
+@pytest.mark.slow
+def test_paths_moved_aside_see_the_same_rooms_from_beside(tmp_path):
+  _assets()
+  options = [
+    "--dataset=furnished", f"--source={SOURCE}", "--scenes=2", "--frames=4",
+    "--size=64", "--split=test", "--workers=0",
+  ]  # fmt: skip
+  sets = []
+  for name in ("--aside=0", "--aside=0.3"):
+    out = tmp_path / name
+    assert common.run(prepare.main, [*options, name, f"--out={out}"]) == 0
+    sets.append(Dataset(out, "test"))
+  on, off = sets
+  assert [row.key for row in on.scenes] == [row.key for row in off.scenes]
+  (images, cameras), (beside, moved) = (
+    d.read_frames(d.scenes[0], range(4)) for d in sets
+  )
+  shift = moved.extrinsics[:, :3, 3] - cameras.extrinsics[:, :3, 3]
+  right = cameras.extrinsics[:, :3, 0]
+  along = np.einsum("tc,tc->t", shift, right)
+  np.testing.assert_allclose(shift, along[:, None] * right, atol=1e-5)
+  np.testing.assert_allclose(along, along[0], atol=1e-5)
+  assert 0.05 <= abs(along[0]) <= 0.3 + 1e-5
+  np.testing.assert_array_equal(
+    moved.extrinsics[:, :3, :3], cameras.extrinsics[:, :3, :3]
+  )
+  assert np.abs(images.astype(int) - beside).mean() > 1
+
+
 def test_a_room_without_a_path_is_reported(tmp_path, monkeypatch):
   assets = _assets()
   from data_pipelines import furnished, furnished_jobs

@@ -16,7 +16,7 @@ def path(frames=5):
 
 def corridor(left, right):
   """Walls at x = -left and x = right."""
-  return lambda points: np.minimum(points[..., 0] + left, right - points[..., 0])
+  return lambda at: np.minimum(at[..., 0] + left, right - at[..., 0])
 
 
 @pytest.mark.parametrize(

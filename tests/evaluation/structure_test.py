@@ -85,7 +85,7 @@ def test_tiny_images_are_refused():
 
 def test_a_pair_of_frames_is_refused(frames):
   pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
-  with pytest.raises(InputError, match="2 frames; .* at least 3"):
+  with pytest.raises(InputError, match=r"2 frames; .* at least 3"):
     estimate_poses(frames[:2], intrinsics()[:2])
 
 
