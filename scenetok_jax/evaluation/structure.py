@@ -13,7 +13,7 @@ from scenetok_jax.types import InputError
 
 SMALLEST = 16  # ours: below so many pixels there are no features to find
 FEWEST = 3  # frames: the mapper takes points that three of them see
-# Ours: SIFT finds six times the features in a frame of 64 pixels made so large.
+# Ours: SIFT finds little in smaller frames; they are enlarged to at least this.
 ENLARGED = 256
 ORACLE = "pycolmap: SIFT, global mapping"  # part of what a result depends on
 

@@ -61,18 +61,28 @@ def test_without_pycolmap_the_message_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.slow
-def test_structure_from_motion_is_an_oracle_on_a_real_clip():
+@pytest.mark.parametrize(
+  "split, key, every, chance",
+  [
+    # This path hardly turns and goes straight on: docs/analyses.md.
+    ("test", "018f7907401f2fef", 4, 0.5),
+    ("train", "fox0000000000001", 1, 0.1),
+    ("train", "hololens00000001", 1, 0.1),
+  ],
+)
+def test_structure_from_motion_is_an_oracle_on_real_frames(
+  split, key, every, chance
+):
   if importlib.util.find_spec("pycolmap") is None:
     pytest.skip("pycolmap is not installed: pip install -e '.[colmap]'")
   clips = shared_dir() / "data" / "re10k_chunks"
   if not clips.is_dir():
-    pytest.skip(f"{clips} is absent: it holds the real clip")
-  clip = re10k.read_scene(clips / "test", "018f7907401f2fef")
-  frames = np.arange(0, len(clip), 4)
+    pytest.skip(f"{clips} is absent: it holds the real clips")
+  clip = re10k.read_scene(clips / split, key)
+  frames = np.arange(0, len(clip), every)
   images = np.stack([clip.image(i) for i in frames])
   truth = np.asarray(clip.cameras.extrinsics)[frames]
   lenses = np.asarray(clip.cameras.intrinsics)[frames]
   found = structure.estimate_poses(images, lenses, threads=-1)
   assert auc(path_errors(found, truth)) > 0.9
-  # Chance on this path, which hardly turns: docs/analyses.md.
-  assert shuffled_auc(found, truth, seed=0) < 0.5
+  assert shuffled_auc(found, truth, seed=0) < chance
