@@ -8,8 +8,9 @@
 
 Every fifth frame is kept from training and scored beside the baselines. The
 networks are those of configs/rooms.py and start from its checkpoint; set
---config.restore="" to start from scratch. Variants: fine (sharper: blocks of 8
-pixels in place of 32, from scratch; docs/training.md compares them), smoke.
+--config.restore="" to start from scratch. Variants: fine (one clip, sharper:
+blocks of 8 pixels in place of 32, from scratch; docs/training.md has both),
+smoke.
 """
 
 import pathlib
@@ -46,7 +47,6 @@ def fine(config: ConfigDict) -> None:
   config.tokenizer.rays.patch = config.decoder.rays.patch = 2
   config.data.batch_size = 8
   config.optimizer.learning_rate = 1e-3
-  config.train.total_steps = 2400
 
 
 def smoke(config: ConfigDict) -> None:
