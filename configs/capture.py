@@ -8,9 +8,7 @@
 
 Every fifth frame is kept from training and scored beside the baselines. The
 networks are those of configs/rooms.py and start from its checkpoint; set
---config.restore="" to start from scratch. Variants: fine (one clip, sharper:
-blocks of 8 pixels in place of 32, from scratch; docs/training.md has both),
-smoke.
+--config.restore="" to start from scratch. Variants: smoke.
 """
 
 import pathlib
@@ -37,16 +35,7 @@ def get_config(variant: str = "") -> ConfigDict:
   config.train.update(
     {"total_steps": 2000, "checkpoint_every": 250, "eval_every": 0}
   )
-  return common.variants(config, variant, {"fine": fine, "smoke": smoke})
-
-
-def fine(config: ConfigDict) -> None:
-  """64 latents a frame, not 4: the shipped weights do not fit them."""
-  config.restore = None
-  config.codecs.context.spatial = config.codecs.target.spatial = 8
-  config.tokenizer.rays.patch = config.decoder.rays.patch = 2
-  config.data.batch_size = 8
-  config.optimizer.learning_rate = 1e-3
+  return common.variants(config, variant, {"smoke": smoke})
 
 
 def smoke(config: ConfigDict) -> None:

@@ -32,7 +32,6 @@ STEPS = 3  # the rate of the first is next to nothing
 
 # Whatever else a file offers; a file missing here runs as it is.
 VARIANTS = {
-  "capture": ("", "fine"),
   "rooms": ("", "generator"),
   "scenetok_depth": ("", "rooms"),
   "scenegen_re10k": ("shift12",),
