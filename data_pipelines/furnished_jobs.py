@@ -8,7 +8,14 @@ import os
 from data_pipelines import furnished_assets, furnished_catalog
 from data_pipelines.furnished import PATHS, Studio
 from data_pipelines.furnished_assets import Assets
-from data_pipelines.recipes import Holdout, Job, Plan, RawScene, Recipe
+from data_pipelines.recipes import (
+  Holdout,
+  Job,
+  Plan,
+  RawScene,
+  Recipe,
+  described,
+)
 from scenetok_jax.types import InputError
 
 ATTRIBUTION = "ATTRIBUTION.md"
@@ -29,11 +36,6 @@ class Options:
   seed: int = 0
   first_scene: int = 0
   aside: float = 0.0
-
-  def describe(self) -> dict:
-    """For a recipe; what is left out leaves older recipes equal."""
-    fields = dataclasses.asdict(self)
-    return {k: v for k, v in fields.items() if v or k != "aside"}
 
 
 def plan(
@@ -69,7 +71,8 @@ def plan(
     )
     for n in range(first, first + options.scenes)
   ]
-  fields = {**options.describe(), "assets": assets.fingerprint()}
+  fields = described(options, extras=("aside",))
+  fields["assets"] = assets.fingerprint()
   recipe = Recipe("furnished", split, fields, holdout, image_format)
   files = ((ATTRIBUTION, attribution(assets)),)
   return Plan(recipe, jobs, group=PATHS, files=files)

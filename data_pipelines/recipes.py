@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,16 @@ class Holdout:
     periodic = range(self.every // 2, frames, self.every) if self.every else ()
     listed = (i for i in self.frames if 0 <= i < frames)
     return tuple(sorted({*periodic, *listed}))
+
+
+def described(options: Any, extras: Sequence[str]) -> dict:
+  """Fields of a dataclass for a recipe.
+
+  extras: those that came later; left out where unset, so that older recipes
+  stay equal.
+  """
+  fields = dataclasses.asdict(options)
+  return {k: v for k, v in fields.items() if v or k not in extras}
 
 
 @dataclasses.dataclass(frozen=True)

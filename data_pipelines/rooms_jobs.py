@@ -3,7 +3,14 @@
 import dataclasses
 import functools
 
-from data_pipelines.recipes import Holdout, Job, Plan, RawScene, Recipe
+from data_pipelines.recipes import (
+  Holdout,
+  Job,
+  Plan,
+  RawScene,
+  Recipe,
+  described,
+)
 from data_pipelines.rooms import render_clip, scene_key
 from scenetok_jax.geometry import depth_images
 from scenetok_jax.types import InputError
@@ -28,14 +35,6 @@ class Options:
   aside: float = 0.0
   depth: bool = False
 
-  def describe(self) -> dict:
-    """For a recipe; what is left out leaves older recipes equal."""
-    fields = dataclasses.asdict(self)
-    return {k: v for k, v in fields.items() if v or k not in _EXTRAS}
-
-
-_EXTRAS = ("aside", "depth")
-
 
 def plan(
   split: str,
@@ -57,7 +56,8 @@ def plan(
     )
     for number in range(first, first + options.scenes)
   ]
-  recipe = Recipe("rooms", split, options.describe(), holdout, image_format)
+  fields = described(options, extras=("aside", "depth"))
+  recipe = Recipe("rooms", split, fields, holdout, image_format)
   return Plan(recipe, jobs)
 
 

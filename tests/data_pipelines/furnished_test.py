@@ -203,16 +203,20 @@ def test_every_part_has_a_model():
   assert not [part for part, found in catalogue(pieces).items() if not found]
 
 
-@pytest.mark.slow
-def test_prepared_rooms_have_depth_attribution_and_repeat(tmp_path):
+def _prepared(out, *more):
+  """Two small clips of one room."""
   _assets()
   options = [
     "--dataset=furnished", f"--source={SOURCE}", "--scenes=2", "--frames=4",
-    "--size=64", "--split=test", "--workers=0",
+    "--size=64", "--split=test", "--workers=0", f"--out={out}", *more,
   ]  # fmt: skip
-  for name in "ab":
-    assert common.run(prepare.main, [*options, f"--out={tmp_path / name}"]) == 0
-  one, two = (Dataset(tmp_path / name, "test") for name in "ab")
+  assert common.run(prepare.main, options) == 0
+  return Dataset(out, "test")
+
+
+@pytest.mark.slow
+def test_prepared_rooms_have_depth_attribution_and_repeat(tmp_path):
+  one, two = (_prepared(tmp_path / name) for name in "ab")
   assert [r.sha256 for r in one.scenes] == [r.sha256 for r in two.scenes]
   depth = DepthMaps(one).read(0, range(4))
   assert depth.shape == (4, 64, 64) and 0.1 < depth.min() < depth.max() < 15
@@ -224,16 +228,7 @@ def test_prepared_rooms_have_depth_attribution_and_repeat(tmp_path):
 
 @pytest.mark.slow
 def test_paths_moved_aside_see_the_same_rooms_from_beside(tmp_path):
-  _assets()
-  options = [
-    "--dataset=furnished", f"--source={SOURCE}", "--scenes=2", "--frames=4",
-    "--size=64", "--split=test", "--workers=0",
-  ]  # fmt: skip
-  sets = []
-  for name in ("--aside=0", "--aside=0.3"):
-    out = tmp_path / name
-    assert common.run(prepare.main, [*options, name, f"--out={out}"]) == 0
-    sets.append(Dataset(out, "test"))
+  sets = [_prepared(tmp_path / x, f"--aside={x}") for x in ("0", "0.3")]
   on, off = sets
   assert [row.key for row in on.scenes] == [row.key for row in off.scenes]
   (images, cameras), (beside, moved) = (

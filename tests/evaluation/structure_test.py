@@ -9,6 +9,8 @@ from scenetok_jax.evaluation.true_pose import path_errors, shuffled_auc
 from scenetok_jax.metrics.pose import summary
 from scenetok_jax.types import InputError
 
+pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
+
 FRAMES, HEIGHT, WIDTH = 8, 96, 128
 INTRINSICS = np.array([[0.6, 0, 0.5], [0, 0.8, 0.5], [0, 0, 1]])
 
@@ -61,7 +63,6 @@ def intrinsics():
 
 
 def test_true_frames_have_their_poses_and_shuffled_ones_do_not(frames):
-  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
   found = estimate_poses(frames, intrinsics())
   assert found.shape == (FRAMES, 4, 4)
   assert summary(path_errors(found, path()))["auc@30"] > 0.9
@@ -71,26 +72,22 @@ def test_true_frames_have_their_poses_and_shuffled_ones_do_not(frames):
 
 
 def test_frames_without_features_have_no_poses():
-  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
   grey = np.full((4, HEIGHT, WIDTH, 3), 128, np.uint8)
   assert np.isnan(estimate_poses(grey, intrinsics()[:4])).all()
 
 
 def test_tiny_images_are_refused():
-  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
   tiny = np.zeros((4, 8, 8, 3), np.uint8)
   with pytest.raises(InputError, match="8 x 8 pixels have no features"):
     estimate_poses(tiny, intrinsics()[:4])
 
 
 def test_a_pair_of_frames_is_refused(frames):
-  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
   with pytest.raises(InputError, match=r"2 frames; .* at least 3"):
     estimate_poses(frames[:2], intrinsics()[:2])
 
 
 def test_small_frames_are_enlarged_and_placed(frames):
-  pytest.importorskip("pycolmap", reason="extra `colmap` is not installed")
   pairs = rearrange(frames, "t (h y) (w x) c -> t h w y x c", y=2, x=2)
   small = pairs.mean((3, 4)).astype(np.uint8)  # 48 x 64 pixels
   found = estimate_poses(small, intrinsics())
