@@ -30,13 +30,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.rooms import render_clip
-from scenetok_jax.cli.common import write_json
+from data_pipelines.rooms.clips import render_clip
+from scenetok_jax.codecs.convert import codec_network
 from scenetok_jax.codecs.published import published
-from scenetok_jax.convert.codecs import codec_network
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.peak import measured_matmul_peak
+from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
 
 FRAMES = {"va_vae": 1, "video_dc_ae": 8, "wan_vae": 5}
 SIZE = 256
@@ -210,9 +209,9 @@ def seeded(shapes: Any) -> Any:
 
 def machine_speeds() -> dict[str, float]:
   """FLOP/s of this moment, by kind of work."""
-  measured_matmul_peak.cache_clear()
+  matmul_flops_per_second.cache_clear()
   return {
-    "matmul": measured_matmul_peak("float32"),
+    "matmul": matmul_flops_per_second("float32"),
     "convolution": convolution_speed(),
   }
 

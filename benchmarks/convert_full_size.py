@@ -25,15 +25,15 @@ import jax
 import numpy as np
 from safetensors.numpy import save_file
 
-from scenetok_jax.cli import checkpoints
-from scenetok_jax.cli.config import load_config
+from scenetok_jax.codecs.convert import codec_network, codec_table
 from scenetok_jax.codecs.published import PUBLISHED
-from scenetok_jax.convert.codecs import codec_network, codec_table
 from scenetok_jax.convert.engine import Table, manifest
 from scenetok_jax.convert.export import stream_safetensors
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.metrics.registry import METRICS
-from scenetok_jax.sampling.system import build, init_generator, init_stage1
+from scenetok_jax.model import build, init_generator, init_stage1
+from scenetok_jax.workdir import release
+from scenetok_jax.workdir.config import load_config
 
 CONFIGS = {
   "tokenizer": "configs/scenetok_re10k.py",
@@ -123,15 +123,15 @@ def _write(path: Path, tensors: dict[str, np.ndarray], *, old: bool) -> None:
 def write_checkpoint(stage: str, path: Path) -> int:
   """Seeded normals under the release's names; returns their number."""
   config = load_config(CONFIGS[stage])
-  system = build(config)
+  model = build(config)
 
   def init(key):
     if stage == "generator":
-      return init_generator(system, key, config.data.num_context)
-    return init_stage1(system, key)
+      return init_generator(model, key, config.data.num_context)
+    return init_stage1(model, key)
 
   shapes = jax.eval_shape(init, jax.random.key(0))
-  tables = checkpoints.tables(system, stage)
+  tables = release.tables(model, stage)
   entries = {
     table.prefix + name: entry.shape
     for key, table in tables.items()

@@ -17,10 +17,11 @@ import numpy as np
 from scipy import ndimage
 from skimage.feature import SIFT, match_descriptors
 
-from data_pipelines.depth_records import DepthMaps
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import common
+from data_pipelines.storage.depth_records import DepthMaps
+from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
 from scenetok_jax.geometry import epipolar
+from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras
 
 _SEEN = 0.03  # of the depth: further off, something else is in the way
@@ -29,7 +30,7 @@ _LEAST = 12  # matches of a pair that counts
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints the three medians."""
-  parser = common.parser("benchmarks/furnished.py", __doc__ or "")
+  parser = console.parser("benchmarks/furnished.py", __doc__ or "")
   parser.add_argument("data")
   parser.add_argument("--split", default="train")
   parser.add_argument("--gap", type=int, default=8, help="frames")
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   result = measure(args)
   print("\n".join(f"{name}: {value:.3f}" for name, value in result.items()))
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   return 0
 
 
@@ -128,4 +129,4 @@ def _carry(pixels, depth, matrix, source, target):
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

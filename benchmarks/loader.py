@@ -24,16 +24,19 @@ import grain
 import numpy as np
 from einops import rearrange
 
-from data_pipelines import latent_records, latent_writer, loader, usage
-from data_pipelines.examples import Examples
-from data_pipelines.latent_records import LatentDataset
-from data_pipelines.latent_writer import EncodedLatents
-from data_pipelines.view_readers import LatentReader
-from data_pipelines.views import ViewSampler
-from scenetok_jax.cli import common
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.cli.data_bench import megabytes_per_sample
+from data_pipelines.latents import records
+from data_pipelines.latents import writer as latent_writer
+from data_pipelines.latents.records import LatentDataset
+from data_pipelines.latents.writer import EncodedLatents
+from data_pipelines.loading import loader, usage
+from data_pipelines.loading.benchmark import megabytes_per_sample
+from data_pipelines.loading.examples import Examples
+from data_pipelines.loading.view_readers import LatentReader
+from data_pipelines.views.samplers import ViewSampler
+from scenetok_jax import console
+from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.workdir.config import load_config
 
 CONFIG = "configs/scenetok_re10k.py"  # 12 context views, 8 target latents
 SHAPES = {"context": (16, 16, 32), "target": (8, 8, 128)}
@@ -67,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
   print(table(result))
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   return 0
 
 
@@ -115,7 +118,7 @@ def make(root: Path, scenes: int, frames: tuple[int, int], seed: int) -> None:
   for part in SHAPES:
     for form in _FORMS:
       (root / form / part).mkdir(parents=True)
-  with common.Progress("scenes", scenes, "scene") as progress:
+  with console.Progress("scenes", scenes, "scene") as progress:
     for start in range(0, scenes, _PER_PART):
       parts.append(root / f"part-{start}")
       writer = latent_writer.PartWriter(parts[-1])
@@ -126,7 +129,7 @@ def make(root: Path, scenes: int, frames: tuple[int, int], seed: int) -> None:
         progress.update()
       writer.close({"dropped": []})
   info = {
-    "kind": latent_records.KIND,
+    "kind": records.KIND,
     "codecs": {
       part: {"dtype": "float16", "shape": list(shape)}
       for part, shape in SHAPES.items()
@@ -333,7 +336,7 @@ def _row(name: str, values: Sequence[float | None], digits: int = 1) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-  parser = common.parser("benchmarks.loader", __doc__ or "")
+  parser = console.parser("benchmarks.loader", __doc__ or "")
   add = parser.add_argument
   add("--scenes", type=int, default=64)
   add("--frames", type=int, nargs=2, default=(200, 300), help="fewest and most")
@@ -346,4 +349,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

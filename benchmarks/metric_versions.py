@@ -18,12 +18,11 @@ import jax
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from data_pipelines.records import Dataset
-from scenetok_jax.cli.common import write_json
+from data_pipelines.storage.records import Dataset
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.evaluation.networks import vgg_features
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.metrics import frechet, lpips
 from scenetok_jax.metrics.batches import in_batches
 from scenetok_jax.metrics.image import psnr, ssim

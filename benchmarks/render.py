@@ -27,14 +27,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.yardstick import executed_flops
-from scenetok_jax.cli import common
-from scenetok_jax.cli.config import load_config
+from scenetok_jax import console
 from scenetok_jax.flow.path import euler_step
-from scenetok_jax.nn.attention import Memory
+from scenetok_jax.io import write_json
+from scenetok_jax.model import Model, build, identity_cameras
+from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.sampling.render import RenderOptions, render_schedule
-from scenetok_jax.sampling.session import pad_rows
-from scenetok_jax.sampling.system import System, build, identity_cameras
+from scenetok_jax.sampling.slices import pad_rows
 from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.sampling.video import video_program
 from scenetok_jax.sampling.window import (
@@ -43,8 +43,9 @@ from scenetok_jax.sampling.window import (
   start_video,
   window_step,
 )
-from scenetok_jax.train.peak import measured_matmul_peak
+from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
 from scenetok_jax.types import Array, Cameras, InputError
+from scenetok_jax.workdir.config import load_config
 
 CONFIG = "configs/scenetok_re10k.py:embedded"
 
@@ -58,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
   if args.slice > args.steps:
     raise InputError(f"--slice: {args.slice} exceeds --steps={args.steps}")
-  system = make_system(args)
-  job = make_job(system, args.guidance, args.steps, args.slice)
+  model = make_system(args)
+  job = make_job(model, args.guidance, args.steps, args.slice)
   result = measure(job, args.repeats, args.dtype)
   excess = result["ratio_to_naive"] / result["predicted_ratio"] - 1
   print(
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     f" {args.slice} steps"
   )
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   return 0
 
 
@@ -110,7 +111,7 @@ SIZES: dict[str, dict[str, int]] = {
 }
 
 
-def make_system(args: argparse.Namespace) -> System:
+def make_system(args: argparse.Namespace) -> Model:
   """The published renderer, or the same with fewer and narrower blocks."""
   fields = SIZES[args.size]
   overrides = [f"--config.decoder.{k}={v}" for k, v in fields.items()]
@@ -119,23 +120,23 @@ def make_system(args: argparse.Namespace) -> System:
   return build(load_config(CONFIG, overrides))
 
 
-def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
+def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
   """One window of the published length, from the same noise both ways."""
-  decoder, codec = system.decoder, system.target_codec
+  decoder, codec = model.decoder, model.target_codec
   options = RenderOptions(steps=steps, guidance=guidance)
   plan = render_schedule(options, options.window)
-  shape = (1, options.window, *system.latent_shape(codec))
+  shape = (1, options.window, *model.latent_shape(codec))
   draw = np.random.default_rng(0).standard_normal
   noise = jnp.asarray(draw(shape, np.float32))
   cameras = identity_cameras(1, codec.frames(options.window))
-  tokenizer = system.tokenizer
+  tokenizer = model.tokenizer
   tokens = jnp.asarray(
     draw((1, tokenizer.num_tokens, tokenizer.token_channels), np.float32)
   )
   weights = random_params(decoder, noise, cameras, tokens)
   params = for_devices({"decoder": weights}, jax.devices())
-  program = video_program(system, options)
-  rows = jax.tree.map(jnp.asarray, pad_rows(plan_rows(system, plan, "euler")))
+  program = video_program(model, options)
+  rows = jax.tree.map(jnp.asarray, pad_rows(plan_rows(model, plan, "euler")))
 
   @jax.jit
   def naive_step(
@@ -146,7 +147,7 @@ def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
     cameras: Cameras,
     tokens: Array,
   ) -> Array:
-    velocity = predict_velocity(system, params, x, t, cameras, tokens, guidance)
+    velocity = predict_velocity(model, params, x, t, cameras, tokens, guidance)
     return euler_step(x, velocity, t, t_next)
 
   levels = [jnp.full(shape[:2], row[0]) for row in plan.levels[: count + 1]]
@@ -160,21 +161,21 @@ def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
       x = naive_step(params, x, t, t_next, cameras, tokens)
     return x
 
-  def scene() -> tuple[Memory, Array]:
-    return program.memory(params, tokens), program.embed(params, cameras)
+  def scene() -> tuple[KVCache, Array]:
+    return program.cache(params, tokens), program.embed(params, cameras)
 
-  memory, path = scene()
+  cache, path = scene()
   scale, start = jnp.float32(guidance), start_video(noise, "euler")
 
   def ours() -> Array:
     return program.run(
-      params, memory, path, rows, scale, start, 0, count, size=plan.size
+      params, cache, path, rows, scale, start, 0, count, size=plan.size
     ).x
 
   @jax.jit
-  def step(params: Any, memory: Memory, path: Array, video: Video) -> Video:
+  def step(params: Any, cache: KVCache, path: Array, video: Video) -> Video:
     row = jax.tree.map(lambda table: table[0], rows)
-    return window_step(system, params, memory, path, plan.size, "euler", scale)(
+    return window_step(model, params, cache, path, plan.size, "euler", scale)(
       video, row
     )
 
@@ -184,13 +185,11 @@ def make_job(system: System, guidance: float, steps: int, count: int) -> Job:
     scene,
     count,
     steps,
-    step_flops=executed_flops(
-      step.lower(params, memory, path, start).compile()
-    ),
+    step_flops=executed_flops(step.lower(params, cache, path, start).compile()),
     naive_flops=executed_flops(naive_step),
     scene_flops=sum(
       executed_flops(part.lower(params, value).compile())
-      for part, value in ((program.memory, tokens), (program.embed, cameras))
+      for part, value in ((program.cache, tokens), (program.embed, cameras))
     ),
   )
 
@@ -248,8 +247,8 @@ def measure(job: Job, repeats: int, dtype: str) -> dict[str, float]:
 
 
 def _peak(dtype: str) -> float:
-  measured_matmul_peak.cache_clear()
-  return measured_matmul_peak(dtype)
+  matmul_flops_per_second.cache_clear()
+  return matmul_flops_per_second(dtype)
 
 
 def _seconds(function: Callable[[], Any]) -> float:
@@ -258,8 +257,8 @@ def _seconds(function: Callable[[], Any]) -> float:
   return time.perf_counter() - start
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("render (benchmark)", (__doc__ or "").split("\n")[0])
+def _parser() -> console.Parser:
+  parser = console.parser("render (benchmark)", (__doc__ or "").split("\n")[0])
   add: Any = parser.add_argument
   add("--size", default="full", choices=sorted(SIZES))
   add("--dtype", default="float32", choices=["float32", "bfloat16"])
@@ -272,4 +271,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main, verb="render benchmark"))
+  sys.exit(console.run(main, verb="render benchmark"))

@@ -25,13 +25,14 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from benchmarks.yardstick import against_matmul, executed_flops, filled
-from scenetok_jax.cli import common
-from scenetok_jax.cli.config import load_config
+from scenetok_jax import console
+from scenetok_jax.aot.program import Program, train_program
+from scenetok_jax.io import write_json
+from scenetok_jax.model import build, identity_cameras, init_stage1
 from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.sampling.system import build, identity_cameras, init_stage1
-from scenetok_jax.train.aot import Program, train_program
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.config import load_config
 
 CONFIG = "configs/scenetok_re10k.py:embedded"
 PARTS = ("encoder", "decoder", "remat", "plain", "memory")
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result |= run_child(part, words)
     print(text(part, result), flush=True)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   return 0
 
 
@@ -79,28 +80,28 @@ def measure(
 
 def network(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
   """Forward pass of the encoder or the decoder."""
-  system = build(config)
+  model = build(config)
   shapes = jax.eval_shape(
-    lambda key: init_stage1(system, key), jax.eval_shape(jax.random.key, 0)
+    lambda key: init_stage1(model, key), jax.eval_shape(jax.random.key, 0)
   )
   name = "tokenizer" if part == "encoder" else "decoder"
   params = filled(for_devices(shapes[name], jax.devices()))
   if part == "encoder":
-    views = system.num_context
+    views = model.num_context
     inputs: tuple[Any, ...] = (
-      _normal(1, views, *system.latent_shape(system.context_codec)),
+      _normal(1, views, *model.latent_shape(model.context_codec)),
       identity_cameras(1, views),
     )
   else:
-    codec, latents = system.target_codec, system.num_targets
-    tokens = system.tokenizer
+    codec, latents = model.target_codec, model.num_targets
+    tokens = model.tokenizer
     inputs = (
-      _normal(1, latents, *system.latent_shape(codec)),
+      _normal(1, latents, *model.latent_shape(codec)),
       jnp.full((1, latents), 500.0),
       identity_cameras(1, codec.frames(latents)),
       _normal(1, tokens.num_tokens, tokens.token_channels),
     )
-  module = getattr(system, name)
+  module = getattr(model, name)
 
   def forward(params: Any, *inputs: Any) -> Any:
     return module.apply({"params": params}, *inputs)
@@ -259,9 +260,9 @@ def text(part: str, found: dict[str, Any]) -> str:
   )
 
 
-def _parser() -> common.Parser:
+def _parser() -> console.Parser:
   head = (__doc__ or "").split("\n")[0]
-  parser = common.parser("train_step (benchmark)", head)
+  parser = console.parser("train_step (benchmark)", head)
   add: Any = parser.add_argument
   add("--only", choices=PARTS, help="one part")
   add("--repeats", type=int, default=3)
@@ -273,4 +274,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main, verb="train_step benchmark"))
+  sys.exit(console.run(main, verb="train_step benchmark"))

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.cli import common
+from scenetok_jax import console
+from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   errors = faults(rows)
   print("\n".join(errors) or "scales as arithmetic says")
   if args.json:
-    common.write_json(args.json, {"rows": rows, "errors": errors})
+    write_json(args.json, {"rows": rows, "errors": errors})
   return bool(errors)
 
 
@@ -114,9 +115,9 @@ def table(rows: list[dict[str, Any]]) -> str:
   return "\n".join(lines)
 
 
-def _parser() -> common.Parser:
+def _parser() -> console.Parser:
   head = (__doc__ or "").split("\n")[0]
-  parser = common.parser("weak_scaling (benchmark)", head)
+  parser = console.parser("weak_scaling (benchmark)", head)
   add: Any = parser.add_argument
   add("--config", default="configs/scenetok_re10k.py")
   add("--chip", default="v5e", help="kind of chip")
@@ -128,4 +129,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main, verb="weak_scaling benchmark"))
+  sys.exit(console.run(main, verb="weak_scaling benchmark"))

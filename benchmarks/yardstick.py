@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.parallel.hlo import parse
-from scenetok_jax.parallel.hlo_cost import cost
-from scenetok_jax.train.peak import measured_matmul_peak
+from scenetok_jax.aot.hlo import parse
+from scenetok_jax.aot.hlo_cost import cost
+from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
 from scenetok_jax.types import InputError
 
 
@@ -30,8 +30,8 @@ class Measured:
 
 def matmul_speed(dtype: str = "float32") -> float:
   """FLOP/s of a 2048-square matmul now; not remembered."""
-  measured_matmul_peak.cache_clear()
-  return measured_matmul_peak(dtype, seconds=1.0)
+  matmul_flops_per_second.cache_clear()
+  return matmul_flops_per_second(dtype, seconds=1.0)
 
 
 def against_matmul(

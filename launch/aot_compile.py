@@ -3,7 +3,8 @@
 
 import sys
 
-from scenetok_jax.cli import aot, common
+from scenetok_jax import console
+from scenetok_jax.cli import aot
 
 if __name__ == "__main__":
-  sys.exit(common.run(aot.main, verb="aot"))
+  sys.exit(console.run(aot.main, verb="aot"))

@@ -1,10 +1,8 @@
 """Frames to PNG and MP4, contact sheets, and reading images."""
 
-import contextlib
 import itertools
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
+from scenetok_jax.io import atomic_path, to_uint8
 from scenetok_jax.types import InputError
 
 # Otherwise every video forks with a Python hook, which warns (rightly) that
@@ -23,48 +22,6 @@ os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
 _GAP = 4  # pixels between the cells of a contact sheet
 _BACKGROUND = 255
 _INK = (40, 40, 40)
-
-
-@contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-  """Yields a temporary path that becomes `path` when the body succeeds.
-
-  Parent folders are made. The temporary file lies beside the final one and
-  keeps its suffix; it is removed when the body raises.
-
-  Raises:
-    InputError: the file cannot be written there.
-  """
-  final = Path(path)
-  try:
-    final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-      suffix=final.suffix, prefix=f".{final.stem}-", dir=final.parent
-    )
-    os.close(handle)
-  except OSError as error:
-    raise InputError(
-      f"{final}: cannot be written ({error.strerror}); choose another output"
-    ) from error
-  temporary = Path(name)
-  try:
-    yield temporary
-    temporary.chmod(0o666 & ~_umask())
-    temporary.replace(final)
-  finally:
-    temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-  mask = os.umask(0)
-  os.umask(mask)
-  return mask
-
-
-def to_uint8(image: np.ndarray) -> np.ndarray:
-  """float [0, 1] of any shape -> uint8, clipped and rounded to nearest."""
-  image = np.nan_to_num(np.asarray(image, np.float32))
-  return np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:

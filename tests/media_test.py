@@ -4,7 +4,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from scenetok_jax import media
+from scenetok_jax import io, media
 from scenetok_jax.types import InputError
 
 
@@ -16,13 +16,13 @@ def _frames(count=3, height=20, width=31):
 def test_to_uint8_rounds_and_clips():
   values = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, np.nan])
   expected = [0, 0, 128, 255, 255, 0]
-  np.testing.assert_array_equal(media.to_uint8(values), expected)
+  np.testing.assert_array_equal(io.to_uint8(values), expected)
 
 
 def test_to_uint8_inverts_division_by_255():
   levels = np.arange(256, dtype=np.uint8)
   np.testing.assert_array_equal(
-    media.to_uint8(levels.astype(np.float32) / 255), levels
+    io.to_uint8(levels.astype(np.float32) / 255), levels
   )
 
 
@@ -65,7 +65,7 @@ def test_mp4_pads_odd_sizes(tmp_path):
 def test_failed_write_keeps_the_old_file(tmp_path):
   path = tmp_path / "a.txt"
   path.write_text("old")
-  with pytest.raises(RuntimeError), media.atomic_path(path) as temporary:
+  with pytest.raises(RuntimeError), io.atomic_path(path) as temporary:
     temporary.write_text("half")
     raise RuntimeError
   assert path.read_text() == "old"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scenetok_jax.cli import common, convert
+from scenetok_jax import console
+from scenetok_jax.cli import convert
 from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.metrics.registry import METRICS
 from tests.goldens import shared_dir
@@ -93,7 +94,7 @@ def test_every_network_has_a_command_that_asks_for_its_file(
     named.add(network[1])
     if not any(part.startswith("--source") for part in argv):
       continue  # reads the installed package, which has its own test
-    assert common.run(convert.main, argv, "convert") == 2
+    assert console.run(convert.main, argv, "convert") == 2
     error = capsys.readouterr().err
     assert "No such file" in error and error.count("\n") == 1
     wanted = ENTRIES[network[1]]

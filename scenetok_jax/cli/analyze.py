@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from scenetok_jax.cli import common
+from scenetok_jax import console
 from scenetok_jax.types import InputError
 
 KINDS = {
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   kind, *rest = arguments
   if kind not in KINDS:
     raise InputError(f"unknown kind {kind!r}; choose one of {', '.join(KINDS)}")
-  name = f"scenetok_jax.cli.analyses.{kind.replace('-', '_')}"
+  name = f"scenetok_jax.analyses.{kind.replace('-', '_')}"
   return importlib.import_module(name).main(rest)
 
 
@@ -42,4 +42,4 @@ def usage() -> str:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -9,12 +9,15 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.cli import common
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.parallel.chips import GIB, Chip, parse_topology
+from scenetok_jax import console
+from scenetok_jax.aot import program
+from scenetok_jax.aot import report as aot_report
+from scenetok_jax.aot import search as aot_search
+from scenetok_jax.aot.chips import GIB, Chip, parse_topology
+from scenetok_jax.io import write_json
 from scenetok_jax.parallel.mesh import AXES, make_mesh
-from scenetok_jax.train import aot, aot_report, aot_search
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.config import load_config
 
 # Set before libtpu loads: it compiles only, so it needs no chip of its own,
 # no lock against other processes and no metadata server.
@@ -30,7 +33,7 @@ _LIBTPU = {
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints memory, FLOPs, collectives and a time estimate per chip."""
-  parser = common.parser("aot", __doc__ or "")
+  parser = console.parser("aot", __doc__ or "")
   add = parser.add_argument
   add("--config", required=True, help="configuration, FILE.py[:variant]")
   add("--topology", required=True, help="CHIP:GRID as v5p:4x4x4, or v5p-128")
@@ -65,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   else:
     result |= compiled(config, devices, chip, args.render, args.effort)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   if "nothing_fits" in result:
     raise InputError(result["nothing_fits"])
   print("\n".join(lines(result)))
@@ -123,7 +126,7 @@ def compiled(
 ) -> dict[str, Any]:
   """Compiles one choice of mesh and policy."""
   mesh = make_mesh(dict(config.mesh), devices)
-  build = aot.render_program if render else aot.train_program
+  build = program.render_program if render else program.train_program
   return {
     "remat": config.remat,
     "accumulate": config.train.accumulate,
@@ -232,4 +235,4 @@ def _gib(count: float) -> str:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

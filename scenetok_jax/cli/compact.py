@@ -5,16 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scenetok_jax.cli import common
+from scenetok_jax import console
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
-from scenetok_jax.train.checkpoint import latest_step, restore_params
-from scenetok_jax.train.workdir import CONFIG_FILE, load_config
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.checkpoint import latest_step, restore_params
+from scenetok_jax.workdir.folder import CONFIG_FILE, load_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/params.safetensors and OUT/config.json."""
-  parser = common.parser(
+  parser = console.parser(
     "compact",
     (__doc__ or "")
     + " Matrices become int8 with a scale per row; the folder serves wherever"
@@ -39,4 +39,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

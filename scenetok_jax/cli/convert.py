@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.cli import checkpoints, common
-from scenetok_jax.cli.config import load_config
+from scenetok_jax import console
+from scenetok_jax.codecs.convert import convert_codec, export_codec
 from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.codecs.weights import read_counts
-from scenetok_jax.convert.codecs import convert_codec, export_codec
+from scenetok_jax.io import write_json
 from scenetok_jax.metrics.registry import (
   METRICS,
   import_metric,
@@ -20,6 +20,8 @@ from scenetok_jax.metrics.registry import (
   save_metric,
 )
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir import release
+from scenetok_jax.workdir.config import load_config
 
 _EPILOG = """\
 A released checkpoint:
@@ -37,7 +39,7 @@ Config fields are set by --config.FIELD=VALUE.
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Imports networks, a codec or a metric; with --export writes them back."""
-  parser = common.parser("convert", __doc__ or "")
+  parser = console.parser("convert", __doc__ or "")
   parser.formatter_class = argparse.RawDescriptionHelpFormatter
   parser.epilog = _EPILOG
   add = parser.add_argument
@@ -76,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   else:
     report = _networks(args, overrides)
   if args.json:
-    common.write_json(args.json, report)
+    write_json(args.json, report)
   return 0
 
 
@@ -98,7 +100,7 @@ def _networks(
   source = _need(args, "source", "the checkpoint to convert")
   spec = _need(args, "config", "the configuration that it was trained with")
   config = load_config(spec, overrides)
-  found = checkpoints.import_checkpoint(
+  found = release.import_checkpoint(
     config, source, args.out, partial=args.partial
   )
   for name, partial in found.partial.items():
@@ -168,11 +170,11 @@ def _export(args: argparse.Namespace) -> dict[str, Any]:
     export_codec(workdir, args.out)
     step = 0
   else:
-    step = checkpoints.export_workdir(workdir, args.out)
+    step = release.export_workdir(workdir, args.out)
   size = Path(args.out).stat().st_size
   print(f"{args.out}: {size / 1e6:.1f} MB, step {step}")
   return {"out": args.out, "bytes": size, "step": step}
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -8,18 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from scenetok_jax.cli import (
-  assemble,
-  common,
-  devices,
-  paths,
-  pictures,
-  rendering,
-  scenes,
-)
-from scenetok_jax.cli.assemble import Run
+from scenetok_jax import console
 from scenetok_jax.cli.render import scores
-from scenetok_jax.cli.scenes import Subject
+from scenetok_jax.inference import placement, rendering, scenes
+from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.inference.scenes import Subject
+from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.scene_file import (
   STORAGES,
   SceneFile,
@@ -39,11 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   if (args.scene is None) == (args.capture is None):
     raise InputError("--scene, --capture: give one of the two")
   out = Path(args.out)
-  pictures.check_writable(out.parent)
+  check_writable(out.parent)
   if out.is_dir():
     raise InputError(f"{out}: --out: a folder; give a file name, scene.tok")
-  run = assemble.load_run(args.workdir)
-  with devices.on_devices(run, 1) as run:
+  run = load_run(args.workdir)
+  with placement.on_devices(run, 1) as run:
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     scene = scenes.open_scene(run, args)
     subject = scenes.encode_scene(run, scene, token_key)
@@ -59,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.measure:
       result["measured"] = measure(run, subject, noise_key)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   print(f"{out}: {subject.key}, {size} bytes, {args.storage}")
   for storage, row in result.get("measured", {}).items():
     print(
@@ -77,7 +72,7 @@ def scene_file(run: Run, subject: Subject) -> SceneFile:
     reference=np.asarray(subject.reference),
     context=subject.context,
     model=model_digest(run.params),
-    codec=codec_digest(run.system.target_codec),
+    codec=codec_digest(run.model.target_codec),
   )
 
 
@@ -90,7 +85,7 @@ def measure(run: Run, subject: Subject, key: Any) -> dict[str, Any]:
   clip = scenes.cameras_of(subject.clip.clip)
   path = paths.through_scene("clip", clip, subject.context, paths.PathOptions())
   options = rendering.run_options(run)
-  program = video_program(run.system, options)
+  program = video_program(run.model, options)
   exact = np.asarray(subject.tokens)[0]
   found: dict[str, Any] = {}
   for storage in STORAGES:
@@ -115,8 +110,8 @@ def measure(run: Run, subject: Subject, key: Any) -> dict[str, Any]:
   return found
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("encode", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("encode", __doc__ or "")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   scenes.add_options(add)
@@ -133,4 +128,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -7,34 +7,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines import records
-from scenetok_jax.cli import (
-  assemble,
-  common,
-  devices,
-  evaluation_plan,
-  pictures,
-)
-from scenetok_jax.cli.assemble import Run
-from scenetok_jax.cli.evaluate_report import described, table, write_report
-from scenetok_jax.cli.evaluate_work import (
-  all_results,
-  generation,
-  identity,
-  reconstruction,
-)
-from scenetok_jax.cli.evaluation_plan import Plan
+from data_pipelines.storage import records
+from data_pipelines.views.evaluation import evaluation_split
+from scenetok_jax import console
 from scenetok_jax.evaluation import networks, store, summary
+from scenetok_jax.evaluation import plan as evaluation_plan
 from scenetok_jax.evaluation.batches import batches
-from scenetok_jax.evaluation.evaluator import EvaluationOptions, whole_frames
+from scenetok_jax.evaluation.evaluator import (
+  EvaluationOptions,
+  whole_frames,
+)
 from scenetok_jax.evaluation.networks import load_networks
+from scenetok_jax.evaluation.plan import Plan
 from scenetok_jax.evaluation.protocols import (
   HELDOUT,
   PROTOCOLS,
   Protocol,
   index_path,
 )
-from scenetok_jax.evaluation.report import stack_sheets
+from scenetok_jax.evaluation.report import (
+  described,
+  table,
+  write_report,
+)
+from scenetok_jax.evaluation.runner import (
+  all_results,
+  generation,
+  identity,
+  reconstruction,
+)
+from scenetok_jax.evaluation.sheets import stack_sheets
+from scenetok_jax.inference import placement
+from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.io import check_file, check_writable
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import initialize, is_lead
 from scenetok_jax.types import InputError
@@ -50,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     protocol = dataclasses.replace(protocol, generation=True)
   _check(args, protocol)
   initialize()
-  run = assemble.load_run(args.workdir)
+  run = load_run(args.workdir)
   plan = make_plan(run, args, protocol)
   options = make_options(run, args, protocol)
   nets = load_networks(
@@ -63,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   kept = store.open_store(args.out, known) if args.out else None
   jobs = batches(plan.sources, options.batch)
   work_on = generation if protocol.generation else reconstruction
-  with devices.on_local_devices(run, options.batch) as placed:
+  with placement.on_local_devices(run, options.batch) as placed:
     compute = work_on(placed, options, nets)
     results = all_results(jobs, compute, kept)
   if not is_lead():
@@ -106,9 +111,9 @@ def _check(args: argparse.Namespace, protocol: Protocol) -> None:
     if value is not None and value < 1:
       raise InputError(f"--{name}: {value} must be at least 1")
   if args.json:
-    pictures.check_file(Path(args.json), "--json")
+    check_file(Path(args.json), "--json")
   if args.out:
-    pictures.check_writable(Path(args.out))
+    check_writable(Path(args.out))
 
 
 def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
@@ -120,11 +125,11 @@ def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
   path = args.data or run.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
-  split = args.split or assemble.evaluation_split(path)
-  file, codec = index_path(protocol, args.index), run.system.target_codec
+  split = args.split or evaluation_split(path)
+  file, codec = index_path(protocol, args.index), run.model.target_codec
 
   def whole(frames: int) -> int:
-    return whole_frames(run.system, frames)
+    return whole_frames(run.model, frames)
 
   if file is None and protocol.generation:
     plan = evaluation_plan.first_views(path, split, args.scenes, whole)
@@ -146,7 +151,7 @@ def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
   if not plan.sources:
     raise InputError(f"{path}: split {split} has no scenes; prepare some")
   found = records.Dataset(path, split).scenes[0].height
-  evaluation_plan.check_size(path, plan, run.system.image_size, found)
+  evaluation_plan.check_size(path, plan, run.model.image_size, found)
   return plan
 
 
@@ -154,7 +159,7 @@ def make_options(
   run: Run, args: argparse.Namespace, protocol: Protocol
 ) -> EvaluationOptions:
   """The run's own sampling with what the command line changes."""
-  options = assemble.evaluation_options(run.config, args.seed)
+  options = EvaluationOptions.of(run.config, args.seed)
   render = options.render
   if args.steps is not None:
     render = dataclasses.replace(render, steps=args.steps)
@@ -165,8 +170,8 @@ def make_options(
   )
 
 
-def _parser() -> common.Parser:
-  parser = common.parser(
+def _parser() -> console.Parser:
+  parser = console.parser(
     "evaluate",
     (__doc__ or "")
     + " Protocol heldout: frames held out when preparing, or else all frames"
@@ -231,4 +236,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

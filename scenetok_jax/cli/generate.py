@@ -12,20 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.cli import (
-  assemble,
-  common,
-  conditions,
-  devices,
-  paths,
-  pictures,
-  rendering,
-)
-from scenetok_jax.cli.assemble import Run
-from scenetok_jax.cli.conditions import Conditions
-from scenetok_jax.cli.paths import CameraPath
+from scenetok_jax import console
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.inference import conditions, pictures, placement, rendering
+from scenetok_jax.inference.conditions import Conditions
+from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.model import encode_views
+from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
   Request,
@@ -33,13 +28,13 @@ from scenetok_jax.sampling.generate import (
   generate_sliced,
   token_noise,
 )
+from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.sampling.scene_file import (
   SceneFile,
   codec_digest,
   model_digest,
   save_scene,
 )
-from scenetok_jax.sampling.system import encode_views
 from scenetok_jax.types import Array, Cameras, InputError
 
 
@@ -52,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.seeds < 1:
     raise InputError(f"--seeds: {args.seeds} must be at least 1")
   out = Path(args.out)
-  pictures.check_writable(out)
-  run = assemble.load_run(args.workdir)
-  if run.system.generator is None:
+  check_writable(out)
+  run = load_run(args.workdir)
+  if run.model.generator is None:
     raise InputError(
       f"{args.workdir}: config.stage: {run.config.stage}; generating needs a"
       " stage-2 workdir (config.stage=generator)"
@@ -73,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   token_key, video_key = jax.random.split(jax.random.key(args.seed))
   reference = np.asarray(given.views.cameras.extrinsics)[0]
   state = out / rendering.STATE_FILE
-  with devices.on_devices(run, args.seeds) as run:
+  with placement.on_devices(run, args.seeds) as run:
     tokens = generate(run, given, path, token_key, options, args.seeds)
     save_scenes(out, run, given, path, tokens)
     videos = rendering.render(
@@ -92,9 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     "token_mean_square": jnp.mean(tokens**2, axis=(1, 2)),
     "seconds": time.monotonic() - start,
   }
-  common.write_json(out / "generate.json", result)
+  write_json(out / "generate.json", result)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   state.unlink(missing_ok=True)
   print(
     f"{out}: {args.seeds} new scene(s) of {result['frames']} frames from"
@@ -153,30 +148,28 @@ def generate(
   seeds: int,
 ) -> Array:
   """Tokens of `seeds` new scenes [S N C], with progress."""
-  system, anchors = run.system, run.config.generation.anchors
+  model, anchors = run.model, run.config.generation.anchors
   reference = given.views.cameras.extrinsics[0]
   count = len(given.views.cameras.extrinsics)
   # Empty slots repeat the last view and are masked (release).
-  slots = np.minimum(np.arange(system.num_conditions), count - 1)
+  slots = np.minimum(np.arange(model.num_conditions), count - 1)
   views = jax.tree.map(lambda a: np.asarray(a)[slots][None], given.views)
   stops = anchor_indices(len(path.cameras.extrinsics), anchors)
   marks = jax.tree.map(lambda a: np.asarray(a)[stops][None], path.cameras)
   latents = jax.jit(
-    lambda params, views: encode_views(
-      system.context_codec, views, None, params
-    )
-  )(system.context_codec.params, views)
+    lambda params, views: encode_views(model.context_codec, views, None, params)
+  )(model.context_codec.params, views)
   request = Request(
     latents=latents,
     cameras=relative_to(views.cameras, reference),
     anchors=relative_to(marks, reference),
-    visible=np.arange(system.num_conditions)[None] < count,
+    visible=np.arange(model.num_conditions)[None] < count,
   )
   request = jax.tree.map(lambda a: jnp.repeat(a, seeds, axis=0), request)
-  noise = token_noise(system, key, seeds)
-  with common.Progress("tokens", options.steps, "step") as progress:
+  noise = token_noise(model, key, seeds)
+  with console.Progress("tokens", options.steps, "step") as progress:
     return generate_sliced(
-      system, run.params, request, noise, options, progress.update
+      model, run.params, request, noise, options, progress.update
     )
 
 
@@ -191,7 +184,7 @@ def save_scenes(
   )
   context = jax.tree.map(lambda a: np.asarray(a)[stops], path.cameras)
   model = model_digest(run.params)
-  codec = codec_digest(run.system.target_codec)
+  codec = codec_digest(run.model.target_codec)
   for index, scene in enumerate(np.asarray(tokens)):
     name = f"scene_{index:02d}"
     save_scene(
@@ -221,8 +214,8 @@ def write(
   pictures.write_sheet(out, rows)
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("generate", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("generate", __doc__ or "")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a stage-2 run")
   add("--image", nargs="+", metavar="IMG", help="1-3 images")
@@ -257,4 +250,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

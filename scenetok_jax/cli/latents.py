@@ -5,14 +5,17 @@ from collections.abc import Sequence
 
 import jax
 
-from data_pipelines import builders, latents, records
-from data_pipelines.latent_records import DTYPES
-from data_pipelines.views import ViewSampler
-from scenetok_jax.cli import assemble, common
-from scenetok_jax.cli.config import load_config
+from data_pipelines.latents import jobs
+from data_pipelines.latents.records import DTYPES
+from data_pipelines.storage import builders, records
+from data_pipelines.views.samplers import ViewSampler
+from scenetok_jax import console
+from scenetok_jax.io import write_json
+from scenetok_jax.model import build
 from scenetok_jax.parallel.runtime import initialize
-from scenetok_jax.sampling.system import build
+from scenetok_jax.train.experiment import codec_identities
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.config import load_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,27 +23,27 @@ def main(argv: Sequence[str] | None = None) -> int:
   args, overrides = _parser().parse_known_args(argv)
   config = load_config(args.config, overrides)
   index, count = _process(args)
-  system = build(config)
-  codecs = {"context": system.context_codec, "target": system.target_codec}
-  work = latents.Work(
+  model = build(config)
+  codecs = {"context": model.context_codec, "target": model.target_codec}
+  work = jobs.Work(
     dataset=records.Dataset(args.data, args.split),
     codecs=codecs,
-    identities=assemble.codec_identities(config, system),
+    identities=codec_identities(config, model),
     sampler=ViewSampler.from_config(config.data),
-    options=latents.Options(
+    options=jobs.Options(
       dtype=args.dtype,
       flipped=bool(config.data.flip) and not args.no_flip,
       seed=args.seed,
       sample=not args.mean,
     ),
   )
-  report = latents.build(args.out, work, index, count)
+  report = jobs.build(args.out, work, index, count)
   if report is None:
     print(f"{args.out}: process {index} is done; others are still at work")
     return 0
   print(builders.summary(args.out, args.split, report))
   if args.json:
-    common.write_json(args.json, report)
+    write_json(args.json, report)
   return 0
 
 
@@ -57,8 +60,8 @@ def _process(args) -> tuple[int, int]:
   return args.process_index, args.process_count
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("latents", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("latents", __doc__ or "")
   parser.epilog = (
     "Train on them with --config.data.latents=OUT. Codecs and their weights"
     " come from the configuration (--config.codecs.target.weights=DIR)."
@@ -84,4 +87,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -57,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"scenetok: error: {wrong}; choose one of {names}", file=sys.stderr)
     return 2
   verb, *rest = argv
-  from scenetok_jax.cli import common  # late: keeps --help fast
+  from scenetok_jax import console  # late: keeps --help fast
 
   module = importlib.import_module(_module(verb))
-  return common.run(module.main, rest, verb)
+  return console.run(module.main, rest, verb)
 
 
 def _module(verb: str) -> str:

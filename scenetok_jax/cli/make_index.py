@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.index_making import CHOICES, IndexOptions, entries
-from scenetok_jax.cli import common
-from scenetok_jax.cli.evaluation_plan import open_dataset
-from scenetok_jax.media import atomic_path
+from data_pipelines.views.index_making import CHOICES, IndexOptions, entries
+from scenetok_jax import console
+from scenetok_jax.evaluation.plan import open_dataset
+from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.types import InputError
 
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   digest = hashlib.sha256(text.encode()).hexdigest()
   print(f"{args.out}: {len(found)} scenes, sha256 {digest}")
   if args.json:
-    common.write_json(
+    write_json(
       args.json,
       {
         "index_file": Path(args.out).name,
@@ -82,8 +82,8 @@ def _gaps(contexts: Sequence[Sequence[int]]) -> list[int]:
   return [min(gaps), max(gaps)]
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("make-index", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("make-index", __doc__ or "")
   add: Any = parser.add_argument
   add("--data", required=True, help="prepared data")
   add("--split", default="test")
@@ -129,4 +129,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

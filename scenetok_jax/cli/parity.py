@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from scenetok_jax.cli import common
-from scenetok_jax.cli.parity_cases.case import (
+from scenetok_jax import console
+from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.parity.case import (
   CONFIG_FILE,
   Case,
   Row,
@@ -18,16 +19,15 @@ from scenetok_jax.cli.parity_cases.case import (
   read_case,
   suggested,
 )
-from scenetok_jax.cli.parity_cases.fields import unread
-from scenetok_jax.cli.parity_cases.kinds import kind_of
-from scenetok_jax.cli.parity_cases.report import line, record, summary, table
-from scenetok_jax.media import atomic_path
+from scenetok_jax.parity.fields import unread
+from scenetok_jax.parity.kinds import kind_of
+from scenetok_jax.parity.report import line, record, summary, table
 from scenetok_jax.types import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints a line per output; returns 1 if one differs too much."""
-  parser = common.parser(
+  parser = console.parser(
     "parity",
     (__doc__ or "")
     + " A case is a folder with config.json, inputs, outputs and weights; each"
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   everything = [output for result in results for output in result["outputs"]]
   failed = sum(not output["ok"] for output in everything)
   if args.json:
-    common.write_json(
+    write_json(
       args.json,
       {"outputs": len(everything), "failed": failed, "cases": results},
     )
@@ -129,4 +129,4 @@ def not_run(case: Case, reason: str) -> list[Row]:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -17,19 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.cli import (
-  assemble,
-  common,
-  devices,
-  pictures,
-  pose_work,
-  rendering,
-)
-from scenetok_jax.cli.pose_clips import Job, given, rendered
-from scenetok_jax.evaluation import store, structure, summary
+from scenetok_jax import console
+from scenetok_jax.evaluation import store, summary
 from scenetok_jax.evaluation.bootstrap import pooled_interval
 from scenetok_jax.evaluation.networks import Networks, load_networks
+from scenetok_jax.evaluation.pose import runner, structure
+from scenetok_jax.evaluation.pose.clips import Job, given, rendered
 from scenetok_jax.evaluation.scores import SceneResult
+from scenetok_jax.inference import placement, rendering
+from scenetok_jax.inference.run import load_run
+from scenetok_jax.io import check_file, check_writable, write_json
 from scenetok_jax.metrics import pose
 from scenetok_jax.types import InputError
 
@@ -40,28 +37,28 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Prints R.Acc, T.Acc and AUC per scene and pooled; writes --json."""
   args = _parser().parse_args(argv)
   _check(args)
-  run = assemble.load_run(args.workdir) if args.workdir else None
-  made_by = pose_work.checkpoint(run)
+  run = load_run(args.workdir) if args.workdir else None
+  made_by = runner.checkpoint(run)
   with contextlib.ExitStack() as stack:
     if run is None:
       jobs = given(args)
     else:
-      run = stack.enter_context(devices.on_devices(run, 1))
+      run = stack.enter_context(placement.on_devices(run, 1))
       jobs = rendered(run, args)
     if args.render_only:
       return _render(jobs, args)
     poses = None
     if args.poses:
-      poses = pose_work.given_poses(args.poses, [job.key for job in jobs])
+      poses = runner.given_poses(args.poses, [job.key for job in jobs])
     nets = None
     if args.workdir or args.images:  # elsewhere frames are the truth itself
       nets = load_networks(
         [args.distance], args.metric_weights, allow_missing=True
       )
-    known = pose_work.identity(run, made_by, jobs, poses, nets, args)
+    known = runner.identity(run, made_by, jobs, poses, nets, args)
     kept = store.open_store(args.out, known) if args.out else None
-    compute = pose_work.scorer(args, poses, nets)
-    results = pose_work.all_results(jobs, compute, kept)
+    compute = runner.scorer(args, poses, nets)
+    results = runner.all_results(jobs, compute, kept)
   result = {
     "arguments": vars(args),
     "oracle": args.poses or structure.ORACLE,
@@ -70,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     **_report(jobs, results, nets),
   }
   if args.out:
-    common.write_json(Path(args.out) / "pose_score.json", result)
+    write_json(Path(args.out) / "pose_score.json", result)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   return 0
 
 
@@ -120,9 +117,9 @@ def _check(args: argparse.Namespace) -> None:
   if not args.poses and not args.render_only:
     structure.check_available()
   if args.out:
-    pictures.check_writable(Path(args.out))
+    check_writable(Path(args.out))
   if args.json:
-    pictures.check_file(Path(args.json), "--json")
+    check_file(Path(args.json), "--json")
 
 
 def _report(
@@ -130,10 +127,10 @@ def _report(
 ) -> dict[str, Any]:
   """Scores of all pairs together, of each scene, and the sets' distance."""
   rows = {
-    job.key: pose_work.row(job, result)
+    job.key: runner.row(job, result)
     for job, result in zip(jobs, results, strict=True)
   }
-  errors = {r.key: pose_work.pair_errors(r) for r in results}
+  errors = {r.key: runner.pair_errors(r) for r in results}
   chance = np.mean([row["shuffled_auc@30"] for row in rows.values()])
   pooled = {
     **pose.summary(pose.pool(errors.values())),
@@ -143,7 +140,7 @@ def _report(
     name: sum(row[name] for row in rows.values())
     for name in ("frames", "placed")
   }
-  print(pose_work.line("all pairs", {**pooled, **totals}))
+  print(runner.line("all pairs", {**pooled, **totals}))
   interval = pooled_interval(
     errors, lambda parts: pose.auc(pose.pool(parts)), resamples=200
   )
@@ -163,7 +160,7 @@ def _report(
 def _distance(results: Sequence[SceneResult], nets: Networks) -> dict[str, Any]:
   """The distance between sets that belongs beside a pose score."""
   own = [
-    dataclasses.replace(result, features=pose_work.image_features(result))
+    dataclasses.replace(result, features=runner.image_features(result))
     for result in results
   ]
   found, impossible = summary.distances(own, summary.Resampling(), "")
@@ -184,8 +181,8 @@ def _distance(results: Sequence[SceneResult], nets: Networks) -> dict[str, Any]:
   }
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("pose-score", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("pose-score", __doc__ or "")
   add: Any = parser.add_argument
   add("--data", required=True, help="prepared data, of any image size")
   add("--split", help="default: test, else train")
@@ -221,4 +218,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

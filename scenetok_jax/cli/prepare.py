@@ -5,16 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from data_pipelines import (
-  builders,
-  furnished_assets,
-  furnished_jobs,
-  images,
-  recipes,
-  rooms_jobs,
-  video_jobs,
-)
-from scenetok_jax.cli import common
+from data_pipelines.furnished import assets
+from data_pipelines.furnished import jobs as furnished_jobs
+from data_pipelines.rooms import jobs as rooms_jobs
+from data_pipelines.sources import video_jobs
+from data_pipelines.storage import builders, images, recipes
+from scenetok_jax import console
+from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
 _VIDEO = ("re10k", "acid", "dl3dv")
@@ -29,14 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   _check(args)
   plan = _PLANS[args.dataset](args)
   if args.beam:
-    from data_pipelines import builders_beam  # needs the extra [beam]
+    from data_pipelines.storage import builders_beam  # needs the extra [beam]
 
     report = builders_beam.build(args.out, plan, args.beam.split())
   else:
     report = builders.build(args.out, plan, args.workers)
   print(builders.summary(args.out, args.split, report))
   if args.json:
-    common.write_json(args.json, report)
+    write_json(args.json, report)
   return 0
 
 
@@ -113,7 +110,7 @@ def _first_scene(args: argparse.Namespace) -> int:
 
 
 def _capture(args: argparse.Namespace) -> recipes.Plan:
-  from data_pipelines import capture
+  from data_pipelines.sources import capture
 
   if not args.source:
     raise InputError("--source: missing; give a capture or a folder of them")
@@ -163,14 +160,14 @@ def _holdout(args: argparse.Namespace) -> recipes.Holdout:
   return recipes.Holdout(args.holdout_every, tuple(args.frames_left_out))
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("prepare", __doc__.split(":", 1)[1].strip())
+def _parser() -> console.Parser:
+  parser = console.parser("prepare", __doc__.split(":", 1)[1].strip())
   add = parser.add_argument
   add("--dataset", required=True, choices=sorted(_PLANS))
   add(
     "--source",
     help="folder of the raw data; not for rooms. furnished: of Debian's"
-    f" packages, as .deb files or unpacked ({furnished_assets.INSTALLED})",
+    f" packages, as .deb files or unpacked ({assets.INSTALLED})",
   )
   add("--split", default="train", help="name of the part to write")
   add("--out", required=True, help="folder of the prepared data")
@@ -252,4 +249,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -9,17 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from scenetok_jax.cli import (
-  assemble,
-  common,
-  devices,
-  pictures,
-  quality_speed_bench,
-  quality_speed_plot,
-  rendering,
-)
-from scenetok_jax.cli.assemble import Run
+from scenetok_jax import console
+from scenetok_jax.analyses import quality_speed, quality_speed_plot
 from scenetok_jax.flow.solvers import SOLVERS
+from scenetok_jax.inference import placement, rendering
+from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.io import check_file, check_writable, write_json
 from scenetok_jax.metrics.registry import Metric, load_metric, missing
 from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import Array, InputError
@@ -33,21 +28,21 @@ def main(argv: Sequence[str] | None = None) -> int:
       f"--scenes {args.scenes}, --steps {args.steps}: must be at least 1"
     )
   out = Path(args.out)
-  pictures.check_writable(out)
+  check_writable(out)
   if args.json:
-    pictures.check_file(Path(args.json), "--json")
+    check_file(Path(args.json), "--json")
   lpips = _lpips(args.metric_weights)
-  run = assemble.load_run(args.workdir)
-  with devices.on_devices(run, args.scenes) as run:
+  run = load_run(args.workdir)
+  with placement.on_devices(run, args.scenes) as run:
     key = jax.random.key(args.seed)
-    bench = quality_speed_bench.prepare(
+    bench = quality_speed.prepare(
       run, args.data, args.split, args.scenes, args.frames
     )
     rows = _curves(run, bench, key, args.solvers, args.steps, lpips)
-    storage = quality_speed_bench.storages(
+    storage = quality_speed.storages(
       run, bench, key, rendering.run_options(run)
     )
-  baseline = quality_speed_bench.scores(bench, bench.mean_view)
+  baseline = quality_speed.scores(bench, bench.mean_view)
   result = {
     "scenes": len(bench.tokens),
     "frames": int(bench.novel.sum()),
@@ -57,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     "rows": rows,
     "storage": storage,
   }
-  common.write_json(out / "quality_speed.json", result)
+  write_json(out / "quality_speed.json", result)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   quality_speed_plot.draw(result, out / "quality_speed.png")
   print(f"mean view: {baseline['psnr']:.3f} dB")
   for name, row in storage.items():
@@ -72,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _curves(
   run: Run,
-  bench: quality_speed_bench.Bench,
+  bench: quality_speed.Bench,
   key: Array,
   solvers: Sequence[str],
   steps: Sequence[int],
@@ -83,18 +78,18 @@ def _curves(
   videos: list[np.ndarray] = []
   for solver in solvers:
     options = dataclasses.replace(rendering.run_options(run), solver=solver)
-    program = video_program(run.system, options)
+    program = video_program(run.model, options)
     job = (run, program, bench, bench.tokens, key)
     first = dataclasses.replace(options, steps=steps[0])
-    quality_speed_bench.render(*job, first)  # compiles
+    quality_speed.render(*job, first)  # compiles
     for count in steps:
       chosen = dataclasses.replace(options, steps=count)
-      video, cost = quality_speed_bench.render(*job, chosen)
-      scores = quality_speed_bench.scores(bench, video, lpips)
+      video, cost = quality_speed.render(*job, chosen)
+      scores = quality_speed.scores(bench, video, lpips)
       rows.append({"solver": solver, "steps": count, **cost, **scores})
       videos.append(video)
       print(_line(rows[-1]), flush=True)
-  found = quality_speed_bench.agreements(rows, videos)
+  found = quality_speed.agreements(rows, videos)
   for row, agreement in zip(rows, found, strict=True):
     row["agreement_psnr"] = agreement
   return rows
@@ -120,8 +115,8 @@ def _line(row: dict[str, Any]) -> str:
   )
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("quality-speed", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("quality-speed", __doc__ or "")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   add("--data", help="prepared data (default: what the run trained on)")
@@ -138,4 +133,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import configs
-from scenetok_jax.cli import (
-  common,
-  evaluate,
-  generate,
-  prepare,
-  render,
-  train,
-)
+from scenetok_jax import console
+from scenetok_jax.cli import evaluate, generate, prepare, render, train
 from scenetok_jax.cli.quickstart_report import (
   learning_curve,
   results_table,
   write_page,
 )
+from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -37,7 +32,7 @@ TRAIN_ROOMS, TEST_ROOMS, FRAMES = 160, 16, 48
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the commands a user would, one after the other, and sums them up."""
-  parser = common.parser("quickstart", __doc__ or "")
+  parser = console.parser("quickstart", __doc__ or "")
   parser.add_argument("--out", default="report", help="folder of the results")
   parser.add_argument(
     "--smoke", action="store_true", help="tiny sizes, to see that it runs"
@@ -62,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb, *options = command
     VERBS[verb](options)
   result = summary(work, time.monotonic() - start)
-  common.write_json(out / "quickstart.json", result)
+  write_json(out / "quickstart.json", result)
   learning_curve(work / "scratch", out / "from_scratch_loss.png")
   table = results_table(result)
   write_page(out, table)
@@ -174,4 +169,4 @@ def summary(work: Path, seconds: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

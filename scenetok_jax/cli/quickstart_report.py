@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

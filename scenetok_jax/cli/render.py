@@ -11,20 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.cli import (
-  assemble,
-  common,
-  devices,
-  paths,
-  pictures,
-  rendering,
-  scenes,
-)
-from scenetok_jax.cli.paths import CameraPath
-from scenetok_jax.cli.scenes import OpenScene
+from scenetok_jax import console
 from scenetok_jax.evaluation.baselines import mean_view, nearest_view
+from scenetok_jax.inference import pictures, placement, rendering, scenes
+from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenes import OpenScene
+from scenetok_jax.io import check_writable, write_json
 from scenetok_jax.media import colorize, error_map, write_png
 from scenetok_jax.metrics.image import psnr, ssim
+from scenetok_jax.sampling import paths
+from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.types import Array, InputError, Views
 
 
@@ -37,11 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.samples < 1:
     raise InputError(f"--samples: {args.samples} must be at least 1")
   out = Path(args.out)
-  pictures.check_writable(out)
-  run = assemble.load_run(args.workdir)
+  check_writable(out)
+  run = load_run(args.workdir)
   options = rendering.render_options(run, args)
   state = out / rendering.STATE_FILE
-  with devices.on_devices(run, args.samples) as run:
+  with placement.on_devices(run, args.samples) as run:
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     subject = (
       scenes.read_subject(run, args.tokens)
@@ -78,9 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   }
   if subject.clip:
     result["context_frames"] = subject.clip.context
-  common.write_json(out / "render.json", result)
+  write_json(out / "render.json", result)
   if args.json:
-    common.write_json(args.json, result)
+    write_json(args.json, result)
   state.unlink(missing_ok=True)
   print(summary(out, result))
   return 0
@@ -160,8 +156,8 @@ def summary(out: Path, result: dict[str, Any]) -> str:
   return text
 
 
-def _parser() -> common.Parser:
-  parser = common.parser("render", __doc__ or "")
+def _parser() -> console.Parser:
+  parser = console.parser("render", __doc__ or "")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   scenes.add_options(add)
@@ -181,4 +177,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.cli import common
-from scenetok_jax.cli.tables_page import page
+from scenetok_jax import console
+from scenetok_jax.evaluation.html import page
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import latex, markdown
 from scenetok_jax.evaluation.tables import Table, make_tables
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.types import InputError
 
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.html:
     _write(args.html, page(tables, args.worst))
   if args.json:
-    common.write_json(args.json, {"tables": [_plain(t) for t in tables]})
+    write_json(args.json, {"tables": [_plain(t) for t in tables]})
   return 0
 
 
@@ -61,8 +61,8 @@ def _plain(table: Table) -> dict[str, Any]:
   }
 
 
-def _parser() -> common.Parser:
-  parser = common.parser(
+def _parser() -> console.Parser:
+  parser = console.parser(
     "tables",
     (__doc__ or "")
     + " Results of protocols that the paper has no numbers for get a table of"
@@ -85,4 +85,4 @@ def _parser() -> common.Parser:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

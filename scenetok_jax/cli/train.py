@@ -5,19 +5,20 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from data_pipelines.watchdog import StuckWorkerError
-from scenetok_jax.cli import assemble, common
-from scenetok_jax.cli.config import load_config
+from data_pipelines.loading.watchdog import StuckWorkerError
+from scenetok_jax import console
+from scenetok_jax.model import build
 from scenetok_jax.parallel.runtime import initialize
-from scenetok_jax.sampling.system import build
+from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
 from scenetok_jax.train.loop import train
+from scenetok_jax.workdir.config import load_config
 
 _EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Parses flags and trains; resumes whatever --workdir holds."""
-  parser = common.parser("train", __doc__ or "")
+  parser = console.parser("train", __doc__ or "")
   parser.add_argument(
     "--config", required=True, help="configuration file, FILE.py[:variant]"
   )
@@ -30,14 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
   initialize()
-  system = build(config)
+  model = build(config)
   try:
     train(
       config,
       args.workdir,
-      assemble.make_task(config, system),
-      lambda: assemble.open_data(config, system),
-      assemble.make_evaluate(config, system),
+      make_task(config, model),
+      lambda: open_data(config, model),
+      make_evaluate(config, model),
     )
   except StuckWorkerError:
     # A reader that never returns must not keep this process from ending.
@@ -49,4 +50,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(common.run(main))
+  sys.exit(console.run(main))

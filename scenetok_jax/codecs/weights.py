@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path
 from scenetok_jax.types import InputError
 
 CONFIG_FILE = "config.json"

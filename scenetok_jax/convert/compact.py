@@ -11,7 +11,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path
 from scenetok_jax.types import InputError
 
 PARAMS_FILE = "params.safetensors"

@@ -6,14 +6,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
-from scenetok_jax.nn.attention import Memory
+from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.blocks import dense, stack
 from scenetok_jax.nn.dit import (
   DiTBlock,
   FinalLayer,
+  block_kv_caches,
   depth_axes,
-  for_passes,
-  memory_of,
+  repeat_for_passes,
 )
 from scenetok_jax.nn.embed import (
   PatchEmbed,
@@ -74,7 +74,7 @@ class RayConditionedDiT(nn.Module):
     latents: Array,
     timestep: Array,
     cameras: Cameras | Array,
-    tokens: Array | Memory,
+    tokens: Array | KVCache,
     unconditional: Array | bool = False,
   ) -> Array:
     """Predicts the velocity.
@@ -82,7 +82,7 @@ class RayConditionedDiT(nn.Module):
     Args:
       latents, timestep: see the class.
       cameras: [B T], or their embedding [B L n D] by camera_embed.
-      tokens: [B N C'], or their Memory by TokenMemory. A guided memory asks
+      tokens: [B N C'], or their KVCache by TokenKVCache. A guided cache asks
         for both passes and gives [(B 2) L h w C]: conditional first.
       unconditional: bool or [B] bool; replaces tokens by the null token.
     """
@@ -99,10 +99,10 @@ class RayConditionedDiT(nn.Module):
     c = time[:, :, None] + camera
     x, c = (rearrange(a, "b l n d -> b (l n) d") for a in (x, c))
     condition = tokens
-    if not isinstance(tokens, Memory):
+    if not isinstance(tokens, KVCache):
       condition = self._condition(tokens, unconditional)
     elif tokens.null is not None:
-      x = for_passes(x, 2)
+      x = repeat_for_passes(x, 2)
     x, _ = stack(
       self,
       DiTBlock,
@@ -169,8 +169,8 @@ class RayConditionedDiT(nn.Module):
     )
 
 
-class TokenMemory(nn.Module):
-  """The renderer's Memory of scene tokens; reads the renderer's parameters.
+class TokenKVCache(nn.Module):
+  """The renderer's KVCache of scene tokens; reads the renderer's parameters.
 
   net: the renderer. guided: also the null token's share, for guidance.
   """
@@ -179,12 +179,14 @@ class TokenMemory(nn.Module):
   guided: bool = False
 
   @nn.compact
-  def __call__(self, tokens: Array) -> Memory:
-    """tokens [B N C'] -> Memory with a leading depth axis."""
+  def __call__(self, tokens: Array) -> KVCache:
+    """tokens [B N C'] -> KVCache with a leading depth axis."""
     if self.guided and not self.net.null_token:
       raise ValueError("guidance needs null_token=True")
     null = _null_token(self, self.net)[None] if self.guided else None
-    return memory_of(self, self.net, _embed_tokens(self.net, tokens), null)
+    return block_kv_caches(
+      self, self.net, _embed_tokens(self.net, tokens), null
+    )
 
 
 def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:

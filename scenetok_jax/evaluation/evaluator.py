@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.evaluation.batches import (
@@ -18,6 +19,7 @@ from scenetok_jax.evaluation.batches import (
   in_memory,
 )
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.model import Model, codec_params
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.encode import encode
 from scenetok_jax.sampling.render import (
@@ -30,7 +32,6 @@ from scenetok_jax.sampling.render import (
   render_schedule,
   video_noise,
 )
-from scenetok_jax.sampling.system import System, codec_params
 from scenetok_jax.types import Array, Cameras, Views
 
 Tree = TypeVar("Tree", Views, Cameras)
@@ -67,15 +68,24 @@ class EvaluationOptions:
   seed: int = 0
   probes: bool = True
 
+  @classmethod
+  def of(cls, config: ConfigDict, seed: int = 0) -> "EvaluationOptions":
+    """How a run's own configuration renders."""
+    return cls(
+      render=RenderOptions.of(config.sampling),
+      deterministic=config.sampling.deterministic,
+      seed=seed,
+    )
 
-def whole_frames(system: System, frames: int) -> int:
+
+def whole_frames(model: Model, frames: int) -> int:
   """How many of `frames` target frames fill whole latents."""
-  return system.target_codec.frames(horizon(system, frames))
+  return model.target_codec.frames(horizon(model, frames))
 
 
-def trim(system: System, scene: EvaluationScene) -> EvaluationScene:
+def trim(model: Model, scene: EvaluationScene) -> EvaluationScene:
   """Drops trailing target frames that fill no latent of the target codec."""
-  frames = whole_frames(system, len(scene.target.cameras.extrinsics))
+  frames = whole_frames(model, len(scene.target.cameras.extrinsics))
   target = jax.tree.map(lambda a: a[:frames], scene.target)
   novel = None if scene.novel is None else scene.novel[:frames]
   return dataclasses.replace(scene, target=target, novel=novel)
@@ -86,7 +96,7 @@ def stack(views: Sequence[Tree]) -> Tree:
 
 
 def renderer(
-  system: System, options: EvaluationOptions, frames: int
+  model: Model, options: EvaluationOptions, frames: int
 ) -> Callable[..., dict[str, Array]]:
   """The compiled rendering of a batch of scenes with `frames` frames each.
 
@@ -104,21 +114,21 @@ def renderer(
     extrinsics = jnp.asarray(context.cameras.extrinsics)
     reference = extrinsics[:, extrinsics.shape[1] // 2]
     tokens = encode(
-      system,
+      model,
       params,
       context,
       reference,
       None if options.deterministic else token_key,
       codecs["context"],
     )
-    path = fill_windows(system, options.render, relative_to(target, reference))
-    latents = horizon(system, path.extrinsics.shape[1])
+    path = fill_windows(model, options.render, relative_to(target, reference))
+    latents = horizon(model, path.extrinsics.shape[1])
     plan = render_schedule(options.render, latents)
-    noise = video_noise(system, noise_key, tokens.shape[0], latents)
+    noise = video_noise(model, noise_key, tokens.shape[0], latents)
 
     def render(tokens: Array, path: Cameras, noise: Array) -> Array:
       return render_latents(
-        system,
+        model,
         params,
         tokens,
         path,
@@ -130,7 +140,7 @@ def renderer(
       )
 
     def decode(latents: Array) -> Array:
-      images = decode_latents(system, latents, params=codecs["target"])
+      images = decode_latents(model, latents, params=codecs["target"])
       return jnp.round(images[:, :frames] * 255.0).astype(jnp.uint8)
 
     if not options.probes:
@@ -147,7 +157,7 @@ def renderer(
       2,
     )
     one_step = one_step_latents(
-      system, params, tokens, path, noise, options.render.window
+      model, params, tokens, path, noise, options.render.window
     )
     return {
       "sampled": sampled,
@@ -159,20 +169,20 @@ def renderer(
 
 
 class Predictor:
-  """A system, compiled once per shape of scenes."""
+  """A model, compiled once per shape of scenes."""
 
   def __init__(
     self,
-    system: System,
+    model: Model,
     params: Any,
     options: EvaluationOptions,
     place: Callable[[Any], Any] = lambda tree: tree,
   ) -> None:
     """place: puts arrays [B ...] where the parameters are."""
-    self._system, self._params, self._options = system, params, options
+    self._system, self._params, self._options = model, params, options
     self._place = place
-    self._codecs = codec_params(system)
-    self._round_trip = RoundTrip(system.target_codec, self._codecs["target"])
+    self._codecs = codec_params(model)
+    self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
     self._compiled: dict[tuple[int, int], Callable[..., Any]] = {}
 
   def __call__(self, batch: Batch) -> Iterator[Prediction]:
@@ -211,15 +221,15 @@ class Predictor:
 
 
 def predict(
-  system: System,
+  model: Model,
   params: Any,
   scenes: Sequence[EvaluationScene],
   options: EvaluationOptions,
   progress: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Prediction]:
   """Renders every scene; see batches for what is rendered together."""
-  predictor = Predictor(system, params, options)
-  sources = [in_memory(trim(system, scene)) for scene in scenes]
+  predictor = Predictor(model, params, options)
+  sources = [in_memory(trim(model, scene)) for scene in scenes]
   for batch in batches(sources, options.batch):
     yield from predictor(batch)
     progress(len(batch.scenes))

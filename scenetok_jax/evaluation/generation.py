@@ -14,6 +14,7 @@ from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.evaluation.batches import Batch, EvaluationScene
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, stack, trim
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
@@ -29,7 +30,6 @@ from scenetok_jax.sampling.render import (
   render_schedule,
   video_noise,
 )
-from scenetok_jax.sampling.system import System, codec_params, encode_views
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
 # Baselines: the given views with another scene's cameras; no views at all.
@@ -61,7 +61,7 @@ class Generation:
 
   def __init__(
     self,
-    system: System,
+    model: Model,
     params: Any,
     options: EvaluationOptions,
     generation: GenerateOptions,
@@ -73,7 +73,7 @@ class Generation:
     Raises:
       InputError: no generator, or another solver than its sampler knows.
     """
-    if system.generator is None:
+    if model.generator is None:
       raise InputError(
         "--workdir: config.stage: tokenizer; generating needs a stage-2"
         " workdir (config.stage=generator)"
@@ -83,10 +83,10 @@ class Generation:
         f"config.generation.solver: {generation.solver}; evaluation generates"
         " by euler, as the release does"
       )
-    self._system, self._params, self._options = system, params, options
+    self._system, self._params, self._options = model, params, options
     self._generation, self._anchors, self._place = generation, anchors, place
-    self._codecs = codec_params(system)
-    self._round_trip = RoundTrip(system.target_codec, self._codecs["target"])
+    self._codecs = codec_params(model)
+    self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
     self._compiled: dict[tuple, tuple[Any, Any]] = {}
 
   def __call__(self, batch: Batch) -> Iterator[Generated]:
@@ -231,21 +231,21 @@ class Generation:
     key: Array,
   ) -> Array:
     """Tokens along the path [B T] -> uint8 [B T H W 3]."""
-    system, options = self._system, self._options.render
+    model, options = self._system, self._options.render
     frames = target.extrinsics.shape[1]
     reference = jnp.asarray(views.cameras.extrinsics)[:, 0]
-    path = fill_windows(system, options, relative_to(target, reference))
-    latents = horizon(system, path.extrinsics.shape[1])
+    path = fill_windows(model, options, relative_to(target, reference))
+    latents = horizon(model, path.extrinsics.shape[1])
     video = render_latents(
-      system,
+      model,
       params,
       tokens,
       path,
-      video_noise(system, key, len(reference), latents),
+      video_noise(model, key, len(reference), latents),
       render_schedule(options, latents),
       options.guidance,
       solver=options.solver,
       interval=options.interval,
     )
-    images = decode_latents(system, video, params=codec)[:, :frames]
+    images = decode_latents(model, video, params=codec)[:, :frames]
     return jnp.round(images * 255.0).astype(jnp.uint8)

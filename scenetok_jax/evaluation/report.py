@@ -1,66 +1,131 @@
-"""Contact sheets of predictions."""
+"""What an evaluation reports: numbers, and what was compared with what."""
 
-from collections.abc import Sequence
+import argparse
+import os
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+from scenetok_jax.evaluation.networks import Networks
+from scenetok_jax.evaluation.plan import Plan
+from scenetok_jax.evaluation.protocols import Protocol
+from scenetok_jax.evaluation.store import Store
+from scenetok_jax.inference.run import Run
+from scenetok_jax.io import write_json
 
-from scenetok_jax.evaluation.evaluator import Prediction
-from scenetok_jax.evaluation.generation import Generated
-from scenetok_jax.media import contact_sheet, error_map
-
-
-def prediction_rows(
-  prediction: Prediction, columns: int
-) -> list[tuple[str, np.ndarray]]:
-  """Labelled rows of one scene: context, predictions, truth, error."""
-  # A codec may decode fewer frames than it was given.
-  truth = np.asarray(prediction.scene.target.images)
-  truth = truth[: len(prediction.sampled)]
-  chosen = np.linspace(0, len(truth) - 1, min(columns, len(truth))).astype(int)
-  sampled = prediction.sampled[chosen]
-  one_step = prediction.one_step
-  return [
-    (
-      f"{prediction.scene.key}: context",
-      np.asarray(prediction.scene.context.images),
-    ),
-    ("sampled", sampled),
-    *([("one step", one_step[chosen])] if one_step is not None else []),
-    ("truth", truth[chosen]),
-    ("error", error_map(sampled, truth[chosen])),
-  ]
+COLUMNS = (
+  "psnr",
+  "novel_psnr",
+  "one_step_psnr",
+  "ssim",
+  "lpips",
+  "nearest_view_psnr",
+  "mean_view_psnr",
+  "codec_ceiling_psnr",
+)
 
 
-def prediction_sheet(prediction: Prediction, columns: int = 8) -> np.ndarray:
-  """One scene's rows -> uint8 [H W 3]."""
-  return contact_sheet(prediction_rows(prediction, columns))
+def described(
+  known: dict[str, Any],
+  plan: Plan,
+  nets: Networks,
+  run: Run,
+  protocol: Protocol,
+) -> dict[str, Any]:
+  """What was compared with what."""
+  tokenizer = run.model.tokenizer
+  return {
+    "protocol": protocol.name,
+    "generation": protocol.generation,
+    "index_file": plan.index_file,
+    "index_sha256": plan.index_sha256,
+    "index_scenes": plan.listed,
+    "index_scenes_published": protocol.scenes,
+    "missing_scenes": list(plan.missing),
+    "context_views": sorted({source.views for source in plan.sources}),
+    "checkpoint_step": run.step,
+    "checkpoint_sha256": known["checkpoint_sha256"],
+    "representation_floats": tokenizer.num_tokens * tokenizer.token_channels,
+    "codecs": {
+      part: f"{run.config.codecs[part].name} {known['codecs'][part][:16]}"
+      for part in ("context", "target")
+    },
+    "options": known["options"],
+    "metric_weights": nets.weights,
+    "missing_metrics": nets.missing,
+  }
 
 
-def generated_sheet(generated: Generated, columns: int = 8) -> np.ndarray:
-  """Given views, the new scene, baselines and truth -> uint8 [H W 3]."""
-  scene, count = generated.scene, len(generated.images["sampled"])
-  chosen = np.linspace(0, count - 1, min(columns, count)).astype(int)
-  return contact_sheet(
-    [
-      (f"{scene.key}: given", np.asarray(scene.context.images)),
-      *(
-        (name.replace("_", " "), images[chosen])
-        for name, images in generated.images.items()
-      ),
-      ("true scene", np.asarray(scene.target.images)[chosen]),
-    ]
-  )
+def write_report(
+  report: dict[str, Any], args: argparse.Namespace, kept: Store | None
+) -> None:
+  """--json, and OUT/result.json; pictures are named relative to the file."""
+  files = [Path(args.json)] if args.json else []
+  files += [Path(args.out) / "result.json"] if args.out else []
+  for file in files:
+    pictures = {}
+    if kept:
+      pictures = {
+        key: os.path.relpath(kept.picture(key), file.parent)
+        for key in kept.with_pictures(report["per_scene"])
+      }
+    write_json(file, {**report, "pictures": pictures})
 
 
-def stack_sheets(sheets: Sequence[np.ndarray]) -> np.ndarray:
-  """Sheets [H W 3] below each other, as wide as the widest."""
-  width = max(sheet.shape[1] for sheet in sheets)
-  padded = [
-    np.pad(
-      sheet,
-      ((0, 0), (0, width - sheet.shape[1]), (0, 0)),
-      constant_values=255,
+def table(report: dict[str, Any]) -> str:
+  """Scores per scene, their means and intervals, as text."""
+  columns = [name for name in COLUMNS if name in report]
+  short = [name.removesuffix("_psnr") for name in columns]
+  lines = [f"{'scene':<24}" + "".join(f"{name:>14}" for name in short)]
+
+  def line(name: str, row: dict[str, Any]) -> str:
+    cells = (row.get(column) for column in columns)
+    return f"{name[:23]:<24}" + "".join(
+      f"{'-':>14}" if cell is None else f"{cell:>14.3f}" for cell in cells
     )
-    for sheet in sheets
+
+  lines += [line(key, row) for key, row in report["per_scene"].items()]
+  intervals = report["confidence_intervals"]
+  lines.append(line("mean", report))
+  # One scene has no spread: its resamples are all the same.
+  sides = ("low", "high") if report["scenes"] > 1 else ()
+  for side, name in enumerate(sides):
+    ends = {key: ends[side] for key, ends in intervals.items()}
+    lines.append(line(f"95 % interval, {name}", ends))
+  for name in sorted(intervals):
+    if name.endswith(("fid", "fvd", "fd_vgg")):
+      low, high = intervals[name]
+      spread = f" (95 %: {low:.3f} to {high:.3f})" if sides else ""
+      lines.append(f"{name}: {report[name]:.3f}{spread}")
+  gap = report.get("conditioning_gap_db")
+  if gap is not None:
+    lines.append(f"the right scene's tokens beat another's by {gap:+.2f} dB")
+  return "\n".join(lines + _notes(report))
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+  """What the numbers are of, and what is not among them."""
+  lines = [
+    f"{report['scenes']} scenes, {report['frames']} frames;"
+    f" {report['representation_floats']} floats a scene;"
+    f" {report['seconds_per_scene']:.2f} s a scene",
+    f"checkpoint {report['checkpoint_sha256'][:12]} step"
+    f" {report['checkpoint_step']}; index {report['index_file'] or 'by rule'}"
+    f" {report['index_sha256'][:12]}",
   ]
-  return np.concatenate(padded)
+  published = report["index_scenes_published"]
+  if published and published != report["index_scenes"]:
+    lines.append(
+      f"the published index has {published} scenes, this one"
+      f" {report['index_scenes']}: not the paper's protocol"
+    )
+  missing = report["missing_scenes"]
+  if missing:
+    lines.append(f"{len(missing)} scenes missing: {', '.join(missing)}")
+  lines += [
+    f"not computed: {reason}" for reason in report["missing_metrics"].values()
+  ]
+  lines += [
+    f"not computed: {name}: {reason}"
+    for name, reason in report["impossible_metrics"].items()
+  ]
+  return lines

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.media import atomic_path, read_image, write_png
+from scenetok_jax.io import atomic_path
+from scenetok_jax.media import read_image, write_png
 from scenetok_jax.parallel.gather import gather_bytes
 from scenetok_jax.types import InputError
 

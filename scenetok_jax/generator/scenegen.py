@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
-from scenetok_jax.nn.attention import Memory
+from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.blocks import dense, stack
 from scenetok_jax.nn.dit import (
   DiTBlock,
   FinalLayer,
+  block_kv_caches,
   depth_axes,
-  for_passes,
-  memory_of,
+  repeat_for_passes,
 )
 from scenetok_jax.nn.embed import (
   PatchEmbed,
@@ -59,7 +59,7 @@ class SceneGen(nn.Module):
     self,
     tokens: Array,
     timestep: Array,
-    latents: Array | Memory,
+    latents: Array | KVCache,
     cameras: Cameras | None = None,
     anchors: Cameras | None = None,
     visible: Array | None = None,
@@ -72,7 +72,7 @@ class SceneGen(nn.Module):
       tokens: [B N C] noisy tokens times the generator's scale factor.
       timestep: [B N] model timesteps, equal for all tokens of a scene.
       latents: [B V h w C'] normalised latents of the conditioning views; or
-        the ConditionMemory of everything below. One of (B P) conditions asks
+        the ConditionKVCache of everything below. One of (B P) conditions asks
         for P passes: the result is [(B P) N C].
       cameras: [B V] their cameras, relative to view 0.
       anchors: [B A] anchor cameras, relative to view 0.
@@ -98,10 +98,10 @@ class SceneGen(nn.Module):
     c = TimestepEmbed(
       self.width, self.timestep_features, dtype=self.dtype, name="timestep"
     )(timestep)
-    condition: Array | Memory
-    if isinstance(latents, Memory):
+    condition: Array | KVCache
+    if isinstance(latents, KVCache):
       condition = latents
-      x = for_passes(x, latents.key.shape[1] // x.shape[0])
+      x = repeat_for_passes(x, latents.key.shape[1] // x.shape[0])
     else:
       assert cameras is not None and anchors is not None
       condition = jnp.concatenate(
@@ -133,8 +133,8 @@ class SceneGen(nn.Module):
     return x.astype(jnp.float32)
 
 
-class ConditionMemory(nn.Module):
-  """SceneGen's Memory of its condition; reads SceneGen's parameters."""
+class ConditionKVCache(nn.Module):
+  """SceneGen's KVCache of its condition; reads SceneGen's parameters."""
 
   net: SceneGen
 
@@ -145,14 +145,14 @@ class ConditionMemory(nn.Module):
     cameras: Cameras,
     anchors: Cameras,
     visible: Array,
-  ) -> Memory:
+  ) -> KVCache:
     """Arguments of SceneGen, visible [B P V] for P passes -> [depth (B P)]."""
     passes = visible.shape[1]
     latents, cameras = repeat_passes((latents, cameras), passes)
     shown = rearrange(visible, "b p v -> (b p) v")
     views = _views(self, self.net, latents, cameras, shown, None)
     marks = repeat_passes(_anchors(self.net, anchors, None), passes)
-    return memory_of(
+    return block_kv_caches(
       self, self.net, jnp.concatenate([views, marks], axis=1), None
     )
 

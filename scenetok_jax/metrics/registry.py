@@ -22,10 +22,16 @@ from scenetok_jax.codecs.weights import (
   read_manifest,
   save_weights,
 )
-from scenetok_jax.convert import i3d_table, inception_table, lpips_table
 from scenetok_jax.convert.engine import Table, import_params
 from scenetok_jax.convert.reader import Tensors, read_tensors
-from scenetok_jax.metrics import i3d, inception, lpips
+from scenetok_jax.metrics import (
+  i3d,
+  i3d_table,
+  inception,
+  inception_table,
+  lpips,
+  lpips_table,
+)
 from scenetok_jax.metrics.batches import in_batches
 from scenetok_jax.types import InputError
 

@@ -7,14 +7,14 @@ import flax.struct
 import jax.numpy as jnp
 from einops import rearrange
 
-from scenetok_jax.nn.blocks import Norm, dense, pin
+from scenetok_jax.nn.blocks import Norm, constrain_tokens, dense
 from scenetok_jax.ops.attention import attention
 from scenetok_jax.ops.rope import rotate
 from scenetok_jax.types import Array
 
 
 @flax.struct.dataclass
-class Memory:
+class KVCache:
   """What cross-attentions know of their context, computed once and reused.
 
   key, value: [B N heads d], normalised keys. null: None, or [1 D]: what the
@@ -29,7 +29,7 @@ class Memory:
 
 
 class Attention(nn.Module):
-  """Self-attention, or cross-attention when given a context or its memory.
+  """Self-attention, or cross-attention when given a context or its cache.
 
   Queries and keys are normalised per head (if asked), then rotated.
   """
@@ -47,28 +47,28 @@ class Attention(nn.Module):
   def __call__(
     self,
     x: Array,
-    context: Array | Memory | None = None,
+    context: Array | KVCache | None = None,
     *,
     query_angles: Array | None = None,
     key_angles: Array | None = None,
   ) -> Array:
     """x [B L D], context [B M D] or None -> [B L D]; angles [L or M, d/2].
 
-    A memory stands for its context, key rotation included.
+    A cache stands for its context, key rotation included.
     """
     # The reference fuses q, k, v of self-attention in one [3D, D] matrix.
     fused = 3 if context is None else 1
-    null = context.null if isinstance(context, Memory) else None
+    null = context.null if isinstance(context, KVCache) else None
     if null is not None:
       x = rearrange(x, "(b pair) l d -> pair b l d", pair=2)[0]
-    x = pin(x)
+    x = constrain_tokens(x)
     query = _projection(self, x.shape[-1], "query", fused)(x)
     if self.qk_norm:
       query = _head_norm(self, "query_norm")(query)
-    if isinstance(context, Memory):
+    if isinstance(context, KVCache):
       key, value = context.key, context.value
     else:
-      source = x if context is None else pin(context)
+      source = x if context is None else constrain_tokens(context)
       value = _projection(self, x.shape[-1], "value", fused)(source)
       key = _keys(self, source, fused)
       if key_angles is not None:
@@ -100,15 +100,15 @@ class KeyValue(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, context: Array, null: Array | None = None) -> Memory:
-    """context [B M D], null [1 1 D] or None -> Memory; no rotation."""
-    context = pin(context)
+  def __call__(self, context: Array, null: Array | None = None) -> KVCache:
+    """context [B M D], null [1 1 D] or None -> KVCache; no rotation."""
+    context = constrain_tokens(context)
     project = _projection(self, context.shape[-1], "value", 1)
     key, value = _keys(self, context, 1), project(context)
     if null is None:
-      return Memory(key, value)
+      return KVCache(key, value)
     # Softmax over one key is 1, whatever the query: the value goes through.
-    return Memory(key, value, _merge(self, project(pin(null)))[0])
+    return KVCache(key, value, _merge(self, project(constrain_tokens(null)))[0])
 
 
 def _projection(
@@ -147,4 +147,4 @@ def _merge(layer: Any, out: Array) -> Array:
     dtype=layer.dtype,
     axis=(-2, -1),
   )(out)
-  return pin(out)
+  return constrain_tokens(out)

@@ -116,7 +116,7 @@ class Mlp(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x, width = pin(x), x.shape[-1]
+    x, width = constrain_tokens(x), x.shape[-1]
     hidden = int(width * self.ratio)
     if self.swiglu:
       hidden = int(2 / 3 * hidden)
@@ -135,7 +135,7 @@ class Mlp(nn.Module):
     down = dense(
       width, hidden, name="down", scheme=self.scheme, dtype=self.dtype
     )(up)
-    return pin(down)
+    return constrain_tokens(down)
 
 
 class Modulation(nn.Module):
@@ -148,7 +148,7 @@ class Modulation(nn.Module):
   @nn.compact
   def __call__(self, c: Array) -> list[Array]:
     width = c.shape[-1]
-    c = pin(jax.nn.silu(c))
+    c = constrain_tokens(jax.nn.silu(c))
     # Named here, so that the kernel's path ends in "modulation/kernel".
     out = dense(
       self.chunks * width,
@@ -160,7 +160,7 @@ class Modulation(nn.Module):
     return jnp.split(out, self.chunks, axis=-1)
 
 
-def pin(x: Array) -> Array:
+def constrain_tokens(x: Array) -> Array:
   """Keeps the width of x [B L D], and of its cotangent, on every device.
 
   Inputs and outputs of layers that split over the tensor axis need it: XLA's

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from einops import repeat
 
-from scenetok_jax.nn.attention import Attention, KeyValue, Memory
+from scenetok_jax.nn.attention import Attention, KeyValue, KVCache
 from scenetok_jax.nn.blocks import (
   Mlp,
   Modulation,
@@ -46,11 +46,11 @@ class DiTBlock(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: Array, c: Array, condition: Array | Memory, angles: Array | None
+    self, x: Array, c: Array, condition: Array | KVCache, angles: Array | None
   ) -> tuple[Array, None]:
     """x [B L D], c [B L D], condition [B N D], angles [L d/2] -> x.
 
-    condition may be a Memory of it. x may hold several passes for each c,
+    condition may be a KVCache of it. x may hold several passes for each c,
     [(B passes) L D]: their modulation is computed once.
     """
     attend: dict[str, Any] = {
@@ -66,7 +66,7 @@ class DiTBlock(nn.Module):
     chunks = Modulation(6 if self.shift else 4, dtype=self.dtype, name="adaln")
     passes = x.shape[0] // c.shape[0]
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = split_modulation(
-      [for_passes(chunk, passes) for chunk in chunks(c)]
+      [repeat_for_passes(chunk, passes) for chunk in chunks(c)]
     )
     y = modulate(Norm(**norm, name="self_norm")(x), shift_a, scale_a)
     y = Attention(**attend, causal=self.causal, name="self_attention")(
@@ -84,13 +84,13 @@ class DiTBlock(nn.Module):
     return x, None
 
 
-def for_passes(c: Array, passes: int) -> Array:
+def repeat_for_passes(c: Array, passes: int) -> Array:
   """c [B L D] -> [(B passes) L D], every scene repeated in place."""
   return c if passes == 1 else repeat(c, "b l d -> (b n) l d", n=passes)
 
 
-class BlockMemory(nn.Module):
-  """The memory of a DiTBlock's cross-attention; its parameters' names too."""
+class BlockKVCache(nn.Module):
+  """The cache of a DiTBlock's cross-attention; its parameters' names too."""
 
   heads: int
   qk_norm: bool = True
@@ -101,9 +101,9 @@ class BlockMemory(nn.Module):
   @nn.compact
   def __call__(
     self, carry: None, condition: Array, null: Array | None
-  ) -> tuple[None, Memory]:
-    """condition [B N D], null [1 1 D] or None -> Memory, for nn.scan."""
-    memory = KeyValue(
+  ) -> tuple[None, KVCache]:
+    """condition [B N D], null [1 1 D] or None -> KVCache, for nn.scan."""
+    cache = KeyValue(
       heads=self.heads,
       qk_norm=self.qk_norm,
       norm=self.norm,
@@ -112,25 +112,25 @@ class BlockMemory(nn.Module):
       dtype=self.dtype,
       name="cross_attention",
     )(condition, null)
-    return carry, memory
+    return carry, cache
 
 
-def depth_axes(condition: Array | Memory) -> Any:
-  """in_axes of a stack of DiTBlocks: a memory has one entry per block."""
-  axis = 0 if isinstance(condition, Memory) else nn.broadcast
+def depth_axes(condition: Array | KVCache) -> Any:
+  """in_axes of a stack of DiTBlocks: a cache has one entry per block."""
+  axis = 0 if isinstance(condition, KVCache) else nn.broadcast
   return (nn.broadcast, axis, nn.broadcast)
 
 
-def memory_of(
+def block_kv_caches(
   parent: nn.Module, net: Any, condition: Array, null: Array | None
-) -> Memory:
-  """Memory of all `net.depth` DiTBlocks named "blocks", depth first.
+) -> KVCache:
+  """KVCache of all `net.depth` DiTBlocks named "blocks", depth first.
 
   parent: the module that calls and holds the parameters of `net`.
   """
-  _, memory = stack(
+  _, cache = stack(
     parent,
-    BlockMemory,
+    BlockKVCache,
     net.depth,
     "none",
     "blocks",
@@ -139,7 +139,7 @@ def memory_of(
     norm=net.norm,
     dtype=net.dtype,
   )(None, condition, null)
-  return memory
+  return cache
 
 
 class FinalLayer(nn.Module):
@@ -157,7 +157,7 @@ class FinalLayer(nn.Module):
   def __call__(self, x: Array, c: Array) -> Array:
     passes = x.shape[0] // c.shape[0]
     shift, scale = (
-      for_passes(chunk, passes)
+      repeat_for_passes(chunk, passes)
       for chunk in Modulation(2, dtype=self.dtype, name="adaln")(c)
     )
     x = Norm(self.norm, self.epsilon, name="norm")(x)

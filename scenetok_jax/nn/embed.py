@@ -11,7 +11,7 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.geometry.rays import group_frames, ray_map
-from scenetok_jax.nn.blocks import dense, pin
+from scenetok_jax.nn.blocks import constrain_tokens, dense
 from scenetok_jax.types import Array, Cameras
 
 CAMERA_EMBEDDINGS = ("linear", "patches")
@@ -225,4 +225,4 @@ class TimestepEmbed(nn.Module):
     x = timestep_features(timestep, self.features)
     x = dense(self.width, self.features, name="up", **layer)(x)
     x = dense(self.width, self.width, name="down", **layer)(jax.nn.silu(x))
-    return pin(x)
+    return constrain_tokens(x)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling.system import System, encode_views, tokenize
+from scenetok_jax.model import Model, encode_views, tokenize
 from scenetok_jax.tokenizer.perceiver import noise_like, sample
 from scenetok_jax.types import Array, Views
 
@@ -16,7 +16,7 @@ EncodeProgram = Callable[[Any, Views, Array, Array | None], Array]
 
 
 def encode(
-  system: System,
+  model: Model,
   params: Any,
   context: Views,
   reference: Array,
@@ -26,7 +26,7 @@ def encode(
   """Context views [B V] -> scene tokens [B N C] float32.
 
   Args:
-    system: the networks.
+    model: the networks.
     params: {"tokenizer": ...}.
     context: images and absolute cameras.
     reference: [B 4 4] camera-to-world that the tokens are relative to; the
@@ -35,28 +35,28 @@ def encode(
     codec_params: see encode_views.
   """
   codec_key, token_key = (None, None) if key is None else jax.random.split(key)
-  latents = encode_views(system.context_codec, context, codec_key, codec_params)
+  latents = encode_views(model.context_codec, context, codec_key, codec_params)
   posterior = tokenize(
-    system, params, latents, relative_to(context.cameras, reference)
+    model, params, latents, relative_to(context.cameras, reference)
   )
   noise = None if token_key is None else noise_like(token_key, posterior)
   return sample(posterior, noise)
 
 
-def encode_program(system: System) -> EncodeProgram:
+def encode_program(model: Model) -> EncodeProgram:
   """encode, compiled once for all scenes of one shape."""
 
   @jax.jit
   def run(
     params: Any, codec: Any, context: Views, reference: Array, key: Array | None
   ) -> Array:
-    return encode(system, params, context, reference, key, codec)
+    return encode(model, params, context, reference, key, codec)
 
   def program(
     params: Any, context: Views, reference: Array, key: Array | None
   ) -> Array:
     networks = {"tokenizer": params["tokenizer"]}
-    codec = system.context_codec.params
+    codec = model.context_codec.params
     return run(networks, codec, context, jnp.asarray(reference), key)
 
   return program

@@ -20,16 +20,11 @@ from scenetok_jax.flow.solvers import (
   solver_step,
 )
 from scenetok_jax.flow.timesteps import model_timestep, shift
-from scenetok_jax.generator.scenegen import ConditionMemory
-from scenetok_jax.nn.attention import Memory
-from scenetok_jax.sampling.devices import spread
-from scenetok_jax.sampling.session import (
-  Report,
-  advance,
-  pad_rows,
-  run_slices,
-)
-from scenetok_jax.sampling.system import System
+from scenetok_jax.generator.scenegen import ConditionKVCache
+from scenetok_jax.model import Model
+from scenetok_jax.nn.attention import KVCache
+from scenetok_jax.parallel.placement import shard_batch
+from scenetok_jax.sampling.slices import Report, advance, pad_rows, run_slices
 from scenetok_jax.types import Array, Cameras
 
 
@@ -60,7 +55,7 @@ def anchor_indices(frames: int, anchors: int) -> np.ndarray:
 
 
 def generate_tokens(
-  system: System,
+  model: Model,
   params: Any,
   latents: Array,
   cameras: Cameras,
@@ -72,7 +67,7 @@ def generate_tokens(
   """Samples the tokens of a new scene.
 
   Args:
-    system: the networks.
+    model: the networks.
     params: {"generator": ...}.
     latents: [B V h w C'] normalised latents of the conditioning views.
     cameras: [B V], relative to conditioning view 0 (absolute poses mean
@@ -86,8 +81,8 @@ def generate_tokens(
     [B N C] scene tokens, unscaled: ready for rendering.
   """
   request = Request(latents, cameras, anchors, visible)
-  memory = condition_memory(system, params, request, options.guidance != 1)
-  field = memory_velocity(system, params, memory, options.guidance)
+  cache = condition_kv_cache(model, params, request, options.guidance != 1)
+  field = cached_velocity(model, params, cache, options.guidance)
   return euler(field, noise, token_levels(options)) / options.scale_factor
 
 
@@ -105,44 +100,46 @@ class Request(NamedTuple):
   visible: Array
 
 
-def condition_memory(
-  system: System, params: Any, request: Request, guided: bool
-) -> Memory:
+def condition_kv_cache(
+  model: Model, params: Any, request: Request, guided: bool
+) -> KVCache:
   """What every cross-attention knows of the condition, for one or two passes.
 
   The second, unconditional pass sees no view; anchors stay (release).
   """
-  assert system.generator is not None
+  assert model.generator is not None
   visible = jnp.asarray(request.visible)
   passes = (visible, jnp.zeros_like(visible)) if guided else (visible,)
-  memory = ConditionMemory(system.generator).apply(
+  cache = ConditionKVCache(model.generator).apply(
     {"params": params["generator"]},
     *request[:3],
     jnp.stack(passes, axis=1),
   )
-  return cast(Memory, memory)
+  return cast(KVCache, cache)
 
 
-def memory_velocity(
-  system: System, params: Any, memory: Memory, guidance: Array | float
+def cached_velocity(
+  model: Model, params: Any, cache: KVCache, guidance: Array | float
 ) -> Velocity:
   """The guided velocity of scaled tokens; both passes are one batch."""
-  assert system.generator is not None
-  generator = system.generator
+  assert model.generator is not None
+  generator = model.generator
 
   def velocity(x: Array, t: Array) -> Array:
     timestep = jnp.broadcast_to(model_timestep(t), x.shape[:2])
-    out = generator.apply({"params": params["generator"]}, x, timestep, memory)
+    out = generator.apply({"params": params["generator"]}, x, timestep, cache)
     if len(out) == len(x):
       return out
-    seeing, blind = rearrange(out, "(b pair) ... -> pair b ...", pair=2)
-    return guide(seeing, blind, guidance)
+    conditional, unconditional = rearrange(
+      out, "(b pair) ... -> pair b ...", pair=2
+    )
+    return guide(conditional, unconditional, guidance)
 
   return velocity
 
 
 def generate_sliced(
-  system: System,
+  model: Model,
   params: Any,
   request: Request,
   noise: Array,
@@ -156,21 +153,21 @@ def generate_sliced(
     (levels[:-1], levels[1:], multistep_weights(options.solver, levels))
   )
   guided = options.guidance != 1
-  memory = jax.jit(
-    lambda params, request: condition_memory(system, params, request, guided)
-  )(params, spread(request))
+  cache = jax.jit(
+    lambda params, request: condition_kv_cache(model, params, request, guided)
+  )(params, shard_batch(request))
 
   @jax.jit
   def run(
     params: Any,
-    memory: Memory,
+    cache: KVCache,
     rows: tuple[Array, Array, Array],
     guidance: Array,
     state: tuple[Array, Array | None],
     first: Array,
     last: Array,
   ) -> tuple[Array, Array | None]:
-    field = memory_velocity(system, params, memory, guidance)
+    field = cached_velocity(model, params, cache, guidance)
 
     def step(
       state: tuple[Array, Array | None], row: tuple[Array, Array, Array]
@@ -180,17 +177,17 @@ def generate_sliced(
     return advance(step, state, rows, first, last)
 
   call = functools.partial(
-    run, params, memory, rows, jnp.float32(options.guidance)
+    run, params, cache, rows, jnp.float32(options.guidance)
   )
   looks_back = options.solver in MULTISTEP
-  noise = spread(noise)
+  noise = shard_batch(noise)
   state = (noise, jnp.zeros_like(noise) if looks_back else None)
   tokens, _ = run_slices(call, state, options.steps, report)
   return tokens / options.scale_factor
 
 
-def token_noise(system: System, key: Array, batch: int) -> Array:
+def token_noise(model: Model, key: Array, batch: int) -> Array:
   """Standard normal start [batch, N, C]."""
-  tokenizer = system.tokenizer
+  tokenizer = model.tokenizer
   shape = (batch, tokenizer.num_tokens, tokenizer.token_channels)
   return jax.random.normal(key, shape, jnp.float32)

@@ -12,11 +12,11 @@ from scenetok_jax.flow.path import clean_estimate
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.geometry.latent_frames import latent_to_frame
-from scenetok_jax.sampling.system import System
+from scenetok_jax.model import Model
 from scenetok_jax.sampling.velocity import (
   embed_path,
   predict_velocity,
-  token_memory,
+  token_kv_cache,
 )
 from scenetok_jax.sampling.window import (
   embeddable,
@@ -52,13 +52,13 @@ class RenderOptions:
     return cls(**{k: v for k, v in config.items() if k in names})
 
 
-def horizon(system: System, frames: int) -> int:
+def horizon(model: Model, frames: int) -> int:
   """Latents that `frames` frames fill.
 
   Raises:
     InputError: too few frames for one latent.
   """
-  codec = system.target_codec
+  codec = model.target_codec
   count = codec.latents(frames)
   if not count:
     raise InputError(
@@ -81,15 +81,15 @@ def whole_windows(options: RenderOptions, latents: int) -> int:
 
 
 def fill_windows(
-  system: System, options: RenderOptions, cameras: Cameras
+  model: Model, options: RenderOptions, cameras: Cameras
 ) -> Cameras:
   """Cameras [B T] -> [B T'] that fill whole latents and whole windows.
 
   Frames that fill no latent are dropped; the last camera is repeated where
   `whole_windows` asks for more.
   """
-  codec = system.target_codec
-  latents = horizon(system, cameras.extrinsics.shape[1])
+  codec = model.target_codec
+  latents = horizon(model, cameras.extrinsics.shape[1])
   whole = codec.frames(whole_windows(options, latents))
   index = np.minimum(np.arange(whole), codec.frames(latents) - 1)
   return jax.tree.map(lambda a: jnp.asarray(a)[:, index], cameras)
@@ -108,7 +108,7 @@ def render_schedule(options: RenderOptions, latents: int) -> WindowSchedule:
 
 
 def render_latents(
-  system: System,
+  model: Model,
   params: Any,
   tokens: Array,
   cameras: Cameras,
@@ -122,7 +122,7 @@ def render_latents(
   """Denoises a video window by window, as one scan over all global steps.
 
   Args:
-    system: the networks.
+    model: the networks.
     params: {"decoder": ...}.
     tokens: [B N C].
     cameras: [B T], relative to the tokens' reference, T whole latents.
@@ -134,14 +134,14 @@ def render_latents(
   Returns:
     [B L h w C] normalised latents.
   """
-  memory = token_memory(system, params, tokens, guidance > 1)
+  cache = token_kv_cache(model, params, tokens, guidance > 1)
   path = cameras
-  if embeddable(system, plan):
-    path = embed_path(system, params, cameras)
+  if embeddable(model, plan):
+    path = embed_path(model, params, cameras)
   step = window_step(
-    system, params, memory, path, plan.size, solver, guidance, interval
+    model, params, cache, path, plan.size, solver, guidance, interval
   )
-  rows = jax.tree.map(jnp.asarray, plan_rows(system, plan, solver))
+  rows = jax.tree.map(jnp.asarray, plan_rows(model, plan, solver))
   video, _ = jax.lax.scan(
     lambda video, row: (step(video, row), None),
     start_video(noise, solver),
@@ -151,7 +151,7 @@ def render_latents(
 
 
 def one_step_latents(
-  system: System,
+  model: Model,
   params: Any,
   tokens: Array,
   cameras: Cameras,
@@ -163,19 +163,19 @@ def one_step_latents(
   Arguments as for render_latents; the video is cut into windows of `window`
   latents, the last of which may overlap the one before.
   """
-  codec = system.target_codec
+  codec = model.target_codec
   latents = noise.shape[1]
   size = min(window, latents)
   starts = np.minimum(np.arange(0, latents, size), latents - size)
   first = latent_to_frame(starts, codec.frames_per_latent, codec.chunked)
-  memory = token_memory(system, params, tokens, False)
+  cache = token_kv_cache(model, params, tokens, False)
 
   def step(x: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
     start, frame = now
     part = jax.lax.dynamic_slice_in_dim(noise, start, size, axis=1)
     path = slice_cameras(cameras, frame, codec.frames(size))
     t = jnp.ones(part.shape[:2])
-    velocity = predict_velocity(system, params, part, t, path, memory)
+    velocity = predict_velocity(model, params, part, t, path, cache)
     part = clean_estimate(part, velocity, t)
     return jax.lax.dynamic_update_slice_in_dim(x, part, start, axis=1), None
 
@@ -183,16 +183,16 @@ def one_step_latents(
   return x
 
 
-def video_noise(system: System, key: Array, batch: int, latents: int) -> Array:
+def video_noise(model: Model, key: Array, batch: int, latents: int) -> Array:
   """Standard normal start [batch, latents, h, w, C]."""
-  shape = system.latent_shape(system.target_codec)
+  shape = model.latent_shape(model.target_codec)
   return jax.random.normal(key, (batch, latents, *shape), jnp.float32)
 
 
-def decode_latents(system: System, latents: Array, params: Any = None) -> Array:
+def decode_latents(model: Model, latents: Array, params: Any = None) -> Array:
   """Normalised latents [B L h w C] -> images [B T H W 3] in [0, 1].
 
   params: of the target codec, an argument where a jitted function decodes.
   """
-  params = system.target_codec.params if params is None else params
-  return system.target_codec.decode(params, latents)
+  params = model.target_codec.params if params is None else params
+  return model.target_codec.decode(params, latents)

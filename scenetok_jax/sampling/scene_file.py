@@ -14,9 +14,9 @@ from safetensors.numpy import save
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.convert.compact import quantize
 from scenetok_jax.geometry.cameras import check_rigid
-from scenetok_jax.media import atomic_path
-from scenetok_jax.sampling.session import digest
-from scenetok_jax.sampling.system import System
+from scenetok_jax.io import atomic_path
+from scenetok_jax.model import Model
+from scenetok_jax.sampling.slices import digest
 from scenetok_jax.types import Cameras, InputError
 
 VERSION = 1
@@ -162,19 +162,19 @@ def _read(
 
 
 def check_scene(
-  path: str | os.PathLike, scene: SceneFile, system: System, params: Any
+  path: str | os.PathLike, scene: SceneFile, model: Model, params: Any
 ) -> None:
   """InputError unless these networks and this codec made the scene."""
-  tokenizer = system.tokenizer
+  tokenizer = model.tokenizer
   shape = (tokenizer.num_tokens, tokenizer.token_channels)
   if scene.tokens.shape != shape:
     raise InputError(
       f"{path}: tokens: {scene.tokens.shape}, the model has {shape}; give the"
       " --workdir that encoded it"
     )
-  if scene.codec != codec_digest(system.target_codec):
+  if scene.codec != codec_digest(model.target_codec):
     raise InputError(
-      f"{path}: codec: made for another codec than {system.target_codec.name}"
+      f"{path}: codec: made for another codec than {model.target_codec.name}"
       " of this run; give the --workdir that encoded it"
     )
   if scene.model != model_digest(params):

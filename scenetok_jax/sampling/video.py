@@ -12,9 +12,10 @@ import numpy as np
 from einops import rearrange, repeat
 
 from scenetok_jax.flow.windows import WindowSchedule
-from scenetok_jax.nn.attention import Memory
+from scenetok_jax.model import Model
+from scenetok_jax.nn.attention import KVCache
+from scenetok_jax.parallel.placement import shard_batch
 from scenetok_jax.parallel.rules import constrain
-from scenetok_jax.sampling.devices import spread
 from scenetok_jax.sampling.render import (
   RenderOptions,
   fill_windows,
@@ -23,7 +24,7 @@ from scenetok_jax.sampling.render import (
   whole_windows,
 )
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.session import (
+from scenetok_jax.sampling.slices import (
   Report,
   StateFile,
   advance,
@@ -31,8 +32,7 @@ from scenetok_jax.sampling.session import (
   pad_rows,
   run_slices,
 )
-from scenetok_jax.sampling.system import System
-from scenetok_jax.sampling.velocity import embed_path, token_memory
+from scenetok_jax.sampling.velocity import embed_path, token_kv_cache
 from scenetok_jax.sampling.window import (
   Row,
   Video,
@@ -45,16 +45,16 @@ from scenetok_jax.types import Array, Cameras, InputError
 
 
 def video_plan(
-  system: System, options: RenderOptions, frames: int
+  model: Model, options: RenderOptions, frames: int
 ) -> WindowSchedule:
   """The schedule of a video of up to `frames` frames.
 
   Raises:
     InputError: the path is shorter than one window.
   """
-  latents = system.target_codec.latents(frames)
+  latents = model.target_codec.latents(frames)
   if latents < options.window:
-    least = system.target_codec.frames(options.window)
+    least = model.target_codec.frames(options.window)
     raise InputError(
       f"trajectory: {frames} frames are fewer than one window of {least};"
       " give a longer path"
@@ -69,28 +69,28 @@ class VideoProgram:
   Step counts, guidance scales above 1 and paths of about the same length
   share one compilation.
 
-  memory: (params, tokens [B N C]) -> Memory. embed: (params, cameras [B T])
-  -> [B L n D]. run: (params, Memory, path, rows, guidance, Video, first,
+  cache: (params, tokens [B N C]) -> KVCache. embed: (params, cameras [B T])
+  -> [B L n D]. run: (params, KVCache, path, rows, guidance, Video, first,
   last) -> Video. decode: (codec parameters, [B L h w C]) -> uint8 parts
   [B t H W 3] on the host, one of which is in the device's memory.
   """
 
-  system: System
+  model: Model
   options: RenderOptions
-  memory: Callable[..., Memory]
+  cache: Callable[..., KVCache]
   embed: Callable[..., Array]
   run: Callable[..., Video]
   decode: Callable[[Any, Array], Iterator[np.ndarray]]
 
 
-def video_program(system: System, options: RenderOptions) -> VideoProgram:
+def video_program(model: Model, options: RenderOptions) -> VideoProgram:
   """Programs for the solver, guidance interval and window of `options`."""
   guided = options.guidance > 1
 
   @functools.partial(jax.jit, static_argnames="size")
   def run(
     params: Any,
-    memory: Memory,
+    cache: KVCache,
     path: Cameras | Array,
     rows: Row,
     guidance: Array,
@@ -101,9 +101,9 @@ def video_program(system: System, options: RenderOptions) -> VideoProgram:
     size: int,
   ) -> Video:
     step = window_step(
-      system,
+      model,
       params,
-      memory,
+      cache,
       path,
       size,
       options.solver,
@@ -115,16 +115,16 @@ def video_program(system: System, options: RenderOptions) -> VideoProgram:
   to_bytes = jax.jit(lambda x: jnp.round(x * 255.0).astype(jnp.uint8))
 
   def decode(params: Any, latents: Array) -> Iterator[np.ndarray]:
-    for part in system.target_codec.decode_parts(params, latents):
+    for part in model.target_codec.decode_parts(params, latents):
       yield np.asarray(to_bytes(part))
 
   return VideoProgram(
-    system,
+    model,
     options,
-    memory=jax.jit(
-      lambda params, tokens: token_memory(system, params, tokens, guided)
+    cache=jax.jit(
+      lambda params, tokens: token_kv_cache(model, params, tokens, guided)
     ),
-    embed=jax.jit(functools.partial(embed_path, system)),
+    embed=jax.jit(functools.partial(embed_path, model)),
     run=run,
     decode=decode,
   )
@@ -162,24 +162,24 @@ def render_video(
     uint8 [B S T H W 3].
   """
   options = options or program.options
-  system, params = program.system, {"decoder": params["decoder"]}
+  model, params = program.model, {"decoder": params["decoder"]}
   asked = cameras.extrinsics.shape[1]
-  plan = video_plan(system, options, asked)
-  cameras = fill_windows(system, options, cameras)
+  plan = video_plan(model, options, asked)
+  cameras = fill_windows(model, options, cameras)
   latents, scenes = plan.levels.shape[1], tokens.shape[0]
   room = -(-latents // options.window) * options.window
-  noise = video_noise(system, key, scenes * samples, latents)
-  video = start_video(spread(_fill(noise, room)), options.solver)
-  memory, path = _prepare(
-    program, params, tokens, cameras, samples, room, embeddable(system, plan)
+  noise = video_noise(model, key, scenes * samples, latents)
+  video = start_video(shard_batch(_fill(noise, room)), options.solver)
+  cache, path = _prepare(
+    program, params, tokens, cameras, samples, room, embeddable(model, plan)
   )
-  rows = plan_rows(system, plan, options.solver)
+  rows = plan_rows(model, plan, options.solver)
   rows = Row(*rows[:2], *(_fill(table, room) for table in rows[2:]))
   rows = jax.tree.map(jnp.asarray, pad_rows(rows))
   file, first = None, 0
   if state:
     drawn = jax.random.key_data(key)
-    codec = codec_digest(system.target_codec)
+    codec = codec_digest(model.target_codec)
     inputs = (tokens, cameras, drawn, params)
     file = StateFile(state, digest(inputs, f"{options} {samples} {codec}"))
     video, first = _continue(file, video)
@@ -195,11 +195,11 @@ def render_video(
 
   def call(video: Video, start: int, stop: int) -> Video:
     return program.run(
-      params, memory, path, rows, guidance, video, start, stop, size=plan.size
+      params, cache, path, rows, guidance, video, start, stop, size=plan.size
     )
 
   video = run_slices(call, video, plan.steps, report, first=first, after=save)
-  codec = system.target_codec.params
+  codec = model.target_codec.params
   parts = list(program.decode(codec, video.x[:, :latents]))
   images = np.concatenate(parts, axis=1)[:, :asked]
   return rearrange(images, "(b s) ... -> b s ...", s=samples)
@@ -213,27 +213,27 @@ def _prepare(
   samples: int,
   room: int,
   embed: bool,
-) -> tuple[Memory, Cameras | Array]:
-  """Memory and path of every video, from one computation per scene."""
-  tokens, cameras = spread((jnp.asarray(tokens), cameras))
-  memory = program.memory(params, tokens)
+) -> tuple[KVCache, Cameras | Array]:
+  """KVCache and path of every video, from one computation per scene."""
+  tokens, cameras = shard_batch((jnp.asarray(tokens), cameras))
+  cache = program.cache(params, tokens)
   path = program.embed(params, cameras) if embed else cameras
-  length = room if embed else program.system.target_codec.frames(room)
+  length = room if embed else program.model.target_codec.frames(room)
   if samples > 1:
     # The null token's share has no batch axis.
     key, value = (
       repeat(a, "l b ... -> l (b s) ...", s=samples)
-      for a in (memory.key, memory.value)
+      for a in (cache.key, cache.value)
     )
     key, value = (
       constrain(a, None, "batch", None, None, None) for a in (key, value)
     )
-    memory = dataclasses.replace(memory, key=key, value=value)
+    cache = dataclasses.replace(cache, key=key, value=value)
     path = jax.tree.map(
       lambda a: repeat(a, "b ... -> (b s) ...", s=samples), path
     )
-  path = spread(jax.tree.map(lambda a: _fill(a, length), path))
-  return memory, path
+  path = shard_batch(jax.tree.map(lambda a: _fill(a, length), path))
+  return cache, path
 
 
 def _fill(array: Array, length: int) -> Array:
@@ -250,4 +250,4 @@ def _continue(file: StateFile, video: Video) -> tuple[Video, int]:
   if found is None:
     return video, 0
   arrays, done = found
-  return Video(**{k: spread(v) for k, v in arrays.items()}), done
+  return Video(**{k: shard_batch(v) for k, v in arrays.items()}), done

@@ -16,8 +16,8 @@ from scenetok_jax.flow.solvers import (
 )
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS, latent_to_frame
-from scenetok_jax.nn.attention import Memory
-from scenetok_jax.sampling.system import System
+from scenetok_jax.model import Model
+from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.types import Array, Cameras
 
@@ -43,9 +43,9 @@ class Video(NamedTuple):
   previous: Array | None = None
 
 
-def plan_rows(system: System, plan: WindowSchedule, solver: str) -> Row:
+def plan_rows(model: Model, plan: WindowSchedule, solver: str) -> Row:
   """The table of all global steps of a schedule, NumPy."""
-  codec = system.target_codec
+  codec = model.target_codec
   first = latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
   return Row(
     plan.starts[:-1],
@@ -62,9 +62,9 @@ def start_video(noise: Array, solver: str) -> Video:
 
 
 def window_step(
-  system: System,
+  model: Model,
   params: Any,
-  tokens: Array | Memory,
+  tokens: Array | KVCache,
   cameras: Cameras | Array,
   size: int,
   solver: str = "euler",
@@ -74,14 +74,14 @@ def window_step(
   """One global step as a function of the video and its row.
 
   Args:
-    system, params: see render.render_latents.
-    tokens: [B N C] or, computed once, their memory.
+    model, params: see render.render_latents.
+    tokens: [B N C] or, computed once, their cache.
     cameras: [B T], or the embedding of the whole path where windows start on
       whole groups of latents (`embeddable`).
     size: latents in a window.
     solver, guidance, interval: see render.RenderOptions.
   """
-  frames = system.target_codec.frames(size)
+  frames = model.target_codec.frames(size)
 
   def cut(array: Array, row: Row) -> Array:
     return jax.lax.dynamic_slice_in_dim(array, row.start, size, axis=1)
@@ -102,7 +102,7 @@ def window_step(
     )
     moving = t != t_next
     velocity = _velocity(
-      system, params, path, tokens, guidance, interval, moving
+      model, params, path, tokens, guidance, interval, moving
     )
     found = solver_step(solver, velocity, x, previous, t, t_next, weight)
     put = lambda whole, part: (  # noqa: E731
@@ -116,10 +116,10 @@ def window_step(
 
 
 def _velocity(
-  system: System,
+  model: Model,
   params: Any,
   path: Cameras | Array,
-  tokens: Array | Memory,
+  tokens: Array | KVCache,
   guidance: Array | float,
   interval: tuple[float, float],
   moving: Array,
@@ -127,11 +127,11 @@ def _velocity(
   """Velocity of one window; outside the interval it takes a single pass."""
 
   def velocity(x: Array, t: Array) -> Array:
-    def predict(tokens: Array | Memory, guidance: Array | float) -> Array:
-      return predict_velocity(system, params, x, t, path, tokens, guidance)
+    def predict(tokens: Array | KVCache, guidance: Array | float) -> Array:
+      return predict_velocity(model, params, x, t, path, tokens, guidance)
 
     whole = tuple(interval) == (0.0, 1.0)
-    if not isinstance(tokens, Memory) or tokens.null is None or whole:
+    if not isinstance(tokens, KVCache) or tokens.null is None or whole:
       return predict(tokens, guidance)
     inside = moving & (t >= interval[0]) & (t <= interval[1])
     return jax.lax.cond(
@@ -143,13 +143,13 @@ def _velocity(
   return velocity
 
 
-def embeddable(system: System, plan: WindowSchedule) -> bool:
+def embeddable(model: Model, plan: WindowSchedule) -> bool:
   """Whether one embedding of the whole path serves every window.
 
   Latents that cover frames alike always do; chunks only if windows start on
   them.
   """
-  chunked = system.target_codec.chunked
+  chunked = model.target_codec.chunked
   return not chunked or not np.any(plan.starts % CHUNK_LATENTS)
 
 

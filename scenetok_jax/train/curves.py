@@ -4,7 +4,7 @@ import json
 import pathlib
 from typing import Any
 
-from scenetok_jax.media import atomic_path
+from scenetok_jax.io import atomic_path
 from scenetok_jax.train.writer import EVAL_FILE, TRAIN_FILE
 
 CURVES_FILE = "curves.png"

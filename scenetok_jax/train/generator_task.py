@@ -11,12 +11,7 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling.system import (
-  System,
-  encode_views,
-  init_generator,
-  tokenize,
-)
+from scenetok_jax.model import Model, encode_views, init_generator, tokenize
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train.task import StepLoss, Task, frozen_codecs
 from scenetok_jax.types import Array, Cameras, SceneBatch
@@ -93,7 +88,7 @@ def draw(
 
 
 def loss_from_draws(
-  system: System,
+  model: Model,
   config: ConfigDict,
   params: Any,
   frozen: Any,
@@ -105,14 +100,14 @@ def loss_from_draws(
   All poses are relative to conditioning view 0; the anchors are the context
   cameras; tokens are sampled from the frozen tokenizer and scaled.
   """
-  assert system.generator is not None
+  assert model.generator is not None
   reference = example.condition_cameras.extrinsics[:, 0]  # [B 4 4]
   context_cameras = relative_to(example.context_cameras, reference)
-  posterior = tokenize(system, frozen, example.context, context_cameras)
+  posterior = tokenize(model, frozen, example.context, context_cameras)
   tokens = sample(posterior, draws.posterior_noise)
   tokens = jax.lax.stop_gradient(tokens) * config.generation.scale_factor
   levels = jnp.broadcast_to(draws.levels[:, None], tokens.shape[:2])  # [B N]
-  prediction = system.generator.apply(
+  prediction = model.generator.apply(
     {"params": params["generator"]},
     path.interpolate(tokens, draws.noise, levels),
     model_timestep(levels),
@@ -128,10 +123,10 @@ def loss_from_draws(
 
 
 def generator_task(
-  system: System, config: ConfigDict, tokenizer_params: Any
+  model: Model, config: ConfigDict, tokenizer_params: Any
 ) -> Task:
   """Stage 2 as a Task; tokenizer_params are stage 1's, frozen."""
-  tokens = (system.tokenizer.num_tokens, system.tokenizer.token_channels)
+  tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
   anchors = config.data.num_context
 
   def loss(
@@ -140,7 +135,7 @@ def generator_task(
     del step
     assert batch.condition is not None
     keys = jax.random.split(key, 3)
-    codec = system.context_codec
+    codec = model.context_codec
     weights = frozen.get("codecs", {}).get("context")
     example = Example(
       context=encode_views(codec, batch.context, keys[0], weights),
@@ -149,13 +144,13 @@ def generator_task(
       condition_cameras=batch.condition.cameras,
     )
     draws = draw(config, keys[2], example, tokens)
-    return loss_from_draws(system, config, params, frozen, example, draws)
+    return loss_from_draws(model, config, params, frozen, example, draws)
 
   return Task(
-    init=lambda key: init_generator(system, key, anchors),
+    init=lambda key: init_generator(model, key, anchors),
     loss=loss,
     frozen={
       "tokenizer": tokenizer_params,
-      "codecs": frozen_codecs(system, config, "context"),
+      "codecs": frozen_codecs(model, config, "context"),
     },
   )

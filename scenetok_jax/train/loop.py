@@ -18,25 +18,25 @@ from scenetok_jax.parallel.rules import (
 )
 from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
 from scenetok_jax.train import gradients as grads_lib
-from scenetok_jax.train import workdir as workdir_lib
-from scenetok_jax.train.checkpoint import Checkpointer
 from scenetok_jax.train.curves import draw_curves
+from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
 from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.late import LateMetrics, NonFiniteGuard
+from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
 from scenetok_jax.train.optimizer import (
   Optimizer,
   OptimizerConfig,
   make_optimizer,
 )
 from scenetok_jax.train.overview import write_overview
-from scenetok_jax.train.peak import measured_matmul_peak
+from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
-from scenetok_jax.train.start import DataIterator, start
+from scenetok_jax.train.restore_or_init import DataIterator, start
 from scenetok_jax.train.state import TrainState, apply_gradients
-from scenetok_jax.train.stop import StopRequest
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import Array, SceneBatch
+from scenetok_jax.workdir import folder as workdir_lib
+from scenetok_jax.workdir.checkpoint import Checkpointer
 
 MAX_NONFINITE = 100  # default of train.max_nonfinite
 # FLOPs of a step, about a second on a CPU, from which a slower compilation
@@ -153,7 +153,7 @@ def train(
   with (
     jax.set_mesh(mesh),
     workdir_lib.lock(workdir),
-    StopRequest() as stop,
+    PreemptionWatch() as stop,
     contextlib.ExitStack() as stack,
   ):
     workdir_lib.compare_config(workdir, config.to_dict())
@@ -194,7 +194,7 @@ def train(
       config.optimizer.skip,
     )
     logs = functools.partial(_due, options=options, field="log_every")
-    late = LateMetrics(writer.write, guard, logs)
+    late = DeferredMetrics(writer.write, guard, logs)
     profiler = Profiler(workdir, options.get("profile", ""))
     stack.callback(profiler.close)
     step_fn = jit_step(pure_step, state, mesh, flops)
@@ -248,7 +248,7 @@ def train(
 def _peak_flops(dtype: str, mesh: jax.sharding.Mesh) -> float:
   """Measured matmul FLOP/s of the mesh; CPU devices share one machine."""
   shared = jax.default_backend() == "cpu"
-  return measured_matmul_peak(dtype) * (1 if shared else mesh.size)
+  return matmul_flops_per_second(dtype) * (1 if shared else mesh.size)
 
 
 def averaged(state: TrainState) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import flax.struct
 from ml_collections import ConfigDict
 
-from scenetok_jax.sampling.system import System
+from scenetok_jax.model import Model
 from scenetok_jax.types import Array, SceneBatch
 
 
@@ -41,7 +41,7 @@ class Task:
 
 
 def frozen_codecs(
-  system: System, config: ConfigDict, *parts: str
+  model: Model, config: ConfigDict, *parts: str
 ) -> dict[str, Any]:
   """Arrays of the codecs, "context" or "target", that a step encodes with.
 
@@ -49,4 +49,4 @@ def frozen_codecs(
   """
   if config.data.get("latents"):
     return {}
-  return {part: getattr(system, f"{part}_codec").params for part in parts}
+  return {part: getattr(model, f"{part}_codec").params for part in parts}

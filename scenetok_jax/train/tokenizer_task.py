@@ -11,12 +11,7 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.sampling.system import (
-  System,
-  encode_views,
-  init_stage1,
-  tokenize,
-)
+from scenetok_jax.model import Model, encode_views, init_stage1, tokenize
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train.task import StepLoss, Task, frozen_codecs
 from scenetok_jax.types import Array, Cameras, SceneBatch
@@ -67,7 +62,7 @@ def draw(
 
 
 def loss_from_draws(
-  system: System,
+  model: Model,
   config: ConfigDict,
   params: Any,
   example: Example,
@@ -84,7 +79,7 @@ def loss_from_draws(
     batch, draws.reference
   ]  # [B 4 4]
   posterior = tokenize(
-    system,
+    model,
     params,
     example.context,
     relative_to(example.context_cameras, reference),
@@ -94,16 +89,16 @@ def loss_from_draws(
   tokens = sample(posterior, draws.posterior_noise)
   tokens = jnp.where(frozen, jax.lax.stop_gradient(tokens), tokens)
   x_t = path.interpolate(example.target, draws.noise, draws.levels)
-  prediction = system.decoder.apply(
+  prediction = model.decoder.apply(
     {"params": params["decoder"]},
     x_t,
     model_timestep(draws.levels),
     relative_to(example.target_cameras, reference),
     tokens,
-    draws.unconditional if system.decoder.null_token else False,
+    draws.unconditional if model.decoder.null_token else False,
   )
   flow = flow_loss(prediction, path.velocity(example.target, draws.noise))
-  absent = _absent(system, draws.unconditional)
+  absent = _absent(model, draws.unconditional)
   if posterior.logvar is None:
     return StepLoss(flow, {"flow_loss": flow}, absent)
   kl = kl_divergence(posterior)
@@ -114,12 +109,12 @@ def loss_from_draws(
   return StepLoss(flow + term, {"flow_loss": flow, "kl": kl}, absent)
 
 
-def _absent(system: System, unconditional: Array) -> dict[str, Array]:
+def _absent(model: Model, unconditional: Array) -> dict[str, Array]:
   """Parameters without a gradient: one side of the choice is never reached.
 
   Without a null token every step is conditional and uses all parameters.
   """
-  if not system.decoder.null_token:
+  if not model.decoder.null_token:
     return {}
   return {
     "decoder/null_tokens": ~unconditional,
@@ -128,10 +123,10 @@ def _absent(system: System, unconditional: Array) -> dict[str, Array]:
   }
 
 
-def tokenizer_task(system: System, config: ConfigDict) -> Task:
+def tokenizer_task(model: Model, config: ConfigDict) -> Task:
   """Stage 1 as a Task."""
-  tokens = (system.tokenizer.num_tokens, system.tokenizer.token_channels)
-  if config.train.unconditional_probability and not system.decoder.null_token:
+  tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
+  if config.train.unconditional_probability and not model.decoder.null_token:
     raise ValueError(
       "train.unconditional_probability needs decoder.null_token=True"
     )
@@ -143,19 +138,19 @@ def tokenizer_task(system: System, config: ConfigDict) -> Task:
     context_key, target_key, draw_key = jax.random.split(key, 3)
     example = Example(
       context=encode_views(
-        system.context_codec, batch.context, context_key, codecs.get("context")
+        model.context_codec, batch.context, context_key, codecs.get("context")
       ),
       context_cameras=batch.context.cameras,
       target=encode_views(
-        system.target_codec, batch.target, target_key, codecs.get("target")
+        model.target_codec, batch.target, target_key, codecs.get("target")
       ),
       target_cameras=batch.target.cameras,
     )
     draws = draw(config, draw_key, example, tokens)
-    return loss_from_draws(system, config, params, example, draws, step)
+    return loss_from_draws(model, config, params, example, draws, step)
 
   return Task(
-    init=lambda key: init_stage1(system, key),
+    init=lambda key: init_stage1(model, key),
     loss=loss,
-    frozen={"codecs": frozen_codecs(system, config, "context", "target")},
+    frozen={"codecs": frozen_codecs(model, config, "context", "target")},
   )

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import analyze, common, pose_score, prepare
-from scenetok_jax.cli.analyses import depth as depth_kind
+from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
+from scenetok_jax.analyses import depth as depth_kind
+from scenetok_jax.cli import analyze, pose_score, prepare
 from scenetok_jax.geometry import depth_images
 from scenetok_jax.geometry.trajectories import to_json
 from scenetok_jax.metrics.registry import missing
@@ -181,7 +182,7 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
   result = json.loads((tmp_path / "x.json").read_text())
   assert result["auc@30"] == 1 and result["pairs"] == 6
   assert result["shuffled_auc@30"] < 1 and result["oracle"] == str(file)
-  code = common.run(pose_score.main, [*options, "--every=2"])
+  code = console.run(pose_score.main, [*options, "--every=2"])
   assert code == 2 and "4 poses for 8 frames" in capsys.readouterr().err
 
 
@@ -212,6 +213,6 @@ def test_bad_input_is_one_line(
     own = {"--frames=0", "--batch=1", "--scenes=1"}
     sizes = [] if own & set(options) else SMALL
     options = [options[0], *places, *sizes, *options[1:]]
-  assert common.run(analyze.main, options) == 2
+  assert console.run(analyze.main, options) == 2
   error = capsys.readouterr().err
   assert message in error and error.count("\n") == 1

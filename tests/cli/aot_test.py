@@ -5,8 +5,9 @@ import json
 import jax
 import pytest
 
-from scenetok_jax.cli import aot, common
-from scenetok_jax.train.aot_search import Candidate
+from scenetok_jax import console
+from scenetok_jax.aot.search import Candidate
+from scenetok_jax.cli import aot
 
 ARGUMENTS = ["--config=configs/rooms.py:smoke", "--topology=v5e:2x4"]
 
@@ -33,7 +34,7 @@ def forecasts(monkeypatch):
 def test_the_last_try_goes_to_the_smallest(forecasts, tmp_path, capsys):
   out = tmp_path / "aot.json"
   arguments = [*ARGUMENTS, "--search", "--tries=3", f"--json={out}"]
-  assert common.run(aot.main, arguments) == 2
+  assert console.run(aot.main, arguments) == 2
   found = json.loads(out.read_text())
   assert found["fits"] is False and len(forecasts) == 3
   assert [row["forecast_bytes"] for row in found["tried"]] == [9, 8, 4]
@@ -46,6 +47,6 @@ def test_without_a_candidate_nothing_is_compiled(
   forecasts, monkeypatch, tmp_path, capsys
 ):
   monkeypatch.setattr(aot.aot_search, "candidates", lambda *_: iter(()))
-  assert common.run(aot.main, [*ARGUMENTS, "--search"]) == 2
+  assert console.run(aot.main, [*ARGUMENTS, "--search"]) == 2
   assert not forecasts
   assert "by the forecast not even remat=full" in capsys.readouterr().err

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scenetok_jax.cli import checkpoints, common, convert
-from scenetok_jax.cli.config import load_config
+from scenetok_jax import console
+from scenetok_jax.cli import convert
+from scenetok_jax.codecs.convert import codec_network, codec_table
 from scenetok_jax.codecs.published import PUBLISHED
-from scenetok_jax.convert.codecs import codec_network, codec_table
 from scenetok_jax.convert.engine import export_tensors, flatten, manifest
 from scenetok_jax.metrics.registry import METRICS, load_metric, missing
-from scenetok_jax.sampling.system import build, init_stage1
-from scenetok_jax.train.checkpoint import latest_step, restore_params
-from scenetok_jax.train.workdir import load_config as stored_config
+from scenetok_jax.model import build, init_stage1
+from scenetok_jax.workdir import release
+from scenetok_jax.workdir.checkpoint import latest_step, restore_params
+from scenetok_jax.workdir.config import load_config
+from scenetok_jax.workdir.folder import load_config as stored_config
 from tests.goldens import load_case
 from tests.networks import assert_same, normals
 
@@ -24,16 +26,16 @@ CONFIG = "configs/scenetok_re10k.py:smoke"
 
 
 def run(*argv):
-  return common.run(convert.main, [str(a) for a in argv], "convert")
+  return console.run(convert.main, [str(a) for a in argv], "convert")
 
 
 @pytest.fixture(scope="module")
 def tensors():
   """A checkpoint of the smoke networks under the release's names."""
   config = load_config(CONFIG)
-  system = build(config)
+  model = build(config)
   shapes = jax.eval_shape(
-    lambda key: init_stage1(system, key), jax.random.key(0)
+    lambda key: init_stage1(model, key), jax.random.key(0)
   )
   leaves, tree = jax.tree.flatten(shapes)
   params = tree.unflatten(
@@ -41,7 +43,7 @@ def tensors():
   )
   return {
     name: np.ascontiguousarray(tensor)
-    for key, table in checkpoints.tables(system, config.stage).items()
+    for key, table in release.tables(model, config.stage).items()
     for name, tensor in export_tensors(params[key], table)
   }
 

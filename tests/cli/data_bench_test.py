@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipelines import builders, loader, usage
-from data_pipelines.examples import open_examples
-from scenetok_jax.cli import common, data_bench
+from data_pipelines.loading import benchmark, loader, usage
+from data_pipelines.loading.examples import open_examples
+from data_pipelines.storage import builders
+from scenetok_jax import console
 from tests.data_pipelines import clips
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def frames(tmp_path_factory):
 
 
 def _run(capsys, *argv):
-  code = common.run(data_bench.main, [str(a) for a in argv], "data-bench")
+  code = console.run(benchmark.main, [str(a) for a in argv], "data-bench")
   captured = capsys.readouterr()
   return code, captured.out, captured.err
 
@@ -59,7 +60,7 @@ def test_speed_bytes_and_processor_time_are_told(
 def test_a_sample_reads_its_records_and_little_else(frames):
   config = clips.data_config(frames, image_size=64, cache=False)
   examples = open_examples(config)
-  found = data_bench.megabytes_per_sample(examples, 20)
+  found = benchmark.megabytes_per_sample(examples, 20)
   folder = Path(frames) / "train"
   records = sum(f.stat().st_size for f in folder.glob("*.array_record-*"))
   frame = records / examples.reader.dataset.frames / 1e6

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scenetok_jax.cli import common, encode
+from scenetok_jax import console
+from scenetok_jax.cli import encode
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,7 @@ from scenetok_jax.cli import common, encode
   ],
 )
 def test_bad_usage(tmp_path, capsys, options, message):
-  code = common.run(
+  code = console.run(
     encode.main, ["--workdir=x", f"--out={tmp_path / 'a.tok'}", *options]
   )
   error = capsys.readouterr().err
@@ -23,7 +24,7 @@ def test_bad_usage(tmp_path, capsys, options, message):
 
 
 def test_a_folder_is_no_file_name(tmp_path, capsys):
-  code = common.run(
+  code = console.run(
     encode.main, ["--workdir=x", "--scene=0", f"--out={tmp_path}"]
   )
   assert code == 2
@@ -33,6 +34,6 @@ def test_a_folder_is_no_file_name(tmp_path, capsys):
 def test_an_unwritable_folder_is_refused_at_once(tmp_path, capsys):
   (tmp_path / "file").write_text("")
   out = tmp_path / "file" / "room.tok"
-  code = common.run(encode.main, ["--workdir=x", "--scene=0", f"--out={out}"])
+  code = console.run(encode.main, ["--workdir=x", "--scene=0", f"--out={out}"])
   error = capsys.readouterr().err
   assert code == 2 and f"{tmp_path / 'file'}: --out: a file" in error

@@ -11,9 +11,11 @@ import time
 import numpy as np
 import pytest
 
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import assemble, common, evaluate, prepare
+from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
+from scenetok_jax.cli import evaluate, prepare
 from scenetok_jax.evaluation import work
+from scenetok_jax.evaluation.plan import evaluation_scenes
 from scenetok_jax.metrics.registry import METRICS, import_tensors, save_metric
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
@@ -76,7 +78,7 @@ def test_an_interrupted_evaluation_gives_the_same_report(
 
   parts = [f"--out={tmp_path / 'parts'}", f"--json={tmp_path / 'parts.json'}"]
   monkeypatch.setattr(work.Store, "write", cut)
-  assert common.run(evaluate.main, [*arguments, *parts]) == 130
+  assert console.run(evaluate.main, [*arguments, *parts]) == 130
   assert not (tmp_path / "parts.json").exists()
   monkeypatch.setattr(work.Store, "write", write)
   assert evaluate.main([*arguments, *parts]) == 0
@@ -115,7 +117,7 @@ def test_absent_scenes_are_listed_and_refused(
   document = json.loads(index.read_text())
   entry = next(iter(document.values()))
   index.write_text(json.dumps({**document, "gone1": entry, "gone2": entry}))
-  assert common.run(evaluate.main, options(workdir, data, index)) == 2
+  assert console.run(evaluate.main, options(workdir, data, index)) == 2
   message = capsys.readouterr().err
   assert "2 of 5 scenes are not in" in message
   assert "gone1, gone2" in message and "--allow-missing" in message
@@ -142,7 +144,7 @@ def test_an_index_of_absent_scenes_alone_is_refused(
   entry = next(iter(json.loads(index.read_text()).values()))
   index.write_text(json.dumps({"gone1": entry, "gone2": entry}))
   arguments = options(workdir, data, index, "--allow-missing")
-  assert common.run(evaluate.main, arguments) == 2
+  assert console.run(evaluate.main, arguments) == 2
   assert "none of its 2 scenes is in" in capsys.readouterr().err
 
 
@@ -151,7 +153,7 @@ def test_a_protocol_without_its_weights_is_refused(
 ):
   arguments = [a for a in options(workdir, data, index) if a != "--metrics"]
   folder = f"--metrics-weights={tmp_path}"
-  assert common.run(evaluate.main, [*arguments, folder]) == 2
+  assert console.run(evaluate.main, [*arguments, folder]) == 2
   message = capsys.readouterr().err
   assert "metrics lack their weights" in message
   assert "fid" in message and "fvd" in message
@@ -170,7 +172,7 @@ def test_a_bad_entry_is_named(workdir, data, index, capsys, change, told):
   key = keys(data)[1]
   document[key] = {**document[key], **change}
   index.write_text(json.dumps(document))
-  assert common.run(evaluate.main, options(workdir, data, index)) == 2
+  assert console.run(evaluate.main, options(workdir, data, index)) == 2
   message = capsys.readouterr().err
   assert told in message and key in message
 
@@ -180,22 +182,22 @@ def test_a_scene_listed_twice_is_refused(workdir, data, index, capsys):
   key = keys(data)[0]
   again = f', "{key}": {{"context": [0], "target": [1, 2, 3, 4]}}}}'
   index.write_text(text[:-1] + again)
-  assert common.run(evaluate.main, options(workdir, data, index)) == 2
+  assert console.run(evaluate.main, options(workdir, data, index)) == 2
   assert f"scene {key} is listed twice" in capsys.readouterr().err
 
 
 def test_a_published_protocol_needs_its_file(workdir, data, tmp_path, capsys):
   arguments = [f"--workdir={workdir}", f"--data={data}"]
-  code = common.run(evaluate.main, [*arguments, "--protocol=re10k_c12_128"])
+  code = console.run(evaluate.main, [*arguments, "--protocol=re10k_c12_128"])
   assert code == 2
   assert "needs re10k_c12_128.json or its folder" in capsys.readouterr().err
   folder = ["--protocol=re10k_c5_64", f"--index={tmp_path}"]
-  assert common.run(evaluate.main, [*arguments, *folder]) == 2
+  assert console.run(evaluate.main, [*arguments, *folder]) == 2
   assert "re10k_c5_64.json: --index: no such file" in capsys.readouterr().err
 
 
 def test_a_batch_of_one_is_refused(capsys):
-  code = common.run(evaluate.main, ["--workdir=x", "--batch=1"])
+  code = console.run(evaluate.main, ["--workdir=x", "--batch=1"])
   assert code == 2
   assert "--batch: 1 leaves no other scene" in capsys.readouterr().err
 
@@ -215,13 +217,13 @@ def test_a_batch_of_one_is_refused(capsys):
 def test_bad_usage_is_told_before_scoring(tmp_path, capsys, option, told):
   (tmp_path / "file").write_text("")
   option = option.replace("DIR", str(tmp_path))
-  assert common.run(evaluate.main, ["--workdir=x", option]) == 2
+  assert console.run(evaluate.main, ["--workdir=x", option]) == 2
   message = capsys.readouterr().err
   assert told in message and message.count("\n") == 1
 
 
 def test_a_workdir_without_a_config_is_refused(tmp_path, capsys):
-  code = common.run(evaluate.main, [f"--workdir={tmp_path}"])
+  code = console.run(evaluate.main, [f"--workdir={tmp_path}"])
   message = capsys.readouterr().err
   assert code == 2
   assert "config.json: not found" in message
@@ -234,7 +236,7 @@ def test_frames_that_were_trained_on_are_not_scored(tmp_path):
      "--workers=0", f"--out={tmp_path}"]
   )  # fmt: skip
   with pytest.raises(InputError, match="every frame was trained on"):
-    assemble.evaluation_scenes(str(tmp_path), "train", 2)
+    evaluation_scenes(str(tmp_path), "train", 2)
 
 
 def test_held_out_frames_are_the_ones_scored(tmp_path):
@@ -242,7 +244,7 @@ def test_held_out_frames_are_the_ones_scored(tmp_path):
     ["--dataset=rooms", "--split=train", "--scenes=1", "--frames=10",
      "--holdout-every=5", "--workers=0", f"--out={tmp_path}"]
   )  # fmt: skip
-  (scene,) = assemble.evaluation_scenes(str(tmp_path), "train", 2)
+  (scene,) = evaluation_scenes(str(tmp_path), "train", 2)
   (row,) = Dataset(tmp_path, "train").scenes
   assert len(scene.target.images) == len(row.held_out) == 2
   assert len(scene.context.images) == 2
@@ -271,7 +273,7 @@ def test_generated_scenes_are_compared_as_a_set(
   assert total == pytest.approx(found["seconds_per_scene"])
   assert "psnr" not in found
   # A stage-1 run has nothing to generate with.
-  assert common.run(evaluate.main, [f"--workdir={workdir}", *arguments]) == 2
+  assert console.run(evaluate.main, [f"--workdir={workdir}", *arguments]) == 2
   assert "needs a stage-2 workdir" in capsys.readouterr().err
 
 

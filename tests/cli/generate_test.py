@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from scenetok_jax.cli import assemble, common, conditions, generate, pictures
+from scenetok_jax import console
+from scenetok_jax.cli import generate
+from scenetok_jax.inference import conditions, pictures
+from scenetok_jax.inference.run import load_run
 from scenetok_jax.media import write_png
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
@@ -24,7 +27,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folders):
-  return assemble.load_run(str(folders[1]))
+  return load_run(str(folders[1]))
 
 
 def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(run, folders):
@@ -75,7 +78,7 @@ def test_photos_that_do_not_fit(
 def test_bad_usage_is_one_line(folders, tmp_path, capsys, options, message):
   _, workdir, photo = folders
   options = [option.replace("PHOTO", str(photo)) for option in options]
-  code = common.run(
+  code = console.run(
     generate.main, [f"--workdir={workdir}", f"--out={tmp_path}", *options]
   )
   error = capsys.readouterr().err
@@ -84,7 +87,7 @@ def test_bad_usage_is_one_line(folders, tmp_path, capsys, options, message):
 
 
 def test_a_stage_1_workdir_is_refused(folders, tmp_path, capsys):
-  code = common.run(
+  code = console.run(
     generate.main,
     [f"--workdir={folders[0]}", f"--image={folders[2]}", "--fov=60",
      f"--out={tmp_path}"],
@@ -97,7 +100,7 @@ def test_an_unwritable_folder_is_refused_at_once(folders, tmp_path, capsys):
   (tmp_path / "file").write_text("")
   options = [f"--workdir={folders[1]}", f"--image={folders[2]}", "--fov=60"]
   for out in ("file", "file/below"):
-    code = common.run(generate.main, [*options, f"--out={tmp_path / out}"])
+    code = console.run(generate.main, [*options, f"--out={tmp_path / out}"])
     error = capsys.readouterr().err
     assert code == 2 and str(tmp_path / "file") in error
     assert error.count("\n") == 1

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines import builders, latents, recipes, records
-from data_pipelines.views import ViewSampler
-from scenetok_jax.cli import common, inspect, inspect_pictures
+from data_pipelines.inspection import inspect, pictures
+from data_pipelines.latents import jobs
+from data_pipelines.storage import builders, recipes, records
+from data_pipelines.views.samplers import ViewSampler
+from scenetok_jax import console
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.media import read_image
 from scenetok_jax.types import Cameras
@@ -24,7 +26,7 @@ def prepared(tmp_path_factory):
 
 def _run(capsys, *argv):
   """(exit code, stdout, stderr) of `scenetok inspect ARGV`."""
-  code = common.run(inspect.main, [str(a) for a in argv], "inspect")
+  code = console.run(inspect.main, [str(a) for a in argv], "inspect")
   captured = capsys.readouterr()
   return code, captured.out, captured.err
 
@@ -75,14 +77,14 @@ def test_latents_have_statistics_and_a_path(prepared, tmp_path, capsys):
     "chunked": False,
   }  # fmt: skip
   codecs = dict.fromkeys(("context", "target"), get_codec(**codec))
-  work = latents.Work(
+  work = jobs.Work(
     dataset=records.Dataset(prepared),
     codecs=codecs,
-    identities={p: latents.identity(c, codec) for p, c in codecs.items()},
+    identities={p: jobs.identity(c, codec) for p, c in codecs.items()},
     sampler=ViewSampler.from_config(clips.data_config("", image_size=32)),
-    options=latents.Options(flipped=False),
+    options=jobs.Options(flipped=False),
   )
-  latents.build(tmp_path / "latents", work)
+  jobs.build(tmp_path / "latents", work)
   code, text, _ = _run(capsys, tmp_path / "latents")
   assert code == 0 and "scenes of latents" in text and "block_dct" in text
   out = tmp_path / "out"
@@ -121,7 +123,7 @@ def test_bad_usage_is_one_line(prepared, tmp_path, capsys, arguments, message):
 def test_points_are_corners_and_their_lines_pass_through_them(tmp_path):
   image = np.full((60, 80, 3), 40, np.uint8)
   image[20:, 30:] = 220  # one corner of a bright square
-  found = inspect_pictures.corners(image)
+  found = pictures.corners(image)
   assert len(found) == 12
   assert np.linalg.norm(found - [30, 20], axis=1).min() < 3
   # A camera that moved sideways: points stay on their row.
@@ -130,7 +132,7 @@ def test_points_are_corners_and_their_lines_pass_through_them(tmp_path):
   intrinsics = np.array([[0.8, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], np.float32)
   cameras = Cameras(poses, np.tile(intrinsics, (2, 1, 1)))
   path = tmp_path / "lines.png"
-  count = inspect_pictures.draw_epipolar(
+  count = pictures.draw_epipolar(
     path, np.stack([image, image]), cameras, (0, 1)
   )
   assert count == 12 and read_image(path).shape[1] > 1000

@@ -13,11 +13,13 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines import builders
-from data_pipelines.latent_records import LatentDataset
-from scenetok_jax.cli import assemble, common, latents, train
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.sampling.system import build
+from data_pipelines.latents.records import LatentDataset
+from data_pipelines.storage import builders
+from scenetok_jax import console
+from scenetok_jax.cli import latents, train
+from scenetok_jax.model import build
+from scenetok_jax.train.experiment import make_task, open_data
+from scenetok_jax.workdir.config import load_config
 from tests import networks
 from tests.data_pipelines import clips
 
@@ -56,7 +58,7 @@ def _arguments(frames, out, *more):
 
 def _run(capsys, *argv):
   """(exit code, stdout, stderr) of `scenetok latents ARGV`."""
-  code = common.run(latents.main, [str(a) for a in argv], "latents")
+  code = console.run(latents.main, [str(a) for a in argv], "latents")
   captured = capsys.readouterr()
   return code, captured.out, captured.err
 
@@ -83,9 +85,9 @@ def test_the_loss_of_a_step_is_the_same_from_latents_and_from_images(
   losses = {}
   for field, path in (("path", frames), ("latents", stored)):
     config = load_config(CONFIG, [f"--config.data.{field}={path}"])
-    system = build(config)
-    task = assemble.make_task(config, system)
-    data = assemble.open_data(config, system)
+    model = build(config)
+    task = make_task(config, model)
+    data = open_data(config, model)
     data.set_state({"global_next_index": 3 * config.data.batch_size})
     batch = next(data)
     data.close()
@@ -127,7 +129,7 @@ def test_training_refuses_latents_of_another_config(
     settings += [
       f"--config.{net}.rays.size=(32,32)" for net in ("tokenizer", "decoder")
     ]
-  code = common.run(
+  code = console.run(
     train.main,
     [f"--config={CONFIG}", f"--workdir={tmp_path / 'run'}", *settings],
     "train",

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from data_pipelines.evaluation_views import read_index
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import common, make_index
+from data_pipelines.storage.records import Dataset
+from data_pipelines.views.evaluation import read_index
+from scenetok_jax import console
+from scenetok_jax.cli import make_index
 from tests.cli import workdirs
 
 
@@ -41,7 +42,7 @@ def test_clips_that_are_too_short_are_named_and_refused(data, tmp_path, capsys):
     f"--data={data}", "--context=2", "--gap", "20", "30",
     f"--out={tmp_path / 'x.json'}", "--allow-short",
   ]  # fmt: skip
-  assert common.run(make_index.main, arguments) == 2
+  assert console.run(make_index.main, arguments) == 2
   message = capsys.readouterr().err
   assert "none of its 3 scenes serves" in message
   assert "smaller gap" in message
@@ -53,5 +54,5 @@ def test_an_unknown_split_is_refused(data, tmp_path, capsys):
     f"--data={data}", "--context=2", "--split=train",
     f"--out={tmp_path / 'x.json'}",
   ]  # fmt: skip
-  assert common.run(make_index.main, arguments) == 2
+  assert console.run(make_index.main, arguments) == 2
   assert "data.split: 'train' is not there" in capsys.readouterr().err

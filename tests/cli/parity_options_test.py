@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from scenetok_jax.cli import common, parity
-from scenetok_jax.cli.parity_cases.case import read_case
-from scenetok_jax.cli.parity_cases.fields import unread
+from scenetok_jax import console
+from scenetok_jax.cli import parity
 from scenetok_jax.flow.windows import schedule
+from scenetok_jax.parity.case import read_case
+from scenetok_jax.parity.fields import unread
 from tests import reference_networks
 from tests.goldens import SMALL
 from tests.networks import cameras, normals
@@ -316,7 +317,7 @@ def test_an_unknown_option_is_an_error(make, more, told, tmp_path, capsys):
   folder = write(tmp_path / "case", base, inputs, prefix)
   config = make(more)[0] | {"runs": [{"prefix": "run0_"}]}
   (folder / "config.json").write_text(json.dumps(config))
-  assert common.run(parity.main, ["--quiet", str(folder)], "parity") == 2
+  assert console.run(parity.main, ["--quiet", str(folder)], "parity") == 2
   error = capsys.readouterr().err.strip()
   assert told in error and "\n" not in error
 

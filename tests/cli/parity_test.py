@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenetok_jax.cli import common, parity
-from scenetok_jax.cli.parity_cases.case import Tolerance, compare, read_case
-from scenetok_jax.cli.parity_cases.kinds import KINDS
+from scenetok_jax import console
+from scenetok_jax.cli import parity
+from scenetok_jax.parity.case import Tolerance, compare, read_case
+from scenetok_jax.parity.kinds import KINDS
 from tests.goldens import SMALL, shared_dir
 
 # Compile long, and tests/train and tests/metrics read them every time.
@@ -26,7 +27,7 @@ CASES = [
 
 
 def run(*argv):
-  return common.run(parity.main, [str(a) for a in argv], "parity")
+  return console.run(parity.main, [str(a) for a in argv], "parity")
 
 
 @pytest.mark.parametrize("folder", CASES)

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import common, pose_clips, pose_score, pose_work
-from scenetok_jax.evaluation import structure
+from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
+from scenetok_jax.cli import pose_score
 from scenetok_jax.evaluation.networks import Networks
+from scenetok_jax.evaluation.pose import clips, runner, structure
 from scenetok_jax.media import write_frames
 from tests.cli import workdirs
 
@@ -63,7 +64,7 @@ def run(data, tmp_path):
   def call(*options):
     file = tmp_path / "x.json"
     file.unlink(missing_ok=True)
-    code = common.run(
+    code = console.run(
       pose_score.main,
       [f"--data={data}", f"--every={EVERY}", f"--json={file}", *options],
     )
@@ -75,26 +76,26 @@ def run(data, tmp_path):
 def test_transfer_renders_the_next_scene_and_continues(
   run, workdir, truth, oracle, tmp_path, monkeypatch
 ):
-  tokens, render = [], pose_clips.rendering.render
+  tokens, render = [], clips.rendering.render
 
   def spied(run, given, *arguments, **options):
     tokens.append(np.asarray(given))
     return render(run, given, *arguments, **options)
 
-  monkeypatch.setattr(pose_clips.rendering, "render", spied)
+  monkeypatch.setattr(clips.rendering, "render", spied)
   options = [f"--workdir={workdir}", "--scenes=2"]
   transfer = [*options, "--transfer", f"--out={tmp_path / 'out'}"]
 
   # Cut before the second scene is estimated, the first is kept.
-  write = pose_work.Store.write
+  write = runner.Store.write
 
   def cut(self, result, picture):
     write(self, result, picture)
     raise KeyboardInterrupt
 
-  monkeypatch.setattr(pose_work.Store, "write", cut)
+  monkeypatch.setattr(runner.Store, "write", cut)
   assert run(*transfer)[0] == 130
-  monkeypatch.setattr(pose_work.Store, "write", write)
+  monkeypatch.setattr(runner.Store, "write", write)
   code, result = run(*transfer)
   assert code == 0 and len(oracle) == len(tokens) == 2
   assert run(*transfer) == (0, result) and len(tokens) == 2

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import common, prepare
+from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
+from scenetok_jax.cli import prepare
 from tests.data_pipelines import clips
 
 
 def _run(capsys, *argv):
   """(exit code, stdout, stderr) of `scenetok prepare ARGV`."""
-  code = common.run(prepare.main, [str(a) for a in argv], "prepare")
+  code = console.run(prepare.main, [str(a) for a in argv], "prepare")
   captured = capsys.readouterr()
   return code, captured.out, captured.err
 

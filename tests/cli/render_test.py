@@ -7,8 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from scenetok_jax.cli import assemble, common, render
+from scenetok_jax import console
+from scenetok_jax.cli import render
 from scenetok_jax.geometry.trajectories import dolly, to_json
+from scenetok_jax.inference.run import load_run
 from scenetok_jax.sampling.scene_file import (
   SceneFile,
   codec_digest,
@@ -18,7 +20,7 @@ from scenetok_jax.sampling.scene_file import (
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.cli import workdirs
-from tests.sampling.systems import tokens
+from tests.sampling.models import tokens
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +31,15 @@ def workdir(tmp_path_factory):
 @pytest.fixture(scope="module")
 def scene(workdir):
   """A scene of random tokens that belongs to the workdir."""
-  run = assemble.load_run(str(workdir))
+  run = load_run(str(workdir))
   cameras = jax.tree.map(lambda a: a[0], networks.cameras(1, 1, 3))
   return SceneFile(
     key="room",
-    tokens=tokens(run.system, 1)[0],
+    tokens=tokens(run.model, 1)[0],
     reference=cameras.extrinsics[1],
     context=cameras,
     model=model_digest(run.params),
-    codec=codec_digest(run.system.target_codec),
+    codec=codec_digest(run.model.target_codec),
   )
 
 
@@ -50,7 +52,7 @@ def refuse(workdir, scene, tmp_path, capsys):
     save_scene(path, scene)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) - cut])
-    code = common.run(
+    code = console.run(
       render.main,
       [f"--workdir={workdir}", f"--tokens={path}", f"--out={out}", *options],
     )
@@ -124,7 +126,7 @@ def test_guidance_needs_a_null_token(workdir, scene, tmp_path, capsys):
   folder.mkdir()
   (folder / "config.json").write_text(json.dumps(config))
   (folder / "params.safetensors").symlink_to(workdir / "params.safetensors")
-  code = common.run(
+  code = console.run(
     render.main,
     [f"--workdir={folder}", "--tokens=x", "--guidance=2", f"--out={tmp_path}"],
   )

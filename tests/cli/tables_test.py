@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scenetok_jax.cli import common, tables
-from scenetok_jax.cli.tables_page import PICTURE_WIDTH, ranking
+from scenetok_jax import console
+from scenetok_jax.cli import tables
+from scenetok_jax.evaluation.html import PICTURE_WIDTH, ranking
 from scenetok_jax.media import write_png
 from tests.evaluation.tables_test import result
 
@@ -77,7 +78,7 @@ def test_mixed_checkpoints_are_refused(tmp_path, capsys):
     str(result(tmp_path, "one").path),
     str(result(tmp_path, "two", "re10k_c5_64", checkpoint="c").path),
   ]
-  assert common.run(tables.main, paths) == 2
+  assert console.run(tables.main, paths) == 2
   message = capsys.readouterr().err
   assert "evaluate again with one checkpoint" in message
   assert message.count("\n") == 1
@@ -87,6 +88,6 @@ def test_mixed_checkpoints_are_refused(tmp_path, capsys):
 def test_a_sheet_that_is_gone_is_named(measured, tmp_path, capsys):
   (tmp_path / "sheets" / "s2.png").unlink()
   arguments = [str(measured), f"--html={tmp_path / 't.html'}"]
-  assert common.run(tables.main, arguments) == 2
+  assert console.run(tables.main, arguments) == 2
   assert "s2.png: pictures: cannot be read" in capsys.readouterr().err
   assert not (tmp_path / "t.html").exists()

@@ -6,11 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines import loader
-from data_pipelines.records import Dataset
-from scenetok_jax.cli import common, prepare, train
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.train.checkpoint import restore_params
+from data_pipelines.loading import loader
+from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
+from scenetok_jax.cli import prepare, train
+from scenetok_jax.workdir.checkpoint import restore_params
+from scenetok_jax.workdir.config import load_config
 
 CONFIG = "configs/scenetok_depth.py:rooms,smoke"
 
@@ -91,12 +92,12 @@ def test_targets_must_be_given_and_be_of_the_same_scenes(
     f"--config={CONFIG}", f"--config.data.path={colours}",
     f"--workdir={tmp_path / 'run'}",
   ]  # fmt: skip
-  assert common.run(train.main, options) == 2
+  assert console.run(train.main, options) == 2
   assert "config.data.target_path: not set" in capsys.readouterr().err
   other = rooms(tmp_path / "other", "--first-scene=7")
   capsys.readouterr()  # the progress of making them
   capsys.readouterr()  # what preparing printed
   wrong = f"--config.data.target_path={other}"
-  assert common.run(train.main, [*options, wrong]) == 2
+  assert console.run(train.main, [*options, wrong]) == 2
   error = capsys.readouterr().err
   assert "rooms-0-000000: absent" in error and error.count("\n") == 1

@@ -5,11 +5,12 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
-from data_pipelines import builders
-from scenetok_jax.cli import common, train
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.train import workdir as workdir_lib
-from scenetok_jax.train.checkpoint import save_params
+from data_pipelines.storage import builders
+from scenetok_jax import console
+from scenetok_jax.cli import train
+from scenetok_jax.workdir import folder as workdir_lib
+from scenetok_jax.workdir.checkpoint import save_params
+from scenetok_jax.workdir.config import load_config
 from tests.data_pipelines import clips
 
 ROOMS = "configs/rooms.py:smoke"
@@ -42,7 +43,7 @@ def refusal(capsys, workdir, *overrides, config=ROOMS):
   """The one line that a refused run prints; its workdir stays as it was."""
   before = files(workdir)
   arguments = [f"--config={config}", f"--workdir={workdir}"]
-  code = common.run(train.main, [*arguments, *map(str, overrides)], "train")
+  code = console.run(train.main, [*arguments, *map(str, overrides)], "train")
   out, err = capsys.readouterr()
   assert code == 2 and not out
   assert err.startswith("scenetok train: error: ") and err.count("\n") == 1

@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.cli import prepare
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
-from scenetok_jax.train.workdir import CONFIG_FILE, plain
-from tests.sampling.systems import tiny, tiny_config
+from scenetok_jax.workdir.folder import CONFIG_FILE, plain
+from tests.sampling.models import tiny, tiny_config
 
 
 def write(folder: Path, config: ConfigDict, params: Any) -> Path:

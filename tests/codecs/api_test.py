@@ -11,6 +11,7 @@ import pytest
 from configs import scenetok_dl3dv_wan, scenetok_re10k
 from scenetok_jax.codecs import api, va_vae
 from scenetok_jax.codecs.api import get_codec
+from scenetok_jax.codecs.convert import convert_codec, export_codec, load_codec
 from scenetok_jax.codecs.network import Encoded, Network, map_clips
 from scenetok_jax.codecs.published import PUBLISHED, published
 from scenetok_jax.codecs.weights import (
@@ -21,14 +22,9 @@ from scenetok_jax.codecs.weights import (
   read_manifest,
   save_weights,
 )
-from scenetok_jax.convert.codecs import (
-  convert_codec,
-  export_codec,
-  load_codec,
-)
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.model import build, init_stage1
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.sampling.system import build, init_stage1
 from scenetok_jax.types import InputError
 from tests.networks import normals, quick_jit
 
@@ -87,9 +83,9 @@ def test_geometry_needs_no_weights(name, grid, channels, frames, latents):
 
 @pytest.mark.parametrize("config", [scenetok_re10k, scenetok_dl3dv_wan])
 def test_published_configurations_build_without_weights(config):
-  system = build(config.get_config(""))
+  model = build(config.get_config(""))
   key = jax.random.key(0)
-  shapes = jax.eval_shape(lambda key: init_stage1(system, key), key)
+  shapes = jax.eval_shape(lambda key: init_stage1(model, key), key)
   assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) > 7e8
 
 

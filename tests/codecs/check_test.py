@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines.rooms import render_clip
-from scenetok_jax.cli import codec_check, common
+from data_pipelines.rooms.clips import render_clip
+from scenetok_jax import console
 from scenetok_jax.codecs import check, va_vae
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
+from scenetok_jax.codecs.convert import codec_network
 from scenetok_jax.codecs.weights import Manifest, save_weights
-from scenetok_jax.convert.codecs import codec_network
+from scenetok_jax.evaluation import codec_check
 from scenetok_jax.media import (
   read_image,
   read_video,
@@ -64,7 +65,7 @@ def test_a_size_that_the_factor_does_not_divide_is_refused(clip):
 
 
 def check_codec(*arguments: str) -> int:
-  return common.run(codec_check.main, arguments, "codec-check")
+  return console.run(codec_check.main, arguments, "codec-check")
 
 
 BLOCK = ("--codec=block_dct", "--spatial=16", "--channels=64")

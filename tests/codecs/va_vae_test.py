@@ -9,15 +9,15 @@ import pytest
 from einops import rearrange
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.codecs.published import published
-from scenetok_jax.codecs.va_vae import Sizes, VaVae, encoded, posterior
-from scenetok_jax.convert.codecs import (
+from scenetok_jax.codecs.convert import (
   codec_fields,
   codec_network,
   codec_table,
   convert_codec,
   load_codec,
 )
+from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.va_vae import Sizes, VaVae, encoded, posterior
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.types import InputError

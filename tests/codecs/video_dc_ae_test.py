@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.codecs.layers_3d import DepthwiseConv, shuffle, unshuffle
-from scenetok_jax.codecs.video_dc_ae import network
-from scenetok_jax.convert.codecs import (
+from scenetok_jax.codecs.convert import (
   codec_fields,
   codec_network,
   codec_table,
   convert_codec,
   load_codec,
 )
+from scenetok_jax.codecs.layers_3d import DepthwiseConv, shuffle, unshuffle
+from scenetok_jax.codecs.video_dc_ae import network
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (
   assert_published,

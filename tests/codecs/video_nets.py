@@ -8,7 +8,7 @@ import numpy as np
 from einops import rearrange
 from jax.extend import core
 
-from scenetok_jax.convert.codecs import codec_table
+from scenetok_jax.codecs.convert import codec_table
 from scenetok_jax.convert.engine import manifest
 from tests.goldens import shared_dir
 from tests.networks import normals

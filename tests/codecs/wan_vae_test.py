@@ -7,15 +7,15 @@ import pytest
 from einops import rearrange
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.codecs.published import published
-from scenetok_jax.codecs.wan_vae import network, patchify, unpatchify
-from scenetok_jax.convert.codecs import (
+from scenetok_jax.codecs.convert import (
   codec_fields,
   codec_network,
   codec_table,
   convert_codec,
   load_codec,
 )
+from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.wan_vae import network, patchify, unpatchify
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (
   assert_published,

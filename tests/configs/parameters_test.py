@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import pytest
 
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.sampling.system import build, init_generator, init_stage1
+from scenetok_jax.model import build, init_generator, init_stage1
+from scenetok_jax.workdir.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ENCODER_512, ENCODER_1024 = 238_013_824, 238_407_040
@@ -35,9 +35,9 @@ def test_stage1_counts(spec, encoder, decoder, null_token):
   config = load_config(
     f"{CONFIGS}/{spec}", [f"--config.decoder.null_token={null_token}"]
   )
-  system = build(config)
+  model = build(config)
   params = jax.eval_shape(
-    lambda key: init_stage1(system, key), jax.random.key(0)
+    lambda key: init_stage1(model, key), jax.random.key(0)
   )
   assert count(params["tokenizer"]) == encoder
   assert count(params["decoder"]) == decoder + null_token * NULL_TOKEN
@@ -46,9 +46,9 @@ def test_stage1_counts(spec, encoder, decoder, null_token):
 @pytest.mark.parametrize("variant", ["shift1", "shift4", "shift12"])
 def test_stage2_counts(variant):
   config = load_config(f"{CONFIGS}/scenegen_re10k.py:{variant}")
-  system = build(config)
+  model = build(config)
   params = jax.eval_shape(
-    lambda key: init_generator(system, key, config.generation.anchors),
+    lambda key: init_generator(model, key, config.generation.anchors),
     jax.random.key(0),
   )
   assert count(params["generator"]) == 1_256_236_096
@@ -56,9 +56,9 @@ def test_stage2_counts(variant):
 
 def test_the_papers_tokenizer_has_1024_tokens_of_32_channels():
   config = load_config(f"{CONFIGS}/scenetok_re10k_paper.py")
-  system = build(config)
+  model = build(config)
   tokens = jax.eval_shape(
-    lambda key: init_stage1(system, key), jax.random.key(0)
+    lambda key: init_stage1(model, key), jax.random.key(0)
   )["tokenizer"]
   assert tokens["scene_tokens"].shape == (1024, 768)
   assert tokens["head"]["kernel"].shape == (768, 32)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenetok_jax.cli.config import load_config
+from scenetok_jax.workdir.config import load_config
 
 FOCAL = (15.0, 8.4375)  # 3840 / 256, 2160 / 256
 

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from data_pipelines import builders, loader
-from scenetok_jax.cli.config import load_config
+from data_pipelines.loading import loader
+from data_pipelines.storage import builders
+from scenetok_jax.model import build, init_stage1
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, put_batch
-from scenetok_jax.sampling.system import build, init_stage1
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.loop import make_step, optimizer_of
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
+from scenetok_jax.workdir.config import load_config
 from tests import networks
 from tests.data_pipelines import clips
 
@@ -53,11 +54,11 @@ def data(tmp_path_factory):
 
 def make_task(config: ConfigDict) -> Task:
   """The configured stage; stage 2 on a tokenizer of drawn weights."""
-  system = build(config)
+  model = build(config)
   if config.stage == "tokenizer":
-    return tokenizer_task(system, config)
-  init = functools.partial(init_stage1, system)
-  return generator_task(system, config, draw(init)["tokenizer"])
+    return tokenizer_task(model, config)
+  init = functools.partial(init_stage1, model)
+  return generator_task(model, config, draw(init)["tokenizer"])
 
 
 def draw(init: Callable[[Any], Any]) -> Any:

@@ -9,8 +9,8 @@ from scenetok_jax.convert.compact import (
   quantize,
   save_compact,
 )
-from scenetok_jax.train.checkpoint import latest_step, restore_params
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 
 
 def make_params() -> dict:

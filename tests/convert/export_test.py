@@ -4,19 +4,16 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from scenetok_jax.convert import (
-  decoder_table,
-  generator_table,
-  layers,
-  reference_config,
-  tokenizer_table,
-)
+from scenetok_jax.convert import layers, reference_config
 from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.convert.reader import read_tensors, select
+from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError
 from tests import networks
@@ -35,7 +32,7 @@ def tokenizer():
   case = load_case("compressor_kl_released_style")
   net = Perceiver(**reference_config.tokenizer_fields(case.config))
   inputs = (networks.abstract(1, 3, 8, 8, 8), cameras(3))
-  return case, tokenizer_table.table(net), abstract(net, *inputs)
+  return case, perceiver_table.table(net), abstract(net, *inputs)
 
 
 def decoder():
@@ -48,7 +45,7 @@ def decoder():
     cameras(16),
     networks.abstract(1, 12, 8),
   )
-  return case, decoder_table.table(net), abstract(net, *inputs)
+  return case, dit_table.table(net), abstract(net, *inputs)
 
 
 def generator():
@@ -61,7 +58,7 @@ def generator():
     cameras(3),
     cameras(5),
   )
-  return case, generator_table.table(net), abstract(net, *inputs)
+  return case, scenegen_table.table(net), abstract(net, *inputs)
 
 
 def abstract(net, *inputs):

@@ -5,19 +5,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from scenetok_jax.convert import (
-  decoder_table,
-  layers,
-  reference_config,
-  tokenizer_table,
-)
+from scenetok_jax.convert import layers, reference_config
 from scenetok_jax.convert.engine import Table, export_tensors
 from scenetok_jax.convert.load import (
   load_params,
   load_partial,
   take_fitting,
 )
+from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError
 from tests import networks
@@ -125,9 +122,9 @@ def reference_networks(config):
   depth = config["denoiser"]["kwargs"]["in_channels"]
   noisy = networks.abstract(1, 2, rows, columns, depth)
   return (
-    (tokenizer_table.table(perceiver), perceiver, (views, cameras(1, 2))),
+    (perceiver_table.table(perceiver), perceiver, (views, cameras(1, 2))),
     (
-      decoder_table.table(dit),
+      dit_table.table(dit),
       dit,
       (
         noisy,

@@ -7,7 +7,7 @@ import ml_collections
 import numpy as np
 from PIL import Image
 
-from data_pipelines import recipes
+from data_pipelines.storage import recipes
 from scenetok_jax.types import Cameras
 
 

@@ -16,18 +16,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from data_pipelines import (
-  builders,
-  latents,
-  recipes,
-  records,
-  release_latents,
-  video_jobs,
-)
-from data_pipelines.latent_records import LatentDataset
+from data_pipelines.latents import jobs as latents
+from data_pipelines.latents.records import LatentDataset
+from data_pipelines.sources import video_jobs
+from data_pipelines.storage import builders, recipes, records
+from scenetok_jax.parity import release_latents
 from scenetok_jax.types import InputError
 from tests.data_pipelines import chunks, clips
-from tests.data_pipelines.latents_test import _work as latent_work
+from tests.data_pipelines.latents.jobs_test import _work as latent_work
 
 _SHAPE = (16, 16)
 _GOOD = ["first", "last"]

@@ -11,7 +11,8 @@ import sys
 
 import numpy as np
 
-from data_pipelines import builders, loader, recipes
+from data_pipelines.loading import loader
+from data_pipelines.storage import builders, recipes
 from tests.data_pipelines import clips
 
 SIZE, FRAMES = 96, 20

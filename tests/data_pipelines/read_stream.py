@@ -12,7 +12,7 @@ import sys
 import jax
 import numpy as np
 
-from data_pipelines import loader
+from data_pipelines.loading import loader
 from tests.data_pipelines import clips
 
 SEED = 3

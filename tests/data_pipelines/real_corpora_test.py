@@ -14,8 +14,8 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines.records import Dataset
-from data_pipelines.torch_chunks import Chunk
+from data_pipelines.sources.torch_chunks import Chunk
+from data_pipelines.storage.records import Dataset
 from scenetok_jax.cli import prepare
 from scenetok_jax.geometry import epipolar
 from scenetok_jax.types import Cameras

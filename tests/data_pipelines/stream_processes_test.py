@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines import builders, loader
+from data_pipelines.loading import loader
+from data_pipelines.storage import builders
 from tests.data_pipelines import clips, read_stream
 
 ROOT = Path(__file__).parents[2]

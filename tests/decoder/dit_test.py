@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scenetok_jax.convert import decoder_table, reference_config
+from scenetok_jax.convert import reference_config
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import (
   RayConditionedDiT,
-  TokenMemory,
+  TokenKVCache,
   camera_embed,
 )
 from scenetok_jax.nn.embed import RaySpec
@@ -74,7 +75,7 @@ def test_equals_the_reference(name):
     )
     if params is None:
       params = networks.reference_params(
-        case, net, decoder_table.table(net), *inputs
+        case, net, dit_table.table(net), *inputs
       )
     null = settings["condition"].startswith("null")
     flags = {"unconditional": np.asarray(null)} if net.null_token else {}
@@ -168,8 +169,8 @@ def test_a_memory_of_the_tokens_gives_the_same_velocity(tiny):
       for flag in (False, True)
     ]
     embedded = camera_embed(TINY).apply({"params": params["camera"]}, cameras)
-    plain = TokenMemory(TINY).apply(variables, tokens)
-    both = TokenMemory(TINY, guided=True).apply(variables, tokens)
+    plain = TokenKVCache(TINY).apply(variables, tokens)
+    both = TokenKVCache(TINY, guided=True).apply(variables, tokens)
     return {
       "direct": direct,
       "plain": TINY.apply(variables, latents, timestep, embedded, plain),
@@ -191,7 +192,7 @@ def test_blocks_that_are_apart_give_the_same_velocities(tiny):
   networks.assert_same(found, expected)
   tokens = INPUTS[-1]
   memories = [
-    networks.apply(TokenMemory(TINY, guided=True), tree, tokens)
+    networks.apply(TokenKVCache(TINY, guided=True), tree, tokens)
     for tree in (apart(params), params)
   ]
   for field in ("key", "value", "null"):

@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines import builders
-from scenetok_jax.cli import common, train
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.sampling.system import build, init_stage1
-from scenetok_jax.train.checkpoint import restore_params, save_params
-from scenetok_jax.train.workdir import check_config
+from data_pipelines.storage import builders
+from scenetok_jax import console
+from scenetok_jax.cli import train
+from scenetok_jax.model import build, init_stage1
+from scenetok_jax.workdir.checkpoint import restore_params, save_params
+from scenetok_jax.workdir.config import load_config
+from scenetok_jax.workdir.folder import check_config
 from tests.data_pipelines import clips
 from tests.networks import normals
 
@@ -29,9 +30,9 @@ def data(tmp_path_factory):
 def start(folder):
   """A workdir of the RE10K smoke networks with drawn weights."""
   config = load_config("configs/scenetok_re10k.py:smoke")
-  system = build(config)
+  model = build(config)
   shapes = jax.eval_shape(
-    lambda key: init_stage1(system, key), jax.random.key(0)
+    lambda key: init_stage1(model, key), jax.random.key(0)
   )
   leaves, tree = jax.tree.flatten(shapes)
   drawn = [0.1 * normals(i, *x.shape) for i, x in enumerate(leaves)]
@@ -41,7 +42,7 @@ def start(folder):
 
 
 def fine_tune(name, data, restore, workdir, *more):
-  return common.run(
+  return console.run(
     train.main,
     [
       f"--config=configs/{name}.py:smoke",

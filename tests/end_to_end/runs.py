@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from scenetok_jax.cli import prepare
-from scenetok_jax.train.checkpoint import restore_params
+from scenetok_jax.workdir.checkpoint import restore_params
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 1200  # for one process to get on, on a busy machine

@@ -12,15 +12,15 @@ from scenetok_jax.evaluation.scores import generated_result
 from scenetok_jax.sampling.generate import GenerateOptions
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.types import Cameras, InputError, Views
-from tests.sampling.systems import tiny
+from tests.sampling.models import tiny
 
 OPTIONS = EvaluationOptions(RenderOptions(steps=2, window=4, clean=2), 2)
 TOKENS = GenerateOptions(steps=2)
 
 
-def scene(key: str, system, frames: int = 6) -> EvaluationScene:
+def scene(key: str, model, frames: int = 6) -> EvaluationScene:
   rng = np.random.default_rng(ord(key))
-  size = system.image_size
+  size = model.image_size
   images = rng.integers(0, 255, (frames, size, size, 3), dtype=np.uint8)
   poses = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
   poses[:, :3, 3] = rng.normal(size=(frames, 3))
@@ -35,9 +35,9 @@ def scene(key: str, system, frames: int = 6) -> EvaluationScene:
 
 @pytest.fixture(scope="module")
 def found():
-  system, params = tiny("generator")
-  program = Generation(system, params, OPTIONS, TOKENS, 3)
-  (batch,) = batches([in_memory(scene(key, system)) for key in "ab"], 2)
+  model, params = tiny("generator")
+  program = Generation(model, params, OPTIONS, TOKENS, 3)
+  (batch,) = batches([in_memory(scene(key, model)) for key in "ab"], 2)
   return program, batch, list(program(batch))
 
 
@@ -86,6 +86,6 @@ def test_features_are_kept_for_every_set(found):
 
 
 def test_a_stage_1_run_cannot_generate():
-  system, params = tiny()
+  model, params = tiny()
   with pytest.raises(InputError, match="needs a stage-2 workdir"):
-    Generation(system, params, OPTIONS, TOKENS, 3)
+    Generation(model, params, OPTIONS, TOKENS, 3)

@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from scenetok_jax.convert import generator_table, reference_config
-from scenetok_jax.generator.scenegen import ConditionMemory, SceneGen
+from scenetok_jax.convert import reference_config
+from scenetok_jax.generator import scenegen_table
+from scenetok_jax.generator.scenegen import ConditionKVCache, SceneGen
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.types import Cameras
 from tests import networks
@@ -56,7 +57,7 @@ def test_equals_the_reference():
     poses("cond"),
     poses("anchor"),
   )
-  table = generator_table.table(net)
+  table = scenegen_table.table(net)
   params = networks.reference_params(case, net, table, *inputs)
   for settings in case.config["runs"]:
     prefix = settings["prefix"]
@@ -104,8 +105,8 @@ def test_a_memory_of_the_condition_gives_the_same_velocity(tiny):
     direct = [
       TINY.apply(variables, *INPUTS, visible=masks[:, i]) for i in range(2)
     ]
-    memory = ConditionMemory(TINY).apply(variables, *condition, masks)
-    return direct, TINY.apply(variables, tokens, timestep, memory)
+    cache = ConditionKVCache(TINY).apply(variables, *condition, masks)
+    return direct, TINY.apply(variables, tokens, timestep, cache)
 
   with jax.default_matmul_precision("highest"):
     direct, both = jax.device_get(networks.quick_jit(run)(params))
@@ -117,7 +118,7 @@ def test_a_memory_of_the_condition_gives_the_same_velocity(tiny):
 def test_flat_anchors_run_and_have_a_rename_table():
   net = dataclasses.replace(TINY, depth=1, anchor_embedding="flat")
   params = networks.draw(net, *INPUTS)
-  table = generator_table.table(net)
+  table = scenegen_table.table(net)
   tensors = networks.assert_exact_round_trip(table, params)
   assert tensors["anchor_pose_embed.0.weight"].shape == (32, 25)
   velocity = jax.eval_shape(lambda p: net.apply({"params": p}, *INPUTS), params)

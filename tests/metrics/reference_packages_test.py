@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from einops import rearrange
 
-from data_pipelines.transforms import rescale_and_crop
-from scenetok_jax.convert.lpips_table import read_package_file
+from data_pipelines.loading.transforms import rescale_and_crop
 from scenetok_jax.media import read_image, read_video
 from scenetok_jax.metrics import frechet
+from scenetok_jax.metrics.lpips_table import read_package_file
 from scenetok_jax.metrics.registry import installed_files, load_metric
 from tests.goldens import case_dir, shared_dir
 from tests.metrics.seeded import seeded_tensors

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenetok_jax.nn.attention import Memory
+from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.blocks import REMAT_POLICIES, stack
-from scenetok_jax.nn.dit import BlockMemory, DiTBlock
+from scenetok_jax.nn.dit import BlockKVCache, DiTBlock
 from scenetok_jax.ops.rope import angles_3d
 from scenetok_jax.parallel.depth import apart, stacked
 from scenetok_jax.tokenizer.perceiver import PerceiverBlock
@@ -118,20 +118,20 @@ class Deep(nn.Module):
   remat: str = "none"
 
   @nn.compact
-  def __call__(self, x, c, memory):
+  def __call__(self, x, c, cache):
     axes = (nn.broadcast, 0, nn.broadcast)
     layers = stack(self, DiTBlock, DEPTH, self.remat, "blocks", axes, heads=2)
-    return layers(x, c, memory, None)
+    return layers(x, c, cache, None)
 
 
 @pytest.mark.parametrize("remat", REMAT_POLICIES)
 def test_blocks_that_are_apart_equal_the_scan(remat):
   x, c = normals(1, 2, 8, WIDTH), normals(2, 2, 8, WIDTH)
-  memory = Memory(*(normals(i, DEPTH, 2, 5, 2, WIDTH // 2) for i in (3, 4)))
-  params = draw(Deep(), x, c, memory)
+  cache = KVCache(*(normals(i, DEPTH, 2, 5, 2, WIDTH // 2) for i in (3, 4)))
+  params = draw(Deep(), x, c, cache)
 
   def run(params, x):
-    return Deep(remat).apply({"params": params}, x, c, memory)[0]
+    return Deep(remat).apply({"params": params}, x, c, cache)[0]
 
   expected = differentiate(run, params, x)
   found = differentiate(run, apart(params), x)
@@ -145,7 +145,7 @@ def test_outputs_of_blocks_that_are_apart_are_stacked():
   class Memories(nn.Module):
     @nn.compact
     def __call__(self, condition):
-      return stack(self, BlockMemory, DEPTH, "none", "blocks", heads=2)(
+      return stack(self, BlockKVCache, DEPTH, "none", "blocks", heads=2)(
         None, condition, None
       )[1]
 

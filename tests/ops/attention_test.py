@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from scenetok_jax.nn.blocks import pin
+from scenetok_jax.nn.blocks import constrain_tokens
 from scenetok_jax.ops.attention import attention
 from scenetok_jax.parallel.mesh import make_mesh
 from tests.networks import MESH, normals
@@ -95,7 +95,7 @@ def test_pinned_sums_over_heads_keep_examples_apart():
   def project(x, kernel):
     x = jax.lax.with_sharding_constraint(x, P(batch, None, "tensor", None))
     kernel = jax.lax.with_sharding_constraint(kernel, P("tensor", None, "fsdp"))
-    y = pin(jax.numpy.einsum("blhd,hdo->blo", x, kernel))
+    y = constrain_tokens(jax.numpy.einsum("blhd,hdo->blo", x, kernel))
     return jax.lax.with_sharding_constraint(y, P(batch, None, "tensor"))
 
   with jax.set_mesh(make_mesh(MESH)):

@@ -6,11 +6,11 @@ import numpy as np
 from scenetok_jax.sampling import encode
 from scenetok_jax.types import Views
 from tests import networks
-from tests.sampling.systems import tiny
+from tests.sampling.models import tiny
 
 
 def test_one_program_is_traced_once_for_several_scenes(monkeypatch):
-  system, params = tiny()
+  model, params = tiny()
   traced, tokenize = [], encode.tokenize
 
   def counted(*arguments):
@@ -18,7 +18,7 @@ def test_one_program_is_traced_once_for_several_scenes(monkeypatch):
     return tokenize(*arguments)
 
   monkeypatch.setattr(encode, "tokenize", counted)
-  program = encode.encode_program(system)
+  program = encode.encode_program(model)
   found = []
   for seed in (0, 1):
     images = np.full((1, 3, 64, 64, 3), 40 + 100 * seed, np.uint8)

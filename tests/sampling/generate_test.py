@@ -14,7 +14,7 @@ from scenetok_jax.sampling.generate import (
   generate_tokens,
 )
 from tests import networks
-from tests.sampling.systems import tiny, tiny_config, tokens
+from tests.sampling.models import tiny, tiny_config, tokens
 
 OPTIONS = GenerateOptions.of(tiny_config("generator").generation)
 SEEDS = 2
@@ -22,9 +22,9 @@ SEEDS = 2
 
 @pytest.fixture(scope="module")
 def request_and_noise():
-  system, _ = tiny("generator")
-  views = system.num_conditions
-  shape = (SEEDS, views, *system.latent_shape(system.context_codec))
+  model, _ = tiny("generator")
+  views = model.num_conditions
+  shape = (SEEDS, views, *model.latent_shape(model.context_codec))
   visible = np.tile(np.arange(views) < 1, (SEEDS, 1))
   request = Request(
     networks.normals(1, *shape),
@@ -32,22 +32,22 @@ def request_and_noise():
     networks.cameras(3, SEEDS, 3),
     visible,
   )
-  return request, tokens(system, SEEDS)
+  return request, tokens(model, SEEDS)
 
 
 def test_slices_equal_one_scan(request_and_noise):
   request, noise = request_and_noise
-  system, params = tiny("generator")
+  model, params = tiny("generator")
   run = networks.quick_jit(
     lambda params, noise, *request: generate_tokens(
-      system, params, *request, noise, OPTIONS
+      model, params, *request, noise, OPTIONS
     )
   )
   done = []
   with jax.default_matmul_precision("highest"):
     whole = run(params, noise, *request)
     sliced = generate_sliced(
-      system, params, request, noise, OPTIONS, done.append
+      model, params, request, noise, OPTIONS, done.append
     )
   networks.assert_same({"x": np.asarray(sliced)}, {"x": np.asarray(whole)})
   assert sum(done) == OPTIONS.steps
@@ -55,11 +55,11 @@ def test_slices_equal_one_scan(request_and_noise):
 
 def test_guidance_and_solver_change_the_scene(request_and_noise):
   request, noise = request_and_noise
-  system, params = tiny("generator")
+  model, params = tiny("generator")
   found = [
     np.asarray(
       generate_sliced(
-        system,
+        model,
         params,
         request,
         noise,

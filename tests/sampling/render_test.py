@@ -18,7 +18,7 @@ from scenetok_jax.sampling.render import (
 from scenetok_jax.sampling.velocity import embed_path, predict_velocity
 from scenetok_jax.sampling.window import embeddable
 from tests import networks
-from tests.sampling.systems import tiny, tiny_config, tokens
+from tests.sampling.models import tiny, tiny_config, tokens
 
 OPTIONS = RenderOptions.of(tiny_config().sampling)
 LATENTS = 8  # two windows of 6 that share 4
@@ -27,13 +27,13 @@ SCENES = 2
 
 @pytest.fixture(scope="module")
 def job():
-  """(system, params, tokens, cameras, noise, plan)."""
-  system, params = tiny()
-  shape = (SCENES, LATENTS, *system.latent_shape(system.target_codec))
+  """(model, params, tokens, cameras, noise, plan)."""
+  model, params = tiny()
+  shape = (SCENES, LATENTS, *model.latent_shape(model.target_codec))
   return (
-    system,
+    model,
     params,
-    tokens(system, SCENES),
+    tokens(model, SCENES),
     networks.cameras(3, SCENES, LATENTS),
     networks.normals(5, *shape),
     render_schedule(OPTIONS, LATENTS),
@@ -42,11 +42,11 @@ def job():
 
 def naive(job, guidance):
   """One jitted call after the other; everything is computed every time."""
-  system, params, scene, cameras, x, plan = job
+  model, params, scene, cameras, x, plan = job
 
   @networks.quick_jit
   def step(x, t, t_next, cameras):
-    velocity = predict_velocity(system, params, x, t, cameras, scene, guidance)
+    velocity = predict_velocity(model, params, x, t, cameras, scene, guidance)
     return euler_step(x, velocity, t, t_next)
 
   for g, (now, after) in enumerate(itertools.pairwise(plan.levels)):
@@ -58,11 +58,11 @@ def naive(job, guidance):
 
 
 def ours(job, guidance, **options):
-  system, params, *inputs = job
+  model, params, *inputs = job
   *arrays, plan = inputs
   run = networks.quick_jit(
     lambda params, *arrays: render_latents(
-      system, params, *arrays, plan, guidance, **options
+      model, params, *arrays, plan, guidance, **options
     )
   )
   return run(params, *arrays)
@@ -90,19 +90,19 @@ def test_guidance_acts_inside_its_interval_only(job):
 
 
 def test_a_path_embedded_once_serves_windows_that_start_on_chunks():
-  system, _ = tiny()
+  model, _ = tiny()
   plan = schedule("full_sequence", 15, 2, 10, 5)
-  assert embeddable(system, plan)
-  codec = dataclasses.replace(system.target_codec, chunked=True)
-  chunked = dataclasses.replace(system, target_codec=codec)
+  assert embeddable(model, plan)
+  codec = dataclasses.replace(model.target_codec, chunked=True)
+  chunked = dataclasses.replace(model, target_codec=codec)
   assert embeddable(chunked, plan)
   assert not embeddable(chunked, schedule("autoregressive", 12, 2, 10, 4))
 
 
 def test_an_embedded_path_equals_the_embedding_of_its_parts():
-  system, params = tiny()
+  model, params = tiny()
   cameras = networks.cameras(1, 1, 4)
-  run = networks.quick_jit(lambda cameras: embed_path(system, params, cameras))
+  run = networks.quick_jit(lambda cameras: embed_path(model, params, cameras))
   whole = run(cameras)
   part = run(jax.tree.map(lambda a: np.roll(a, -1, axis=1), cameras))
   np.testing.assert_allclose(whole[:, 1:], part[:, :-1], atol=1e-6)

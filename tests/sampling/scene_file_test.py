@@ -16,20 +16,20 @@ from scenetok_jax.sampling.scene_file import (
 )
 from scenetok_jax.types import InputError
 from tests import networks
-from tests.sampling.systems import tiny, tokens
+from tests.sampling.models import tiny, tokens
 
 
 @pytest.fixture
 def scene():
-  system, params = tiny()
+  model, params = tiny()
   cameras = jax.tree.map(lambda a: a[0], networks.cameras(1, 1, 3))
   return SceneFile(
     key="room",
-    tokens=tokens(system, 1)[0],
+    tokens=tokens(model, 1)[0],
     reference=cameras.extrinsics[1],
     context=cameras,
     model=model_digest(params),
-    codec=codec_digest(system.target_codec),
+    codec=codec_digest(model.target_codec),
   )
 
 

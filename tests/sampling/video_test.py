@@ -6,18 +6,18 @@ import jax
 import numpy as np
 import pytest
 
-from scenetok_jax.sampling.devices import place_params, sampling_mesh
+from scenetok_jax.parallel.placement import place_params, sampling_mesh
 from scenetok_jax.sampling.render import (
   RenderOptions,
   decode_latents,
   render_latents,
   video_noise,
 )
-from scenetok_jax.sampling.session import StateFile
+from scenetok_jax.sampling.slices import StateFile
 from scenetok_jax.sampling.video import render_video, video_plan, video_program
 from scenetok_jax.types import InputError
 from tests import networks
-from tests.sampling.systems import tiny, tiny_config, tokens
+from tests.sampling.models import tiny, tiny_config, tokens
 
 OPTIONS = RenderOptions.of(tiny_config().sampling)
 FRAMES = 8
@@ -30,11 +30,11 @@ def program():
 
 
 def render(program, scenes=1, **options):
-  system, params = tiny()
+  model, params = tiny()
   return render_video(
     program,
     params,
-    tokens(system, scenes),
+    tokens(model, scenes),
     networks.cameras(3, scenes, FRAMES),
     KEY,
     **options,
@@ -42,15 +42,15 @@ def render(program, scenes=1, **options):
 
 
 def test_slices_equal_one_scan(program):
-  system, params = tiny()
-  plan = video_plan(system, OPTIONS, FRAMES)
-  noise = video_noise(system, KEY, 1, FRAMES)
+  model, params = tiny()
+  plan = video_plan(model, OPTIONS, FRAMES)
+  noise = video_noise(model, KEY, 1, FRAMES)
   latents = networks.quick_jit(
     lambda params, *arrays: render_latents(
-      system, params, *arrays, plan, OPTIONS.guidance
+      model, params, *arrays, plan, OPTIONS.guidance
     )
-  )(params, tokens(system, 1), networks.cameras(3, 1, FRAMES), noise)
-  images = decode_latents(system, latents)
+  )(params, tokens(model, 1), networks.cameras(3, 1, FRAMES), noise)
+  images = decode_latents(model, latents)
   expected = np.round(np.asarray(images) * 255.0).astype(int)
   found = render(program)
   assert found.shape == (1, 1, FRAMES, 64, 64, 3)
@@ -78,7 +78,7 @@ def test_an_interrupted_video_is_continued(program, tmp_path):
 
 @pytest.mark.parametrize("changed", ["renderer", "codec"])
 def test_another_networks_video_is_not_continued(program, tmp_path, changed):
-  state, (system, params) = tmp_path / "state.safetensors", tiny()
+  state, (model, params) = tmp_path / "state.safetensors", tiny()
 
   def interrupt(steps):
     raise KeyboardInterrupt
@@ -89,31 +89,31 @@ def test_another_networks_video_is_not_continued(program, tmp_path, changed):
     params = {"decoder": jax.tree.map(lambda a: a * 1.01, params["decoder"])}
   else:
     codec = dataclasses.replace(
-      system.target_codec, load=lambda: {"other": np.ones(1, np.float32)}
+      model.target_codec, load=lambda: {"other": np.ones(1, np.float32)}
     )
-    other = dataclasses.replace(system, target_codec=codec)
-    program = dataclasses.replace(program, system=other)
+    other = dataclasses.replace(model, target_codec=codec)
+    program = dataclasses.replace(program, model=other)
   done = []
   render_video(
     program,
     params,
-    tokens(system, 1),
+    tokens(model, 1),
     networks.cameras(3, 1, FRAMES),
     KEY,
     report=done.append,
     state=state,
   )
-  total = video_plan(system, OPTIONS, FRAMES).steps
+  total = video_plan(model, OPTIONS, FRAMES).steps
   assert sum(done) == total and done[0] == 1  # from its first step
 
 
 def test_decoding_holds_one_part_at_a_time(program):
-  system, _ = tiny()
-  latents = networks.normals(0, 1, 2 * system.target_codec.frames_at_once, 2, 2)
-  channels = np.repeat(latents[..., None], system.target_codec.channels, -1)
+  model, _ = tiny()
+  latents = networks.normals(0, 1, 2 * model.target_codec.frames_at_once, 2, 2)
+  channels = np.repeat(latents[..., None], model.target_codec.channels, -1)
   parts = list(program.decode({}, channels))
   assert len(parts) == 2
-  whole = np.asarray(decode_latents(system, channels)) * 255.0
+  whole = np.asarray(decode_latents(model, channels)) * 255.0
   found = np.concatenate(parts, axis=1).astype(float)
   assert np.abs(found - whole).max() <= 0.51
 
@@ -139,7 +139,7 @@ def test_samples_differ_and_repeat_with_the_seed(program):
 
 
 def test_eight_devices_render_what_one_does():
-  system, params = tiny()
+  model, params = tiny()
   options = dataclasses.replace(OPTIONS, solver="dpm2")
   latents = []
 
@@ -161,9 +161,9 @@ def test_eight_devices_render_what_one_does():
         )
         with context:
           render_video(
-            keep_latents(video_program(system, options)),
+            keep_latents(video_program(model, options)),
             placed,
-            tokens(system, scenes),
+            tokens(model, scenes),
             networks.cameras(3, scenes, FRAMES),
             KEY,
             samples=samples,

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from scenetok_jax.model import identity_cameras
 from scenetok_jax.sampling.render import (
   RenderOptions,
   fill_windows,
   render_schedule,
   whole_windows,
 )
-from scenetok_jax.sampling.system import identity_cameras
-from tests.sampling.systems import tiny
+from tests.sampling.models import tiny
 
 OPTIONS = RenderOptions(steps=3, window=6, clean=0)
 
@@ -27,13 +27,13 @@ def test_windows_that_overlap_are_left_as_they_are():
 
 
 def test_the_last_camera_fills_the_last_window():
-  system = tiny()[0]
-  frames = system.target_codec.frames(7)
+  model = tiny()[0]
+  frames = model.target_codec.frames(7)
   cameras = identity_cameras(1, frames)
   place = cameras.extrinsics.at[0, :, 0, 3].set(np.arange(frames))
   cameras = cameras.replace(extrinsics=place)
-  filled = fill_windows(system, OPTIONS, cameras)
-  assert filled.extrinsics.shape[1] == system.target_codec.frames(12)
+  filled = fill_windows(model, OPTIONS, cameras)
+  assert filled.extrinsics.shape[1] == model.target_codec.frames(12)
   np.testing.assert_array_equal(
     filled.extrinsics[0, frames:, 0, 3], np.float32(frames - 1)
   )

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from scenetok_jax.convert import reference_config, tokenizer_table
+from scenetok_jax.convert import reference_config
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver, noise_like, sample
 from scenetok_jax.types import Cameras, Posterior
 from tests import networks
@@ -46,7 +47,7 @@ def tiny():
 def test_equals_the_reference(name):
   case = load_case(name)
   net = Perceiver(**reference_config.tokenizer_fields(case.config))
-  table, params = tokenizer_table.table(net), None
+  table, params = perceiver_table.table(net), None
   for settings in case.config["runs"]:
     arrays = case.run(settings["prefix"])
     expected = case.run(settings["prefix"], "outputs")
@@ -104,7 +105,7 @@ def test_view_order_does_not_matter(tiny):
 def test_variants_run_and_have_a_rename_table(fields):
   net = dataclasses.replace(TINY, **fields)
   params = networks.draw(net, *INPUTS)
-  networks.assert_exact_round_trip(tokenizer_table.table(net), params)
+  networks.assert_exact_round_trip(perceiver_table.table(net), params)
   posterior = jax.eval_shape(
     lambda p: net.apply({"params": p}, *INPUTS), params
   )

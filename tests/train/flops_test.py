@@ -7,7 +7,10 @@ from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.peak import measured_matmul_peak, step_flops
+from scenetok_jax.train.matmul_benchmark import (
+  matmul_flops_per_second,
+  step_flops,
+)
 
 X = jax.ShapeDtypeStruct((4, 8), jnp.float32)
 W = jax.ShapeDtypeStruct((5, 8, 8), jnp.float32)
@@ -82,6 +85,6 @@ def test_shard_map_counts_all_devices():
 
 
 def test_peak_is_measured_once():
-  peak = measured_matmul_peak("float32", 256, 0.01)
+  peak = matmul_flops_per_second("float32", 256, 0.01)
   assert np.isfinite(peak) and peak > 1e7
-  assert measured_matmul_peak("float32", 256, 0.01) == peak
+  assert matmul_flops_per_second("float32", 256, 0.01) == peak

@@ -5,15 +5,13 @@ import pytest
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.convert import (
-  generator_table,
-  reference_config,
-  tokenizer_table,
-)
+from scenetok_jax.convert import reference_config
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import noise_levels
+from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
-from scenetok_jax.sampling.system import System
+from scenetok_jax.model import Model
+from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train.generator_task import (
   Draws,
@@ -27,9 +25,9 @@ from tests.goldens import assert_close, load_case
 from tests.train import reference
 
 
-def build_system(config) -> System:
+def build_system(config) -> Model:
   codec = get_codec("block_dct", spatial=2, channels=8)  # not called
-  return System(
+  return Model(
     tokenizer=Perceiver(**reference_config.tokenizer_fields(config)),
     decoder=RayConditionedDiT(),  # not called
     generator=SceneGen(**reference_config.generator_fields(config)),
@@ -78,20 +76,20 @@ def recorded_draws(case, settings) -> Draws:
 def stage2():
   """(case, compiled step, parameters): one compilation for all runs."""
   case = load_case("train_stage2")
-  system, example = build_system(case.config), load_example(case.inputs)
+  model, example = build_system(case.config), load_example(case.inputs)
   config = ConfigDict({"generation": {"scale_factor": 0.1}})
   tokenizer = networks.reference_params(
     case,
-    system.tokenizer,
-    tokenizer_table.table(system.tokenizer),
+    model.tokenizer,
+    perceiver_table.table(model.tokenizer),
     example.context,
     example.context_cameras,
   )
   noise = case.inputs["noise"]
   generator = networks.reference_params(
     case,
-    system.generator,
-    generator_table.table(system.generator),
+    model.generator,
+    scenegen_table.table(model.generator),
     noise,
     noise[..., 0],
     example.condition,
@@ -102,7 +100,7 @@ def stage2():
   frozen = {"tokenizer": tokenizer}
   step = reference.differentiate(
     lambda params, draws: loss_from_draws(
-      system, config, params, frozen, example, draws
+      model, config, params, frozen, example, draws
     )
   )
   return case, step, {"generator": generator}
@@ -120,7 +118,7 @@ def test_loss_and_gradients_equal_the_reference(stage2, run):
   out, grads = step(params, draws)
   assert_close(out.loss.mean(), case.outputs[f"{prefix}loss"])
   fields = reference_config.generator_fields(case.config)
-  table = generator_table.table(SceneGen(**fields))
+  table = scenegen_table.table(SceneGen(**fields))
   absent = reference.assert_gradients(
     case, prefix, [(table, grads["generator"])]
   )

@@ -5,13 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file
 
-from scenetok_jax.convert import (
-  decoder_table,
-  reference_config,
-  tokenizer_table,
-)
+from scenetok_jax.convert import reference_config
 from scenetok_jax.convert.load import load_params
+from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train.gradients import tensor_norms
 from scenetok_jax.types import Cameras
@@ -38,12 +36,12 @@ def stage1(config, weights):
   return {
     "tokenizer": load_params(
       weights,
-      tokenizer_table.table(tokenizer),
+      perceiver_table.table(tokenizer),
       shapes(tokenizer, context, cameras(3)),
     ),
     "decoder": load_params(
       weights,
-      decoder_table.table(decoder),
+      dit_table.table(decoder),
       shapes(decoder, target, jnp.zeros((1, 2)), cameras(8), tokens),
     ),
   }

@@ -4,19 +4,19 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from scenetok_jax.cli.config import load_config
-from scenetok_jax.sampling.system import build
+from scenetok_jax.model import build
 from scenetok_jax.train.task import frozen_codecs
+from scenetok_jax.workdir.config import load_config
 
 
 def test_codecs_stay_outside_a_step_that_is_given_latents():
   config = load_config("configs/rooms.py:smoke", [])
-  system = build(config)
+  model = build(config)
   weights = {"kernel": jnp.ones(3)}
-  codec = dataclasses.replace(system.target_codec, load=lambda: weights)
-  system = dataclasses.replace(system, target_codec=codec)
-  given = frozen_codecs(system, config, "context", "target")
+  codec = dataclasses.replace(model.target_codec, load=lambda: weights)
+  model = dataclasses.replace(model, target_codec=codec)
+  given = frozen_codecs(model, config, "context", "target")
   assert given["context"] == {}
   assert given["target"].keys() == weights.keys()
   config.data.latents = "data/latents"
-  assert frozen_codecs(system, config, "context", "target") == {}
+  assert frozen_codecs(model, config, "context", "target") == {}

@@ -8,16 +8,14 @@ from einops import repeat
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.convert import (
-  decoder_table,
-  reference_config,
-  tokenizer_table,
-)
+from scenetok_jax.convert import reference_config
 from scenetok_jax.convert.engine import export_tensors
+from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import noise_levels
+from scenetok_jax.model import Model
 from scenetok_jax.parallel.rules import path_name
-from scenetok_jax.sampling.system import System
+from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train import tokenizer_task
 from scenetok_jax.train.tokenizer_task import Draws, Example, loss_from_draws
@@ -37,7 +35,7 @@ class Reference:
     self.case = load_case("train_stage1")
     config, arrays = self.case.config, self.case.inputs
     codec = get_codec("block_dct", spatial=2, channels=8)  # not called
-    self.system = System(
+    self.model = Model(
       tokenizer=Perceiver(**reference_config.tokenizer_fields(config)),
       decoder=RayConditionedDiT(
         **reference_config.decoder_fields(config, null_token=True)
@@ -57,8 +55,8 @@ class Reference:
       target_cameras=_cameras(arrays, "target"),
     )
     self.tables = {
-      "tokenizer": tokenizer_table.table(self.system.tokenizer),
-      "decoder": decoder_table.table(self.system.decoder),
+      "tokenizer": perceiver_table.table(self.model.tokenizer),
+      "decoder": dit_table.table(self.model.decoder),
     }
     target, noise = self.example.target, arrays["posterior_noise"]
     inputs = {
@@ -69,7 +67,7 @@ class Reference:
     }  # fmt: skip
     self.params = {
       name: networks.reference_params(
-        self.case, getattr(self.system, name), table, *inputs[name]
+        self.case, getattr(self.model, name), table, *inputs[name]
       )
       for name, table in self.tables.items()
     }
@@ -121,7 +119,7 @@ def run(case):
       }
     )
     return loss_from_draws(
-      case.system, config, params, case.example, draws, step
+      case.model, config, params, case.example, draws, step
     )
 
   step = reference.differentiate(loss)

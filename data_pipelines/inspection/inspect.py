@@ -1,0 +1,230 @@
+"""Looks into prepared data: pictures, camera path and statistics of a scene."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.inspection import pictures as inspect_pictures
+from data_pipelines.inspection import statistics as scene_statistics
+from data_pipelines.latents import records as latent_records
+from data_pipelines.storage import records
+from scenetok_jax import console
+from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.media import contact_sheet, write_png
+from scenetok_jax.types import InputError
+
+_COLUMNS, _ROWS = 8, 4  # of the contact sheet
+_MOST_PIXELS = 256  # of the shorter side of a frame there
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Prints a data set or one scene of it; with a scene, draws it into --out."""
+  args = _parser().parse_args(argv)
+  if args.epipolar is not None and len(args.epipolar) not in (0, 2):
+    raise InputError("--epipolar: give two frame numbers, or none")
+  dataset = _open(args.dataset, args.split)
+  if args.scene is None:
+    if args.epipolar is not None:
+      raise InputError("--epipolar: two frames of which --scene?")
+    result = overview(dataset)
+    print("\n".join(_overview_lines(args, result)))
+  else:
+    result = scene(dataset, args)
+  if args.json:
+    write_json(args.json, result)
+  return 0
+
+
+def overview(dataset: Any) -> dict[str, Any]:
+  """What a split holds, as JSON."""
+  frames = np.array([row.frames for row in dataset.scenes])
+  report = dataset.info["report"]
+  return {
+    "kind": dataset.info.get("kind", "frames"),
+    "scenes": len(dataset.scenes),
+    "frames": int(frames.sum()),
+    "frames_each": [int(f(frames)) for f in (np.min, np.median, np.max)],
+    "sizes": sorted({(row.height, row.width) for row in dataset.scenes}),
+    "seen": report["seen"],
+    "dropped": report["dropped"],
+    "first_keys": [row.key for row in dataset.scenes[:12]],
+    **({"codecs": c} if (c := dataset.info.get("codecs")) else {}),
+  }
+
+
+def scene(dataset: Any, args: argparse.Namespace) -> dict[str, Any]:
+  """Prints and draws one scene; returns its numbers as JSON."""
+  row = records.find_scene(dataset.scenes, args.scene, dataset.directory)
+  cameras = dataset.cameras(row)
+  out = Path(args.out or f"inspect-{row.key}")
+  statistics = scene_statistics.describe(cameras, (row.height, row.width))
+  held_out = tuple(getattr(row, "held_out", ()))
+  result = {
+    "scene": row.key,
+    "frames": row.frames,
+    "height": row.height,
+    "width": row.width,
+    "source": row.source,
+    "held_out": list(held_out),
+    **statistics,
+  }
+  pair = _pair(args, cameras, row) if args.epipolar is not None else None
+  check_writable(out)
+  if isinstance(dataset, records.Dataset):
+    _draw_sheet(out / "contact_sheet.png", dataset, row)
+  else:
+    result["latents"] = _latent_statistics(dataset, row)
+    if pair:
+      raise InputError(
+        f"{dataset.directory}: --epipolar: latents have no pictures; inspect"
+        " the frames that they were made from"
+      )
+  title = f"{row.key}: {row.frames} cameras from above"
+  inspect_pictures.draw_path(out / "camera_path.png", cameras, held_out, title)
+  if pair:
+    images, two = dataset.read_frames(row, pair)
+    count = inspect_pictures.draw_epipolar(
+      out / "epipolar.png", images, two, pair
+    )
+    result["epipolar"] = {"frames": list(pair), "lines": count}
+  print("\n".join(_scene_lines(result)))
+  print(f"  pictures: {', '.join(sorted(p.name for p in out.glob('*.png')))}"
+        f" in {out}")  # fmt: skip
+  return result
+
+
+def _open(path: str, split: str | None) -> Any:
+  """Frames or latents, whichever is there."""
+  found = records.splits(path)
+  split = split or ("train" if "train" in found or not found else found[0])
+  file = Path(path) / split / records.PREPARED
+  if file.is_file() and '"latents"' in file.read_text(errors="replace"):
+    return latent_records.LatentDataset(path, split)
+  return records.Dataset(path, split)
+
+
+def _pair(args: argparse.Namespace, cameras: Any, row: Any) -> tuple[int, int]:
+  if not args.epipolar:
+    return scene_statistics.choose_pair(cameras)
+  first, second = args.epipolar
+  if min(args.epipolar) < 0 or max(args.epipolar) >= row.frames:
+    raise InputError(
+      f"--epipolar: {first} {second}: scene {row.key} has frames 0 to"
+      f" {row.frames - 1}"
+    )
+  centres = np.asarray(cameras.extrinsics)[[first, second], :3, 3]
+  if np.array_equal(*centres):
+    raise InputError(
+      f"--epipolar: {first} {second}: both were taken from one point, which"
+      " leaves no line; choose others"
+    )
+  return first, second
+
+
+def _draw_sheet(path: Path, dataset: records.Dataset, row: Any) -> None:
+  shown = np.unique(
+    np.linspace(0, row.frames - 1, _COLUMNS * _ROWS).astype(int)
+  )
+  images, _ = dataset.read_frames(row, shown)
+  step = max(1, min(row.height, row.width) // _MOST_PIXELS)
+  images = images[:, ::step, ::step]
+  rows = []
+  for start in range(0, len(shown), _COLUMNS):
+    part = slice(start, start + _COLUMNS)
+    numbers = ", ".join(map(str, shown[part]))
+    rows.append((f"{row.key}: frames {numbers}", images[part]))
+  write_png(path, contact_sheet(rows))
+
+
+def _latent_statistics(dataset: Any, row: Any) -> dict[str, Any]:
+  found = {}
+  for part in latent_records.NAMES:
+    count = row.frames if part == "context" else row.latents
+    latents = dataset.read(row, part, np.arange(count)).astype(np.float32)
+    found[part] = {
+      "count": count,
+      "shape": list(latents.shape[1:]),
+      "mean": float(latents.mean()),
+      "std": float(latents.std()),
+      "largest": float(np.abs(latents).max()),
+    }
+  return found
+
+
+def _overview_lines(args: argparse.Namespace, found: dict) -> list[str]:
+  low, middle, high = found["frames_each"]
+  sizes = ", ".join(f"{h}x{w}" for h, w in found["sizes"])
+  lines = [
+    f"{args.dataset}: {found['scenes']} scenes of {found['kind']},"
+    f" {found['frames']} frames ({low} to {high} each, median {middle}),"
+    f" {sizes} pixels"
+  ]
+  lines += [f"  {part}: {c['name']}" for part, c in _codecs(found)]
+  lines += [f"  dropped {d['scene']}: {d['reason']}" for d in found["dropped"]]
+  lines.append(f"  scenes: {', '.join(found['first_keys'])}")
+  return lines
+
+
+def _codecs(found: dict) -> list[tuple[str, dict]]:
+  return sorted(found.get("codecs", {}).items())
+
+
+def _scene_lines(found: dict[str, Any]) -> list[str]:
+  fx, fy = found["focal_pixels"]
+  across, down = found["field_of_view"]
+  x, y = found["centre"]
+  lines = [
+    f"{found['scene']}: {found['frames']} frames,"
+    f" {found['height']}x{found['width']} pixels, from {found['source']}",
+    f"  intrinsics: focal {fx:.2f} {fy:.2f} pixels, field of view"
+    f" {across:.1f} x {down:.1f} degrees, centre {x:.4f} {y:.4f},"
+    f" differ by {found['intrinsics_spread']:.2g} over the clip",
+    f"  path: {found['path_length']:.4g} long, steps"
+    f" {found['step_median']:.3g}, largest {found['step_max']:.3g}"
+    f" before frame {found['step_max_frame']},"
+    f" turns {found['turn']:.0f} degrees",
+    f"  baselines: median {found['baseline_median']:.4g}, largest"
+    f" {found['baseline_max']:.4g}; axes up to {found['angle_max']:.0f}"
+    " degrees apart",
+  ]
+  if found["held_out"]:
+    lines.append(f"  held out: {len(found['held_out'])} frames")
+  for part, numbers in found.get("latents", {}).items():
+    lines.append(
+      f"  {part}: {numbers['count']} latents {numbers['shape']}, mean"
+      f" {numbers['mean']:.3f}, deviation {numbers['std']:.3f}, largest"
+      f" {numbers['largest']:.3g}"
+    )
+  if "epipolar" in found:
+    first, second = found["epipolar"]["frames"]
+    lines.append(
+      f"  epipolar: each point of frame {first} must lie on its line in frame"
+      f" {second}; where it does not, the poses are wrong"
+    )
+  return lines
+
+
+def _parser() -> console.Parser:
+  parser = console.parser("inspect", __doc__ or "")
+  add: Any = parser.add_argument
+  add("dataset", help="folder made by `scenetok prepare` or `latents`")
+  add("--split", help="(default: train, or the only one)")
+  add("--scene", help="its key or number; without it, an overview")
+  add(
+    "--epipolar",
+    type=int,
+    nargs="*",
+    metavar="FRAME",
+    help="draw epipolar lines between two frames (default: chosen)",
+  )
+  add("--out", metavar="DIR", help="of the pictures (default: inspect-SCENE)")
+  add("--json", metavar="FILE", help="also write the numbers here")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(console.run(main))

@@ -1,0 +1,196 @@
+"""Latents of a frozen codec on disk: one ArrayRecord record per latent.
+
+  PATH/<split>/
+    context/, target/     TensorFlow Datasets directories of the two codecs
+    scenes.jsonl          one index row per scene
+    cameras.f32           25 float32 a frame: c2w [4 4], then K [3 3]
+    prepared.json         written last: codecs with weight hashes, counts
+
+A record is a tf.train.Example with latent (packed, see `unpack`), scene,
+index and flipped. A scene's plain latents come first, then, where the data
+have them, those of the mirrored images.
+"""
+
+import dataclasses
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from data_pipelines.storage import records
+from scenetok_jax.types import Cameras, InputError
+
+NAMES = {"context": "context_latents", "target": "target_latents"}
+KIND = "latents"
+DTYPES = {
+  "float16": np.dtype(np.float16),
+  "bfloat16": np.dtype(ml_dtypes.bfloat16),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentRow:
+  """Index row of one scene.
+
+  frames: cameras and context latents. latents: target latents. height,
+  width: pixels of the encoded frames. first: number of its first camera;
+  context_first, target_first: of its first plain record.
+  """
+
+  key: str
+  frames: int
+  latents: int
+  height: int
+  width: int
+  source: str
+  sha256: str
+  first: int
+  context_first: int
+  target_first: int
+
+  @property
+  def kept(self) -> np.ndarray:
+    """Frames that training may use: held-out ones were never encoded."""
+    return np.arange(self.frames)
+
+
+class LatentDataset:
+  """Random access to the latents of one split.
+
+  Attributes:
+    scenes: index rows, in the order they were written.
+    info: contents of prepared.json; `codecs` says what made the latents.
+    flipped: whether mirrored latents are there.
+  """
+
+  def __init__(self, path: str | os.PathLike, split: str = "train"):
+    self.path = Path(path)
+    self.split = split
+    self.directory = self.path / split
+    self.info = records.read_info(self.path, split, KIND)
+    self.scenes = records.read_scenes(
+      self.directory / records.SCENES, LatentRow
+    )
+    self._cameras = records.map_cameras(self.directory / records.CAMERAS)
+    self.flipped = bool(self.info["flipped"])
+    self._sources, self._layout = {}, {}
+    for part, name in NAMES.items():
+      folder = self.directory / part
+      self._sources[part] = records.open_source(folder, name, split)
+      fields = self.info["codecs"][part]
+      self._layout[part] = DTYPES[fields["dtype"]], tuple(fields["shape"])
+    self._check_counts()
+
+  def __reduce__(self):
+    # Worker processes open the files themselves.
+    return LatentDataset, (self.path, self.split)
+
+  def __len__(self) -> int:
+    return len(self.scenes)
+
+  def cameras(self, row: LatentRow) -> Cameras:
+    """Cameras of all frames of a scene, from the index (no record is read)."""
+    numbers = self._cameras[row.first : row.first + row.frames]
+    return records.to_cameras(numbers, f"{self.directory}: scene {row.key}")
+
+  def read(
+    self,
+    row: LatentRow,
+    part: str,
+    numbers: np.ndarray,
+    flipped: bool = False,
+  ) -> np.ndarray:
+    """Some latents of a scene, in order: [L, h, w, C] as they are stored.
+
+    Args:
+      row: the scene.
+      part: "context" (one a frame) or "target".
+      numbers: which latents.
+      flipped: those of the mirrored images.
+    """
+    count = row.frames if part == "context" else row.latents
+    first = row.context_first if part == "context" else row.target_first
+    where = f"{self.directory}: scene {row.key}: {part} latent"
+    dtype, shape = self._layout[part]
+    out = np.empty((len(numbers), *shape), dtype)
+    for place, number in enumerate(numbers):
+      if not 0 <= number < count:
+        raise InputError(f"{where} {number}: the scene has {count}")
+      position = first + int(number) + (count if flipped else 0)
+      example = records.read_example(
+        self._sources[part], position, f"{where} {number}"
+      )
+      place_ = {"scene": row.key, "index": int(number), "flipped": int(flipped)}
+      records.check_place(example, place_, f"{where} {number}")
+      data = example["latent"].bytes_list.value[0]
+      out[place] = unpack(data, dtype, shape, f"{where} {number}")
+    return out
+
+  def _check_counts(self) -> None:
+    times = 2 if self.flipped else 1
+    wanted = {
+      "context": times * sum(row.frames for row in self.scenes),
+      "target": times * sum(row.latents for row in self.scenes),
+    }
+    found = {part: len(source) for part, source in self._sources.items()}
+    frames = sum(row.frames for row in self.scenes)
+    if found != wanted or len(self._cameras) != frames:
+      raise InputError(
+        f"{self.directory}: {found} records and {len(self._cameras)} cameras,"
+        f" but {records.SCENES} counts {wanted} and {frames}; make the latents"
+        " again"
+      )
+
+
+def pack(latent: np.ndarray) -> bytes:
+  """A 16-bit array -> its low bytes, then its high bytes Huffman-coded.
+
+  The low bytes of a latent are noise, the high bytes (sign, exponent) are
+  not: apart they are a sixth smaller than the array, and quick to read.
+  """
+  planes = np.ascontiguousarray(latent).view(np.uint8).reshape(-1, 2)
+  coder = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_HUFFMAN_ONLY)
+  high = coder.compress(planes[:, 1].tobytes()) + coder.flush()
+  return planes[:, 0].tobytes() + high
+
+
+def unpack(
+  data: bytes, dtype: np.dtype, shape: tuple[int, ...], where: str
+) -> np.ndarray:
+  """The inverse of `pack`; `where` names the origin in errors."""
+  count = int(np.prod(shape))
+  planes = np.empty((count, 2), np.uint8)
+  try:
+    coder = zlib.decompressobj(-15)
+    planes[:, 0] = np.frombuffer(data, np.uint8, count)
+    planes[:, 1] = np.frombuffer(
+      coder.decompress(data[count:], count), np.uint8, count
+    )
+  except (zlib.error, ValueError) as error:
+    raise InputError(
+      f"{where}: cannot be unpacked ({error}); make the latents again"
+    ) from None
+  return planes.reshape(-1).view(dtype).reshape(shape)
+
+
+def check_codecs(dataset: LatentDataset, wanted: dict[str, Any]) -> None:
+  """InputError unless the latents were made by the codecs of a config.
+
+  Args:
+    dataset: the latents.
+    wanted: {"context", "target"} -> what `codecs` of the info must say:
+      name, geometry, scaling, options and the hash of the weights.
+  """
+  for part, fields in wanted.items():
+    stored = dataset.info["codecs"][part]
+    for field, value in fields.items():
+      if stored.get(field) != value:
+        raise InputError(
+          f"{dataset.directory}: codecs.{part}.{field}: the latents were made"
+          f" with {stored.get(field)!r}, config.codecs.{part} is"
+          f" {value!r}; make the latents again with `scenetok latents`, or"
+          " train with the codec that made them"
+        )

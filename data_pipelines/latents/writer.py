@@ -1,0 +1,187 @@
+"""Writing latents: parts of whole scenes, then one split directory."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from data_pipelines.latents import records as latent_records
+from data_pipelines.latents.records import NAMES, LatentRow
+from data_pipelines.storage import records, writer
+from scenetok_jax.types import Cameras
+
+# `pack` has compressed them already.
+_GROUPING = f"{writer.GROUPING},uncompressed"
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedLatents:
+  """A scene ready for writing.
+
+  context: 16-bit [T, h, w, C], plain, then flipped where both are stored.
+  target: the same, [L, h, w, C]. cameras: [T]. size: (H, W) of the frames.
+  """
+
+  key: str
+  context: Sequence[np.ndarray]
+  target: Sequence[np.ndarray]
+  cameras: Cameras
+  size: tuple[int, int]
+  source: str
+
+
+class PartWriter:
+  """Appends scenes to one part."""
+
+  def __init__(self, directory: Path):
+    directory.mkdir(parents=True)
+    self._directory = directory
+    self._serialize = writer.Serializer(features())
+    self._records = {
+      part: ArrayRecordWriter(os.fspath(_records(directory, part)), _GROUPING)
+      for part in NAMES
+    }
+    self._counts = dict.fromkeys(NAMES, 0)
+    self._bytes = dict.fromkeys(NAMES, 0)
+    self._rows = self._frames = 0
+    self._scenes = (directory / records.SCENES).open("w")
+    self._cameras = (directory / records.CAMERAS).open("wb")
+
+  def add(self, scene: EncodedLatents) -> LatentRow:
+    """Writes one scene."""
+    first = dict(self._counts)
+    digest = hashlib.sha256()
+    for part in NAMES:
+      for flipped, latents in enumerate(getattr(scene, part)):
+        digest.update(latents.tobytes())
+        for index, latent in enumerate(latents):
+          self._write(part, scene.key, index, bool(flipped), latent)
+    cameras = records.flatten_cameras(scene.cameras).astype("<f4").tobytes()
+    digest.update(cameras)
+    row = LatentRow(
+      key=scene.key,
+      frames=len(scene.context[0]),
+      latents=len(scene.target[0]),
+      height=scene.size[0],
+      width=scene.size[1],
+      source=scene.source,
+      sha256=digest.hexdigest(),
+      first=self._frames,
+      context_first=first["context"],
+      target_first=first["target"],
+    )
+    self._cameras.write(cameras)
+    self._scenes.write(json.dumps(dataclasses.asdict(row)) + "\n")
+    self._rows += 1
+    self._frames += row.frames
+    return row
+
+  def close(self, report: dict) -> None:
+    """Finishes the part; `report` goes into part.json, written last."""
+    self.abandon()
+    counts = {"scenes": self._rows, "frames": self._frames}
+    sizes = {"records": self._counts, "bytes": self._bytes}
+    writer.write_json(
+      self._directory / writer.PART, {**counts, **sizes, **report}
+    )
+
+  def abandon(self) -> None:
+    """Closes the files."""
+    for file in (*self._records.values(), self._scenes, self._cameras):
+      file.close()
+
+  def _write(
+    self, part: str, key: str, index: int, flipped: bool, latent: np.ndarray
+  ) -> None:
+    example = {
+      "latent": latent_records.pack(latent),
+      "scene": key,
+      "index": index,
+      "flipped": flipped,
+    }
+    data = self._serialize(example)
+    self._records[part].write(data)
+    self._counts[part] += 1
+    self._bytes[part] += len(data)
+
+
+def merge(
+  parts: Sequence[Path], directory: Path, split: str, info: dict
+) -> None:
+  """Joins finished parts into one split directory; repeatable.
+
+  info: goes into prepared.json, which is written last; its `codecs` also
+  into the dataset info of either part.
+  """
+  reports = [writer.read_part(part) for part in parts]
+  full = [
+    (part, report)
+    for part, report in zip(parts, reports, strict=True)
+    if report["frames"]
+  ]
+  for part, name in NAMES.items():
+    folder = directory / part
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (source, _) in enumerate(full):
+      shard = f"{name}-{split}.array_record-{number:05d}-of-{len(full):05d}"
+      if _records(source, part).exists():
+        _records(source, part).replace(folder / shard)
+    writer.write_dataset_info(
+      folder,
+      split,
+      [report["records"][part] for _, report in full],
+      sum(report["bytes"][part] for _, report in full),
+      name=name,
+      features=features(),
+      description=json.dumps(info["codecs"][part]),
+    )
+  _join(full, directory)
+  counts = {
+    "scenes": sum(report["scenes"] for report in reports),
+    "frames": sum(report["frames"] for report in reports),
+  }
+  version = {"format_version": records.FORMAT_VERSION}
+  writer.write_json(directory / records.PREPARED, {**version, **counts, **info})
+
+
+def _join(parts: Sequence[tuple[Path, dict]], directory: Path) -> None:
+  """One index of all parts, with numbers that count through."""
+  offsets = {"first": 0, "context_first": 0, "target_first": 0}
+  with (
+    (directory / records.SCENES).open("w") as rows,
+    (directory / records.CAMERAS).open("wb") as cameras,
+  ):
+    for part, report in parts:
+      for line in (part / records.SCENES).read_text().splitlines():
+        row = json.loads(line)
+        for field, offset in offsets.items():
+          row[field] += offset
+        rows.write(json.dumps(row) + "\n")
+      with (part / records.CAMERAS).open("rb") as source:
+        shutil.copyfileobj(source, cameras)
+      offsets["first"] += report["frames"]
+      offsets["context_first"] += report["records"]["context"]
+      offsets["target_first"] += report["records"]["target"]
+
+
+def features() -> tfds.features.FeaturesDict:
+  """What TFDS knows about a record."""
+  return tfds.features.FeaturesDict(
+    {
+      "latent": tfds.features.Tensor(shape=(), dtype=np.object_),
+      "scene": tfds.features.Text(),
+      "index": np.int64,
+      "flipped": np.bool_,
+    }
+  )
+
+
+def _records(directory: Path, part: str) -> Path:
+  return directory / f"{part}.array_record"

@@ -1,0 +1,136 @@
+"""Reads a configuration's training data and says how fast that goes."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from data_pipelines.loading import loader, usage
+from data_pipelines.loading.examples import Examples, open_examples
+from data_pipelines.storage.records import CAMERA_FLOATS
+from scenetok_jax import console
+from scenetok_jax.io import write_json
+from scenetok_jax.parallel.runtime import initialize
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.config import load_config
+
+_WARM_UP = 2  # batches: workers start, files are opened
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Prints samples/s, MB read per sample and the share of the processor."""
+  args, overrides = _parser().parse_known_args(argv)
+  if args.seconds <= 0 or args.samples < 1:
+    raise InputError("--seconds, --samples: must be positive")
+  config = load_config(args.config, overrides)
+  initialize()
+  result = {
+    "data": config.data.get("latents") or config.data.path,
+    "split": config.data.split,
+    "batch_size": config.data.batch_size,
+    "processes": jax.process_count(),
+    "workers": config.data.workers,
+    "cores": _cores(),
+    **_bytes(config, args.samples),
+    **_speed(config, args.seconds),
+  }
+  read = result["megabytes_per_sample"]
+  read = "not counted here" if read is None else f"{read:.3f} MB a sample"
+  print(
+    f"{result['data']}/{result['split']}: {result['samples']} samples of this"
+    f" process in {result['seconds']:.1f} s, {result['workers']} workers\n"
+    f"speed      {result['samples_per_second']:.1f} samples/s"
+    f" ({result['batches_per_second']:.2f} batches/s)\n"
+    f"read       {read}\n"
+    f"processor  {result['cpu_share']:.0%} of {result['cores']} cores,"
+    f" {1000 * result['cpu_seconds_per_sample']:.2f} ms a sample"
+  )
+  if args.json:
+    write_json(args.json, result)
+  return 0
+
+
+def megabytes_per_sample(
+  examples: Examples, count: int, seed: int = 0
+) -> float | None:
+  """MB that files are asked for by an example, on average; see usage.
+
+  The cameras of a scene come from a memory-mapped index: they are added.
+  """
+  scenes = examples.reader.dataset.scenes
+  before: int | None = None
+  cameras = 0
+  for measured in (False, True):  # the first time opens the files
+    rng = np.random.default_rng(seed)
+    before = usage.bytes_read()
+    for index in range(count):
+      number = int(rng.integers(len(scenes)))
+      examples((index, number), rng)
+      # A view reader takes them again; the page cache has them by then.
+      cameras += measured * 4 * CAMERA_FLOATS * scenes[number].frames
+  after = usage.bytes_read()
+  if before is None or after is None:
+    return None
+  return (after - before + cameras) / count / 1e6
+
+
+def _bytes(config: Any, count: int) -> dict[str, Any]:
+  data = config.data.copy_and_resolve_references()
+  data.cache = False  # it would hide what is read
+  # Reading costs the same whatever made the latents: no codec is asked for.
+  examples = open_examples(data, codecs=dict)
+  return {"megabytes_per_sample": megabytes_per_sample(examples, count)}
+
+
+def _speed(config: Any, seconds: float) -> dict[str, Any]:
+  """Takes batches from the training stream for a while."""
+  iterator = loader.train_iterator(config.data, seed=config.seed, codecs=dict)
+  try:
+    for _ in range(_WARM_UP):
+      next(iterator)
+    start, busy, done = time.monotonic(), usage.cpu_seconds(), 0
+    while (elapsed := time.monotonic() - start) < seconds or not done:
+      next(iterator)
+      done += 1
+    elapsed = time.monotonic() - start
+    busy = usage.cpu_seconds() - busy
+  finally:
+    iterator.close()
+  samples = done * config.data.batch_size // jax.process_count()
+  return {
+    "samples": samples,
+    "seconds": elapsed,
+    "samples_per_second": samples / elapsed,
+    "batches_per_second": done / elapsed,
+    "cpu_share": busy / elapsed / _cores(),
+    "cpu_seconds_per_sample": busy / samples,
+  }
+
+
+def _cores() -> int:
+  """Processors that this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def _parser() -> console.Parser:
+  parser = console.parser("data-bench", __doc__ or "")
+  parser.epilog = (
+    "The data are those of the configuration: --config.data.path=DIR or"
+    " --config.data.latents=DIR; --config.data.workers=N reads in N processes."
+  )
+  add = parser.add_argument
+  add("--config", required=True, help="the training's, FILE.py[:variant]")
+  add("--seconds", type=float, default=10.0, help="how long to read")
+  add("--samples", type=int, default=32, help="samples whose bytes are counted")
+  add("--json", metavar="FILE", help="also write the numbers here")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(console.run(main))

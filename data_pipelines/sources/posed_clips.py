@@ -1,0 +1,101 @@
+"""A posed clip whose frames are decoded one by one, when they are asked for."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.loading.transforms import rescale_and_crop
+from data_pipelines.storage.images import decode_image
+from scenetok_jax.types import Cameras, InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class PosedClip:
+  """A source's clip: one camera and one encoded image per frame.
+
+  cameras: [T] float32, as the package has them. frames: for each frame a
+  function that gives the bytes of its image file. names: what a frame is
+  called in messages.
+  """
+
+  key: str
+  source: str
+  cameras: Cameras
+  frames: Sequence[Callable[[], bytes]]
+  names: Sequence[str]
+  warnings: tuple[str, ...] = ()
+
+  def __len__(self) -> int:
+    return len(self.frames)
+
+  def encoded(self, frame: int) -> bytes:
+    """The image file of a frame, as the source has it."""
+    return self.frames[frame]()
+
+  def image(self, frame: int) -> np.ndarray:
+    """uint8 [H, W, 3] of one frame."""
+    return decode_image(self.encoded(frame), self.names[frame])
+
+  def take(self, frames: Sequence[int] | np.ndarray) -> "PosedClip":
+    """The clip of some frames, in the order given."""
+    frames = [int(i) for i in frames]
+    for i in frames:
+      if not 0 <= i < len(self):
+        raise InputError(
+          f"{self.source}: frame {i} is not there: the clip has"
+          f" {len(self)} frames; correct the index"
+        )
+    return dataclasses.replace(
+      self,
+      cameras=Cameras(
+        self.cameras.extrinsics[frames], self.cameras.intrinsics[frames]
+      ),
+      frames=[self.frames[i] for i in frames],
+      names=[self.names[i] for i in frames],
+    )
+
+  def render(
+    self, shape: tuple[int, int] | None, *, move_centre: bool = True
+  ) -> tuple[np.ndarray, Cameras]:
+    """All frames rescaled and cropped to (h, w), or as they are.
+
+    Returns:
+      images uint8 [T, h, w, 3] and their cameras.
+    """
+    images: list[np.ndarray] = []
+    intrinsics = []
+    for frame in range(len(self)):
+      image, matrix = self.image(frame), self.cameras.intrinsics[frame]
+      if shape is not None:
+        try:
+          image, matrix = rescale_and_crop(
+            image, matrix, shape, move_centre=move_centre
+          )
+        except InputError as error:
+          raise InputError(f"{self.names[frame]}: {error}") from None
+      elif images and image.shape != images[0].shape:
+        raise InputError(
+          f"{self.names[frame]}: image is {image.shape[1]}x{image.shape[0]},"
+          f" the first of the clip {images[0].shape[1]}x{images[0].shape[0]};"
+          " give a --size"
+        )
+      images.append(image)
+      intrinsics.append(matrix)
+    if not images:
+      raise InputError(f"{self.source}: no frame in it; leave this scene out")
+    cameras = Cameras(self.cameras.extrinsics, np.stack(intrinsics))
+    return np.stack(images), cameras
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+  """A file's bytes; InputError when it cannot be read."""
+  try:
+    return Path(path).read_bytes()
+  except OSError as error:
+    raise InputError(
+      f"{path}: cannot be read ({error.strerror}); restore it or remove its"
+      " frame"
+    ) from None

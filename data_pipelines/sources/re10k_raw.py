@@ -1,0 +1,119 @@
+"""RealEstate10K and ACID as first published: camera texts, frames from you.
+
+  SOURCE/[<split>/]<key>.txt      url, then a row of 19 numbers per frame
+  frames of <key>: a folder called <key> beside the text, or below frames/ or
+    images/ (each optionally with <split>/)
+
+A row is timestamp (microseconds), fx fy cx cy (normalised), two unused
+numbers and the 3x4 world-to-camera matrix. A frame's image is called after
+its timestamp; numbered images are taken in order when there is one per row.
+"""
+
+import functools
+import os
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.sources.capture_frames import IMAGE_SUFFIXES, natural_key
+from data_pipelines.sources.posed_clips import PosedClip, read_bytes
+from data_pipelines.sources.re10k import ROW, cameras_from_rows
+from scenetok_jax.types import Cameras, InputError
+
+
+def texts(source: str | os.PathLike, split: str) -> list[Path]:
+  """Camera texts of a split, sorted: in SOURCE/<split>, else in SOURCE."""
+  folder = Path(source) / split
+  for place in (folder, Path(source)):
+    found = sorted(place.glob("*.txt")) if place.is_dir() else []
+    if found:
+      return found
+  return []
+
+
+def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
+  """(timestamps, cameras [T]) of a camera text, in file order.
+
+  Raises:
+    InputError: not UTF-8 text, no row, or a row that is not 19 numbers.
+  """
+  try:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+  except (OSError, ValueError) as error:
+    raise InputError(
+      f"{path}: not readable ({error}); fetch it again"
+    ) from None
+  rows: list[list[float]] = []
+  stamps: list[str] = []
+  for number, line in enumerate(lines[1:], start=2):
+    parts = line.split()
+    if not parts:
+      continue
+    try:
+      row = [float(part) for part in parts]
+    except ValueError:
+      row = []
+    if len(row) != ROW + 1 or not parts[0].isdigit():
+      raise InputError(
+        f"{path}: line {number}: not a timestamp and {ROW} numbers; fetch the"
+        " text again"
+      )
+    if parts[0] in stamps[-1:]:
+      raise InputError(f"{path}: line {number}: timestamp used twice")
+    stamps.append(parts[0])
+    rows.append(row[1:])
+  if not rows:
+    raise InputError(f"{path}: no camera in it; fetch the text again")
+  return stamps, cameras_from_rows(np.array(rows), f"{path}: row")
+
+
+def load_scene(path: str | os.PathLike, split: str = "") -> PosedClip:
+  """The clip of one camera text, with the frames found for it.
+
+  Rows without an image are left out, with a note.
+  """
+  path = Path(path)
+  stamps, cameras = read_text(path)
+  files = _images(_frame_folder(path, split))
+  by_stem = {file.stem: file for file in files}
+  rows = [i for i, stamp in enumerate(stamps) if stamp in by_stem]
+  found = [by_stem[stamps[i]] for i in rows]
+  notes = []
+  if not rows and len(files) == len(stamps):
+    rows, found = list(range(len(stamps))), files
+    notes.append("images are not called after timestamps: taken in order")
+  if not rows:
+    raise InputError(
+      f"{path}: none of its {len(stamps)} timestamps is the name of an image"
+      f" in {_frame_folder(path, split)}, which holds {len(files)}; name the"
+      " frames <timestamp>.jpg, or extract one per row"
+    )
+  if len(rows) < len(stamps):
+    notes.append(f"{len(stamps) - len(rows)} rows have no image, left out")
+  return PosedClip(
+    key=path.stem,
+    source=os.fspath(path),
+    cameras=Cameras(cameras.extrinsics[rows], cameras.intrinsics[rows]),
+    frames=[functools.partial(read_bytes, file) for file in found],
+    names=[os.fspath(file) for file in found],
+    warnings=tuple(notes),
+  )
+
+
+def _frame_folder(path: Path, split: str) -> Path:
+  root = path.parent
+  bases = [root, root / "frames", root / "images"]
+  if split and root.name == split:
+    bases += [root.parent / "frames" / split, root.parent / "images" / split]
+  for base in bases:
+    if (base / path.stem).is_dir():
+      return base / path.stem
+  raise InputError(
+    f"{path}: no frames: none of {', '.join(str(b / path.stem) for b in bases)}"
+    " is a folder; extract the clip's frames there"
+  )
+
+
+def _images(folder: Path) -> list[Path]:
+  files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
+  return sorted(files, key=lambda p: natural_key(p.name))

@@ -1,0 +1,228 @@
+"""Scenes in, one prepared split out: parallel, resumable, never overwriting."""
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from data_pipelines.storage import parts, records, writer
+from data_pipelines.storage.encoding import encode
+from data_pipelines.storage.recipes import Job, Plan, Recipe, unique
+from data_pipelines.storage.writer import write_json
+from scenetok_jax.console import Progress
+from scenetok_jax.types import InputError
+
+REPORT = "report.json"
+
+
+def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
+  """Writes OUT/<split> and OUT/report.json, returns the split's report.
+
+  The split appears in one rename when it is complete. A killed run leaves
+  its finished parts in OUT/.<split>.partial-*; the same command goes on from
+  there. An equal split that exists is kept ("already prepared"); a different
+  one is never overwritten.
+
+  Args:
+    out: folder of all splits of this data.
+    plan: what to write.
+    workers: processes that read, encode and write; 0 works in this one.
+
+  Returns:
+    {seen, kept, dropped: [{scene, reason}], warnings, frames, already}.
+  """
+  out = Path(out)
+  recipe = plan.recipe
+  final = out / recipe.split
+  if final.exists():
+    report = existing(final, recipe.describe())
+    tidy(out, recipe.split)
+    return {**report, "already": True}
+  if not plan.jobs:
+    raise InputError(f"{out}: nothing to prepare: the source holds no scene")
+  made = [path for path in (out, *out.parents) if not path.exists()]
+  partial = out / f".{recipe.split}.partial-{plan.digest()}"
+  partial.mkdir(parents=True, exist_ok=True)
+  with parts.lock(partial):
+    try:
+      report = _write(partial, plan, workers)
+      publish(partial / recipe.split, final)
+    except InputError:  # refused: another attempt would end the same way
+      shutil.rmtree(partial)
+      for path in made:  # leave no trace
+        with contextlib.suppress(OSError):
+          path.rmdir()
+      raise
+  tidy(out, recipe.split)
+  return {**report, "already": False}
+
+
+def publish(directory: Path, final: Path) -> None:
+  """Renames a finished split into place."""
+  try:
+    directory.rename(final)
+  except OSError:
+    raise InputError(
+      f"{final}: appeared meanwhile; choose another --out or remove it"
+    ) from None
+
+
+def _write(root: Path, plan: Plan, workers: int) -> dict:
+  """Writes all parts and joins them in root/<split>; returns the report."""
+  recipe = plan.recipe
+  jobs, repeated = unique(plan.jobs)
+  cuts = parts.ranges(len(jobs), plan.group)
+  found: dict[int, dict] = {}
+  with _progress(recipe, len(jobs)) as progress:
+
+    def done(number: int) -> None:
+      found[number] = writer.read_part(parts.folder(root, number))
+      if progress:
+        kept = sum(part["scenes"] for part in found.values())
+        dropped = sum(len(part["dropped"]) for part in found.values())
+        note = f"{kept} kept, {dropped} dropped"
+        progress.update(len(cuts[number]), note)
+
+    def task(number: int) -> Callable[[Path], None]:
+      chosen = [jobs[i] for i in cuts[number]]
+      return functools.partial(_write_part, chosen, recipe)
+
+    parts.run(root, range(len(cuts)), task, workers, done)
+  report = total(plan, repeated, [found[i] for i in range(len(cuts))])
+  folders = [parts.folder(root, i) for i in range(len(cuts))]
+  info = {"recipe": recipe.describe(), "report": report}
+  writer.merge(folders, root / recipe.split, recipe.split, info)
+  for name, text in plan.files:
+    (root / recipe.split / name).write_text(text)
+  return report
+
+
+def _write_part(jobs: Sequence[Job], recipe: Recipe, directory: Path) -> None:
+  """Writes the good scenes of a part and reports the others."""
+  dropped, warnings = [], []
+  part = writer.PartWriter(directory)
+  try:
+    for job in jobs:
+      result = encode(job, recipe)
+      if isinstance(result, InputError):
+        if recipe.strict:
+          raise result
+        dropped.append({"scene": job.key, "reason": str(result)})
+        continue
+      part.add(result)
+      warnings += [f"{job.key}: {text}" for text in result.warnings]
+  except BaseException:
+    part.abandon()
+    raise
+  part.close({"dropped": dropped, "warnings": warnings})
+
+
+def total(
+  plan: Plan, repeated: Sequence[dict], reports: Sequence[dict]
+) -> dict:
+  """The report of a split from those of its parts.
+
+  Raises:
+    InputError: no scene was kept.
+  """
+  dropped = [*plan.dropped, *repeated]
+  dropped += [item for report in reports for item in report["dropped"]]
+  kept = sum(report["scenes"] for report in reports)
+  if not kept:
+    raise InputError(
+      f"all {len(dropped)} scenes were dropped; the first,"
+      f" {dropped[0]['scene']}: {dropped[0]['reason']}"
+    )
+  return {
+    "seen": kept + len(dropped),
+    "kept": kept,
+    "dropped": dropped,
+    "warnings": [text for report in reports for text in report["warnings"]],
+    "frames": sum(report["frames"] for report in reports),
+  }
+
+
+def _progress(
+  recipe: Recipe, scenes: int
+) -> contextlib.AbstractContextManager[Progress | None]:
+  """Progress over scenes; none for a single one, whose error stands alone."""
+  if recipe.strict:
+    return contextlib.nullcontext()
+  return Progress(f"{recipe.dataset}/{recipe.split}", scenes, "scene")
+
+
+def existing(final: Path, recipe: dict) -> dict:
+  """Report of an equal split that exists; InputError when it differs."""
+  file = final / records.PREPARED
+  try:
+    info = json.loads(file.read_text())
+    before, report = info["recipe"], info["report"]
+  except (OSError, ValueError, KeyError):
+    raise InputError(
+      f"{final}: exists but is not a prepared split; choose another --out or"
+      " remove it"
+    ) from None
+  for field, value in recipe.items():
+    if before.get(field) != value:
+      raise InputError(
+        f"{file}: {_difference(field, before.get(field), value)}; nothing was"
+        " overwritten: choose another --out or remove this split"
+      )
+  return report
+
+
+def _difference(field: str, before, now) -> str:
+  if isinstance(before, dict) and isinstance(now, dict):
+    for name in [*now, *before]:
+      if before.get(name) != now.get(name):
+        return _difference(f"{field}.{name}", before.get(name), now.get(name))
+  return f"{field}: prepared with {before!r}, now asked for {now!r}"
+
+
+def _merged_report(out: Path) -> dict:
+  """Report over all finished splits, and each by name under `splits`."""
+  each = {}
+  for split in records.splits(out):
+    info = json.loads((out / split / records.PREPARED).read_text())
+    each[split] = info["report"]
+  return {
+    "seen": sum(report["seen"] for report in each.values()),
+    "kept": sum(report["kept"] for report in each.values()),
+    "dropped": [item for report in each.values() for item in report["dropped"]],
+    "splits": each,
+  }
+
+
+def tidy(out: Path, split: str) -> None:
+  """Removes unfinished work of a finished split; brings the report up to date.
+
+  Also after a run that was killed between its last two lines.
+  """
+  for path in out.glob(f".{split}.partial-*"):
+    with contextlib.suppress(InputError, OSError), parts.lock(path):
+      shutil.rmtree(path)
+  report = _merged_report(out)
+  if not (out / REPORT).exists() or _read(out / REPORT) != report:
+    write_json(out / REPORT, report)
+
+
+def _read(path: Path) -> dict | None:
+  with contextlib.suppress(OSError, ValueError):
+    return json.loads(path.read_text())
+  return None
+
+
+def summary(out: str | os.PathLike, split: str, report: dict) -> str:
+  """The report as a few readable lines."""
+  state = "already prepared" if report["already"] else "prepared"
+  lines = [
+    f"{out}/{split}: {state}: {report['kept']} of {report['seen']} scenes,"
+    f" {report['frames']} frames"
+  ]
+  lines += [f"  dropped {d['scene']}: {d['reason']}" for d in report["dropped"]]
+  lines += [f"  note: {text}" for text in report["warnings"]]
+  # File names need not be UTF-8.
+  return "\n".join(lines).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,298 @@
+"""Prepared data on disk: one ArrayRecord record per frame, plus an index.
+
+  PATH/<split>/                 a TensorFlow Datasets directory
+    dataset_info.json, features.json, posed_frames-<split>.array_record-*
+    scenes.jsonl                one index row per scene
+    cameras.f32                 25 float32 a frame: c2w [4 4], then K [3 3]
+    frame_depth-<split>.array_record-*   depth maps, where they are known
+    prepared.json               written last: options, counts
+  PATH/report.json              what was seen, kept and dropped, by split
+
+A record is a tf.train.Example with image (JPEG or PNG bytes), extrinsics,
+intrinsics, scene and frame, so `tfds.builder_from_directory(PATH/<split>)`
+reads it too. Reading needs no TensorFlow and touches only the asked frames.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from tensorflow_datasets.proto import tf_example_pb2
+
+from data_pipelines.storage.images import decode_image
+from scenetok_jax.types import Cameras, InputError
+
+FORMAT_VERSION = 1
+NAME = "posed_frames"
+CAMERA_FLOATS = 25
+PREPARED = "prepared.json"
+SCENES = "scenes.jsonl"
+CAMERAS = "cameras.f32"
+# Samples are single records: handing each to a thread would cost ten times the
+# reading.
+_READ_OPTIONS = {"max_parallelism": "0"}
+
+Row = TypeVar("Row")
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneRow:
+  """Index row of one scene.
+
+  first: number of its first frame record in the split; frame i is record
+    first + i.
+  held_out: frames that training must not see.
+  sha256: hash of all encoded images and cameras.
+  """
+
+  key: str
+  frames: int
+  height: int
+  width: int
+  source: str
+  sha256: str
+  first: int
+  held_out: tuple[int, ...] = ()
+
+  @property
+  def kept(self) -> np.ndarray:
+    """Frames that training may use, sorted, int64."""
+    return np.setdiff1d(np.arange(self.frames), np.array(self.held_out, int))
+
+
+class Dataset:
+  """Random access to the frames of one prepared split.
+
+  Attributes:
+    scenes: index rows, in the order they were written.
+    info: contents of prepared.json.
+    records_read: frame records read so far by this object.
+  """
+
+  def __init__(self, path: str | os.PathLike, split: str = "train"):
+    self.path = Path(path)
+    self.split = split
+    self.directory = self.path / split
+    self.info = read_info(self.path, split)
+    self.scenes = read_scenes(self.directory / SCENES, SceneRow)
+    self.records_read = 0
+    self._source = open_source(self.directory, NAME, split)
+    self._cameras = map_cameras(self.directory / CAMERAS)
+    frames = sum(row.frames for row in self.scenes)
+    if not len(self._source) == len(self._cameras) == frames:
+      raise InputError(
+        f"{self.directory}: {len(self._source)} frame records and"
+        f" {len(self._cameras)} cameras, but {SCENES} counts {frames} frames;"
+        " prepare the data again"
+      )
+
+  def __reduce__(self):
+    # Worker processes open the files themselves.
+    return Dataset, (self.path, self.split)
+
+  def __len__(self) -> int:
+    return len(self.scenes)
+
+  @property
+  def frames(self) -> int:
+    """Frames of all scenes."""
+    return len(self._cameras)
+
+  def scene(self, key: str | int) -> SceneRow:
+    """The index row of a scene, by key or by number."""
+    return find_scene(self.scenes, key, self.directory)
+
+  def cameras(self, scene: SceneRow | str | int) -> Cameras:
+    """Cameras of all frames of a scene, from the index (no record is read)."""
+    row = scene if isinstance(scene, SceneRow) else self.scene(scene)
+    numbers = self._cameras[row.first : row.first + row.frames]
+    return to_cameras(numbers, f"{self.directory}: scene {row.key}")
+
+  def read_frames(
+    self, scene: SceneRow | str | int, frames: Sequence[int] | np.ndarray
+  ) -> tuple[np.ndarray, Cameras]:
+    """Images uint8 [T, H, W, 3] and cameras [T] of some frames, in order."""
+    row = scene if isinstance(scene, SceneRow) else self.scene(scene)
+    images, numbers = [], []
+    for frame in frames:
+      image, camera = self._read(row, int(frame))
+      images.append(image)
+      numbers.append(camera)
+    shape = (0, row.height, row.width, 3)
+    stacked = np.stack(images) if images else np.zeros(shape, np.uint8)
+    cameras = np.array(numbers, np.float32).reshape(-1, CAMERA_FLOATS)
+    return stacked, to_cameras(cameras, f"{self.directory}: scene {row.key}")
+
+  def _read(self, row: SceneRow, frame: int) -> tuple[np.ndarray, list[float]]:
+    where = f"{self.directory}: scene {row.key}: frame {frame}"
+    if not 0 <= frame < row.frames:
+      raise InputError(f"{where}: the scene has {row.frames} frames")
+    field = read_example(self._source, row.first + frame, where)
+    self.records_read += 1
+    check_place(field, {"scene": row.key, "frame": frame}, where)
+    image = decode_image(field["image"].bytes_list.value[0], where)
+    if image.shape != (row.height, row.width, 3):
+      raise InputError(
+        f"{where}: image is {image.shape[0]}x{image.shape[1]}, the index says"
+        f" {row.height}x{row.width}; prepare the data again"
+      )
+    camera = [
+      *field["extrinsics"].float_list.value,
+      *field["intrinsics"].float_list.value,
+    ]
+    return image, camera
+
+
+def open_source(
+  directory: Path, name: str, split: str
+) -> ArrayRecordDataSource:
+  """The records of a TFDS directory; InputError when they are damaged."""
+  files = sorted(directory.glob(f"{name}-{split}.array_record-*"))
+  try:
+    paths = [os.fspath(file) for file in files]
+    return ArrayRecordDataSource(paths, _READ_OPTIONS)
+  except Exception as error:  # array_record raises bare RuntimeErrors
+    raise InputError(
+      f"{directory}: records cannot be opened ({error}); prepare the data again"
+    ) from error
+
+
+def read_example(source: ArrayRecordDataSource, number: int, where: str) -> Any:
+  """The fields of one record; `where` names it in errors."""
+  try:
+    example = tf_example_pb2.Example.FromString(source[number])
+  except Exception as error:  # array_record and protobuf: several types
+    raise InputError(
+      f"{where}: record cannot be read ({error}); prepare the data again"
+    ) from error
+  return example.features.feature
+
+
+def check_place(field: Any, wanted: Mapping[str, object], where: str) -> None:
+  """InputError unless a record says that it is the one that was asked for."""
+  for name, value in wanted.items():
+    kind = field[name]
+    found = (
+      kind.bytes_list.value[0].decode("utf-8", "backslashreplace")
+      if isinstance(value, str)
+      else kind.int64_list.value[0]
+    )
+    if found != value:
+      raise InputError(
+        f"{where}: the record is of {name} {found!r}: files were mixed up;"
+        " prepare the data again"
+      )
+
+
+def splits(path: str | os.PathLike) -> list[str]:
+  """Names of the finished splits under a prepared folder."""
+  return sorted(file.parent.name for file in Path(path).glob(f"*/{PREPARED}"))
+
+
+def flatten_cameras(cameras: Cameras) -> np.ndarray:
+  """Cameras [T] -> float32 [T, 25]."""
+  frames = len(cameras.extrinsics)
+  parts = [
+    np.asarray(cameras.extrinsics, np.float32).reshape(frames, 16),
+    np.asarray(cameras.intrinsics, np.float32).reshape(frames, 9),
+  ]
+  return np.concatenate(parts, axis=1)
+
+
+def to_cameras(numbers: np.ndarray, where: str) -> Cameras:
+  """float32 [T, 25] -> Cameras [T]; `where` names the origin in errors."""
+  numbers = np.array(numbers)  # a copy: the index is a read-only file map
+  if not np.isfinite(numbers).all():
+    raise InputError(
+      f"{where}: cameras: NaN or Inf in {CAMERAS}; prepare the data again"
+    )
+  return Cameras(
+    extrinsics=numbers[:, :16].reshape(len(numbers), 4, 4),
+    intrinsics=numbers[:, 16:].reshape(len(numbers), 3, 3),
+  )
+
+
+def map_cameras(path: Path) -> np.ndarray:
+  """float32 [T, 25] of a split, mapped from its file."""
+  if not path.is_file() or path.stat().st_size % (4 * CAMERA_FLOATS):
+    raise InputError(f"{path}: missing or cut short; prepare the data again")
+  if path.stat().st_size == 0:
+    return np.zeros((0, CAMERA_FLOATS), np.float32)
+  numbers = np.memmap(path, np.dtype("<f4"), mode="r")
+  return numbers.reshape(len(numbers) // CAMERA_FLOATS, CAMERA_FLOATS)
+
+
+def read_info(path: Path, split: str, kind: str = "frames") -> dict:
+  """prepared.json of a split, with a remedy when it is not there.
+
+  kind: "frames" or "latents", which this split must hold.
+  """
+  verb = "prepare --dataset=..." if kind == "frames" else "latents --data=..."
+  command = f"scenetok {verb} --split={split} --out={path}"
+  if not path.is_dir():
+    raise InputError(
+      f"{path}: data.path: no such folder; make it with `{command}`"
+    )
+  file = path / split / PREPARED
+  if not file.is_file():
+    found = ", ".join(splits(path)) or "no prepared split"
+    raise InputError(
+      f"{path}: data.split: {split!r} is not there (found: {found}); make it"
+      f" with `{command}`"
+    )
+  try:
+    info = json.loads(file.read_text())
+    version = info["format_version"]
+  except (ValueError, KeyError, TypeError) as error:
+    raise InputError(f"{file}: unreadable ({error!r}); prepare again") from None
+  if version != FORMAT_VERSION:
+    raise InputError(
+      f"{file}: format_version: {version}, this program reads"
+      f" {FORMAT_VERSION}; prepare the data again"
+    )
+  found = info.get("kind", "frames")
+  if found != kind:
+    raise InputError(
+      f"{file}: kind: holds {found}, {kind} are needed; data.path takes what"
+      " `scenetok prepare` writes, data.latents what `scenetok latents` writes"
+    )
+  return info
+
+
+def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
+  """Index rows of a split."""
+  rows: list[Row] = []
+  try:
+    for line in path.read_text().splitlines():
+      row = json.loads(line)
+      if "held_out" in row:
+        row["held_out"] = tuple(row["held_out"])
+      rows.append(kind(**row))
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f"{path}: line {len(rows) + 1}: unreadable ({error}); prepare again"
+    ) from None
+  if not rows:
+    raise InputError(f"{path}: no scene in it; prepare the data again")
+  return rows
+
+
+def find_scene(rows: Sequence[Any], key: str | int, directory: Path) -> Any:
+  """One of a split's index rows, by its key or else by its number."""
+  found = [row for row in rows if row.key == key]
+  if found:
+    return found[0]
+  try:
+    return rows[int(key)]
+  except (ValueError, IndexError):
+    keys = [row.key for row in rows[:13]]
+    names = ", ".join(keys[:12]) + (", ..." if len(keys) > 12 else "")
+    raise InputError(
+      f"{directory}: scene {key!r} is not there; use a number below"
+      f" {len(rows)} or one of {names}"
+    ) from None

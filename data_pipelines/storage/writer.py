@@ -1,0 +1,292 @@
+"""Writing a prepared split: parts of whole scenes, then one directory."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from array_record.python.array_record_module import ArrayRecordWriter
+from tensorflow_datasets.core import dataset_info, example_serializer
+
+from data_pipelines.storage import records
+from data_pipelines.storage.depth_maps import DEPTH
+from scenetok_jax.types import Cameras, InputError
+
+PART = "part.json"
+_RECORDS = "records.array_record"
+_DEPTH = "depth.array_record"
+# One record a group: a training example reads single frames.
+GROUPING = "group_size:1"
+DESCRIPTION = "Posed video frames, one record each, in temporal order."
+_VERSION = tfds.core.Version(f"{records.FORMAT_VERSION}.0.0")
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedScene:
+  """A scene ready for writing.
+
+  images: encoded frames, T of them; cameras: [T]; source: where it came from.
+  depth: encoded depth maps, T of them, or None; all scenes of a split alike.
+  """
+
+  key: str
+  images: Sequence[bytes]
+  cameras: Cameras
+  height: int
+  width: int
+  source: str
+  held_out: tuple[int, ...] = ()
+  warnings: tuple[str, ...] = ()
+  depth: Sequence[bytes] | None = None
+
+
+class Serializer:
+  """TFDS example -> the bytes of its record; the same in every process."""
+
+  def __init__(self, features: tfds.features.FeaturesDict):
+    self._features = features
+    info = features.get_serialized_info()
+    self._serializer = example_serializer.ExampleSerializer(info)
+
+  def __call__(self, example: dict) -> bytes:
+    encoded = self._features.encode_example(example)
+    # Otherwise the order of the fields changes from process to process.
+    return self._serializer.get_tf_example(encoded).SerializeToString(
+      deterministic=True
+    )
+
+
+class IndexWriter:
+  """Appends rows to scenes.jsonl and cameras to cameras.f32 of a folder."""
+
+  def __init__(self, directory: Path):
+    self.frames = 0
+    self.rows = 0
+    self._scenes = (directory / records.SCENES).open("w")
+    self._cameras = (directory / records.CAMERAS).open("wb")
+
+  def add(self, scene: EncodedScene) -> records.SceneRow:
+    """Indexes one scene after those before it."""
+    cameras = records.flatten_cameras(scene.cameras)
+    row = records.SceneRow(
+      key=scene.key,
+      frames=len(scene.images),
+      height=scene.height,
+      width=scene.width,
+      source=scene.source,
+      sha256=_content_hash(scene.images, cameras),
+      first=self.frames,
+      held_out=tuple(int(i) for i in scene.held_out),
+    )
+    self._cameras.write(cameras.astype("<f4").tobytes())
+    self._scenes.write(json.dumps(dataclasses.asdict(row)) + "\n")
+    self.rows += 1
+    self.frames += row.frames
+    return row
+
+  def close(self) -> None:
+    """Closes the two files."""
+    self._scenes.close()
+    self._cameras.close()
+
+
+class PartWriter:
+  """Appends scenes to one part; frames go to disk as they come."""
+
+  def __init__(self, directory: Path):
+    directory.mkdir(parents=True)
+    self._directory = directory
+    self._serialize = Serializer(features())
+    self._index = IndexWriter(directory)
+    self._records = ArrayRecordWriter(os.fspath(directory / _RECORDS), GROUPING)
+    self._depth: ArrayRecordWriter | None = None
+    self._bytes = 0
+
+  def add(self, scene: EncodedScene) -> records.SceneRow:
+    """Writes one scene."""
+    for example in examples(scene):
+      data = self._serialize(example)
+      self._records.write(data)
+      self._bytes += len(data)
+    if scene.depth is not None:
+      if self._depth is None:
+        path = os.fspath(self._directory / _DEPTH)
+        self._depth = ArrayRecordWriter(path, GROUPING)
+      for depth in scene.depth:
+        self._depth.write(depth)
+    return self._index.add(scene)
+
+  def close(self, report: dict) -> None:
+    """Finishes the part; `report` goes into part.json, written last."""
+    self.abandon()
+    counts = {"scenes": self._index.rows, "frames": self._index.frames}
+    write_json(
+      self._directory / PART, {**counts, "bytes": self._bytes, **report}
+    )
+
+  def abandon(self) -> None:
+    """Closes the files of a part that will be thrown away."""
+    self._records.close()
+    if self._depth is not None:
+      self._depth.close()
+    self._index.close()
+
+
+def read_part(directory: Path) -> dict:
+  """part.json of a finished part."""
+  return json.loads((directory / PART).read_text())
+
+
+def merge(
+  parts: Sequence[Path], directory: Path, split: str, info: dict
+) -> None:
+  """Moves the records of finished parts into one split directory.
+
+  Repeatable: a merge that was killed goes on where it stopped.
+
+  Args:
+    parts: part folders, in order.
+    directory: the split's folder, made if needed.
+    split: its name.
+    info: goes into prepared.json, which is written last.
+  """
+  directory.mkdir(parents=True, exist_ok=True)
+  reports = [read_part(part) for part in parts]
+  full = [
+    (part, report)
+    for part, report in zip(parts, reports, strict=True)
+    if report["frames"]
+  ]
+  for number, (part, _) in enumerate(full):
+    end = f"{split}.array_record-{number:05d}-of-{len(full):05d}"
+    for file, name in ((_RECORDS, records.NAME), (_DEPTH, DEPTH)):
+      if (part / file).exists():
+        (part / file).replace(directory / f"{name}-{end}")
+  write_dataset_info(
+    directory,
+    split,
+    [report["frames"] for _, report in full],
+    sum(report["bytes"] for _, report in full),
+    name=records.NAME,
+    features=features(),
+    description=DESCRIPTION,
+  )
+  finish(directory, [part for part, _ in full], info)
+
+
+def finish(directory: Path, parts: Sequence[Path], info: dict) -> None:
+  """Joins the indices of parts into one, then writes prepared.json."""
+  frames, keys = 0, set()
+  with (
+    (directory / records.SCENES).open("w") as rows,
+    (directory / records.CAMERAS).open("wb") as cameras,
+  ):
+    for part in parts:
+      start = frames
+      for line in (part / records.SCENES).read_text().splitlines():
+        row = json.loads(line)
+        if row["key"] in keys:
+          raise InputError(
+            f"scene {row['key']}: key: used twice; rename one of the two"
+          )
+        keys.add(row["key"])
+        row["first"] = start + row["first"]
+        frames = row["first"] + row["frames"]
+        rows.write(json.dumps(row) + "\n")
+      with (part / records.CAMERAS).open("rb") as source:
+        shutil.copyfileobj(source, cameras)
+  counts = {"scenes": len(keys), "frames": frames}
+  version = {"format_version": records.FORMAT_VERSION}
+  write_json(directory / records.PREPARED, {**version, **counts, **info})
+
+
+def write_json(path: Path, value: dict) -> None:
+  """Replaces a JSON file in one step."""
+  partial = path.with_name(f".{path.name}.{os.getpid()}")
+  partial.write_text(json.dumps(value, indent=1) + "\n")
+  partial.replace(path)
+
+
+def features() -> tfds.features.FeaturesDict:
+  """What TFDS knows about a record."""
+  return tfds.features.FeaturesDict(
+    {
+      # Bytes, not features.Image: that one cannot encode without TensorFlow.
+      "image": tfds.features.Tensor(shape=(), dtype=np.object_),
+      "extrinsics": tfds.features.Tensor(shape=(4, 4), dtype=np.float32),
+      "intrinsics": tfds.features.Tensor(shape=(3, 3), dtype=np.float32),
+      "scene": tfds.features.Text(),
+      "frame": np.int64,
+    }
+  )
+
+
+def write_dataset_info(
+  directory: Path,
+  split: str,
+  shard_lengths: Sequence[int],
+  num_bytes: int,
+  *,
+  name: str,
+  features: tfds.features.FeaturesDict,
+  description: str,
+) -> None:
+  """Writes TFDS's dataset_info.json and features.json of a split directory."""
+  identity = dataset_info.DatasetIdentity(
+    name=name,
+    version=_VERSION,
+    data_dir=os.fspath(directory),
+    module_name=__name__,
+  )
+  info = tfds.core.DatasetInfo(
+    builder=identity,
+    description=description,
+    features=features,
+    disable_shuffling=True,
+  )
+  info.set_file_format("array_record")
+  template = tfds.core.ShardedFileTemplate(
+    dataset_name=name,
+    data_dir=directory,
+    split=split,
+    filetype_suffix="array_record",
+  )
+  info.set_splits(
+    tfds.core.splits.SplitDict(
+      [
+        tfds.core.SplitInfo(
+          name=split,
+          shard_lengths=list(shard_lengths),
+          num_bytes=num_bytes,
+          filename_template=template,
+        )
+      ]
+    )
+  )
+  info.write_to_directory(directory)
+
+
+def examples(scene: EncodedScene) -> Iterator[dict]:
+  """One TFDS example per frame."""
+  for frame, image in enumerate(scene.images):
+    yield {
+      "image": image,
+      "extrinsics": np.asarray(scene.cameras.extrinsics[frame], np.float32),
+      "intrinsics": np.asarray(scene.cameras.intrinsics[frame], np.float32),
+      "scene": scene.key,
+      "frame": frame,
+    }
+
+
+def _content_hash(images: Sequence[bytes], cameras: np.ndarray) -> str:
+  digest = hashlib.sha256()
+  for image in images:
+    digest.update(len(image).to_bytes(8, "little"))
+    digest.update(image)
+  digest.update(cameras.astype("<f4").tobytes())
+  return digest.hexdigest()

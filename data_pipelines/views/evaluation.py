@@ -1,0 +1,199 @@
+"""Fixed choices of context and target frames for scoring."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.storage.records import SceneRow, splits
+from data_pipelines.views.samplers import ViewChoice
+from scenetok_jax.geometry import latent_frames
+from scenetok_jax.geometry.cameras import view_angles
+from scenetok_jax.geometry.view_selection import farthest_point
+from scenetok_jax.types import InputError
+
+_NONE = np.zeros(0, np.int64)
+
+MIN_HEADING = 30.0  # degrees between the context views of an evaluation
+
+
+def evaluation_split(path: str) -> str:
+  """The test split, or else train, of which held-out frames are scored."""
+  return "test" if "test" in splits(path) else "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationIndex:
+  """Context and target frames by scene, with the file's name and hash."""
+
+  file: str
+  sha256: str
+  scenes: dict[str, tuple[list[int], list[int]]]
+
+
+def read_index(path: str | os.PathLike) -> EvaluationIndex:
+  """Reads {scene: {"context": [...], "target": [...]}} (release format).
+
+  Scenes whose value is null are left out, as in the published files.
+  """
+  path = Path(path)
+  try:
+    data = path.read_bytes()
+    document = json.loads(data, object_pairs_hook=_each_once)
+    scenes = {
+      str(key): ([int(i) for i in e["context"]], [int(i) for i in e["target"]])
+      for key, e in document.items()
+      if e is not None
+    }
+  except _Twice as error:
+    raise InputError(
+      f"{path}: scene {error} is listed twice; every scene counts once, so"
+      " remove one of the two"
+    ) from None
+  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    raise InputError(
+      f"{path}: not an evaluation index ({error!r}); it must be JSON"
+      ' {scene: {"context": [...], "target": [...]}}'
+    ) from None
+  digest = hashlib.sha256(data).hexdigest()
+  return EvaluationIndex(path.name, digest, scenes)
+
+
+class _Twice(Exception):
+  """A name that an object of a JSON file has twice."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """JSON itself would silently keep the last of two entries."""
+  found: dict[str, Any] = {}
+  for name, value in pairs:
+    if name in found:
+      raise _Twice(name)
+    found[name] = value
+  return found
+
+
+def from_index(
+  entry: tuple[list[int], list[int]],
+  frames_per_latent: int,
+  chunked: bool = False,
+) -> ViewChoice:
+  """Frames of an index entry, in its order, with their latents.
+
+  Plain grouping: one latent number per target frame. Chunked grouping (Wan):
+  a target list whose length is a multiple of 4 is prolonged by 4 frames (64
+  -> 68 = 4 x 17; release), and latents are counted once.
+
+  Raises:
+    InputError: an empty list.
+  """
+  context, target = (np.array(frames, np.int64) for frames in entry)
+  if not len(context) or not len(target):
+    raise InputError("context or target is empty; remove the scene")
+  if not chunked:
+    return ViewChoice(context, target, target // frames_per_latent, _NONE)
+  if len(target) % 4 == 0:
+    target = np.concatenate([target, target[-1] + np.arange(1, 5)])
+  first, end = (
+    int(latent_frames.frame_to_latent(int(f), frames_per_latent, True))
+    for f in (target[0], target[-1] + 1)
+  )
+  return ViewChoice(context, target, np.arange(first, end), _NONE)
+
+
+def spread(
+  extrinsics: np.ndarray,
+  count: int,
+  min_degrees: float,
+  candidates: np.ndarray | None = None,
+) -> ViewChoice:
+  """Context frames far apart in heading; every other frame is a target.
+
+  Greedy farthest points on the angle between optical axes, from the start
+  that keeps the closest two context frames farthest apart.
+
+  Args:
+    extrinsics: [T, 4, 4] of a clip.
+    count: context frames.
+    min_degrees: least angle between any two of them.
+    candidates: frames that may be context (default: all).
+
+  Returns:
+    ViewChoice with sorted context and target frames, one latent per frame.
+
+  Raises:
+    InputError: the clip does not turn far enough.
+  """
+  frames = np.arange(len(extrinsics))
+  usable = frames if candidates is None else np.asarray(candidates)
+  if len(usable) < count:
+    raise InputError(
+      f"{count} context frames asked of {len(usable)}; lower the number"
+    )
+  angles = view_angles(extrinsics[usable])
+  picks = [_greedy(angles, count, first) for first in range(len(usable))]
+  gaps = [_least(angles, pick) for pick in picks]
+  best = int(np.argmax(gaps))
+  if gaps[best] < min_degrees:
+    raise InputError(
+      f"no {count} frames are {min_degrees:g} degrees of heading apart (best:"
+      f" {gaps[best]:.1f}); lower the number or the angle"
+    )
+  context = np.sort(usable[picks[best]])
+  target = np.setdiff1d(frames, context)
+  return ViewChoice(context, target, target, _NONE)
+
+
+def cover(extrinsics: np.ndarray, count: int, min_degrees: float) -> ViewChoice:
+  """`spread`, or farthest points where the clip does not turn that far.
+
+  Raises:
+    InputError: fewer frames than context views.
+  """
+  try:
+    return spread(extrinsics, count, min_degrees)
+  except InputError:
+    if len(extrinsics) < count:
+      raise
+  context = np.unique(farthest_point(extrinsics, count, 0))
+  target = np.setdiff1d(np.arange(len(extrinsics)), context)
+  return ViewChoice(context, target, target, _NONE)
+
+
+def held_out(
+  row: SceneRow, extrinsics: np.ndarray, num_context: int
+) -> ViewChoice:
+  """Held-out frames as targets, training frames far apart as context."""
+  if not row.held_out:
+    raise InputError(
+      f"scene {row.key}: no held-out frames; prepare with --holdout-every=N"
+    )
+  kept = row.kept
+  if len(kept) < num_context:
+    raise InputError(
+      f"scene {row.key}: data.num_context: {num_context} context frames asked"
+      f" of {len(kept)}; lower it"
+    )
+  context = kept[farthest_point(extrinsics[kept], num_context, 0)]
+  target = np.array(row.held_out, np.int64)
+  return ViewChoice(context, target, target, _NONE)
+
+
+def _greedy(angles: np.ndarray, count: int, first: int) -> list[int]:
+  chosen = [first]
+  nearest = angles[first]
+  while len(chosen) < count:
+    chosen.append(int(np.argmax(nearest)))
+    nearest = np.minimum(nearest, angles[chosen[-1]])
+  return chosen
+
+
+def _least(angles: np.ndarray, chosen: list[int]) -> float:
+  """Smallest angle between two of the chosen frames."""
+  between = angles[np.ix_(chosen, chosen)]
+  others = between[~np.eye(len(chosen), dtype=bool)]
+  return float(others.min()) if len(others) else np.inf

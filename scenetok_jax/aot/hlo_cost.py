@@ -1,0 +1,285 @@
+"""FLOPs, HBM traffic and collectives of a compiled program, loops unrolled.
+
+XLA's own cost_analysis counts the body of a loop once. Here a body counts as
+often as it runs. All numbers are of one device.
+"""
+
+import dataclasses
+import math
+import re
+from collections import Counter
+
+import numpy as np
+
+from scenetok_jax.aot.hlo import Buffer, Computation, Module, Op
+
+COLLECTIVES = (
+  "all-gather",
+  "all-reduce",
+  "reduce-scatter",
+  "all-to-all",
+  "collective-permute",
+)
+# They move nothing themselves, or the operation they end has been counted.
+_FREE = {
+  "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "iota",
+  "partition-id", "replica-id", "after-all", "custom-call", "copy-done",
+  "async-done", "async-update", "while", "call", "conditional", "async-start",
+  "opt-barrier",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Collective:
+  """kind, devices of its group, bytes that one device puts in."""
+
+  kind: str
+  group: int
+  payload: int
+
+  @property
+  def sent(self) -> float:
+    """Bytes that one device sends, by the ring algorithms."""
+    share = (self.group - 1) / self.group if self.group else 0.0
+    return {
+      "all-gather": self.payload * (self.group - 1),
+      "all-reduce": 2 * self.payload * share,
+      "collective-permute": float(self.payload),
+    }.get(self.kind, self.payload * share)
+
+
+@dataclasses.dataclass
+class Cost:
+  """Totals of a program on one device.
+
+  flops: of matrix products and convolutions. bytes: read from and written to
+  HBM. operations: (flops, bytes) of one operation -> how often it runs.
+  collectives: how often each runs. unknown_loops: loops counted once.
+  """
+
+  flops: float = 0.0
+  bytes: float = 0.0
+  operations: Counter[tuple[float, float]] = dataclasses.field(
+    default_factory=Counter
+  )
+  collectives: Counter[Collective] = dataclasses.field(default_factory=Counter)
+  unknown_loops: int = 0
+
+  def add(self, other: "Cost", times: int = 1) -> None:
+    self.flops += times * other.flops
+    self.bytes += times * other.bytes
+    self.unknown_loops += other.unknown_loops
+    for mine, theirs in (
+      (self.operations, other.operations),
+      (self.collectives, other.collectives),
+    ):
+      for key, count in theirs.items():
+        mine[key] += times * count  # type: ignore[index]
+
+  @property
+  def sent(self) -> float:
+    """Bytes that one device sends in all collectives."""
+    return sum(c.sent * count for c, count in self.collectives.items())
+
+
+def cost(module: Module) -> Cost:
+  """Counts the entry computation of a module."""
+  return _Counter(module).computation(module.entry)
+
+
+class _Counter:
+  """Counts computations once each, and remembers them."""
+
+  def __init__(self, module: Module) -> None:
+    self._module = module
+    self._known: dict[str, Cost] = {}
+
+  def computation(self, name: str, fused: bool = False) -> Cost:
+    key = f"{name} {fused}"
+    if key not in self._known:
+      total, inside = Cost(), self._module.computations[name]
+      for op in inside.values():
+        self._add(total, op, inside, fused)
+      self._known[key] = total
+    return self._known[key]
+
+  def _add(self, total: Cost, op: Op, inside: Computation, fused: bool) -> None:
+    called = op.called
+    if op.kind == "while":
+      trips = self._module.trip_count(op, inside)
+      total.add(self.computation(called["body"][0]), trips or 1)
+      total.unknown_loops += trips is None
+      return
+    if op.kind == "conditional":
+      names = [n for k, names in called.items() if k != "calls" for n in names]
+      branches = [self.computation(name) for name in names]
+      total.add(max(branches, key=lambda branch: branch.flops))
+      return
+    if op.kind in ("call", "async-start"):
+      for name in called.get("to_apply", []) + called.get("calls", []):
+        total.add(self.computation(name))
+      return
+    flops = _flops(op, inside)
+    if op.kind == "fusion":
+      inner = self.computation(called["calls"][0], fused=True)
+      flops += inner.flops
+      _add_collectives(total, inner, called["calls"][0])
+      total.unknown_loops += inner.unknown_loops
+    kind = op.kind.removesuffix("-start")
+    if kind in COLLECTIVES:
+      total.collectives[_collective(kind, op, inside)] += 1
+    moved = 0 if fused else self._moved(op, inside)
+    total.flops += flops
+    total.bytes += moved
+    if not fused and (flops or moved):
+      total.operations[flops, moved] += 1
+
+  def _moved(self, op: Op, inside: Computation) -> int:
+    """Bytes between HBM and the device's cores for one operation."""
+    if op.kind in _FREE or op.kind.endswith("-done"):
+      return 0
+    if op.kind == "dynamic-slice":
+      return 2 * _hbm(op.results)
+    if op.kind == "dynamic-update-slice":
+      return 2 * _hbm(inside[op.operands[1]].results)
+    results = _hbm(op.results)
+    if op.kind.endswith("-start"):
+      # The results of a start hold its operands too.
+      return results
+    operands = [_hbm(inside[name].results) for name in op.operands]
+    if op.kind == "fusion":
+      body = self._module.computations[op.called["calls"][0]]
+      for index, size in _sliced(body).items():
+        operands[index] = min(operands[index], size)
+      results = min(results, _updated(body, results))
+    return results + sum(operands)
+
+
+def _add_collectives(total: Cost, inner: Cost, name: str) -> None:
+  """Those inside a fusion; TPU writes reduce-scatter as such a fusion."""
+  for collective, count in inner.collectives.items():
+    if name.startswith("all-reduce-scatter"):
+      collective = dataclasses.replace(collective, kind="reduce-scatter")
+    total.collectives[collective] += count
+
+
+def _hbm(results: tuple[Buffer, ...]) -> int:
+  return sum(buffer.bytes for buffer in results if buffer.hbm)
+
+
+def _sliced(body: Computation) -> dict[int, int]:
+  """Parameters of a fusion that only slices of are read -> bytes read."""
+  found = {}
+  for op in body.values():
+    if op.kind != "parameter":
+      continue
+    names = {op.name}
+    for other in body.values():
+      if other.kind == "bitcast" and set(other.operands) & names:
+        names.add(other.name)
+    users = [
+      other
+      for other in body.values()
+      if set(other.operands) & names and other.kind != "bitcast"
+    ]
+    if not users:
+      continue
+    if all(user.kind == "dynamic-slice" for user in users):
+      found[int(op.literal)] = sum(_hbm(user.results) for user in users)
+    elif all(
+      user.kind == "dynamic-update-slice" and user.operands[0] in names
+      for user in users
+    ):
+      found[int(op.literal)] = 0
+  return found
+
+
+def _updated(body: Computation, results: int) -> int:
+  """Bytes written by a fusion whose result is an updated slice."""
+  root = next(op for op in body.values() if op.root)
+  while root.kind == "bitcast":
+    root = body[root.operands[0]]
+  if root.kind != "dynamic-update-slice":
+    return results
+  return sum(buffer.bytes for buffer in body[root.operands[1]].results)
+
+
+def _collective(kind: str, op: Op, inside: Computation) -> Collective:
+  payload = sum(
+    buffer.bytes for name in op.operands for buffer in inside[name].results
+  )
+  return Collective(kind, _group(op.text), payload)
+
+
+def _group(text: str) -> int:
+  """Devices of one group of a collective."""
+  if match := re.search(r"replica_groups=\{\{([\d,]*)\}", text):
+    return match[1].count(",") + 1
+  if match := re.search(r"replica_groups=\[(\d+),(\d+)\]<=", text):
+    return int(match[2])
+  if match := re.search(
+    r"replica_groups=mesh\[([^\]]*)\][^{]*\{([^}]*)\}", text
+  ):
+    sizes = dict(re.findall(r"'([^']+)'=(\d+)", match[1]))
+    # A part of an axis is written 'axis':(offset)size.
+    axes = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", match[2])
+    return math.prod(int(part or sizes[axis]) for axis, part in axes)
+  return 1
+
+
+def _flops(op: Op, inside: Computation) -> float:
+  if op.kind == "dot":
+    match = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", op.text)
+    shape = inside[op.operands[0]].results[0].shape
+    axes = [int(axis) for axis in match[1].split(",")] if match else []
+    depth = math.prod(shape[axis] for axis in axes)
+    return 2.0 * math.prod(op.results[0].shape) * depth
+  if op.kind == "convolution":
+    return _convolution(op, inside)
+  return 0.0
+
+
+def _convolution(op: Op, inside: Computation) -> float:
+  """Multiply-adds on elements that exist: padding and dilation are free.
+
+  TPU compilers write batched products as convolutions with dilated input.
+  """
+  labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", op.text)
+  assert labels is not None, op.text[:200]
+  data, kernel = (inside[name].results[0].shape for name in op.operands[:2])
+  out = op.results[0].shape
+  window = re.search(r"window=\{([^}]*)\}", op.text)
+  fields = dict(re.findall(r"(\w+)=(\S+)", window[1])) if window else {}
+  total = 2.0 * out[labels[3].index("b")] * out[labels[3].index("f")]
+  total *= kernel[labels[2].index("i")]
+  spatial = sorted(c for c in labels[1] if c.isdigit())
+  for i, axis in enumerate(spatial):
+    total *= _positions(
+      data[labels[1].index(axis)],
+      out[labels[3].index(axis)],
+      *(_window(fields, name, i) for name in ("size", "stride", "pad")),
+      *(_window(fields, name, i) for name in ("lhs_dilate", "rhs_dilate")),
+    )
+  return total
+
+
+def _window(fields: dict[str, str], name: str, axis: int) -> int:
+  """One axis of a window's field; of a padding, its lower part."""
+  if name not in fields:
+    return 0 if name == "pad" else 1
+  return int(fields[name].split("x")[axis].split("_")[0])
+
+
+def _positions(
+  size: int,
+  out: int,
+  taps: int,
+  stride: int,
+  pad: int,
+  dilation: int,
+  spread: int,
+) -> int:
+  """Pairs of output and tap whose input element exists, along one axis."""
+  index = np.arange(out)[:, None] * stride + np.arange(taps) * spread - pad
+  inside = (index >= 0) & (index <= (size - 1) * dilation)
+  return int(np.count_nonzero(inside & (index % dilation == 0)))

@@ -1,0 +1,254 @@
+"""Train and render programs, lowered for devices that need not exist."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from ml_collections import ConfigDict
+
+from scenetok_jax.codecs.api import Codec
+from scenetok_jax.model import Model, build, init_stage1
+from scenetok_jax.parallel.depth import apart, apart_pays
+from scenetok_jax.parallel.rules import (
+  batch_sharding,
+  batch_ways,
+  check_batch,
+  loader_shares,
+  param_shardings,
+  part_owners,
+)
+from scenetok_jax.sampling.generate import (
+  GenerateOptions,
+  Request,
+  generate_tokens,
+)
+from scenetok_jax.sampling.render import (
+  RenderOptions,
+  render_latents,
+  render_schedule,
+)
+from scenetok_jax.train.flops import count_flops
+from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.loop import jit_step, make_step, optimizer_of
+from scenetok_jax.train.state import TrainState, abstract
+from scenetok_jax.train.task import Task
+from scenetok_jax.train.tokenizer_task import tokenizer_task
+from scenetok_jax.types import Cameras, SceneBatch, Views
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+  """A program before compilation.
+
+  jitted, arguments: jitted.lower(*arguments) under the mesh. held: bytes per
+  device of its inputs, by what they are. flops: of one call over all
+  devices, counted on the jaxpr.
+  """
+
+  jitted: Any
+  arguments: tuple[Any, ...]
+  held: dict[str, int]
+  flops: int
+
+
+def stage_task(config: ConfigDict, model: Model) -> Task:
+  """The configured stage; the frozen networks of stage 2 are only shapes."""
+  if config.stage == "tokenizer":
+    return tokenizer_task(model, config)
+  shapes = jax.eval_shape(lambda key: init_stage1(model, key), _key())
+  return generator_task(model, config, shapes["tokenizer"])
+
+
+def train_program(config: ConfigDict, mesh: Mesh) -> Program:
+  """The train step of the loop, fed with precomputed latents.
+
+  Raises:
+    InputError: the batch does not divide over the mesh, or its hosts cannot
+      load their shares.
+  """
+  check_batch(config.data.batch_size, config.train.accumulate, mesh)
+  loader_shares(part_owners(mesh))  # the hosts of the slice can feed it
+  model = build(config)
+  task, optimizer = stage_task(config, model), optimizer_of(config)
+  state = abstract(task.init, optimizer, _key(), mesh)
+  devices = list(mesh.devices.flat)
+  if apart_pays(state.params, devices, config.remat):
+    state = apart(state)
+    state = _placed(state, param_shardings(state, mesh))
+  arguments = (
+    state,
+    _placed(task.frozen, param_shardings(task.frozen, mesh)),
+    latent_batch(config, model, mesh),
+    _placed(_key(), NamedSharding(mesh, P())),
+  )
+  step = make_step(task, optimizer, config.train.accumulate)
+  with jax.set_mesh(mesh):
+    flops = count_flops(step, *arguments)
+  return Program(
+    jit_step(step, state, mesh, flops), arguments, _held(arguments), flops
+  )
+
+
+def render_program(config: ConfigDict, mesh: Mesh) -> Program:
+  """Stage 1: one window of frames per replica; stage 2: tokens of a scene.
+
+  All denoising steps of config.sampling, or of config.generation.
+  """
+  model = build(config)
+  batch = batch_ways(mesh)
+  if config.stage == "tokenizer":
+    function, arguments = _render(config, model, mesh, batch)
+  else:
+    function, arguments = _generate(config, model, mesh, batch)
+  with jax.set_mesh(mesh):
+    flops = count_flops(function, *arguments)
+  held = {
+    "params": device_bytes(arguments[0]),
+    "batch": device_bytes(arguments[1:]),
+  }
+  return Program(jax.jit(function), arguments, held, flops)
+
+
+def latent_batch(config: ConfigDict, model: Model, mesh: Mesh) -> SceneBatch:
+  """A global batch of stored latents (float16) with cameras, abstract."""
+  batch, place = config.data.batch_size, batch_sharding(mesh)
+
+  def views(codec: Codec, latents: int) -> Views:
+    shape = (batch, latents, *model.latent_shape(codec))
+    return Views(
+      cameras=_cameras((batch, codec.frames(latents)), place),
+      latents=jax.ShapeDtypeStruct(shape, jnp.float16, sharding=place),
+    )
+
+  conditions = model.num_conditions
+  return SceneBatch(
+    context=views(model.context_codec, model.num_context),
+    target=views(model.target_codec, model.num_targets),
+    condition=views(model.context_codec, conditions) if conditions else None,
+  )
+
+
+def device_bytes(tree: Any) -> int:
+  """Bytes of a tree of abstract arrays on one device."""
+  return sum(
+    math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+    for leaf in jax.tree.leaves(tree)
+    if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+  )
+
+
+def _held(arguments: tuple[Any, ...]) -> dict[str, int]:
+  state, frozen, batch, _ = arguments
+  assert isinstance(state, TrainState)
+  trees = {
+    "params": state.params,
+    "optimizer": state.opt_state,
+    "ema": state.ema,
+    "frozen": frozen,
+    "batch": batch,
+  }
+  return {name: device_bytes(tree) for name, tree in trees.items()}
+
+
+def _render(
+  config: ConfigDict, model: Model, mesh: Mesh, batch: int
+) -> tuple[Any, tuple[Any, ...]]:
+  options = RenderOptions.of(config.sampling)
+  codec, latents = model.target_codec, model.num_targets
+  plan = render_schedule(options, latents)
+  place = batch_sharding(mesh)
+  tokenizer = model.tokenizer
+
+  def render(params: Any, tokens: Any, cameras: Cameras, noise: Any) -> Any:
+    return render_latents(
+      model,
+      params,
+      tokens,
+      cameras,
+      noise,
+      plan,
+      options.guidance,
+      solver=options.solver,
+      interval=options.interval,
+    )
+
+  params = jax.eval_shape(lambda key: init_stage1(model, key), _key())
+  params = {"decoder": params["decoder"]}
+  shapes = (
+    (batch, tokenizer.num_tokens, tokenizer.token_channels),
+    (batch, latents, *model.latent_shape(codec)),
+  )
+  tokens, noise = (
+    jax.ShapeDtypeStruct(shape, jnp.float32, sharding=place) for shape in shapes
+  )
+  return render, (
+    _placed(params, param_shardings(params, mesh)),
+    tokens,
+    _cameras((batch, codec.frames(latents)), place),
+    noise,
+  )
+
+
+def _generate(
+  config: ConfigDict, model: Model, mesh: Mesh, batch: int
+) -> tuple[Any, tuple[Any, ...]]:
+  options = GenerateOptions.of(config.generation)
+  place = batch_sharding(mesh)
+  views, tokenizer = model.num_conditions, model.tokenizer
+
+  def generate(params: Any, request: Request, noise: Any) -> Any:
+    return generate_tokens(model, params, *request, noise, options)
+
+  task = stage_task(config, model)
+  params = jax.eval_shape(task.init, _key())
+  shapes = (
+    ((batch, views, *model.latent_shape(model.context_codec)), jnp.float32),
+    ((batch, views), jnp.bool_),
+    (
+      (batch, tokenizer.num_tokens, tokenizer.token_channels),
+      jnp.float32,
+    ),
+  )
+  latents, visible, noise = (
+    jax.ShapeDtypeStruct(shape, dtype, sharding=place)
+    for shape, dtype in shapes
+  )
+  return generate, (
+    _placed(params, param_shardings(params, mesh)),
+    Request(
+      latents,
+      _cameras((batch, views), place),
+      _cameras((batch, config.generation.anchors), place),
+      visible,
+    ),
+    noise,
+  )
+
+
+def _cameras(shape: tuple[int, int], place: NamedSharding) -> Cameras:
+  return Cameras(
+    *(
+      jax.ShapeDtypeStruct((*shape, n, n), jnp.float32, sharding=place)
+      for n in (4, 3)
+    )
+  )
+
+
+def _placed(tree: Any, shardings: Any) -> Any:
+  if isinstance(shardings, NamedSharding):
+    shardings = jax.tree.map(lambda _: shardings, tree)
+  return jax.tree.map(
+    lambda leaf, place: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=place
+    ),
+    tree,
+    shardings,
+  )
+
+
+def _key() -> jax.ShapeDtypeStruct:
+  return jax.eval_shape(lambda: jax.random.key(0))

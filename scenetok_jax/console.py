@@ -1,0 +1,128 @@
+"""What every command shares: exit codes, usage errors, progress."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from scenetok_jax.types import InputError
+
+_LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
+
+
+class Parser(argparse.ArgumentParser):
+  """ArgumentParser whose usage errors are InputErrors: one line, no usage."""
+
+  def error(self, message: str) -> NoReturn:
+    raise InputError(f"{message}; see {self.prog} --help")
+
+
+def parser(verb: str, description: str) -> Parser:
+  """Parser of `scenetok VERB`; options may not be abbreviated."""
+  return Parser(
+    prog=f"scenetok {verb}",
+    description=description,
+    allow_abbrev=False,
+    formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+  )
+
+
+def run(
+  main: Callable[[Sequence[str]], int | None],
+  argv: Sequence[str] | None = None,
+  verb: str | None = None,
+) -> int:
+  """Runs a verb's main(argv) and returns the exit code of the process.
+
+  0 or what main returns; 2 after bad usage or bad input, told in one line on
+  stderr; 130 after Ctrl-C. Other exceptions are bugs and pass through.
+  """
+  verb = verb or Path(main.__code__.co_filename).stem
+  try:
+    return main(sys.argv[1:] if argv is None else argv) or 0
+  except InputError as error:
+    message = " ".join(str(error).split())
+    print(f"scenetok {verb}: error: {message}", file=sys.stderr)
+    return 2
+  except KeyboardInterrupt:
+    print(f"scenetok {verb}: interrupted", file=sys.stderr)
+    return 130
+
+
+class Progress:
+  """Progress with remaining time on stderr.
+
+  A bar on a terminal, else a line every few seconds, so that log files stay
+  short. Use as a context manager and call update().
+  """
+
+  def __init__(self, label: str, total: int | None = None, unit: str = "it"):
+    self._label, self._total, self._unit = label, total, unit
+    self._done = 0
+    self._note = ""
+    self._start = self._last_line = time.monotonic()
+    self._marks = [(self._start, 0)]
+    self._bar = (
+      tqdm(desc=label, total=total, unit=unit, dynamic_ncols=True)
+      if sys.stderr.isatty()
+      else None
+    )
+
+  def update(self, count: int = 1, note: str = "") -> None:
+    """Counts `count` more; `note` (such as a loss) is shown beside it."""
+    self._done += count
+    self._note = note or self._note
+    if len(self._marks) < 3:
+      self._marks.append((time.monotonic(), self._done))
+    if self._bar is not None:
+      self._bar.set_postfix_str(self._note, refresh=False)
+      self._bar.update(count)
+    elif time.monotonic() - self._last_line >= _LINE_SECONDS:
+      self._print_line()
+
+  def close(self) -> None:
+    if self._bar is not None:
+      self._bar.close()
+    else:
+      self._print_line()
+
+  def __enter__(self) -> "Progress":
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+  ) -> None:
+    self.close()
+
+  def _rate(self, now: float) -> float | None:
+    """Units per second, as soon as can be without the first two updates.
+
+    A first one compiles; one before it counts what an interrupted run did.
+    """
+    for start, done in reversed(self._marks):
+      if self._done > done and now > start:
+        return (self._done - done) / (now - start)
+    return None
+
+  def _print_line(self) -> None:
+    now = time.monotonic()
+    line = tqdm.format_meter(
+      self._done,
+      self._total,
+      now - self._start,
+      ncols=0,
+      prefix=self._label,
+      unit=self._unit,
+      postfix=self._note,
+      rate=self._rate(now),
+    )
+    print(line, file=sys.stderr, flush=True)
+    self._last_line = now

@@ -1,0 +1,175 @@
+"""The frames that pose-score judges: of data, of a folder, or rendered."""
+
+import argparse
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from data_pipelines.storage import records
+from data_pipelines.storage.records import Dataset, SceneRow
+from data_pipelines.views.evaluation import evaluation_split
+from scenetok_jax.inference import pictures, rendering, scenes
+from scenetok_jax.inference.run import Run
+from scenetok_jax.media import read_image, write_frames
+from scenetok_jax.sampling.encode import encode_program
+from scenetok_jax.sampling.paths import CameraPath
+from scenetok_jax.sampling.video import video_program
+from scenetok_jax.types import Cameras, InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+  """Frames to judge, uint8 [T H W 3], and the poses they ought to show [T].
+
+  real: frames that a distance between sets compares with; None without.
+  """
+
+  images: np.ndarray
+  cameras: Cameras
+  real: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """A clip that is read or rendered when its turn comes.
+
+  key: of the scene whose path it follows. source: of the scene that it shows.
+  identity: of what it is made of, beside the checkpoint and the options.
+  """
+
+  key: str
+  source: str
+  identity: str
+  load: Callable[[], Clip]
+
+
+def given(args: argparse.Namespace) -> list[Job]:
+  """Frames of the data, or of --images in their place."""
+  dataset, rows = _rows(args)
+  if args.images:
+    (row,) = rows
+    images = _folder(args.images, row)[:: args.every]
+    identity = hashlib.sha256(images.tobytes()).hexdigest()
+    load = functools.partial(_clip, dataset, row, args.every, images)
+    return [Job(row.key, row.key, f"{row.sha256} {identity}", load)]
+  return [
+    Job(
+      row.key,
+      row.key,
+      row.sha256,
+      functools.partial(_clip, dataset, row, args.every, None),
+    )
+    for row in rows
+  ]
+
+
+def rendered(run: Run, args: argparse.Namespace) -> list[Job]:
+  """Each scene along its own path, or the next scene's tokens along it.
+
+  A path is taken over relative to the middle context view of either scene.
+
+  Raises:
+    InputError: --transfer, and a single scene.
+  """
+  dataset, rows = _rows(args)
+  if args.transfer and len(rows) < 2:
+    raise InputError(
+      f"{dataset.directory}: --transfer: {len(rows)} scene; its tokens need"
+      " another scene's path, so prepare at least 2"
+    )
+  load = _renderer(run, args)
+  jobs = []
+  for i, row in enumerate(rows):
+    source = rows[(i + 1) % len(rows)] if args.transfer else row
+    jobs.append(
+      Job(
+        row.key,
+        source.key,
+        f"{row.sha256} {source.sha256}",
+        functools.partial(load, i, row.key, source.key),
+      )
+    )
+  return jobs
+
+
+def _rows(args: argparse.Namespace) -> tuple[Dataset, list[SceneRow]]:
+  """The scenes that are judged."""
+  split = args.split or evaluation_split(args.data)
+  dataset = records.Dataset(args.data, split)
+  if args.scene is not None:
+    return dataset, [dataset.scene(args.scene)]
+  return dataset, list(dataset.scenes[: args.scenes])
+
+
+def _clip(
+  dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None
+) -> Clip:
+  """Frames of a scene; with `images` [T H W 3] these in their place."""
+  real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
+  if images is None:
+    return Clip(real, cameras)
+  return Clip(images, cameras, real)
+
+
+def _folder(path: str, row: SceneRow) -> np.ndarray:
+  """PNG and JPEG files by name, one for each frame: uint8 [T H W 3]."""
+  files = sorted(
+    file
+    for file in Path(path).glob("*")
+    if file.suffix.lower() in (".png", ".jpg", ".jpeg")
+  )
+  if not files:
+    raise InputError(f"{path}: --images: no PNG or JPEG in it; check the path")
+  if len(files) != row.frames:
+    raise InputError(
+      f"{path}: {len(files)} images, scene {row.key} has {row.frames} frames;"
+      " give one of each"
+    )
+  images = [read_image(file) for file in files]
+  for file, image in zip(files, images, strict=True):
+    if image.shape != images[0].shape:
+      raise InputError(
+        f"{file}: {image.shape[1]} x {image.shape[0]} pixels, {files[0].name}"
+        f" has {images[0].shape[1]} x {images[0].shape[0]}; make them equal"
+      )
+  return np.stack(images)
+
+
+def _renderer(
+  run: Run, args: argparse.Namespace
+) -> Callable[[int, str, str], Clip]:
+  """(number, scene of the path, scene of the tokens) -> rendered frames."""
+  options = rendering.render_options(run, args)
+  noise_key, token_key = jax.random.split(jax.random.key(args.seed))
+  encode = encode_program(run.model)
+  program = video_program(run.model, options)
+
+  def load(number: int, key: str, source_key: str) -> Clip:
+    scene = source = scenes.open_prepared(run, args.data, args.split, key)
+    if source_key != key:
+      source = scenes.open_prepared(run, args.data, args.split, source_key)
+    frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
+    target = scene.take(frames).cameras
+    video = rendering.render(
+      run,
+      scenes.encode_scene(run, source, token_key, encode).tokens,
+      scene.reference,
+      CameraPath(key, target),
+      jax.random.fold_in(noise_key, number),
+      options,
+      label=key,
+      program=program,
+    )[0, 0]
+    folder = Path(args.out) / key
+    pictures.clear_frames(folder)
+    write_frames(folder, video)
+    # Frames that fill no latent were not rendered.
+    kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
+    return Clip(video, kept, np.asarray(source.clip.images))
+
+  return load

@@ -1,0 +1,47 @@
+"""What render and generate leave behind: video, frames, contact sheet."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scenetok_jax.media import contact_sheet, write_frames, write_mp4, write_png
+
+COLUMNS = 8  # frames in a row of a contact sheet
+FPS = 10.0
+
+
+def clear_frames(folder: Path) -> None:
+  """Removes the numbered frames of an earlier, perhaps longer, video."""
+  for stale in folder.glob("[0-9]*.png"):
+    stale.unlink()
+
+
+def clear(out: Path) -> None:
+  """Removes what an earlier run with more samples left in OUT."""
+  for stale in out.glob("video_[0-9]*.mp4"):
+    stale.unlink()
+  for folder in (out / "deviation", *out.glob("frames_[0-9]*")):
+    clear_frames(folder)
+    if folder.is_dir() and not any(folder.iterdir()):
+      folder.rmdir()
+
+
+def write_video(
+  out: Path, frames: np.ndarray, name: str = "", fps: float = FPS
+) -> None:
+  """uint8 [T H W 3] -> OUT/video{name}.mp4 and OUT/frames{name}/*.png."""
+  folder = out / f"frames{name}"
+  clear_frames(folder)
+  write_frames(folder, frames)
+  write_mp4(out / f"video{name}.mp4", frames, fps)
+
+
+def write_sheet(out: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:
+  """OUT/contact_sheet.png of labelled rows of frames."""
+  write_png(out / "contact_sheet.png", contact_sheet(rows))
+
+
+def columns(frames: int) -> np.ndarray:
+  """Frame numbers that a contact sheet shows of a video."""
+  return np.linspace(0, frames - 1, min(COLUMNS, frames)).astype(int)

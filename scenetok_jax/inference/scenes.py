@@ -1,0 +1,186 @@
+"""Opening one scene: prepared data, a user's capture, or a scene file."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from data_pipelines.loading import loader, view_readers
+from data_pipelines.storage import records
+from data_pipelines.views import evaluation
+from data_pipelines.views.evaluation import MIN_HEADING, evaluation_split
+from scenetok_jax.geometry.view_selection import farthest_point
+from scenetok_jax.inference.run import Run
+from scenetok_jax.sampling.encode import EncodeProgram, encode_program
+from scenetok_jax.sampling.scene_file import check_scene, load_scene
+from scenetok_jax.types import Array, Cameras, InputError, Views
+
+
+def add_options(add: Callable[..., Any]) -> None:
+  """--scene, --data, --split and --capture of a parser."""
+  add("--scene", metavar="KEY", help="key or number of a prepared scene")
+  add("--data", help="prepared data (default: what the run trained on)")
+  add("--split", help="default: test, else train")
+  add("--capture", metavar="FOLDER", help="transforms.json or COLMAP, images")
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenScene:
+  """A clip with its context views chosen.
+
+  clip: all frames [T], uint8 [T H W 3] and absolute cameras.
+  context: frame numbers [V], sorted. novel: frames that may be scored.
+  """
+
+  key: str
+  source: str
+  clip: Views
+  context: np.ndarray
+  novel: np.ndarray
+
+  @property
+  def context_views(self) -> Views:
+    """The context views [V]."""
+    return self.take(self.context)
+
+  @property
+  def reference(self) -> np.ndarray:
+    """[4 4] pose of the middle context view (release, test mode)."""
+    middle = self.context[len(self.context) // 2]
+    return np.asarray(self.clip.cameras.extrinsics)[middle]
+
+  def take(self, frames: np.ndarray) -> Views:
+    """Some frames of the clip."""
+    return Views(
+      images=np.asarray(self.clip.images)[frames],
+      cameras=view_readers.take(self.clip.cameras, frames),
+    )
+
+
+def open_prepared(
+  run: Run, path: str | None, split: str | None, key: str
+) -> OpenScene:
+  """A scene of prepared data, with the context views that evaluation takes.
+
+  Raises:
+    InputError: no such data or scene, or frames of another size.
+  """
+  path = path or run.config.data.path
+  if not path:
+    raise InputError("--data: not set; give a folder made by scenetok prepare")
+  dataset = records.Dataset(path, split or evaluation_split(path))
+  scene = loader.load_scene(dataset, dataset.split, key)
+  size, wanted = scene.images.shape[1], run.model.image_size
+  where = f"{dataset.directory}: scene {scene.row.key}"
+  if size != wanted:
+    raise InputError(
+      f"{where}: frames of {size} pixels, the model reads {wanted}; prepare"
+      f" with --size={wanted}"
+    )
+  extrinsics, count = scene.cameras.extrinsics, run.config.data.num_context
+  _check_frames(where, len(extrinsics), count)
+  if scene.row.held_out:
+    choice = evaluation.held_out(scene.row, extrinsics, count)
+    context, novel = choice.context, choice.target
+  else:
+    choice = evaluation.cover(extrinsics, count, MIN_HEADING)
+    context, novel = choice.context, choice.target
+  clip = Views(images=scene.images, cameras=scene.cameras)
+  return OpenScene(scene.row.key, where, clip, context, novel)
+
+
+def open_capture(run: Run, folder: str) -> OpenScene:
+  """A capture: transforms.json, poses.json or COLMAP model, with images.
+
+  Raises:
+    InputError: naming the file and field that are wrong.
+  """
+  from data_pipelines.sources import capture  # late: brings the writers along
+
+  root = Path(folder)
+  if not root.is_dir():
+    raise InputError(f"{root}: --capture: no such folder; check the path")
+  raw = capture.load(root, run.model.image_size)
+  extrinsics = raw.cameras.extrinsics
+  count = run.config.data.num_context
+  _check_frames(str(root), len(extrinsics), count)
+  context = np.unique(farthest_point(extrinsics, count, 0))
+  novel = np.setdiff1d(np.arange(len(extrinsics)), context)
+  clip = Views(images=raw.images, cameras=raw.cameras)
+  return OpenScene(root.resolve().name, raw.source, clip, context, novel)
+
+
+def cameras_of(views: Views) -> Cameras:
+  """Cameras as NumPy float32."""
+  return Cameras(
+    np.asarray(views.cameras.extrinsics, np.float32),
+    np.asarray(views.cameras.intrinsics, np.float32),
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+  """A scene ready for rendering: tokens [1 N C] and what they relate to.
+
+  reference: [4 4]. context: absolute cameras [V]. clip: None from a file.
+  """
+
+  key: str
+  source: str
+  tokens: Array
+  reference: np.ndarray
+  context: Cameras
+  clip: OpenScene | None = None
+
+
+def open_scene(run: Run, args: argparse.Namespace) -> OpenScene:
+  """From --capture, or --scene with --data and --split."""
+  if args.capture is not None:
+    return open_capture(run, args.capture)
+  return open_prepared(run, args.data, args.split, args.scene)
+
+
+def encode_scene(
+  run: Run, scene: OpenScene, key: Array, program: EncodeProgram | None = None
+) -> Subject:
+  """Encodes the context views; key draws the posterior's sample.
+
+  program: of the run's model, to compile once for several scenes.
+  """
+  context = scene.context_views
+  deterministic = run.config.sampling.deterministic
+  program = program or encode_program(run.model)
+  tokens = program(
+    run.params,
+    jax.tree.map(lambda a: np.asarray(a)[None], context),
+    scene.reference[None],
+    None if deterministic else key,
+  )
+  return Subject(
+    key=scene.key,
+    source=scene.source,
+    tokens=tokens,
+    reference=scene.reference,
+    context=cameras_of(context),
+    clip=scene,
+  )
+
+
+def read_subject(run: Run, path: str) -> Subject:
+  """A scene file that this run's networks made."""
+  scene = load_scene(path)
+  check_scene(path, scene, run.model, run.params)
+  tokens = scene.tokens[None]
+  return Subject(scene.key, path, tokens, scene.reference, scene.context)
+
+
+def _check_frames(where: str, frames: int, count: int) -> None:
+  if frames < count:
+    raise InputError(
+      f"{where}: {frames} frames, the model reads {count} context views"
+      " (data.num_context); give a longer clip"
+    )

@@ -1,0 +1,121 @@
+"""Metrics of the step before: reading them sooner would wait for the device."""
+
+import json
+import math
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.types import Array, InputError
+from scenetok_jax.workdir.folder import write_atomically
+
+REPORT_FILE = "nonfinite.json"
+_KEPT = 100  # steps in the report
+
+
+class DeferredMetrics:
+  """Holds one step's metrics until the next step has been dispatched.
+
+  Every step passes the guard; those that are due are written.
+  """
+
+  def __init__(
+    self,
+    write: Callable[[int, dict[str, Array]], None],
+    guard: "NonFiniteGuard",
+    due: Callable[[int], bool],
+  ) -> None:
+    self._write, self._guard, self._due = write, guard, due
+    self._held: tuple[int, dict[str, Array]] | None = None
+
+  def put(self, step: int, metrics: dict[str, Array]) -> None:
+    """Reads the step before and holds this one."""
+    self.flush()
+    self._held = (step, metrics)
+
+  def flush(self) -> None:
+    """Reads what is held."""
+    if self._held is None:
+      return
+    (step, metrics), self._held = jax.device_get(self._held), None
+    if self._due(step):
+      self._write(step, metrics)
+    self._guard.see(step, metrics)
+
+
+class NonFiniteGuard:
+  """Ends a run whose loss or gradients are not finite too often in a row.
+
+  A single such step is left to the optimiser's skip rule.
+  """
+
+  def __init__(
+    self, workdir: str, limit: int, batch_size: int, skip: str
+  ) -> None:
+    """Args: the run's folder; steps in a row, 0 for no limit; global examples
+    per step; optimizer.skip."""
+    self._path = pathlib.Path(workdir) / REPORT_FILE
+    self._limit, self._batch, self._skip = limit, batch_size, skip
+    self._rows: list[dict[str, Any]] = []
+    self._last_finite: dict[str, Any] | None = None
+
+  def see(self, step: int, metrics: dict[str, Array]) -> None:
+    """Counts a step.
+
+    Raises:
+      InputError: it is the last that the limit allows.
+    """
+    row = {"step": step, **{k: v.item() for k, v in metrics.items()}}
+    finite = math.isfinite(row["loss"]) and row.get("grads_finite", True)
+    if finite:
+      self._rows, self._last_finite = [], row
+      return
+    # Without a limit one row is enough to know that the parameters are spoilt.
+    self._rows = [*self._rows, row][-(self._limit or 1) :]
+    if 0 < self._limit <= len(self._rows):
+      self._abort()
+
+  @property
+  def spoilt(self) -> bool:
+    """Whether the parameters are no longer worth saving."""
+    return self._skip == "none" and bool(self._rows)
+
+  def _abort(self) -> None:
+    first, last = self._rows[0]["step"], self._rows[-1]["step"]
+    before = self._last_finite or {}
+    if is_lead():
+      report = {
+        "first_step": first,
+        "last_step": last,
+        # Example i of the stream is a function of (seed, i) alone.
+        "examples": [(first - 1) * self._batch, last * self._batch - 1],
+        "last_finite": before,
+        "rows": self._rows[-_KEPT:],
+      }
+      text = json.dumps(_legal(report), indent=1)
+      write_atomically(self._path, text + "\n")
+    fate = {
+      "none": "the parameters are spoilt since then",
+      "zero": "the parameters are intact but for weight decay",
+    }.get(self._skip, "the parameters are as before them")
+    loss = f"{before['loss']:.4g}" if before else "none"
+    raise InputError(
+      f"loss or gradients were not finite in {len(self._rows)} steps in a row,"
+      f" {first} to {last} (last finite loss: {loss}); {fate}; see"
+      f" {self._path}; lower optimizer.learning_rate, set dtype=float32 or look"
+      " at the examples it names; train.max_nonfinite is the limit"
+    )
+
+
+def _legal(value: Any) -> Any:
+  """JSON has no NaN: non-finite floats become strings."""
+  if isinstance(value, dict):
+    return {key: _legal(item) for key, item in value.items()}
+  if isinstance(value, list):
+    return [_legal(item) for item in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return str(value)
+  return value

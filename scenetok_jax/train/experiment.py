@@ -1,0 +1,122 @@
+"""What a configuration trains: its task, its data and its evaluation."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from data_pipelines.latents import jobs as latents
+from data_pipelines.loading import loader
+from data_pipelines.views.evaluation import evaluation_split
+from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
+from scenetok_jax.evaluation.plan import evaluation_scenes
+from scenetok_jax.evaluation.scores import average, score
+from scenetok_jax.model import Model
+from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import loader_share
+from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.task import Task
+from scenetok_jax.train.tokenizer_task import tokenizer_task
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.checkpoint import restore_params
+from scenetok_jax.workdir.folder import flatten, load_config
+
+
+def make_task(config: ConfigDict, model: Model) -> Task:
+  """The stage that a configuration trains.
+
+  Raises:
+    InputError: stage 2 without a stage-1 workdir, or with another's networks.
+  """
+  if config.stage == "tokenizer":
+    return tokenizer_task(model, config)
+  if not config.tokenizer_from:
+    raise InputError(
+      "config.tokenizer_from: stage 2 needs a stage-1 workdir; set"
+      " --config.tokenizer_from=WORKDIR"
+    )
+  _check_same_networks(config)
+  params = restore_params(config.tokenizer_from, item="ema")
+  return generator_task(model, config, params["tokenizer"])
+
+
+def _check_same_networks(config: ConfigDict) -> None:
+  """Stage 2 must describe the networks and codecs that stage 1 trained."""
+  here, there = config.to_dict(), load_config(config.tokenizer_from)
+  for section in ("tokenizer", "decoder", "codecs"):
+    ours, theirs = flatten(_plain(here[section])), flatten(there[section])
+    for name in sorted(ours.keys() | theirs.keys()):
+      if ours.get(name) != theirs.get(name):
+        raise InputError(
+          f"config.{section}.{name}: {ours.get(name)} here,"
+          f" {theirs.get(name)} in {config.tokenizer_from}; use the stage-1"
+          " config's value"
+        )
+
+
+def _plain(value: Any) -> Any:
+  """Tuples as lists, as the stored JSON has them."""
+  if isinstance(value, dict):
+    return {key: _plain(item) for key, item in value.items()}
+  return list(value) if isinstance(value, tuple) else value
+
+
+def open_data(config: ConfigDict, model: Model) -> loader.TrainIterator:
+  """The training stream of a configuration, at its start."""
+  if not config.data.path and not config.data.get("latents"):
+    raise InputError(
+      "config.data.path: not set; give prepared data by"
+      " --config.data.path=DIR (see scenetok prepare)"
+    )
+  if "target_path" in config.data and not config.data.target_path:
+    raise InputError(
+      "config.data.target_path: not set; give prepared data whose frames are"
+      " the targets by --config.data.target_path=DIR (docs/analyses.md)"
+    )
+  # Processes that differ along tensor or sequence alone read the same share.
+  share = loader_share(make_mesh(dict(config.mesh)))
+  return loader.train_iterator(
+    config.data,
+    seed=config.seed,
+    codecs=lambda: codec_identities(config, model),
+    process_index=share.number,
+    process_count=share.total,
+    parts=share.parts,
+  )
+
+
+def codec_identities(config: ConfigDict, model: Model) -> dict[str, dict]:
+  """What latents for a configuration must have been made with, by part."""
+  codecs = {"context": model.context_codec, "target": model.target_codec}
+  return {
+    part: latents.identity(codec, config.codecs[part].to_dict())
+    for part, codec in codecs.items()
+  }
+
+
+def make_evaluate(
+  config: ConfigDict, model: Model
+) -> Callable[[Any, int], dict[str, float]] | None:
+  """Scores a few held-out scenes during training.
+
+  None for stage 2, and where data.latents are all the data there is: scores
+  need frames.
+  """
+  wanted = config.train.eval_every > 0 and config.train.eval_scenes > 0
+  path = config.data.path
+  if config.stage != "tokenizer" or not wanted or not path:
+    return None
+  scenes = evaluation_scenes(
+    path,
+    evaluation_split(path),
+    config.data.num_context,
+    config.train.eval_scenes,
+  )
+  options = EvaluationOptions.of(config)
+
+  def evaluate(params: Any, step: int) -> dict[str, float]:
+    del step
+    predictions = predict(model, params, scenes, options)
+    return average([score(prediction) for prediction in predictions])
+
+  return evaluate

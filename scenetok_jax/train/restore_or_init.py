@@ -1,0 +1,75 @@
+"""Where a run starts."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+from ml_collections import ConfigDict
+
+from scenetok_jax.convert.load import take_fitting
+from scenetok_jax.parallel.rules import param_shardings
+from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
+from scenetok_jax.train.optimizer import Optimizer
+from scenetok_jax.train.state import TrainState, abstract, create, start_from
+from scenetok_jax.train.task import Task
+from scenetok_jax.types import Array, SceneBatch
+from scenetok_jax.workdir.checkpoint import Checkpointer, restore_params
+
+
+class DataIterator(Protocol):
+  """What the loop needs of a data stream."""
+
+  def __next__(self) -> SceneBatch: ...
+
+  def get_state(self) -> dict[str, int]: ...
+
+  def set_state(self, state: dict[str, int]) -> None: ...
+
+
+def start(
+  config: ConfigDict,
+  task: Task,
+  optimizer: Optimizer,
+  key: Array,
+  mesh: jax.sharding.Mesh,
+  checkpointer: Checkpointer,
+  data: DataIterator,
+) -> TrainState:
+  """The state a run starts from, and the stream set to it.
+
+  1. its own workdir, exactly where it stopped;
+  2. config.restore, the parameters of another run: exactly these networks,
+     or with config.restore_partial what fits (convert.load.take_fitting);
+  3. scratch.
+  """
+  if checkpointer.latest_step() is not None:
+    target = abstract(task.init, optimizer, key, mesh)
+    state, data_state = checkpointer.restore(target)
+    data.set_state(data_state)
+    return state
+  if not config.restore:
+    return create(task.init, optimizer, key, mesh)
+  if config.get("restore_partial"):
+    params = _fitting_params(config.restore, task.init, key, mesh)
+  else:
+    target = abstract(task.init, optimizer, key, mesh).params
+    params = restore_params(config.restore, target=target, mesh=mesh)
+  return start_from(params, optimizer, mesh)
+
+
+def _fitting_params(
+  folder: str,
+  init: Callable[[Array], Any],
+  key: Array,
+  mesh: jax.sharding.Mesh,
+) -> Any:
+  """Fresh parameters with what fits of another run's; says what did not."""
+  options = quick_compile_options(mesh.devices.flat[0].platform)
+  shardings = param_shardings(jax.eval_shape(init, key), mesh)
+  fresh = jax.jit(init, out_shardings=shardings, compiler_options=options)(key)
+  partial = take_fitting(fresh, restore_params(folder, mesh=mesh), folder)
+  if is_lead():
+    for line in partial.lines():
+      print(f"{folder}: {line}", file=sys.stderr)
+  return jax.device_put(partial.params, shardings)

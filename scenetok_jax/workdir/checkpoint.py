@@ -1,0 +1,329 @@
+"""Checkpoints: three items per step (state, data, config), through Orbax."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from etils import epath
+from jax.sharding import Mesh
+from orbax.checkpoint import checkpoint_managers as policies
+
+from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
+from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import param_shardings, path_name
+from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.folder import make_folder
+
+PathLike = str | os.PathLike[str]
+FOLDER = "checkpoints"
+# TensorStore reports a full disk as ValueError.
+_WRITE_ERRORS = (OSError, ValueError)
+
+
+class Checkpointer:
+  """Asynchronous saves below WORKDIR/checkpoints, kept `keep` at a time.
+
+  A checkpoint becomes visible only when it is complete; what a killed run
+  left half-written is removed here. Usable as a context manager.
+  """
+
+  def __init__(self, workdir: PathLike, every: int, keep: int = 2) -> None:
+    """Args: the workdir; save every so many steps; checkpoints to keep."""
+    if every < 1 or keep < 1:
+      raise InputError(
+        f"config: train.checkpoint_every and train.checkpoint_keep: {every}"
+        f" and {keep} must be at least 1"
+      )
+    self._folder = _folder(workdir)
+    if is_lead():
+      make_folder(self._folder)
+      _remove_partial(self._folder)
+    options = ocp.CheckpointManagerOptions(
+      save_decision_policy=policies.AnySavePolicy(
+        [
+          policies.PreemptionCheckpointingPolicy(),
+          policies.FixedIntervalPolicy(every),
+        ]
+      ),
+      preservation_policy=policies.LatestN(keep),
+    )
+    self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+  def __enter__(self) -> Self:
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  def latest_step(self) -> int | None:
+    """Step of the newest complete checkpoint, None when there is none."""
+    return self._manager.latest_step()
+
+  def should_save(self, step: int) -> bool:
+    """True when save(step, ...) would write: the interval, or preemption."""
+    return step != self.latest_step() and self._manager.should_save(step)
+
+  def preempted(self, step: int) -> bool:
+    """True when the scheduler has announced that the job will be stopped."""
+    return self._manager.reached_preemption(step)
+
+  def save(
+    self,
+    step: int,
+    state: Any,
+    data_state: Mapping[str, Any],
+    config: Mapping[str, Any],
+    *,
+    force: bool = False,
+  ) -> bool:
+    """Starts a save if one is due; the state may be donated afterwards.
+
+    Args:
+      step: number of finished steps, equal to state.step.
+      state: the training state.
+      data_state: the data iterator's state, JSON-able.
+      config: the run's config, JSON-able.
+      force: saves whatever the interval (never twice at one step).
+
+    Returns:
+      Whether a save was started.
+
+    Raises:
+      InputError: an earlier save failed, for instance on a full disk.
+    """
+    self.check()
+    if step == self.latest_step():
+      return False
+    if not (force or self._manager.should_save(step)):
+      return False
+    items = ocp.args.Composite(
+      state=ocp.args.StandardSave(state),
+      data=ocp.args.JsonSave(dict(data_state)),
+      config=ocp.args.JsonSave(dict(config)),
+    )
+    try:
+      return bool(self._manager.save(step, args=items, force=force))
+    except _WRITE_ERRORS as error:
+      raise self._failure(error) from error
+
+  def restore(
+    self, target: Any, step: int | None = None
+  ) -> tuple[Any, dict[str, Any]]:
+    """The state and the data iterator's state of a checkpoint.
+
+    Args:
+      target: shapes, dtypes and shardings (train.state.abstract), on any
+        mesh, device count or process count.
+      step: which checkpoint, default the latest.
+
+    Returns:
+      (state, data_state).
+
+    Raises:
+      InputError: no such checkpoint, or parameters that do not match.
+    """
+    step = self.latest_step() if step is None else step
+    if step is None or step not in self._manager.all_steps():
+      raise _missing(self._folder, step)
+    folder = self._folder / str(step) / "state"
+    check_shapes(_stored_shapes(folder), target, str(folder))
+    items = ocp.args.Composite(
+      state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
+    )
+    restored = self._manager.restore(step, args=items)
+    return restored.state, restored.data
+
+  def wait(self) -> None:
+    """Blocks until pending saves are complete; raises if one failed."""
+    try:
+      self._manager.wait_until_finished()
+    except _WRITE_ERRORS as error:
+      raise self._failure(error) from error
+    self.check()
+
+  def close(self) -> None:
+    """Waits for pending saves and frees the threads."""
+    self._manager.close()
+
+  def check(self) -> None:
+    """Raises InputError if a save has failed in the background."""
+    try:
+      self._manager.check_for_errors()
+    except _WRITE_ERRORS as error:
+      raise self._failure(error) from error
+
+  def _failure(self, error: Exception) -> InputError:
+    steps = _steps(self._folder)
+    return InputError(
+      f"{self._folder}: a checkpoint could not be written"
+      f" ({' '.join(str(error).split())[-200:]}); free space there; the last"
+      f" complete one is {max(steps) if steps else 'none'}"
+    )
+
+
+def restore_params(
+  workdir: PathLike,
+  *,
+  step: int | None = None,
+  item: str = "params",
+  target: Any = None,
+  mesh: Mesh | None = None,
+  dtype: Any = jnp.float32,
+) -> Any:
+  """Parameters alone, for inference and frozen networks.
+
+  Args:
+    workdir: a run's workdir, one made by save_params, or a folder with the
+      compact file of convert.compact, as checkpoints/rooms.
+    step: which checkpoint, default the latest.
+    item: "params" or "ema"; "ema" falls back to "params" when absent.
+    target: abstract tree to check names and shapes against, or None.
+    mesh: where to put them, by the rule table; default all devices as data.
+    dtype: dtype of floating-point leaves, whatever was stored.
+
+  Returns:
+    Nested dict of arrays.
+
+  Raises:
+    InputError: no checkpoint, or parameters that do not match the target.
+  """
+  if compact := compact_file(workdir):
+    return _restore_compact(compact, target, mesh, dtype)
+  folder = _state_folder(workdir, step)
+  tree = _stored_shapes(folder)
+  item = item if tree.get(item) else "params"
+  shapes = jax.tree.map(lambda x: _as_dtype(x, dtype), tree[item])
+  if target is not None:
+    check_shapes(shapes, target, str(folder))
+  shardings = param_shardings(shapes, mesh or make_mesh())
+  arguments = jax.tree.map(
+    lambda x, s: ocp.ArrayRestoreArgs(sharding=s, dtype=x.dtype),
+    shapes,
+    shardings,
+  )
+  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+    restored = handler.restore(
+      epath.Path(folder),
+      args=ocp.args.PyTreeRestore(
+        item={item: shapes},
+        restore_args={item: arguments},
+        partial_restore=True,
+      ),
+    )
+  return restored[item]
+
+
+def compact_file(workdir: PathLike) -> pathlib.Path | None:
+  """The compact parameter file of a folder, None where there is none."""
+  path = pathlib.Path(workdir) / PARAMS_FILE
+  return path if path.is_file() else None
+
+
+def _restore_compact(
+  path: pathlib.Path, target: Any, mesh: Mesh | None, dtype: Any
+) -> Any:
+  params, _ = load_compact(path)
+  params = jax.tree.map(lambda x: x.astype(dtype), params)
+  if target is not None:
+    check_shapes(params, target, str(path))
+  return jax.device_put(params, param_shardings(params, mesh or make_mesh()))
+
+
+def save_params(
+  workdir: PathLike, params: Any, config: Mapping[str, Any], step: int = 0
+) -> None:
+  """Writes parameters alone in a checkpoint that restore_params reads."""
+  items = ocp.args.Composite(
+    state=ocp.args.StandardSave({"params": params}),
+    config=ocp.args.JsonSave(dict(config)),
+  )
+  with ocp.CheckpointManager(_folder(workdir)) as manager:
+    manager.save(step, args=items, force=True)
+    manager.wait_until_finished()
+
+
+def latest_step(workdir: PathLike) -> int:
+  """Step of the newest complete checkpoint in a workdir, or InputError."""
+  if compact := compact_file(workdir):
+    return load_compact(compact)[1]
+  folder = _folder(workdir)
+  steps = _steps(folder)
+  if not steps:
+    raise _missing(folder, None)
+  return max(steps)
+
+
+def check_shapes(found: Any, target: Any, where: str) -> None:
+  """InputError naming the first parameters that differ in name or shape."""
+  have, want = _shapes_by_name(found), _shapes_by_name(target)
+  problems = [f"{name} is missing" for name in want if name not in have]
+  problems += [f"{name} is not in the model" for name in have - want.keys()]
+  problems += [
+    f"{name} is {list(have[name])} there, {list(shape)} in the model"
+    for name, shape in want.items()
+    if name in have and have[name] != shape
+  ]
+  if problems:
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    raise InputError(
+      f"{where}: {'; '.join(problems[:3])}{more}; use the config that made"
+      " this checkpoint, or another --workdir"
+    )
+
+
+def _shapes_by_name(tree: Any) -> dict[str, tuple[int, ...]]:
+  return {
+    path_name(path): tuple(leaf.shape)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  }
+
+
+def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
+  """Nested dict of jax.ShapeDtypeStruct of a stored state."""
+  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+    tree = handler.metadata(epath.Path(folder)).tree
+  return jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree
+  )
+
+
+def _as_dtype(leaf: jax.ShapeDtypeStruct, dtype: Any) -> jax.ShapeDtypeStruct:
+  floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+  return jax.ShapeDtypeStruct(leaf.shape, dtype if floating else leaf.dtype)
+
+
+def _folder(workdir: PathLike) -> pathlib.Path:
+  return pathlib.Path(workdir).absolute() / FOLDER
+
+
+def _state_folder(workdir: PathLike, step: int | None) -> pathlib.Path:
+  step = latest_step(workdir) if step is None else step
+  folder = _folder(workdir) / str(step)
+  if not folder.is_dir():
+    raise _missing(_folder(workdir), step)
+  return folder / "state"
+
+
+def _steps(folder: pathlib.Path) -> list[int]:
+  """Steps of the complete checkpoints on disk."""
+  return ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
+
+
+def _remove_partial(folder: pathlib.Path) -> None:
+  """Removes what killed saves left; their names hold Orbax's tmp mark."""
+  for path in folder.glob("*.orbax-checkpoint-tmp*"):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _missing(folder: pathlib.Path, step: int | None) -> InputError:
+  what = "no complete checkpoint" if step is None else f"no step {step}"
+  return InputError(
+    f"{folder}: {what} there; train first, or give the workdir of a run"
+  )

@@ -1,0 +1,207 @@
+"""The networks of a configuration as checkpoints of the release, and back."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+from ml_collections import ConfigDict
+
+from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
+from scenetok_jax.convert.export import export
+from scenetok_jax.convert.load import Partial, load_params, load_partial
+from scenetok_jax.convert.reader import (
+  Tensors,
+  read_step,
+  read_tensors,
+  select,
+)
+from scenetok_jax.decoder import dit_table
+from scenetok_jax.generator import scenegen_table
+from scenetok_jax.model import Model, build, init_generator, init_stage1
+from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.tokenizer import perceiver_table
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir import folder as workdir_lib
+from scenetok_jax.workdir.checkpoint import (
+  latest_step,
+  restore_params,
+  save_params,
+)
+
+BUFFERS_FILE = "release_buffers.safetensors"
+PREFIXES = (
+  perceiver_table.PREFIX,
+  dit_table.PREFIX,
+  scenegen_table.PREFIX,
+)
+_NULL_TOKEN = f"{dit_table.PREFIX}null_tokens"
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+  """What an import wrote: step, parameters, and what a partial one skipped."""
+
+  step: int
+  parameters: int
+  partial: dict[str, Partial]
+
+
+def tables(model: Model, stage: str) -> dict[str, Table]:
+  """The rename table of each network that a stage trains, by its name."""
+  if stage == "generator":
+    return {"generator": scenegen_table.table(model.generator)}
+  return {
+    "tokenizer": perceiver_table.table(model.tokenizer),
+    "decoder": dit_table.table(model.decoder),
+  }
+
+
+def import_checkpoint(
+  config: ConfigDict, source: str | Path, out: str | Path, *, partial: bool
+) -> Imported:
+  """Writes a folder that serves as a workdir, from a checkpoint.
+
+  Args:
+    config: of the stage whose networks the file holds. A null token in the
+      file is added to it.
+    source: .ckpt, .pt, .pth or .safetensors with the release's names.
+    out: the folder to make.
+    partial: take what fits (convert.load.load_partial).
+
+  Raises:
+    InputError: unreadable, not exactly of this configuration, or the folder
+      holds a checkpoint already.
+  """
+  if (Path(out) / workdir_lib.CONFIG_FILE).exists():
+    raise InputError(
+      f"{Path(out) / workdir_lib.CONFIG_FILE}: exists; delete it or choose"
+      " another --out"
+    )
+  params, buffers, reports = _read(config, source, partial)
+  # The source is closed here: its pages count as memory while it is mapped.
+  params = _on_device(params)
+  step = read_step(source)
+  workdir_lib.check_config(out, config.to_dict())
+  save_params(out, params, workdir_lib.plain(config.to_dict()), step)
+  if buffers:
+    safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
+  count = sum(leaf.size for leaf in jax.tree.leaves(params))
+  return Imported(step, count, reports)
+
+
+def _read(
+  config: ConfigDict, source: str | Path, partial: bool
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Partial]]:
+  """(parameters, buffers to keep, partial reports) by network."""
+  tensors = read_tensors(source)
+  if not partial:
+    _check_names(tensors, source)
+  if config.stage == "tokenizer" and _NULL_TOKEN in tensors:
+    config.decoder.null_token = True
+  model = build(config)
+  fresh = _initial(model, config, computed=partial)
+  params: dict[str, Any] = {}
+  reports: dict[str, Partial] = {}
+  buffers: dict[str, np.ndarray] = {}
+  for name, table in tables(model, config.stage).items():
+    if partial:
+      found = load_partial(source, table, fresh.pop(name))
+      params[name] = found.params
+      reports[name] = dataclasses.replace(found, params={})
+    else:
+      params[name] = load_params(source, table, fresh.pop(name))
+    own = file_buffers(select(tensors, table.prefix), table)
+    buffers |= {table.prefix + key: value for key, value in own.items()}
+  return params, buffers, reports
+
+
+def _on_device(params: dict[str, Any]) -> dict[str, Any]:
+  """Host arrays to JAX arrays, emptying the dict as it goes.
+
+  Orbax copies host arrays before it writes them, twice; these it does not.
+  """
+  done = {}
+  for name in list(params):
+    leaves, tree = jax.tree.flatten(params.pop(name))
+    for i, leaf in enumerate(leaves):
+      leaves[i] = jax.block_until_ready(jax.device_put(leaf))
+      del leaf
+    done[name] = jax.tree.unflatten(tree, leaves)
+  return done
+
+
+def _check_names(tensors: Tensors, source: str | Path) -> None:
+  """InputError for tensors of no known network, unless none has a prefix."""
+  strange = [name for name in tensors if not name.startswith(PREFIXES)]
+  if strange and len(strange) < len(tensors):
+    raise InputError(
+      f"{source}: tensors: {len(strange)} of unknown name"
+      f" ({'; '.join(strange)}); remove them, or import with --partial"
+    )
+
+
+def _initial(
+  model: Model, config: ConfigDict, *, computed: bool
+) -> dict[str, Any]:
+  """Fresh parameters; only their shapes unless computed."""
+
+  def init(key: Any) -> dict[str, Any]:
+    if config.stage == "generator":
+      return init_generator(model, key, config.data.num_context)
+    return init_stage1(model, key)
+
+  key = jax.random.key(config.seed)
+  if not computed:
+    return jax.eval_shape(init, key)
+  options = quick_compile_options(jax.default_backend())
+  return jax.device_get(jax.jit(init, compiler_options=options)(key))
+
+
+def export_workdir(
+  workdir: str | Path, out: str | Path, *, item: str = "ema"
+) -> int:
+  """Writes the networks that a workdir trained under the release's names.
+
+  An imported checkpoint comes back tensor for tensor.
+
+  Args:
+    workdir: a run, a converted checkpoint or a compact folder.
+    out: .ckpt or .safetensors.
+    item: "params", or "ema" for the average where there is one.
+
+  Returns:
+    The step of the checkpoint.
+
+  Raises:
+    InputError: no checkpoint there, or an unknown suffix.
+  """
+  config = ConfigDict(workdir_lib.load_config(workdir))
+  model = build(config)
+  step = latest_step(workdir)
+  params = restore_params(workdir, item=item)
+  stored = _buffers(Path(workdir) / BUFFERS_FILE)
+  networks = []
+  for name, table in tables(model, config.stage).items():
+    own = {
+      key.removeprefix(table.prefix): value
+      for key, value in stored.items()
+      if key.startswith(table.prefix)
+    }
+    networks.append((with_buffers(table, own), params[name]))
+  export(out, networks, step=step)
+  return step
+
+
+def _buffers(path: Path) -> dict[str, np.ndarray]:
+  if not path.is_file():
+    return {}
+  try:
+    return safetensors.numpy.load_file(path)
+  except (safetensors.SafetensorError, OSError) as error:
+    raise InputError(
+      f"{path}: not a whole safetensors file ({error}); convert the checkpoint"
+      " again"
+    ) from error

@@ -1,0 +1,128 @@
+"""Compiled programs cost what arithmetic says, loops and devices included."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from scenetok_jax.aot import program, report, search
+from scenetok_jax.aot.chips import CHIPS
+from scenetok_jax.aot.hlo import parse
+from scenetok_jax.aot.hlo_cost import Collective, cost
+from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.train.flops import count_flops
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.config import load_config
+
+ROOT = Path(__file__).parents[2]
+RE10K = "configs/scenetok_re10k.py:embedded"
+DEPTH, WIDTH, ROWS, DEVICES = 5, 16, 8, 4
+
+
+def scanned(x, w):
+  return jnp.sum(jax.lax.scan(lambda x, w: (jnp.tanh(x @ w), None), x, w)[0])
+
+
+def test_loops_count_as_often_as_they_run_and_devices_share_the_work():
+  mesh = make_mesh({"data": DEVICES}, jax.devices()[:DEVICES])
+  place = (NamedSharding(mesh, P("data")), NamedSharding(mesh, P()))
+  x = jax.ShapeDtypeStruct((ROWS, WIDTH), jnp.float32, sharding=place[0])
+  w = jax.ShapeDtypeStruct(
+    (DEPTH, WIDTH, WIDTH), jnp.float32, sharding=place[1]
+  )
+  gradient = jax.jit(jax.grad(scanned, argnums=(0, 1)), out_shardings=place)
+  found = cost(parse(gradient.lower(x, w).compile().as_text()))
+  # Forward, and two products backward, of each layer.
+  products = 3 * DEPTH * 2 * ROWS * WIDTH**2
+  assert found.flops == products / DEVICES
+  assert found.flops * DEVICES == count_flops(gradient, x, w)
+  assert found.unknown_loops == 0
+  # The weights' gradients are summed, once or layer by layer.
+  assert {c.kind for c in found.collectives} == {"all-reduce"}
+  payload = sum(c.payload * n for c, n in found.collectives.items())
+  assert payload >= 4 * DEPTH * WIDTH**2
+
+
+def test_bytes_sent_are_those_of_rings():
+  assert Collective("all-reduce", 4, 100).sent == 150
+  assert Collective("all-gather", 4, 100).sent == 300
+  assert Collective("reduce-scatter", 4, 100).sent == 75
+  assert Collective("all-reduce", 1, 100).sent == 0
+
+
+def step_flops(**decoder) -> int:
+  config = load_config(RE10K, [])
+  config.data.batch_size = 2
+  config.decoder.update(decoder)
+  # Of one example. Not on one device: a lone CPU's norms sum by products.
+  return (
+    program.train_program(config, make_mesh({}, jax.devices()[:2])).flops // 2
+  )
+
+
+def test_a_published_block_costs_what_its_formula_says():
+  width, length, tokens = 1024, 8 * 8 * 8, 512
+  hidden = int(2 / 3 * 4 * width)
+  layer = (
+    2 * length * width * 6 * width  # modulation, per token
+    + 4 * 2 * length * width**2  # self-attention's projections
+    + 4 * length**2 * width
+    + 2 * 2 * length * width**2  # cross-attention: query, out
+    + 2 * 2 * tokens * width**2  # key, value
+    + 4 * length * tokens * width
+    + 2 * length * width * 3 * hidden  # SwiGLU
+  )
+  forward_and_backward = 3 * 2 * layer
+  assert step_flops(depth=4) - step_flops(depth=2) == forward_and_backward
+
+
+def test_the_forecast_prefers_what_fits_and_recomputes_least():
+  config = load_config("configs/rooms.py:smoke", [])
+  chip, devices = CHIPS["v5e"], jax.devices()[:8]
+  found = list(search.candidates(config, devices, chip))
+  assert found[0].remat == "dots" and found[0].accumulate == 1
+  sizes = found[0].mesh
+  assert sizes["data"] * sizes["fsdp"] * sizes["tensor"] == 8
+  assert all(c.forecast <= chip.hbm for c in found)
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+  config = load_config("configs/rooms.py:smoke", [])
+  config.data.batch_size = 12
+  with pytest.raises(InputError, match="12 examples do not divide over 8"):
+    program.train_program(config, make_mesh({"data": 8}))
+
+
+def test_memory_that_the_compiler_misses_is_read_from_its_error():
+  message = (
+    "RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 20.5G of"
+    " 15.75G hbm. Exceeded hbm capacity by 4.75G."
+  )
+  assert report.needed_bytes(message, 0) == int(20.5 * (1 << 30))
+  assert report.needed_bytes("INTERNAL: other", 0) is None
+
+
+@pytest.mark.slow
+def test_a_step_compiled_for_a_slice_has_the_analytic_flops(tmp_path):
+  if importlib.util.find_spec("libtpu") is None:
+    pytest.skip("libtpu, which compiles for TPUs, is not installed")
+  out = tmp_path / "program.json"
+  # In a process of its own: libtpu reads its variables once.
+  subprocess.run(
+    [sys.executable, "-m", "scenetok_jax.cli.aot", "--topology=v5e:2x2",
+     "--config=configs/rooms.py:smoke", "--search", f"--json={out}"],
+    cwd=ROOT, check=True,
+  )  # fmt: skip
+  found = json.loads(out.read_text())
+  assert found["fits"] and found["chips"] == 4
+  assert found["hbm_bytes_per_chip"] <= found["hbm_capacity_bytes"]
+  assert found["flops_ratio"] == pytest.approx(1.0, rel=0.02)
+  assert found["loops_of_unknown_length"] == 0
+  assert found["collective_bytes_per_chip"] > 0

@@ -1,0 +1,118 @@
+"""Commands end with the promised exit codes and one line of explanation."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from scenetok_jax import console
+from scenetok_jax.cli import main
+from scenetok_jax.io import write_json
+from scenetok_jax.types import InputError
+
+
+def _raises(error):
+  def verb_main(argv):
+    raise error
+
+  return verb_main
+
+
+def test_success_is_zero():
+  assert console.run(lambda argv: None, [], "train") == 0
+
+
+def test_bad_input_is_one_line_and_exit_code_two(capsys):
+  error = InputError("clip: frame 3: missing;\n  restore it")
+  assert console.run(_raises(error), [], "prepare") == 2
+  expected = "scenetok prepare: error: clip: frame 3: missing; restore it\n"
+  assert capsys.readouterr() == ("", expected)
+
+
+def test_bad_usage_is_one_line_and_exit_code_two(capsys):
+  def verb_main(argv):
+    parser = console.parser("render", "Renders.")
+    parser.add_argument("--fps", type=int)
+    parser.parse_args(argv)
+
+  assert console.run(verb_main, ["--fps", "many"], "render") == 2
+  error = capsys.readouterr().err
+  assert error.startswith("scenetok render: error: argument --fps: invalid")
+  assert error.count("\n") == 1
+
+
+def test_interrupt_is_130(capsys):
+  assert console.run(_raises(KeyboardInterrupt()), [], "train") == 130
+  assert "interrupted" in capsys.readouterr().err
+
+
+def test_bugs_are_not_hidden():
+  with pytest.raises(ZeroDivisionError):
+    console.run(_raises(ZeroDivisionError()), [], "train")
+
+
+def test_verb_defaults_to_the_file_of_main(capsys):
+  console.run(_raises(InputError("x")), [])
+  assert "scenetok console_test: error" in capsys.readouterr().err
+
+
+def test_json_is_standard_and_replaces_atomically(tmp_path):
+  path = tmp_path / "deep" / "a.json"
+  write_json(path, {"a": np.float32(0.5), "b": [np.arange(2), np.inf]})
+  assert json.loads(path.read_text()) == {"a": 0.5, "b": [[0, 1], None]}
+  with pytest.raises(TypeError):
+    write_json(path, {"a": object()})
+  assert "0.5" in path.read_text()
+  assert list(path.parent.iterdir()) == [path]
+
+
+def test_progress_prints_few_lines_where_there_is_no_terminal(
+  capsys, monkeypatch
+):
+  clock = iter(range(0, 10_000, 3))
+  monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+  with console.Progress("train", 40, "step") as progress:
+    for step in range(40):
+      progress.update(note=f"loss {step}")
+  lines = capsys.readouterr().err.splitlines()
+  assert 3 < len(lines) < 20
+  assert "train" in lines[0] and "<" in lines[0], "shows the remaining time"
+  assert "40/40" in lines[-1] and "loss 39" in lines[-1]
+  assert not any("\r" in line for line in lines)
+
+
+def test_the_remaining_time_forgets_compilation(capsys, monkeypatch):
+  now = [0.0]
+  monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+  with console.Progress("frames", 100, "step") as progress:
+    # Continued from step 10; compiled for 300 s; then 2 s a step.
+    for seconds, count in ((0, 10), (300, 1), (10, 5), (10, 5)):
+      now[0] += seconds
+      progress.update(count)
+  first, *_, last = capsys.readouterr().err.splitlines()
+  assert "11/100" in first
+  assert "21/100 [05:20<02:38,  2.00s/step]" in last
+
+
+def test_unknown_verb_lists_the_known_ones(capsys):
+  assert main.main(["fly"]) == 2
+  error = capsys.readouterr().err
+  assert error.startswith("scenetok: error: unknown verb 'fly'; choose one of")
+  assert error.count("\n") == 1
+
+
+def test_help_names_every_verb_that_exists(capsys):
+  assert main.main(["--help"]) == 0
+  text = capsys.readouterr().out
+  assert all(f"\n  {verb} " in text for verb in main.verbs())
+
+
+def test_main_imports_the_verb_late(monkeypatch, capsys):
+  class Verb:
+    main = staticmethod(_raises(InputError("no such clip; name another")))
+
+  monkeypatch.setattr(main, "verbs", lambda: {"render": ""})
+  monkeypatch.setitem(sys.modules, "scenetok_jax.cli.render", Verb)
+  assert main.main(["render", "--scene=x"]) == 2
+  assert "scenetok render: error: no such clip" in capsys.readouterr().err

@@ -1,0 +1,155 @@
+"""Prepared records: exact round trip, random access, damage is reported."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from data_pipelines.storage import builders
+from data_pipelines.storage.images import decode_image, encode_image
+from data_pipelines.storage.records import Dataset, splits
+from scenetok_jax.types import InputError
+from tests.data_pipelines import clips
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+  path = tmp_path_factory.mktemp("prepared")
+  builders.build(path, clips.plan(scenes=3, frames=12))
+  return path
+
+
+def test_png_frames_and_cameras_come_back_exactly_and_in_order(prepared):
+  dataset = Dataset(prepared)
+  assert [row.frames for row in dataset.scenes] == [12, 13, 14]
+  for number, row in enumerate(dataset.scenes):
+    expected = clips.clip(row.frames, 16, number)
+    frames = np.array([7, 0, 3, 3])
+    images, cameras = dataset.read_frames(row, frames)
+    np.testing.assert_array_equal(images, expected.images[frames])
+    for got in (cameras, dataset.cameras(row.key)):
+      wanted = frames if got is cameras else np.arange(row.frames)
+      np.testing.assert_array_equal(
+        got.extrinsics, expected.cameras.extrinsics[wanted]
+      )
+      np.testing.assert_array_equal(
+        got.intrinsics, expected.cameras.intrinsics[wanted]
+      )
+
+
+def test_jpeg_frames_come_back_within_two_grey_levels():
+  image = clips.clip(1, 64).images[0]
+  decoded = decode_image(encode_image(image, "jpeg"), "here")
+  assert np.abs(decoded.astype(int) - image).max() <= 2
+
+
+def test_reading_frames_reads_only_their_records(prepared, monkeypatch):
+  dataset = Dataset(prepared)
+  read = []
+  source = dataset._source
+  monkeypatch.setattr(dataset, "_source", _Spy(source, read), raising=True)
+  dataset.read_frames("s1", [2, 5])
+  first = dataset.scene("s1").first
+  assert read == [first + 2, first + 5]
+  assert dataset.records_read == 2
+  dataset.cameras("s1")  # the index answers
+  assert len(read) == 2
+
+
+class _Spy:
+  def __init__(self, source, read):
+    self._source, self._read = source, read
+
+  def __getitem__(self, index):
+    self._read.append(index)
+    return self._source[index]
+
+
+def test_a_split_is_a_tensorflow_dataset(prepared):
+  source = tfds.builder_from_directory(prepared / "train").as_data_source(
+    "train"
+  )
+  dataset = Dataset(prepared)
+  assert len(source) == dataset.frames
+  example = source[dataset.scene("s1").first + 4]
+  assert example["scene"] == b"s1" and example["frame"] == 4
+  images, cameras = dataset.read_frames("s1", [4])
+  np.testing.assert_array_equal(example["extrinsics"], cameras.extrinsics[0])
+  np.testing.assert_array_equal(decode_image(example["image"], ""), images[0])
+
+
+def test_a_dataset_travels_to_worker_processes(prepared):
+  copy = pickle.loads(pickle.dumps(Dataset(prepared)))
+  np.testing.assert_array_equal(
+    copy.read_frames(0, [1])[0], Dataset(prepared).read_frames(0, [1])[0]
+  )
+
+
+def test_scenes_are_found_by_key_and_number(prepared):
+  dataset = Dataset(prepared)
+  assert dataset.scene("s2") is dataset.scene(2) is dataset.scene("2")
+  for wrong in ("s9", 3, "x"):
+    with pytest.raises(InputError, match=r"not there.*s0, s1, s2"):
+      dataset.scene(wrong)
+  with pytest.raises(InputError, match="has 12 frames"):
+    dataset.read_frames("s0", [12])
+
+
+def test_missing_data_names_the_command_that_makes_it(prepared, tmp_path):
+  with pytest.raises(InputError, match=r"data.path.*scenetok prepare"):
+    Dataset(tmp_path / "nothing")
+  with pytest.raises(InputError, match=r"data.split.*found: train.*prepare"):
+    Dataset(prepared, "test")
+  assert splits(prepared) == ["train"]
+
+
+def _truncate(path, keep):
+  path.write_bytes(path.read_bytes()[:keep])
+
+
+def _old_version(path, _):
+  info = json.loads(path.read_text())
+  path.write_text(json.dumps({**info, "format_version": 0}))
+
+
+@pytest.mark.parametrize(
+  "name, damage, keep",
+  [
+    ("posed_frames-train.array_record-00000-of-00003", _truncate, 1000),
+    ("posed_frames-train.array_record-00000-of-00003", _truncate, 0),
+    ("cameras.f32", _truncate, 410),
+    ("cameras.f32", _truncate, 400),
+    ("scenes.jsonl", _truncate, 150),
+    ("scenes.jsonl", _truncate, 0),
+    ("prepared.json", _truncate, 20),
+    ("prepared.json", _old_version, 0),
+  ],
+)
+def test_damaged_files_are_refused(prepared, tmp_path, name, damage, keep):
+  shutil.copytree(prepared, tmp_path / "copy")
+  damage(tmp_path / "copy" / "train" / name, keep)
+  with pytest.raises(InputError, match="prepare"):
+    Dataset(tmp_path / "copy")
+
+
+def test_damaged_records_are_refused_when_read(prepared, tmp_path):
+  shutil.copytree(prepared, tmp_path / "copy")
+  file = tmp_path / "copy/train/posed_frames-train.array_record-00000-of-00003"
+  data = bytearray(file.read_bytes())
+  start = data.find(b"\x89PNG")
+  data[start : start + 40] = bytes(40)
+  file.write_bytes(data)
+  dataset = Dataset(tmp_path / "copy")
+  with pytest.raises(InputError, match=r"scene s\d: frame \d+"):
+    for row in dataset.scenes:
+      dataset.read_frames(row, range(row.frames))
+
+
+def test_unknown_image_formats_and_bytes_are_refused():
+  with pytest.raises(InputError, match="image format"):
+    encode_image(np.zeros((8, 8, 3), np.uint8), "gif")
+  with pytest.raises(InputError, match="here: image is empty"):
+    decode_image(b"", "here")

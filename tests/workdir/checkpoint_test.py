@@ -1,0 +1,272 @@
+"""Checkpoints are complete or invisible and restore onto any mesh."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.train import state as train_state
+from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir import checkpoint
+
+MESH = {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}
+OPTIMIZER = make_optimizer(OptimizerConfig(ema_decay=0.9))
+
+
+def init(key, width=16):
+  return {
+    "mlp": {"up": {"kernel": jax.random.normal(key, (8, width))}},
+    "scene_tokens": jnp.ones((1, 4, 8)),
+  }
+
+
+def make_state(mesh, seed=0):
+  return train_state.create(init, OPTIMIZER, jax.random.key(seed), mesh)
+
+
+def target(mesh, width=16):
+  return train_state.abstract(
+    lambda key: init(key, width), OPTIMIZER, jax.random.key(0), mesh
+  )
+
+
+def assert_equal(a, b):
+  jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def save(folder, state, step=1, **more):
+  with checkpoint.Checkpointer(folder, every=1) as saver:
+    assert saver.save(step, state, {"next": step}, {"seed": 0}, **more)
+    saver.wait()
+
+
+@pytest.mark.faults("another mesh")
+@pytest.mark.parametrize("sizes", [MESH, {"data": 8}, {"data": 1, "fsdp": 8}])
+def test_restores_onto_another_mesh(tmp_path, sizes):
+  state = make_state(make_mesh(MESH))
+  save(tmp_path, state)
+  mesh = make_mesh(sizes)
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    restored, data = saver.restore(target(mesh))
+  assert data == {"next": 1}
+  assert isinstance(restored, train_state.TrainState)
+  assert_equal(restored, state)
+  kernel = restored.params["mlp"]["up"]["kernel"]
+  assert kernel.sharding == target(mesh).params["mlp"]["up"]["kernel"].sharding
+
+
+def test_restored_state_steps_on(tmp_path):
+  mesh = make_mesh(MESH)
+  save(tmp_path, make_state(mesh))
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    state, _ = saver.restore(target(mesh))
+  step = jax.jit(
+    lambda s: train_state.apply_gradients(s, s.params, OPTIMIZER)[0],
+    donate_argnums=0,
+  )
+  assert int(step(state).step) == 1
+
+
+def test_saves_at_the_interval_and_keeps_the_newest(tmp_path):
+  state = make_state(make_mesh())
+  with checkpoint.Checkpointer(tmp_path, every=2, keep=2) as saver:
+    saved = [n for n in range(1, 8) if saver.save(n, state, {}, {})]
+    saver.wait()
+    assert saved[-2:] == [4, 6]
+    assert saver.save(7, state, {}, {}, force=True)
+    assert not saver.save(7, state, {}, {}, force=True)
+    saver.wait()
+    assert saver.latest_step() == 7
+  steps = [p.name for p in (tmp_path / "checkpoints").iterdir() if p.is_dir()]
+  assert sorted(steps) == ["6", "7"]
+
+
+def test_state_may_be_donated_right_after_a_save(tmp_path):
+  mesh = make_mesh(MESH)
+  state = make_state(mesh)
+  copy = jax.tree.map(np.array, state)
+  destroy = jax.jit(
+    lambda s: jax.tree.map(lambda x: x * 0 - 1, s), donate_argnums=0
+  )
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    saver.save(1, state, {}, {})
+    jax.block_until_ready(destroy(state))
+    saver.wait()
+    restored, _ = saver.restore(target(mesh))
+  assert_equal(restored, copy)
+
+
+@pytest.mark.faults("a half-written checkpoint")
+def test_half_written_checkpoint_is_invisible(tmp_path):
+  state = make_state(make_mesh())
+  save(tmp_path, state)
+  folder = tmp_path / "checkpoints"
+  half = folder / "2.orbax-checkpoint-tmp"
+  (half / "state").mkdir(parents=True)
+  (half / "state" / "manifest").write_text("cut")
+  assert checkpoint.latest_step(tmp_path) == 1
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    assert saver.latest_step() == 1
+    assert saver.save(2, state, {}, {})
+    saver.wait()
+    assert saver.latest_step() == 2
+  assert not half.exists()
+
+
+KILLED = """
+import sys
+sys.path[:0] = {path!r}
+from tests.workdir.checkpoint_test import *
+state = jax.jit(lambda: {{"params": jnp.ones((64, 1 << 16))}})()
+with checkpoint.Checkpointer({folder!r}, every=1, keep=3) as saver:
+  print("ready", flush=True)
+  for n in range(1, 10**6):
+    saver.save(n, state, {{"next": n}}, {{}})
+"""
+
+
+@pytest.mark.faults("SIGKILL while saving")
+def test_killed_while_saving_leaves_only_complete_checkpoints(tmp_path):
+  code = KILLED.format(path=sys.path, folder=str(tmp_path))
+  with subprocess.Popen(
+    [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+  ) as child:
+    for line in child.stdout:
+      if "ready" in line:
+        break
+    time.sleep(1.3)
+    os.kill(child.pid, signal.SIGKILL)
+  step = checkpoint.latest_step(tmp_path)
+  params = checkpoint.restore_params(tmp_path)
+  assert params.shape == (64, 1 << 16) and bool((params == 1).all())
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    assert saver.latest_step() == step
+  names = [p.name for p in (tmp_path / "checkpoints").iterdir() if p.is_dir()]
+  assert all(name.isdigit() for name in names)
+
+
+def test_parameters_alone_restore_on_any_device_count(tmp_path):
+  state = make_state(make_mesh(MESH))
+  save(tmp_path, state)
+  for mesh in (None, make_mesh(devices=jax.devices()[:1])):
+    assert_equal(checkpoint.restore_params(tmp_path, mesh=mesh), state.params)
+  ema = checkpoint.restore_params(tmp_path, item="ema", target=state.params)
+  assert_equal(ema, state.ema)
+
+
+def test_exported_parameters_come_back_in_float32(tmp_path):
+  params = jax.tree.map(
+    lambda x: x.astype(jnp.bfloat16), make_state(make_mesh()).params
+  )
+  checkpoint.save_params(tmp_path, params, {"seed": 0}, step=12)
+  assert checkpoint.latest_step(tmp_path) == 12
+  restored = checkpoint.restore_params(tmp_path, item="ema")
+  assert restored["scene_tokens"].dtype == jnp.float32
+  assert_equal(restored, params)
+
+
+def test_errors_name_folder_and_parameter(tmp_path):
+  with pytest.raises(InputError, match="no complete checkpoint"):
+    checkpoint.restore_params(tmp_path)
+  mesh = make_mesh()
+  save(tmp_path, make_state(mesh))
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    with pytest.raises(InputError, match="no step 7"):
+      saver.restore(target(mesh), 7)
+    message = r"params/mlp/up/kernel is \[8, 16\] there, \[8, 32\]"
+    with pytest.raises(InputError, match=message):
+      saver.restore(target(mesh, width=32))
+  with pytest.raises(InputError, match="other is missing"):
+    checkpoint.restore_params(tmp_path, target={"other": jnp.ones(3)})
+  with pytest.raises(InputError, match="no step 9"):
+    checkpoint.restore_params(tmp_path, step=9)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+  (tmp_path / "checkpoints").write_text("a file")
+  with pytest.raises(InputError, match="cannot be made"):
+    checkpoint.Checkpointer(tmp_path, every=1)
+
+
+@pytest.mark.faults("a failed save")
+def test_failed_save_is_reported_and_loses_nothing(tmp_path):
+  draw = jax.jit(lambda key: {"params": jax.random.bits(key, (64, 1 << 14))})
+  state = draw(jax.random.key(0))
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    saver.save(1, state, {}, {})
+    saver.wait()
+    # Files may not grow over 100 kB, as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+      saver.save(2, state, {}, {})
+      with pytest.raises(
+        InputError, match=r"could not be .* complete one is 1"
+      ):
+        saver.wait()
+    finally:
+      resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert saver.save(3, state, {}, {})
+    saver.wait()
+  assert checkpoint.latest_step(tmp_path) == 3
+
+
+PROCESS = """
+import sys
+sys.path[:0] = {path!r}
+from scenetok_jax.parallel import runtime
+runtime.initialize()
+from tests.workdir.checkpoint_test import *
+with checkpoint.Checkpointer({folder!r}, every=2) as saver:
+  state = make_state(make_mesh({{"data": 1, "fsdp": 2, "tensor": 2}}))
+  assert not saver.save(1, state, {{"next": 1}}, {{}})
+  assert saver.save(2, state, {{"next": 2}}, {{}})
+  saver.wait()
+"""
+
+
+@pytest.mark.faults("another process count")
+def test_two_processes_save_what_one_restores(tmp_path):
+  code = PROCESS.format(path=sys.path, folder=str(tmp_path))
+  children = launch_processes(code, 2)
+  for child, errors in children:
+    assert child.returncode == 0, errors[-2000:]
+  mesh = make_mesh(MESH)
+  with checkpoint.Checkpointer(tmp_path, every=1) as saver:
+    restored, data = saver.restore(target(mesh))
+  assert data == {"next": 2}
+  assert_equal(restored, make_state(mesh))
+
+
+def launch_processes(code, count):
+  """Runs code in `count` processes of two devices; (process, stderr) each."""
+  with socket.socket() as probe:
+    probe.bind(("localhost", 0))
+    address = f"localhost:{probe.getsockname()[1]}"
+  children = []
+  for rank in range(count):
+    variables = {
+      "JAX_COORDINATOR_ADDRESS": address,
+      "JAX_NUM_PROCESSES": str(count),
+      "JAX_PROCESS_ID": str(rank),
+      "JAX_NUM_CPU_DEVICES": "2",
+    }
+    children.append(
+      subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | variables,
+        stderr=subprocess.PIPE,
+        text=True,
+      )
+    )
+  return [(child, child.communicate(timeout=120)[1]) for child in children]
