@@ -1,17 +1,21 @@
 """What every command shares: exit codes, usage errors, progress."""
 
 import argparse
+import dataclasses
 import sys
 import time
+import types
+import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 from tqdm import tqdm
 
 from scenetok_jax.types import InputError
 
+_T = TypeVar("_T")
 _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 
 
@@ -30,6 +34,58 @@ def parser(verb: str, description: str) -> Parser:
     allow_abbrev=False,
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
   )
+
+
+def add_options(parser: Any, options: type, prefix: str = "") -> None:
+  """A flag for every field of a dataclass that types.option describes.
+
+  Args:
+    parser: a parser or a group of one.
+    options: the dataclass. bool fields are switches; tuples take as many
+      values as they have members; "X | None" takes an X.
+    prefix: before the name of every flag, such as "render-".
+  """
+  hints = typing.get_type_hints(options)
+  for field in dataclasses.fields(options):
+    if "help" not in field.metadata:
+      continue
+    more = dict(field.metadata)
+    flag = more.pop("flag", "--" + field.name.replace("_", "-"))
+    parser.add_argument(
+      "--" + prefix + flag.removeprefix("--"),
+      dest=prefix.replace("-", "_") + field.name,
+      **_argument(hints[field.name], field.default),
+      **more,
+    )
+
+
+def take_options(
+  args: argparse.Namespace, options: type[_T], prefix: str = "", **given: Any
+) -> _T:
+  """The dataclass with the values of add_options' flags.
+
+  **given: fields that have no flag.
+  """
+  values = {
+    field.name: getattr(args, prefix.replace("-", "_") + field.name)
+    for field in dataclasses.fields(cast(Any, options))
+    if "help" in field.metadata
+  }
+  pairs = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+  return options(**pairs, **given)
+
+
+def _argument(hint: Any, default: Any) -> dict[str, Any]:
+  """What argparse needs to read a value of this type."""
+  if isinstance(hint, types.UnionType):
+    (hint,) = (h for h in typing.get_args(hint) if h is not types.NoneType)
+  if hint is bool:
+    return {"action": "store_true", "default": default}
+  if typing.get_origin(hint) is tuple:
+    members = typing.get_args(hint)
+    count = "*" if members[-1] is Ellipsis else len(members)
+    return {"type": members[0], "nargs": count, "default": default}
+  return {"type": hint, "default": default}
 
 
 def run(

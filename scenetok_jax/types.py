@@ -5,6 +5,7 @@ Axis letters used in every docstring of the package:
   C channels, N scene tokens, D width, R channels of a ray map.
 """
 
+import dataclasses
 from typing import Any
 
 import flax.struct
@@ -17,6 +18,18 @@ class InputError(ValueError):
 
   Command-line entry points print it as one line and exit with code 2.
   """
+
+
+def option(default: Any, help: str, **more: Any) -> Any:
+  """A field of an options dataclass that commands offer as a flag.
+
+  Args:
+    default: of the field and of the flag.
+    help: one line, with the unit.
+    **more: what argparse takes, such as choices or metavar; flag="--name"
+      where the flag is not the field's name.
+  """
+  return dataclasses.field(default=default, metadata={"help": help, **more})
 
 
 @flax.struct.dataclass

@@ -1,5 +1,6 @@
 """Commands end with the promised exit codes and one line of explanation."""
 
+import dataclasses
 import json
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from scenetok_jax import console
 from scenetok_jax.cli import main
 from scenetok_jax.io import write_json
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, option
 
 
 def _raises(error):
@@ -116,3 +117,32 @@ def test_main_imports_the_verb_late(monkeypatch, capsys):
   monkeypatch.setitem(sys.modules, "scenetok_jax.cli.render", Verb)
   assert main.main(["render", "--scene=x"]) == 2
   assert "scenetok render: error: no such clip" in capsys.readouterr().err
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+  steps: int | None = option(None, "denoising steps")
+  interval: tuple[float, float] = option((0.0, 1.0), "between these levels")
+  keep_all: bool = option(False, "keep everything")
+  kind: str = option("a", "one of two", choices=("a", "b"), flag="--sort")
+  inner: int = 3
+
+
+def _taken(*argv, prefix=""):
+  parser = console.parser("x", "does x")
+  console.add_options(parser, _Options, prefix)
+  return console.take_options(parser.parse_args(argv), _Options, prefix)
+
+
+def test_options_of_a_dataclass_are_flags_and_come_back():
+  assert _taken() == _Options()
+  given = _taken("--steps=4", "--interval", "0.2", "0.8", "--keep-all")
+  assert given == _Options(4, (0.2, 0.8), True)
+  assert _taken("--render-sort=b", prefix="render-").kind == "b"
+
+
+def test_an_option_of_the_wrong_type_is_bad_usage():
+  with pytest.raises(InputError, match="--steps"):
+    _taken("--steps=many")
+  with pytest.raises(InputError, match="--sort"):
+    _taken("--sort=c")
