@@ -9,7 +9,7 @@ from scenetok_jax import console
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
-from scenetok_jax.workdir.folder import CONFIG_FILE, load_config
+from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", required=True, help="folder to write")
   args = parser.parse_args(argv)
   workdir, out = Path(args.workdir), Path(args.out)
-  config = load_config(workdir)
+  config = load_stored_config(workdir)
   if (out / PARAMS_FILE).exists():
     raise InputError(
       f"{out / PARAMS_FILE}: exists; delete it or choose another --out"

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.model import Model, build
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
-from scenetok_jax.workdir.folder import load_config
+from scenetok_jax.workdir.stored_config import load_stored_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ def load_run(workdir: str) -> Run:
   Raises:
     InputError: no configuration or checkpoint there.
   """
-  config = ConfigDict(load_config(workdir))
+  config = ConfigDict(load_stored_config(workdir))
   step = latest_step(workdir)
   params = restore_params(workdir, item="ema")
   if config.stage == "generator":

@@ -10,7 +10,7 @@ import jax
 
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import Array, InputError
-from scenetok_jax.workdir.folder import write_atomically
+from scenetok_jax.workdir.lock import write_atomically
 
 REPORT_FILE = "nonfinite.json"
 _KEPT = 100  # steps in the report

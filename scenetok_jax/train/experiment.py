@@ -11,6 +11,7 @@ from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
 from scenetok_jax.evaluation.plan import evaluation_scenes
 from scenetok_jax.evaluation.scores import average, score
+from scenetok_jax.io import to_plain
 from scenetok_jax.model import Model
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import loader_share
@@ -19,7 +20,7 @@ from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
-from scenetok_jax.workdir.folder import flatten, load_config
+from scenetok_jax.workdir.stored_config import flatten, load_stored_config
 
 
 def make_task(config: ConfigDict, model: Model) -> Task:
@@ -42,9 +43,12 @@ def make_task(config: ConfigDict, model: Model) -> Task:
 
 def _check_same_networks(config: ConfigDict) -> None:
   """Stage 2 must describe the networks and codecs that stage 1 trained."""
-  here, there = config.to_dict(), load_config(config.tokenizer_from)
+  here, there = (
+    to_plain(config.to_dict()),
+    load_stored_config(config.tokenizer_from),
+  )
   for section in ("tokenizer", "decoder", "codecs"):
-    ours, theirs = flatten(_plain(here[section])), flatten(there[section])
+    ours, theirs = flatten(here[section]), flatten(there[section])
     for name in sorted(ours.keys() | theirs.keys()):
       if ours.get(name) != theirs.get(name):
         raise InputError(
@@ -52,13 +56,6 @@ def _check_same_networks(config: ConfigDict) -> None:
           f" {theirs.get(name)} in {config.tokenizer_from}; use the stage-1"
           " config's value"
         )
-
-
-def _plain(value: Any) -> Any:
-  """Tuples as lists, as the stored JSON has them."""
-  if isinstance(value, dict):
-    return {key: _plain(item) for key, item in value.items()}
-  return list(value) if isinstance(value, tuple) else value
 
 
 def open_data(config: ConfigDict, model: Model) -> loader.TrainIterator:

@@ -35,8 +35,9 @@ from scenetok_jax.train.state import TrainState, apply_gradients
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import Array, SceneBatch
-from scenetok_jax.workdir import folder as workdir_lib
 from scenetok_jax.workdir.checkpoint import Checkpointer
+from scenetok_jax.workdir.lock import lock
+from scenetok_jax.workdir.stored_config import compare_config, store_config
 
 MAX_NONFINITE = 100  # default of train.max_nonfinite
 # FLOPs of a step, about a second on a CPU, from which a slower compilation
@@ -152,11 +153,11 @@ def train(
   options = config.train
   with (
     jax.set_mesh(mesh),
-    workdir_lib.lock(workdir),
+    lock(workdir),
     PreemptionWatch() as stop,
     contextlib.ExitStack() as stack,
   ):
-    workdir_lib.compare_config(workdir, config.to_dict())
+    compare_config(workdir, config.to_dict())
     data = open_data()
     # Refused here if the mesh does not divide it, before anything compiles.
     example = put_batch(_peek(data), mesh)
@@ -168,7 +169,7 @@ def train(
     pure_step = make_step(task, optimizer, options.accumulate)
     flops = count_flops(pure_step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.
-    workdir_lib.check_config(workdir, config.to_dict())
+    store_config(workdir, config.to_dict())
     write_overview(workdir, state.params)
     devices = list(mesh.devices.flat)
     takes_apart = apart_pays(state.params, devices, config.remat)

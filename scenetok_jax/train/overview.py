@@ -8,7 +8,7 @@ import jax
 from clu.parameter_overview import get_parameter_overview
 
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.workdir.folder import write_atomically
+from scenetok_jax.workdir.lock import write_atomically
 
 OVERVIEW_FILE = "parameters.txt"
 

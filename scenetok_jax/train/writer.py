@@ -13,7 +13,7 @@ from typing import Any, Self, TextIO
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.loggers import open_tensorboard, open_wandb
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.folder import make_folder, write_atomically
+from scenetok_jax.workdir.lock import make_folder, write_atomically
 
 TRAIN_FILE = "metrics.jsonl"
 EVAL_FILE = "eval.jsonl"

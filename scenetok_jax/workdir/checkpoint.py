@@ -19,7 +19,7 @@ from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, path_name
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.folder import make_folder
+from scenetok_jax.workdir.lock import make_folder
 
 PathLike = str | os.PathLike[str]
 FOLDER = "checkpoints"

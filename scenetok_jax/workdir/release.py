@@ -20,15 +20,20 @@ from scenetok_jax.convert.reader import (
 )
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.generator import scenegen_table
+from scenetok_jax.io import to_plain
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir import folder as workdir_lib
 from scenetok_jax.workdir.checkpoint import (
   latest_step,
   restore_params,
   save_params,
+)
+from scenetok_jax.workdir.stored_config import (
+  CONFIG_FILE,
+  load_stored_config,
+  store_config,
 )
 
 BUFFERS_FILE = "release_buffers.safetensors"
@@ -75,17 +80,16 @@ def import_checkpoint(
     InputError: unreadable, not exactly of this configuration, or the folder
       holds a checkpoint already.
   """
-  if (Path(out) / workdir_lib.CONFIG_FILE).exists():
+  if (Path(out) / CONFIG_FILE).exists():
     raise InputError(
-      f"{Path(out) / workdir_lib.CONFIG_FILE}: exists; delete it or choose"
-      " another --out"
+      f"{Path(out) / CONFIG_FILE}: exists; delete it or choose another --out"
     )
   params, buffers, reports = _read(config, source, partial)
   # The source is closed here: its pages count as memory while it is mapped.
   params = _on_device(params)
   step = read_step(source)
-  workdir_lib.check_config(out, config.to_dict())
-  save_params(out, params, workdir_lib.plain(config.to_dict()), step)
+  store_config(out, config.to_dict())
+  save_params(out, params, to_plain(config.to_dict()), step)
   if buffers:
     safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -178,7 +182,7 @@ def export_workdir(
   Raises:
     InputError: no checkpoint there, or an unknown suffix.
   """
-  config = ConfigDict(workdir_lib.load_config(workdir))
+  config = ConfigDict(load_stored_config(workdir))
   model = build(config)
   step = latest_step(workdir)
   params = restore_params(workdir, item=item)

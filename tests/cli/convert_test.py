@@ -18,7 +18,7 @@ from scenetok_jax.model import build, init_stage1
 from scenetok_jax.workdir import release
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.config import load_config
-from scenetok_jax.workdir.folder import load_config as stored_config
+from scenetok_jax.workdir.stored_config import load_stored_config
 from tests.goldens import load_case
 from tests.networks import assert_same, normals
 
@@ -64,7 +64,7 @@ def workdir(source, tmp_path_factory):
 
 def test_an_imported_checkpoint_is_a_workdir(workdir):
   assert latest_step(workdir) == 150_000
-  assert stored_config(workdir)["stage"] == "tokenizer"
+  assert load_stored_config(workdir)["stage"] == "tokenizer"
   assert set(restore_params(workdir)) == {"tokenizer", "decoder"}
 
 
@@ -101,7 +101,7 @@ def test_a_null_token_in_the_file_is_kept(tensors, tmp_path):
   path, out = tmp_path / "x.safetensors", tmp_path / "run"
   save_file({**tensors, name: np.full((1, 1, 32), 2, np.float32)}, path)
   assert run("--config", CONFIG, "--source", path, "--out", out) == 0
-  assert stored_config(out)["decoder"]["null_token"]
+  assert load_stored_config(out)["decoder"]["null_token"]
   assert (restore_params(out)["decoder"]["null_tokens"] == 2).all()
 
 

@@ -8,9 +8,10 @@ import pytest
 from data_pipelines.storage import builders
 from scenetok_jax import console
 from scenetok_jax.cli import train
-from scenetok_jax.workdir import folder as workdir_lib
 from scenetok_jax.workdir.checkpoint import save_params
 from scenetok_jax.workdir.config import load_config
+from scenetok_jax.workdir.lock import LOCK_FILE, lock
+from scenetok_jax.workdir.stored_config import store_config
 from tests.data_pipelines import clips
 
 ROOMS = "configs/rooms.py:smoke"
@@ -35,7 +36,7 @@ def files(folder):
   return {
     str(path.relative_to(folder)): path.read_bytes()
     for path in Path(folder).rglob("*")
-    if path.is_file() and path.name != workdir_lib.LOCK_FILE
+    if path.is_file() and path.name != LOCK_FILE
   }
 
 
@@ -122,7 +123,7 @@ def made_by(workdir, data, *overrides, config=ROOMS):
   """A workdir as a run with these settings leaves it at its start."""
   settings = [f"--config.data.path={data}", *overrides]
   loaded = load_config(config, settings)
-  workdir_lib.check_config(workdir, loaded.to_dict())
+  store_config(workdir, loaded.to_dict())
   return loaded
 
 
@@ -148,7 +149,7 @@ def test_another_configs_checkpoint_is_refused_by_shape(tmp_path, data, capsys):
 
 
 def test_a_second_run_in_the_same_workdir_is_refused(tmp_path, data, capsys):
-  with workdir_lib.lock(tmp_path):
+  with lock(tmp_path):
     message = refusal(capsys, tmp_path, QUIET, f"--config.data.path={data}")
   for part in ("run.lock", "in use by process", "another --workdir"):
     assert part in message

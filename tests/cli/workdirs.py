@@ -1,6 +1,5 @@
 """Workdirs with random weights and prepared rooms, for command tests."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +7,13 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.cli import prepare
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
-from scenetok_jax.workdir.folder import CONFIG_FILE, plain
+from scenetok_jax.workdir.stored_config import store_config
 from tests.sampling.models import tiny, tiny_config
 
 
 def write(folder: Path, config: ConfigDict, params: Any) -> Path:
   """A folder as `scenetok compact` leaves it."""
-  folder.mkdir(parents=True)
-  text = json.dumps(plain(config.to_dict()))
-  (folder / CONFIG_FILE).write_text(text)
+  store_config(folder, config.to_dict())
   save_compact(folder / PARAMS_FILE, params, 5)
   return folder
 

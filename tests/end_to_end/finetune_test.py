@@ -12,7 +12,7 @@ from scenetok_jax.cli import train
 from scenetok_jax.model import build, init_stage1
 from scenetok_jax.workdir.checkpoint import restore_params, save_params
 from scenetok_jax.workdir.config import load_config
-from scenetok_jax.workdir.folder import check_config
+from scenetok_jax.workdir.stored_config import store_config
 from tests.data_pipelines import clips
 from tests.networks import normals
 
@@ -36,7 +36,7 @@ def start(folder):
   )
   leaves, tree = jax.tree.flatten(shapes)
   drawn = [0.1 * normals(i, *x.shape) for i, x in enumerate(leaves)]
-  check_config(folder, config.to_dict())
+  store_config(folder, config.to_dict())
   save_params(folder, tree.unflatten(drawn), {})
   return folder
 

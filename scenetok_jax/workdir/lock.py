@@ -1,0 +1,110 @@
+"""A run's folder: one live run at a time."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import socket
+from collections.abc import Iterator
+
+from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.types import InputError
+
+LOCK_FILE = "run.lock"
+
+
+def make_folder(folder: pathlib.Path) -> None:
+  """Makes the workdir, or raises InputError saying why it cannot."""
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise InputError(
+      f"{folder}: the workdir cannot be made ({error.strerror}); choose"
+      " another --workdir"
+    ) from error
+
+
+@contextlib.contextmanager
+def lock(workdir: str | os.PathLike[str]) -> Iterator[None]:
+  """Keeps a second live run out of the workdir.
+
+  The lead holds an flock, which the kernel drops however the process ends:
+  a lock file left by a dead run is simply taken over.
+
+  Raises:
+    InputError: another live process holds the lock, or the folder cannot be
+      written.
+  """
+  if not is_lead():
+    yield
+    return
+  folder = pathlib.Path(workdir)
+  make_folder(folder)
+  path = folder / LOCK_FILE
+  try:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+  except OSError as error:
+    raise InputError(
+      f"{path}: cannot be written ({error.strerror}); choose another --workdir"
+    ) from error
+  _guard_forks(handle)
+  try:
+    try:
+      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      raise InputError(
+        f"{path}: workdir in use by {_holder(path)}; wait for that run to end,"
+        " or use another --workdir"
+      ) from error
+    owner = {"pid": os.getpid(), "host": socket.gethostname()}
+    os.ftruncate(handle, 0)
+    os.write(handle, json.dumps(owner).encode())
+    yield
+  finally:
+    _FORK_HANDLES.discard(handle)
+    os.close(handle)
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+  """Replaces a file in one step: readers see the old or the new text."""
+  temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
+  try:
+    with open(temporary, "w") as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(temporary, path)
+  except OSError as error:
+    temporary.unlink(missing_ok=True)
+    raise InputError(
+      f"{path}: cannot be written ({error.strerror}); free space there or"
+      " choose another --workdir"
+    ) from error
+
+
+def _holder(path: pathlib.Path) -> str:
+  try:
+    owner = json.loads(path.read_text())
+    return f"process {owner['pid']} on {owner['host']}"
+  except (OSError, ValueError, KeyError, TypeError):
+    return "another process"
+
+
+# Forked data workers inherit the descriptor and would keep the lock alive
+# after a killed run, so they close their copy.
+_FORK_HANDLES: set[int] = set()
+
+
+def _guard_forks(handle: int) -> None:
+  if not hasattr(_guard_forks, "installed"):
+    os.register_at_fork(after_in_child=_close_in_child)
+    _guard_forks.installed = True  # type: ignore[attr-defined]
+  _FORK_HANDLES.add(handle)
+
+
+def _close_in_child() -> None:
+  for handle in _FORK_HANDLES:
+    with contextlib.suppress(OSError):
+      os.close(handle)
+  _FORK_HANDLES.clear()

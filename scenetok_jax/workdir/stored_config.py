@@ -1,0 +1,105 @@
+"""The config that made a workdir, stored in it."""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from scenetok_jax.io import to_plain, write_json
+from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.lock import make_folder
+
+CONFIG_FILE = "config.json"
+
+# Fields that may change between two starts of one run: they decide how long
+# it runs, how it is placed, watched or fed, not what any step computes.
+# train.total_steps never bends a schedule: optimizer.decay_steps does.
+FREE_FIELDS = (
+  "train.total_steps",
+  "train.log_every",
+  "train.checkpoint_every",
+  "train.checkpoint_keep",
+  "train.eval_every",
+  "train.max_nonfinite",
+  "train.profile",
+  "train.wandb",
+  "data.workers",
+  "data.timeout",
+  "mesh",
+)
+
+
+def store_config(
+  workdir: str | os.PathLike[str], config: Mapping[str, Any]
+) -> None:
+  """Stores the config at the first start, compares it at every later one.
+
+  Args:
+    workdir: the run's folder; made when absent.
+    config: nested mapping of JSON-able values.
+
+  Raises:
+    InputError: the stored config differs outside FREE_FIELDS, or cannot be
+      read. Nothing is overwritten then.
+  """
+  compare_config(workdir, config)
+  if is_lead():
+    folder = pathlib.Path(workdir)
+    make_folder(folder)
+    write_json(folder / CONFIG_FILE, config)
+
+
+def compare_config(
+  workdir: str | os.PathLike[str], config: Mapping[str, Any]
+) -> None:
+  """store_config without storing anything."""
+  folder = pathlib.Path(workdir)
+  if (folder / CONFIG_FILE).exists():
+    stored = flatten(load_stored_config(folder))
+    _compare(folder, stored, flatten(to_plain(config)))
+
+
+def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
+  """The config that made a workdir; InputError when there is none."""
+  path = pathlib.Path(workdir) / CONFIG_FILE
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError as error:
+    raise InputError(
+      f"{path}: not found; give the workdir of a training run"
+    ) from error
+  except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+    raise InputError(
+      f"{path}: cannot be read ({error}); restore it or use another --workdir"
+    ) from error
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """{'a': {'b': 1}} -> {'a.b': 1}; an empty mapping is a value."""
+  flat: dict[str, Any] = {}
+  for key, value in config.items():
+    name = f"{prefix}{key}"
+    if isinstance(value, Mapping) and value:
+      flat |= flatten(value, f"{name}.")
+    else:
+      flat[name] = value
+  return flat
+
+
+def _compare(
+  folder: pathlib.Path, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+  absent = "absent"
+  for name in sorted(old.keys() | new.keys()):
+    there, here = old.get(name, absent), new.get(name, absent)
+    free = any(name == f or name.startswith(f + ".") for f in FREE_FIELDS)
+    # A field that did not exist yet equals one that is not set.
+    unset = absent in (there, here) and None in (there, here)
+    if there != here and not unset and not free:
+      raise InputError(
+        f"workdir {folder} was made by another config: field {name} is"
+        f" {there} there, {here} here; use another --workdir or restore that"
+        " value"
+      )

@@ -1,0 +1,58 @@
+"""A workdir goes on only with the config that made it."""
+
+import json
+
+import pytest
+
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.stored_config import load_stored_config, store_config
+
+CONFIG = {
+  "seed": 1,
+  "data": {"path": "a", "workers": 2},
+  "train": {"total_steps": 10},
+  "model": {"sizes": (1, 2)},
+}
+
+
+def changed(**fields):
+  config = json.loads(json.dumps(CONFIG))
+  for name, value in fields.items():
+    section, field = name.split("__")
+    config[section][field] = value
+  return config
+
+
+def test_same_config_passes_and_free_fields_may_change(tmp_path):
+  store_config(tmp_path, CONFIG)
+  store_config(tmp_path, CONFIG)
+  store_config(tmp_path, changed(train__total_steps=20))
+  store_config(tmp_path, changed(data__workers=0))
+  assert load_stored_config(tmp_path)["model"]["sizes"] == [1, 2]
+
+
+def test_another_config_is_refused_and_nothing_overwritten(tmp_path):
+  store_config(tmp_path, CONFIG)
+  before = (tmp_path / "config.json").read_bytes()
+  with pytest.raises(InputError, match=r"data\.path is a there, b here"):
+    store_config(tmp_path, changed(data__path="b"))
+  with pytest.raises(InputError, match=r"model\.depth is absent there, 3"):
+    store_config(tmp_path, changed(model__depth=3))
+  assert (tmp_path / "config.json").read_bytes() == before
+  assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_unreadable_or_absent_config_is_one_clear_line(tmp_path):
+  with pytest.raises(InputError, match="not found"):
+    load_stored_config(tmp_path)
+  (tmp_path / "config.json").write_text("{")
+  with pytest.raises(InputError, match="cannot be read"):
+    store_config(tmp_path, CONFIG)
+  assert (tmp_path / "config.json").read_text() == "{"
+
+
+@pytest.mark.faults("an unwritable workdir")
+def test_workdir_that_cannot_be_made_is_refused(tmp_path):
+  (tmp_path / "file").write_text("")
+  with pytest.raises(InputError, match="cannot be made"):
+    store_config(tmp_path / "file" / "run", CONFIG)
