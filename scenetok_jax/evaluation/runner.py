@@ -21,9 +21,9 @@ from scenetok_jax.evaluation.store import Store
 from scenetok_jax.evaluation.work import Compute, Outcome, work
 from scenetok_jax.inference.run import Run
 from scenetok_jax.parallel.placement import shard_batch
+from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.generate import GenerateOptions
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import digest
 from scenetok_jax.types import InputError
 
 

@@ -16,7 +16,7 @@ from scenetok_jax.convert.compact import quantize
 from scenetok_jax.geometry.cameras import check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
-from scenetok_jax.sampling.slices import digest
+from scenetok_jax.sampling.digest import digest
 from scenetok_jax.types import Cameras, InputError
 
 VERSION = 1

@@ -16,6 +16,7 @@ from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.placement import shard_batch
 from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.render import (
   RenderOptions,
   fill_windows,
@@ -24,14 +25,8 @@ from scenetok_jax.sampling.render import (
   whole_windows,
 )
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import (
-  Report,
-  StateFile,
-  advance,
-  digest,
-  pad_rows,
-  run_slices,
-)
+from scenetok_jax.sampling.slices import Report, advance, pad_rows, run_slices
+from scenetok_jax.sampling.state_file import StateFile
 from scenetok_jax.sampling.velocity import embed_path, token_kv_cache
 from scenetok_jax.sampling.window import (
   Row,
@@ -141,6 +136,7 @@ def render_video(
   options: RenderOptions | None = None,
   report: Report = lambda steps: None,
   state: Path | None = None,
+  identity: str | None = None,
 ) -> np.ndarray:
   """Renders scenes along camera paths.
 
@@ -157,6 +153,8 @@ def render_video(
     report: told after every slice how many more steps are done.
     state: file in which an interrupted run is kept and continued from, by
       the same networks alone.
+    identity: digest of the parameters, as a checkpoint remembers it; where
+      it is None, `state` hashes them all.
 
   Returns:
     uint8 [B S T H W 3].
@@ -178,10 +176,9 @@ def render_video(
   rows = jax.tree.map(jnp.asarray, pad_rows(rows))
   file, first = None, 0
   if state:
-    drawn = jax.random.key_data(key)
-    codec = codec_digest(model.target_codec)
-    inputs = (tokens, cameras, drawn, params)
-    file = StateFile(state, digest(inputs, f"{options} {samples} {codec}"))
+    inputs = (tokens, cameras, jax.random.key_data(key))
+    networks = (identity or digest(params), codec_digest(model.target_codec))
+    file = StateFile(state, digest(inputs, f"{options} {samples} {networks}"))
     video, first = _continue(file, video)
     if first:
       report(first)

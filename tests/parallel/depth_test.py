@@ -10,7 +10,7 @@ import pytest
 from scenetok_jax.parallel import depth
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.placement import place_params
-from scenetok_jax.sampling.slices import digest
+from scenetok_jax.sampling.digest import digest
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.state import start_from
 from tests.networks import normals

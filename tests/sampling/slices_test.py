@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scenetok_jax.sampling.slices import digest, pad_rows, run_slices
+from scenetok_jax.sampling.slices import pad_rows, run_slices
 
 
 def test_slices_cover_every_step_once():
@@ -29,15 +29,3 @@ def test_rows_are_padded_to_a_power_of_two():
   assert len(padded) == 16
   np.testing.assert_array_equal(padded[:9], np.arange(9.0))
   assert len(pad_rows(np.zeros((3, 2)), least=8)) == 8
-
-
-def test_a_digest_sees_values_shapes_names_and_text():
-  base = digest({"a": np.zeros(4, np.float32)}, "x")
-  others = (
-    digest({"a": np.ones(4, np.float32)}, "x"),
-    digest({"a": np.zeros((2, 2), np.float32)}, "x"),
-    digest({"b": np.zeros(4, np.float32)}, "x"),
-    digest({"a": np.zeros(4, np.float32)}, "y"),
-  )
-  assert len({base, *others}) == 5
-  assert base == digest({"a": np.zeros(4, np.float32)}, "x")

@@ -13,7 +13,7 @@ from scenetok_jax.sampling.render import (
   render_latents,
   video_noise,
 )
-from scenetok_jax.sampling.slices import StateFile
+from scenetok_jax.sampling.state_file import StateFile
 from scenetok_jax.sampling.video import render_video, video_plan, video_program
 from scenetok_jax.types import InputError
 from tests import networks
@@ -76,16 +76,19 @@ def test_an_interrupted_video_is_continued(program, tmp_path):
   assert rest[0] == sum(done) < total == sum(rest)
 
 
-@pytest.mark.parametrize("changed", ["renderer", "codec"])
+@pytest.mark.parametrize("changed", ["renderer", "identity", "codec"])
 def test_another_networks_video_is_not_continued(program, tmp_path, changed):
   state, (model, params) = tmp_path / "state.safetensors", tiny()
 
   def interrupt(steps):
     raise KeyboardInterrupt
 
+  identity = "ours" if changed == "identity" else None
   with pytest.raises(KeyboardInterrupt):
-    render(program, report=interrupt, state=state)
-  if changed == "renderer":
+    render(program, report=interrupt, state=state, identity=identity)
+  if changed == "identity":
+    identity = "another"
+  elif changed == "renderer":
     params = {"decoder": jax.tree.map(lambda a: a * 1.01, params["decoder"])}
   else:
     codec = dataclasses.replace(
@@ -102,6 +105,7 @@ def test_another_networks_video_is_not_continued(program, tmp_path, changed):
     KEY,
     report=done.append,
     state=state,
+    identity=identity,
   )
   total = video_plan(model, OPTIONS, FRAMES).steps
   assert sum(done) == total and done[0] == 1  # from its first step

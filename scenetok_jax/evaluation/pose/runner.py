@@ -21,8 +21,8 @@ from scenetok_jax.inference.run import Run
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.pose import PairErrors
+from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import digest
 from scenetok_jax.types import InputError
 
 Poses = dict[str, np.ndarray]  # by scene, [T 4 4]

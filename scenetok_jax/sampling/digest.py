@@ -1,0 +1,23 @@
+"""Digests that tell networks and inputs apart."""
+
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from scenetok_jax.parallel.depth import stacked_leaves
+
+
+def digest(tree: Any, text: str = "") -> str:
+  """SHA-256 of all arrays of a tree, their paths and a text.
+
+  The same for both layouts of blocks (parallel.depth).
+  """
+  found = hashlib.sha256(text.encode())
+  for path, leaf in stacked_leaves(tree):
+    array = np.ascontiguousarray(jax.device_get(leaf))
+    name = jax.tree_util.keystr(path, simple=True, separator="/")
+    found.update(f"{name} {array.dtype} {array.shape}".encode())
+    found.update(array.tobytes())
+  return found.hexdigest()
