@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scenetok_jax.codecs.va_vae import Sizes
+from scenetok_jax.convert.config_block import check_fields, check_values
 from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.layers import Rules, norm, same
-from scenetok_jax.convert.reference_config import check_fields, check_values
 
 # The published file also holds what only training needs (loss.*,
 # foundation_model.*, linear_proj.*); the autoencoder is all of these.

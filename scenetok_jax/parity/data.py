@@ -10,7 +10,7 @@ from einops import rearrange
 from data_pipelines.loading import transforms
 from data_pipelines.views.evaluation import from_index, read_index
 from data_pipelines.views.samplers import ViewChoice, ViewSampler
-from scenetok_jax.convert.reference_config import check_fields
+from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.types import Cameras, InputError
 

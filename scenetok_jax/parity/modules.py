@@ -11,7 +11,7 @@ from einops import rearrange
 
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.codecs.published import Scaling, published
-from scenetok_jax.convert import reference_config
+from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.decoder import dit_table
@@ -20,6 +20,7 @@ from scenetok_jax.flow.timesteps import SAMPLINGS, WEIGHTINGS
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.model import Model
+from scenetok_jax.parity import reference_config
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
@@ -102,8 +103,8 @@ def flow_options(case: Case, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     InputError: a setting that changes numbers in a way nothing computes.
   """
   options = scheduler["kwargs"]
-  reference_config.check_fields(scheduler, _SCHEDULER, "scheduler")
-  reference_config.check_fields(options, _FLOW, "scheduler.kwargs")
+  check_fields(scheduler, _SCHEDULER, "scheduler")
+  check_fields(options, _FLOW, "scheduler.kwargs")
   case.one_of(options, "weighting", WEIGHTINGS)
   for block in (scheduler, options):
     case.only(block, "num_train_timesteps", 1000)

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.convert.reference_config import check_fields
+from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.train.optimizer import (

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.codecs.published import Scaling, published
-from scenetok_jax.convert.reference_config import check_fields
+from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.flow.solvers import euler
 from scenetok_jax.flow.timesteps import WEIGHTINGS, shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule

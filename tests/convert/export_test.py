@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from scenetok_jax.convert import layers, reference_config
+from scenetok_jax.convert import layers
 from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.load import load_params
@@ -13,6 +13,7 @@ from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from scenetok_jax.convert import layers, reference_config
+from scenetok_jax.convert import layers
 from scenetok_jax.convert.engine import Table, export_tensors
 from scenetok_jax.convert.load import (
   load_params,
@@ -14,6 +14,7 @@ from scenetok_jax.convert.load import (
 )
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError

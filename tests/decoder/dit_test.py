@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scenetok_jax.convert import reference_config
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import (
@@ -15,6 +14,7 @@ from scenetok_jax.decoder.dit import (
 )
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.parallel.depth import apart
+from scenetok_jax.parity import reference_config
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.goldens import assert_close, load_case

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from scenetok_jax.convert import reference_config
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import ConditionKVCache, SceneGen
 from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.parity import reference_config
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.goldens import assert_close, load_case

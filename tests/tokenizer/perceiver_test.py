@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from scenetok_jax.convert import reference_config
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver, noise_like, sample
 from scenetok_jax.types import Cameras, Posterior

@@ -5,12 +5,12 @@ import pytest
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.convert import reference_config
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import noise_levels
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.model import Model
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train.generator_task import (

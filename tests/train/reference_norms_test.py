@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file
 
-from scenetok_jax.convert import reference_config
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train.gradients import tensor_norms

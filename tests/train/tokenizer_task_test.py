@@ -8,13 +8,13 @@ from einops import repeat
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import get_codec
-from scenetok_jax.convert import reference_config
 from scenetok_jax.convert.engine import export_tensors
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import noise_levels
 from scenetok_jax.model import Model
 from scenetok_jax.parallel.rules import path_name
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train import tokenizer_task

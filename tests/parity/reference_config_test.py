@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from scenetok_jax.convert import reference_config
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError
 

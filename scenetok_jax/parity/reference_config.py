@@ -4,16 +4,15 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scenetok_jax.convert.config_block import Config, check_fields
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.types import InputError
 
-Config = Mapping[str, Any]
 Fields = dict[str, Any]
 
 # Standard deviation of the initial scene tokens, by the flag that is set.
 _TOKEN_INIT = {"zero_init": 0.0, "init_large": 5.0, "init_small": 0.02}
 _CONDITIONING = {"adaLN": "adaln", "concat": "concat", "add": "add"}
-
 
 # Fields of the release's blocks that are read or have no effect on numbers.
 _CAMERA = {
@@ -38,29 +37,6 @@ _TOKENIZER = {
 _DECODER = {"num_target_split", "causal_attention", "no_null_expand"}
 _GENERATOR = {"camera_type", "scale_factor"}
 _EMBEDDINGS = {"lvsm": "linear", "patch_embed": "patches"}
-
-
-def check_fields(block: Config, known: Iterable[str], where: str) -> None:
-  """InputError for a field that is switched on and that nothing reads.
-
-  Unknown fields that are false, zero, empty or null ask for nothing.
-  """
-  unknown = sorted(n for n, v in block.items() if v and n not in known)
-  if unknown:
-    raise InputError(
-      f"config: {where}.{unknown[0]}: {block[unknown[0]]!r} is not supported:"
-      f" unknown field; known are {sorted(known)}"
-    )
-
-
-def check_values(block: Config, fixed: Config, where: str) -> None:
-  """InputError for a field that is set to another value than the only one."""
-  for name, value in fixed.items():
-    if block.get(name, value) != value:
-      raise InputError(
-        f"config: {where}.{name}: {block[name]!r} is not supported; use"
-        f" {value!r}"
-      )
 
 
 def rays(camera: Config, where: str = "camera") -> RaySpec:
