@@ -33,8 +33,9 @@ from scenetok_jax.sampling.render import (
 )
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.generator_task import generator_task
-from scenetok_jax.train.loop import jit_step, make_step, optimizer_of
+from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.state import TrainState, abstract
+from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import Cameras, SceneBatch, Views
@@ -73,7 +74,8 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   check_batch(config.data.batch_size, config.train.accumulate, mesh)
   loader_shares(part_owners(mesh))  # the hosts of the slice can feed it
   model = build(config)
-  task, optimizer = stage_task(config, model), optimizer_of(config)
+  task = stage_task(config, model)
+  optimizer = make_optimizer(OptimizerConfig.of(config))
   state = abstract(task.init, optimizer, _key(), mesh)
   devices = list(mesh.devices.flat)
   if apart_pays(state.params, devices, config.remat):

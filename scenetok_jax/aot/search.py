@@ -13,7 +13,7 @@ from scenetok_jax.aot.chips import Chip
 from scenetok_jax.aot.program import device_bytes, latent_batch, stage_task
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.train.loop import optimizer_of
+from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.state import abstract
 
 # The fastest first. "none" is not among them: on every slice tried, what it
@@ -119,7 +119,8 @@ def _state_bytes(config: ConfigDict, mesh: Mesh) -> int:
   """State and gradients of one device."""
   task = stage_task(config, build(config))
   key = jax.eval_shape(lambda: jax.random.key(0))
-  state = abstract(task.init, optimizer_of(config), key, mesh)
+  optimizer = make_optimizer(OptimizerConfig.of(config))
+  state = abstract(task.init, optimizer, key, mesh)
   return device_bytes(state) + device_bytes(state.params)
 
 

@@ -69,32 +69,32 @@ def stage1(case: Case) -> Arrays:
   @functools.cache
   def gradients(settings: Any) -> Any:
     config = ConfigDict({"train": dict(settings)})
-    loss = functools.partial(tokenizer_task.loss_from_draws, model, config)
+    loss = functools.partial(tokenizer_task.loss_from_noise, model, config)
     return _gradients(loss, (("tokenizer", config.train.freeze_after),))
 
   for run in config["runs"]:
     given = case.given(run["prefix"])
     _check_run(case, run)
-    draws = tokenizer_task.Draws(
+    noise = tokenizer_task.StepNoise(
       reference=given["reference_index"],
       unconditional=np.asarray(not run["conditional"]),
-      posterior_noise=given.get("posterior_noise"),
+      posterior=given.get("posterior_noise"),
       levels=_levels(case, run, run["scheduler"], example.target.shape[1]),
-      noise=modules.channels_last(given["noise"]),
+      target=modules.channels_last(given["noise"]),
     )
     step = np.int32(run["global_step"])
     out = _named(
-      gradients(_stage1_settings(run))(params, example, draws, step),
+      gradients(_stage1_settings(run))(params, example, noise, step),
       tables,
       case.wanted(run["prefix"])["grad_names"],
     )
-    x_t = path.interpolate(example.target, draws.noise, draws.levels)
-    target = path.velocity(example.target, draws.noise)
+    x_t = path.interpolate(example.target, noise.target, noise.levels)
+    target = path.velocity(example.target, noise.target)
     out |= {
-      "timestep": draws.levels,
+      "timestep": noise.levels,
       "noisy_latents": modules.channels_first(x_t),
       "flow_target": modules.channels_first(target),
-      "pred": modules.channels_first(predict(params, example, draws, x_t)),
+      "pred": modules.channels_first(predict(params, example, noise, x_t)),
     }
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
@@ -138,21 +138,21 @@ def _stage1_settings(run: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _stage1_prediction(
-  model: Model, params: Any, example: Any, draws: Any, x_t: Array
+  model: Model, params: Any, example: Any, noise: Any, x_t: Array
 ) -> Array:
   """The velocity that the loss judges, computed apart from it."""
-  batch = jnp.arange(draws.reference.shape[0])
+  batch = jnp.arange(noise.reference.shape[0])
   poses = jnp.asarray(example.context_cameras.extrinsics)
-  reference = poses[batch, draws.reference]
+  reference = poses[batch, noise.reference]
   context = relative_to(example.context_cameras, reference)
   posterior = tokenize(model, params, example.context, context)
   return model.decoder.apply(
     {"params": params["decoder"]},
     x_t,
-    timesteps.model_timestep(draws.levels),
+    timesteps.model_timestep(noise.levels),
     relative_to(example.target_cameras, reference),
-    sample(posterior, draws.posterior_noise),
-    draws.unconditional if model.decoder.null_token else False,
+    sample(posterior, noise.posterior),
+    noise.unconditional if model.decoder.null_token else False,
   )
 
 
@@ -174,7 +174,7 @@ def _gradients(
     optimizer = make_optimizer(config)
     step = args[-1] if frozen else jnp.int32(0)
     update = optimizer.update(
-      grads, optimizer.init(params), params, step, out.absent
+      grads, optimizer.init(params), params, step, out.unused
     )
     return value, out, grads, update.metrics
 
@@ -221,7 +221,7 @@ def stage2(case: Case) -> Arrays:
     condition=scaling.normalize(modules.channels_last(given["cond_latent"])),
     condition_cameras=case.cameras("cond_"),
   )
-  noise = given["noise"]
+  tokens = given["noise"]
   _no_dropout(case, "compressor")
   frozen = {
     "tokenizer": modules.weights(
@@ -232,8 +232,8 @@ def stage2(case: Case) -> Arrays:
     "generator": modules.weights(
       case,
       nets["generator"],
-      noise,
-      np.zeros(noise.shape[:2]),
+      tokens,
+      np.zeros(tokens.shape[:2]),
       example.condition,
       example.condition_cameras,
       example.context_cameras,
@@ -243,9 +243,9 @@ def stage2(case: Case) -> Arrays:
   config = ConfigDict({"generation": {"scale_factor": factor}})
   tables = {"generator": modules.table(nets["generator"])}
 
-  def loss(params: Any, example: Any, draws: Any) -> StepLoss:
-    return generator_task.loss_from_draws(
-      model, config, params, frozen, example, draws
+  def loss(params: Any, example: Any, noise: Any) -> StepLoss:
+    return generator_task.loss_from_noise(
+      model, config, params, frozen, example, noise
     )
 
   gradients = _gradients(loss)
@@ -254,31 +254,31 @@ def stage2(case: Case) -> Arrays:
   anchors = relative_to(example.context_cameras, reference)
   condition = relative_to(example.condition_cameras, reference)
   for run in case.config["runs"]:
-    draws = _stage2_draws(case, run)
+    noise = _stage2_noise(case, run)
     out = _named(
-      gradients(params, example, draws),
+      gradients(params, example, noise),
       tables,
       case.wanted(run["prefix"])["grad_names"],
     )
     out |= jax.device_get(
-      predict({**frozen, **params}, example, draws, anchors, condition)
+      predict({**frozen, **params}, example, noise, anchors, condition)
     )
-    out["cond_mask"] = draws.visible
+    out["cond_mask"] = noise.visible
     out["cond_relative_extrinsics"] = condition.extrinsics
     out["anchor_relative_extrinsics"] = anchors.extrinsics
     found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
   return found
 
 
-def _stage2_draws(case: Case, run: Any) -> generator_task.Draws:
+def _stage2_noise(case: Case, run: Any) -> generator_task.StepNoise:
   given = case.given(run["prefix"])
   batch = given["noise"].shape[0]
   kept = np.asarray(run.get("conditional", [True] * batch))
   levels = _levels(case, run, run["scene_scheduler"], 1)
   dropped = _dropped(case, run, batch)
-  return generator_task.Draws(
-    posterior_noise=given.get("posterior_noise"),
-    noise=given["noise"],
+  return generator_task.StepNoise(
+    posterior=given.get("posterior_noise"),
+    tokens=given["noise"],
     levels=levels[:, 0],
     visible=generator_task.visible_views(
       jnp.asarray(given["mask_uniforms"]), 0.5, jnp.asarray(~kept)
@@ -334,26 +334,26 @@ def _stage2_prediction(
   factor: float,
   params: Any,
   example: Any,
-  draws: Any,
+  noise: Any,
   anchors: Cameras,
   condition: Cameras,
 ) -> Arrays:
   """Tokens, timesteps and velocity of the loss, computed apart from it."""
   posterior = tokenize(model, params, example.context, anchors)
-  tokens = sample(posterior, draws.posterior_noise) * factor
-  levels = timesteps.per_latent(draws.levels[:, None], tokens.shape[1])
+  tokens = sample(posterior, noise.posterior) * factor
+  levels = timesteps.per_latent(noise.levels[:, None], tokens.shape[1])
   t = timesteps.model_timestep(levels)
   assert model.generator is not None
   velocity = model.generator.apply(
     {"params": params["generator"]},
-    path.interpolate(tokens, draws.noise, levels),
+    path.interpolate(tokens, noise.tokens, levels),
     t,
     example.condition,
     condition,
     anchors,
-    draws.visible,
-    draws.drop_cameras,
-    draws.drop_anchors,
+    noise.visible,
+    noise.drop_cameras,
+    noise.drop_anchors,
   )
   return {"scaled_scene_tokens": tokens, "timestep": levels, "pred": velocity}
 

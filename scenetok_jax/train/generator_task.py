@@ -13,21 +13,21 @@ from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encode_views, init_generator, tokenize
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task, frozen_codecs
+from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, Cameras, SceneBatch
 
 
 @flax.struct.dataclass
-class Draws:
+class StepNoise:
   """Every random number of a stage-2 step.
 
-  posterior_noise, noise: [B N C]. levels: [B] in [0, 1].
+  posterior, tokens: [B N C] standard normal. levels: [B] in [0, 1].
   visible: [B V] bool, conditioning views that are shown.
   drop_cameras, drop_anchors: [B] bool, whole camera embeddings dropped.
   """
 
-  posterior_noise: Array
-  noise: Array
+  posterior: Array
+  tokens: Array
   levels: Array
   visible: Array
   drop_cameras: Array
@@ -56,10 +56,10 @@ def visible_views(
   return visible & ~hidden[:, None]
 
 
-def draw(
+def sample_noise(
   config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
-) -> Draws:
-  """Draws for one batch; tokens is (N, C)."""
+) -> StepNoise:
+  """The noise of one batch; tokens is (N, C)."""
   keys = jax.random.split(key, 7)
   options = config.generation
   batch, views = example.condition.shape[:2]
@@ -73,9 +73,9 @@ def draw(
   def drop(key: Array) -> Array:
     return jax.random.bernoulli(key, options.camera_dropout, (batch,))
 
-  return Draws(
-    posterior_noise=jax.random.normal(keys[0], (batch, *tokens)),
-    noise=jax.random.normal(keys[1], (batch, *tokens)),
+  return StepNoise(
+    posterior=jax.random.normal(keys[0], (batch, *tokens)),
+    tokens=jax.random.normal(keys[1], (batch, *tokens)),
     levels=levels[:, 0],
     visible=visible_views(
       jax.random.uniform(keys[3], (batch, views)),
@@ -87,15 +87,15 @@ def draw(
   )
 
 
-def loss_from_draws(
+def loss_from_noise(
   model: Model,
   config: ConfigDict,
   params: Any,
   frozen: Any,
   example: Example,
-  draws: Draws,
+  noise: StepNoise,
 ) -> StepLoss:
-  """The stage-2 loss as a function of its draws (docs/architecture.md).
+  """The stage-2 loss as a function of its noise (docs/architecture.md).
 
   All poses are relative to conditioning view 0; the anchors are the context
   cameras; tokens are sampled from the frozen tokenizer and scaled.
@@ -104,21 +104,21 @@ def loss_from_draws(
   reference = example.condition_cameras.extrinsics[:, 0]  # [B 4 4]
   context_cameras = relative_to(example.context_cameras, reference)
   posterior = tokenize(model, frozen, example.context, context_cameras)
-  tokens = sample(posterior, draws.posterior_noise)
+  tokens = sample(posterior, noise.posterior)
   tokens = jax.lax.stop_gradient(tokens) * config.generation.scale_factor
-  levels = jnp.broadcast_to(draws.levels[:, None], tokens.shape[:2])  # [B N]
+  levels = jnp.broadcast_to(noise.levels[:, None], tokens.shape[:2])  # [B N]
   prediction = model.generator.apply(
     {"params": params["generator"]},
-    path.interpolate(tokens, draws.noise, levels),
+    path.interpolate(tokens, noise.tokens, levels),
     model_timestep(levels),
     example.condition,
     relative_to(example.condition_cameras, reference),
     context_cameras,
-    draws.visible,
-    draws.drop_cameras,
-    draws.drop_anchors,
+    noise.visible,
+    noise.drop_cameras,
+    noise.drop_anchors,
   )
-  flow = flow_loss(prediction, path.velocity(tokens, draws.noise))
+  flow = flow_loss(prediction, path.velocity(tokens, noise.tokens))
   return StepLoss(flow, {"flow_loss": flow})
 
 
@@ -128,6 +128,11 @@ def generator_task(
   """Stage 2 as a Task; tokenizer_params are stage 1's, frozen."""
   tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
   anchors = config.data.num_context
+
+  codecs = {}
+  # Stored latents need no codec: its arrays would fill memory for nothing.
+  if not config.data.get("latents"):
+    codecs = {"context": model.context_codec.params}
 
   def loss(
     params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
@@ -143,14 +148,11 @@ def generator_task(
       condition=encode_views(codec, batch.condition, keys[1], weights),
       condition_cameras=batch.condition.cameras,
     )
-    draws = draw(config, keys[2], example, tokens)
-    return loss_from_draws(model, config, params, frozen, example, draws)
+    noise = sample_noise(config, keys[2], example, tokens)
+    return loss_from_noise(model, config, params, frozen, example, noise)
 
   return Task(
     init=lambda key: init_generator(model, key, anchors),
     loss=loss,
-    frozen={
-      "tokenizer": tokenizer_params,
-      "codecs": frozen_codecs(model, config, "context"),
-    },
+    frozen={"tokenizer": tokenizer_params, "codecs": codecs},
   )

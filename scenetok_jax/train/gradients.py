@@ -11,10 +11,6 @@ from einops import rearrange
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.types import Array
 
-# path of a parameter -> (name of the reference tensor it belongs to, whether
-# its leading axis stacks layers)
-Grouping = Callable[[str], tuple[str, bool]]
-
 _PROJECTION = re.compile(
   r"^(?P<module>.*)/(query|key|value)/(?P<kind>kernel|bias)$"
 )
@@ -24,7 +20,7 @@ _STACKED = re.compile(r"(^|/)blocks/(?!\d+/)")
 
 
 def reference_group(path: str) -> tuple[str, bool]:
-  """The reference tensor that a parameter belongs to.
+  """The reference tensor of a parameter; whether its first axis is depth.
 
   Layers below a module named `blocks` are stacked along the leading axis, or
   are apart and named by their numbers (parallel.depth). Query, key and value of
@@ -38,21 +34,15 @@ def reference_group(path: str) -> tuple[str, bool]:
   return path, stacked
 
 
-def tensor_norms(
-  gradients: Any, grouping: Grouping = reference_group
-) -> dict[str, Array]:
-  """L2 norm of each reference tensor.
-
-  Args:
-    gradients: tree of arrays.
-    grouping: maps a path to its tensor's name and whether it is stacked.
+def tensor_norms(gradients: Any) -> dict[str, Array]:
+  """L2 norm of each reference tensor in a tree of arrays.
 
   Returns:
     {name: float32 [1], or [depth] when the tensor is stacked}.
   """
   squares: dict[str, Array] = {}
   for path, leaf in jax.tree_util.tree_leaves_with_path(gradients):
-    name, stacked = grouping(path_name(path))
+    name, stacked = reference_group(path_name(path))
     axes = tuple(range(1 if stacked else 0, leaf.ndim))
     square = jnp.sum(jnp.square(leaf.astype(jnp.float32)), axis=axes)
     squares[name] = squares.get(name, 0.0) + jnp.atleast_1d(square)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.depth import apart, apart_pays, stacked
@@ -16,110 +15,27 @@ from scenetok_jax.parallel.rules import (
   param_shardings,
   put_batch,
 )
-from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
-from scenetok_jax.train import gradients as grads_lib
+from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
-from scenetok_jax.train.optimizer import (
-  Optimizer,
-  OptimizerConfig,
-  make_optimizer,
-)
+from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
 from scenetok_jax.train.restore_or_init import DataIterator, start
-from scenetok_jax.train.state import TrainState, apply_gradients
+from scenetok_jax.train.state import TrainState
+from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.writer import MetricWriter
-from scenetok_jax.types import Array, SceneBatch
+from scenetok_jax.types import SceneBatch
 from scenetok_jax.workdir.checkpoint import Checkpointer
 from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config, store_config
 
 MAX_NONFINITE = 100  # default of train.max_nonfinite
-# FLOPs of a step, about a second on a CPU, from which a slower compilation
-# pays: LLVM's first level leaves norms and softmax unvectorised.
-_LARGE_STEP = 1e11
-
 Evaluate = Callable[[Any, int], dict[str, float]]
-
-
-def optimizer_of(config: ConfigDict) -> Optimizer:
-  """The optimizer of a configuration."""
-  fields = dict(config.optimizer)
-  fields["milestones"] = tuple(fields["milestones"])
-  frozen: tuple[tuple[str, int], ...] = ()
-  if config.stage == "tokenizer":
-    frozen = (("tokenizer", config.train.freeze_after),)
-  return make_optimizer(OptimizerConfig(**fields, frozen=frozen))
-
-
-def make_step(
-  task: Task, optimizer: Optimizer, accumulate: int = 1
-) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
-  """(state, frozen, batch, key) -> (state, metrics); pure, not yet jitted.
-
-  Every draw comes from fold_in(key, state.step), so a resumed run draws the
-  same numbers.
-  """
-
-  def step(
-    state: TrainState, frozen: Any, batch: SceneBatch, key: Array
-  ) -> tuple[TrainState, dict[str, Array]]:
-    def mean_loss(
-      params: Any, batch: SceneBatch, key: Array
-    ) -> tuple[Array, tuple[dict[str, Array], dict[str, Array]]]:
-      out = task.loss(params, frozen, batch, key, state.step)
-      means = {name: jnp.mean(x) for name, x in out.metrics.items()}
-      used = {
-        p: 1.0 - flag.astype(jnp.float32) for p, flag in out.absent.items()
-      }
-      loss = jnp.mean(out.loss)
-      return loss, ({"loss": loss, **means}, used)
-
-    def value_and_grad(
-      params: Any, batch: SceneBatch, key: Array
-    ) -> tuple[Any, Any]:
-      gradient = jax.value_and_grad(mean_loss, has_aux=True)
-      (_, values), grads = gradient(params, batch, key)
-      return values, grads
-
-    (metrics, used), grads = grads_lib.accumulate(
-      value_and_grad,
-      state.params,
-      batch,
-      jax.random.fold_in(key, state.step),
-      accumulate,
-    )
-    # Absent only where no micro-batch used it.
-    absent = {prefix: share == 0 for prefix, share in used.items()}
-    state, optimizer_metrics = apply_gradients(state, grads, optimizer, absent)
-    return state, {**metrics, **optimizer_metrics}
-
-  return step
-
-
-def jit_step(
-  step: Callable[..., Any],
-  state: TrainState,
-  mesh: jax.sharding.Mesh,
-  flops: int,
-) -> Any:
-  """make_step's function as runs compile it: state donated and placed.
-
-  flops: of a step over all devices. Small ones are compiled quickly on CPU.
-  """
-  platform = mesh.devices.flat[0].platform
-  options = quick_compile_options(platform) if flops < _LARGE_STEP else {}
-  return jax.jit(
-    step,
-    donate_argnums=0,
-    out_shardings=(param_shardings(state, mesh), None),
-    compiler_options=options,
-  )
 
 
 def train(
@@ -148,7 +64,7 @@ def train(
   check_batch(config.data.batch_size, config.train.accumulate, mesh)
   # Outside the mesh, whose devices would all multiply at the same time.
   peak = _peak_flops(config.dtype, mesh)
-  optimizer = optimizer_of(config)
+  optimizer = make_optimizer(OptimizerConfig.of(config))
   init_key, step_key = jax.random.split(jax.random.key(config.seed))
   options = config.train
   with (

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.train import gradients as grads_lib
@@ -52,6 +53,15 @@ class OptimizerConfig:
   skip_threshold: float = 1.0
   frozen: tuple[tuple[str, int], ...] = ()
   ema_decay: float = 0.0
+
+  @classmethod
+  def of(cls, config: ConfigDict) -> "OptimizerConfig":
+    """The settings of a training configuration."""
+    fields = dict(config.optimizer)
+    fields["milestones"] = tuple(fields["milestones"])
+    if config.stage == "tokenizer":
+      fields["frozen"] = (("tokenizer", config.train.freeze_after),)
+    return cls(**fields)
 
   def __post_init__(self) -> None:
     _check_choice("schedule", self.schedule, SCHEDULES)
@@ -108,26 +118,17 @@ def learning_rate(config: OptimizerConfig) -> Callable[[Array], Array]:
   return rate
 
 
-def make_optimizer(
-  config: OptimizerConfig,
-  grouping: grads_lib.Grouping = grads_lib.reference_group,
-) -> Optimizer:
+def make_optimizer(config: OptimizerConfig) -> Optimizer:
   """AdamW as a pair of pure functions.
 
-  update(gradients, opt_state, params, step, absent=None): step is the int32
-  count of finished optimiser steps. absent maps path prefixes to bool [] for
+  update(gradients, opt_state, params, step, unused=None): step is the int32
+  count of finished optimiser steps. unused maps path prefixes to bool [] for
   sub-trees that this step's loss did not use: they are left alone and left
   out of the norms, as PyTorch leaves parameters without a gradient.
 
   Order (release): skip rule, clip by global norm, AdamW. Bias correction
   counts the steps taken by the whole optimiser, not by each sub-tree.
 
-  Args:
-    config: the settings.
-    grouping: which parameters form one tensor for the skip rule's mean.
-
-  Returns:
-    An Optimizer.
   """
   adam = optax.scale_by_adam(
     b1=config.beta1, b2=config.beta2, eps=config.epsilon
@@ -139,14 +140,14 @@ def make_optimizer(
     opt_state: Any,
     params: Any,
     step: Array,
-    absent: Mapping[str, Array] | None = None,
+    unused: Mapping[str, Array] | None = None,
   ) -> Update:
-    idle = _idle(config, params, step, absent or {})
+    idle = _idle(config, params, step, unused or {})
     gradients = jax.tree.map(_zero_if, idle, gradients)
-    norms = grads_lib.tensor_norms(gradients, grouping)
+    norms = grads_lib.tensor_norms(gradients)
     norm = grads_lib.global_norm(norms)
     finite = grads_lib.all_finite(gradients)
-    mean_norm = _mean_tensor_norm(norms, idle, grouping)
+    mean_norm = _mean_tensor_norm(norms, idle)
     skipped = _skipped(config, finite, mean_norm)
     # A skipped step must not let NaN reach the moments.
     gradients = jax.tree.map(lambda g: _zero_if(skipped, g), gradients)
@@ -191,7 +192,7 @@ def _idle(
   config: OptimizerConfig,
   params: Any,
   step: Array,
-  absent: Mapping[str, Array],
+  unused: Mapping[str, Array],
 ) -> Any:
   """Tree of bool []: parameters that this step must not touch."""
   rules = [
@@ -199,7 +200,7 @@ def _idle(
     for prefix, first in config.frozen
     if first >= 0
   ]
-  rules += [(prefix, jnp.asarray(flag)) for prefix, flag in absent.items()]
+  rules += [(prefix, jnp.asarray(flag)) for prefix, flag in unused.items()]
   used = set()
 
   def flag(path: Any, _: Array) -> Array:
@@ -220,12 +221,10 @@ def _idle(
   return tree
 
 
-def _mean_tensor_norm(
-  norms: dict[str, Array], idle: Any, grouping: grads_lib.Grouping
-) -> Array:
+def _mean_tensor_norm(norms: dict[str, Array], idle: Any) -> Array:
   """Mean over the active tensors of their L2 norms."""
   active = {
-    grouping(path_name(path))[0]: ~flag
+    grads_lib.reference_group(path_name(path))[0]: ~flag
     for path, flag in jax.tree_util.tree_leaves_with_path(idle)
   }
   total = sum(norms[name].sum() * active[name] for name in norms)

@@ -102,7 +102,7 @@ def apply_gradients(
   state: TrainState,
   gradients: Any,
   optimizer: Optimizer,
-  absent: Mapping[str, Array] | None = None,
+  unused: Mapping[str, Array] | None = None,
 ) -> tuple[TrainState, dict[str, Array]]:
   """One optimiser step.
 
@@ -110,13 +110,13 @@ def apply_gradients(
     state: state before the step.
     gradients: tree like state.params.
     optimizer: see make_optimizer.
-    absent: path prefixes of sub-trees without a gradient in this step.
+    unused: path prefixes of sub-trees without a gradient in this step.
 
   Returns:
     (state with step + 1, the optimiser's metrics).
   """
   new = optimizer.update(
-    gradients, state.opt_state, state.params, state.step, absent
+    gradients, state.opt_state, state.params, state.step, unused
   )
   ema = state.ema
   if ema is not None:

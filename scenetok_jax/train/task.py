@@ -5,9 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.struct
-from ml_collections import ConfigDict
 
-from scenetok_jax.model import Model
 from scenetok_jax.types import Array, SceneBatch
 
 
@@ -15,14 +13,14 @@ from scenetok_jax.types import Array, SceneBatch
 class StepLoss:
   """What one evaluation of a loss gives.
 
-  loss: [B], to minimise. metrics: named [B], to log. absent: path prefix of a
+  loss: [B], to minimise. metrics: named [B], to log. unused: path prefix of a
   sub-tree of the parameters -> bool [], True where this step does not use it:
   the optimiser then leaves it alone, decay included.
   """
 
   loss: Array
   metrics: dict[str, Array]
-  absent: dict[str, Array] = flax.struct.field(default_factory=dict)
+  unused: dict[str, Array] = flax.struct.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +36,3 @@ class Task:
   init: Callable[[Array], Any]
   loss: Callable[[Any, Any, SceneBatch, Array, Array], StepLoss]
   frozen: Any
-
-
-def frozen_codecs(
-  model: Model, config: ConfigDict, *parts: str
-) -> dict[str, Any]:
-  """Arrays of the codecs, "context" or "target", that a step encodes with.
-
-  None where latents are stored: they would fill memory for nothing.
-  """
-  if config.data.get("latents"):
-    return {}
-  return {part: getattr(model, f"{part}_codec").params for part in parts}

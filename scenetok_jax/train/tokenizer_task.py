@@ -11,26 +11,33 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.model import Model, encode_views, init_stage1, tokenize
+from scenetok_jax.model import (
+  Model,
+  codec_params,
+  encode_views,
+  init_stage1,
+  tokenize,
+)
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task, frozen_codecs
+from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, Cameras, SceneBatch
 
 
 @flax.struct.dataclass
-class Draws:
+class StepNoise:
   """Every random number of a stage-1 step.
 
   reference: [B] int, the context view that poses are relative to.
   unconditional: [] bool, trains the null token on the whole batch.
-  posterior_noise: [B N C]. levels: [B L] in [0, 1]. noise: [B L h w C].
+  posterior: [B N C], target: [B L h w C], standard normal. levels: [B L] in
+    [0, 1].
   """
 
   reference: Array
   unconditional: Array
-  posterior_noise: Array
+  posterior: Array
   levels: Array
-  noise: Array
+  target: Array
 
 
 @flax.struct.dataclass
@@ -43,40 +50,40 @@ class Example:
   target_cameras: Cameras
 
 
-def draw(
+def sample_noise(
   config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
-) -> Draws:
-  """Draws for one batch; tokens is (N, C)."""
+) -> StepNoise:
+  """The noise of one batch; tokens is (N, C)."""
   keys = jax.random.split(key, 5)
   batch, latents = example.target.shape[:2]
   views = example.context.shape[1]
-  return Draws(
+  return StepNoise(
     reference=jax.random.randint(keys[0], (batch,), 0, views),
     unconditional=jax.random.bernoulli(
       keys[1], config.train.unconditional_probability
     ),
-    posterior_noise=jax.random.normal(keys[2], (batch, *tokens)),
+    posterior=jax.random.normal(keys[2], (batch, *tokens)),
     levels=sample_noise_levels(keys[3], batch, latents, **config.flow),
-    noise=jax.random.normal(keys[4], example.target.shape),
+    target=jax.random.normal(keys[4], example.target.shape),
   )
 
 
-def loss_from_draws(
+def loss_from_noise(
   model: Model,
   config: ConfigDict,
   params: Any,
   example: Example,
-  draws: Draws,
+  noise: StepNoise,
   step: Array,
 ) -> StepLoss:
-  """The stage-1 loss as a function of its draws (docs/architecture.md).
+  """The stage-1 loss as a function of its noise (docs/architecture.md).
 
   loss = mean (velocity error)^2 + KL weight * KL, per scene. From
   train.freeze_after on, the tokenizer gets no gradient and the KL term ends.
   """
-  batch = jnp.arange(draws.reference.shape[0])
+  batch = jnp.arange(noise.reference.shape[0])
   reference = jnp.asarray(example.context_cameras.extrinsics)[
-    batch, draws.reference
+    batch, noise.reference
   ]  # [B 4 4]
   posterior = tokenize(
     model,
@@ -86,30 +93,30 @@ def loss_from_draws(
   )
   after = config.train.freeze_after
   frozen = (step >= after) if after >= 0 else jnp.asarray(False)
-  tokens = sample(posterior, draws.posterior_noise)
+  tokens = sample(posterior, noise.posterior)
   tokens = jnp.where(frozen, jax.lax.stop_gradient(tokens), tokens)
-  x_t = path.interpolate(example.target, draws.noise, draws.levels)
+  x_t = path.interpolate(example.target, noise.target, noise.levels)
   prediction = model.decoder.apply(
     {"params": params["decoder"]},
     x_t,
-    model_timestep(draws.levels),
+    model_timestep(noise.levels),
     relative_to(example.target_cameras, reference),
     tokens,
-    draws.unconditional if model.decoder.null_token else False,
+    noise.unconditional if model.decoder.null_token else False,
   )
-  flow = flow_loss(prediction, path.velocity(example.target, draws.noise))
-  absent = _absent(model, draws.unconditional)
+  flow = flow_loss(prediction, path.velocity(example.target, noise.target))
+  unused = _unused(model, noise.unconditional)
   if posterior.logvar is None:
-    return StepLoss(flow, {"flow_loss": flow}, absent)
+    return StepLoss(flow, {"flow_loss": flow}, unused)
   kl = kl_divergence(posterior)
   weight = kl_weight(step, config.train.kl_weights, config.train.kl_schedule)
-  trained = ~(frozen | draws.unconditional)
+  trained = ~(frozen | noise.unconditional)
   # A zero weight must also silence an infinite KL, hence where.
   term = jnp.where(trained & (weight > 0), weight * kl, 0.0)
-  return StepLoss(flow + term, {"flow_loss": flow, "kl": kl}, absent)
+  return StepLoss(flow + term, {"flow_loss": flow, "kl": kl}, unused)
 
 
-def _absent(model: Model, unconditional: Array) -> dict[str, Array]:
+def _unused(model: Model, unconditional: Array) -> dict[str, Array]:
   """Parameters without a gradient: one side of the choice is never reached.
 
   Without a null token every step is conditional and uses all parameters.
@@ -131,6 +138,9 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
       "train.unconditional_probability needs decoder.null_token=True"
     )
 
+  # Stored latents need no codec: its arrays would fill memory for nothing.
+  codecs = {} if config.data.get("latents") else codec_params(model)
+
   def loss(
     params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
   ) -> StepLoss:
@@ -146,11 +156,11 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
       ),
       target_cameras=batch.target.cameras,
     )
-    draws = draw(config, draw_key, example, tokens)
-    return loss_from_draws(model, config, params, example, draws, step)
+    noise = sample_noise(config, draw_key, example, tokens)
+    return loss_from_noise(model, config, params, example, noise, step)
 
   return Task(
     init=lambda key: init_stage1(model, key),
     loss=loss,
-    frozen={"codecs": frozen_codecs(model, config, "context", "target")},
+    frozen={"codecs": codecs},
   )

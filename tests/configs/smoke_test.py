@@ -18,8 +18,9 @@ from scenetok_jax.model import build, init_stage1
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, put_batch
 from scenetok_jax.train.generator_task import generator_task
-from scenetok_jax.train.loop import make_step, optimizer_of
+from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.state import TrainState
+from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.workdir.config import load_config
@@ -77,7 +78,8 @@ def losses(
   config: ConfigDict, task: Task, batches: list[Any], mesh: jax.sharding.Mesh
 ) -> list[float]:
   """Losses of a few optimiser steps, as the training loop takes them."""
-  optimizer, key = optimizer_of(config), jax.random.key(config.seed)
+  optimizer = make_optimizer(OptimizerConfig.of(config))
+  key = jax.random.key(config.seed)
   params = draw(task.init)
   moments = optimizer.init(params)
   with jax.set_mesh(mesh):

@@ -14,9 +14,9 @@ from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train.generator_task import (
-  Draws,
   Example,
-  loss_from_draws,
+  StepNoise,
+  loss_from_noise,
   visible_views,
 )
 from scenetok_jax.types import Cameras
@@ -53,14 +53,14 @@ def _cameras(arrays, role):
   return Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"])
 
 
-def recorded_draws(case, settings) -> Draws:
+def recorded_noise(case, settings) -> StepNoise:
   arrays, prefix = case.inputs, settings["prefix"]
   batch = len(arrays["noise"])
   kwargs = settings["scene_scheduler"]["kwargs"]
   shown = np.asarray(settings.get("conditional", [True] * batch))
-  return Draws(
-    posterior_noise=arrays["posterior_noise"],
-    noise=arrays["noise"],
+  return StepNoise(
+    posterior=arrays["posterior_noise"],
+    tokens=arrays["noise"],
     levels=noise_levels(
       arrays[f"{prefix}timestep_draw"],
       kwargs["weighting"],
@@ -99,8 +99,8 @@ def stage2():
   )
   frozen = {"tokenizer": tokenizer}
   step = reference.differentiate(
-    lambda params, draws: loss_from_draws(
-      model, config, params, frozen, example, draws
+    lambda params, noise: loss_from_noise(
+      model, config, params, frozen, example, noise
     )
   )
   return case, step, {"generator": generator}
@@ -111,18 +111,18 @@ def test_loss_and_gradients_equal_the_reference(stage2, run):
   case, step, params = stage2
   settings = case.config["runs"][run]
   prefix = settings["prefix"]
-  draws = recorded_draws(case, settings)
+  noise = recorded_noise(case, settings)
   np.testing.assert_array_equal(
-    draws.visible, case.outputs[f"{prefix}cond_mask"]
+    noise.visible, case.outputs[f"{prefix}cond_mask"]
   )
-  out, grads = step(params, draws)
+  out, grads = step(params, noise)
   assert_close(out.loss.mean(), case.outputs[f"{prefix}loss"])
   fields = reference_config.generator_fields(case.config)
   table = scenegen_table.table(SceneGen(**fields))
   absent = reference.assert_gradients(
     case, prefix, [(table, grads["generator"])]
   )
-  assert not absent and not out.absent
+  assert not absent and not out.unused
 
 
 def test_the_first_view_is_always_shown_unless_the_scene_is_hidden():

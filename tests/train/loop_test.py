@@ -16,8 +16,9 @@ from configs import common
 from scenetok_jax.nn.blocks import stack
 from scenetok_jax.train import loop
 from scenetok_jax.train import state as train_state
-from scenetok_jax.train.loop import make_step, optimizer_of, train
+from scenetok_jax.train.loop import train
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
@@ -101,8 +102,8 @@ def loss(params, frozen, batch, key, step):
     hidden, params["decoder"]["down"]["kernel"], "b v d, d i -> b v i"
   )
   error = jnp.mean(jnp.square(out - x), axis=(1, 2))
-  absent = {"decoder/null_tokens": jnp.array(True)}
-  return StepLoss(error, {"flow_loss": error}, absent)
+  unused = {"decoder/null_tokens": jnp.array(True)}
+  return StepLoss(error, {"flow_loss": error}, unused)
 
 
 TASK = Task(init=init, loss=loss, frozen={})
@@ -249,7 +250,7 @@ def test_a_batch_that_the_mesh_does_not_divide_leaves_no_config(tmp_path):
 def test_stage_one_freezes_its_tokenizer_as_configured():
   config = small_config()
   config.train.freeze_after = 7
-  assert optimizer_of(config).config.frozen == (("tokenizer", 7),)
+  assert OptimizerConfig.of(config).frozen == (("tokenizer", 7),)
 
 
 class Layer(nn.Module):

@@ -197,11 +197,11 @@ def test_frozen_gradients_do_not_count_in_norms():
   np.testing.assert_allclose(new.metrics["mean_tensor_norm"], want, rtol=1e-6)
 
 
-def test_absent_subtree_is_left_out_when_its_flag_is_set():
+def test_unused_subtree_is_left_out_when_its_flag_is_set():
   config = OptimizerConfig(schedule="constant", warmup_steps=0)
   for flag in (True, False):
     new = step_once(
-      config, toy_gradients(), absent={"decoder": jnp.array(flag)}
+      config, toy_gradients(), unused={"decoder": jnp.array(flag)}
     )
     same = np.array_equal(
       new.params["decoder"]["down"]["kernel"],

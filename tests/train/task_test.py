@@ -5,7 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from scenetok_jax.model import build
-from scenetok_jax.train.task import frozen_codecs
+from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.workdir.config import load_config
 
 
@@ -15,8 +15,8 @@ def test_codecs_stay_outside_a_step_that_is_given_latents():
   weights = {"kernel": jnp.ones(3)}
   codec = dataclasses.replace(model.target_codec, load=lambda: weights)
   model = dataclasses.replace(model, target_codec=codec)
-  given = frozen_codecs(model, config, "context", "target")
+  given = tokenizer_task(model, config).frozen["codecs"]
   assert given["context"] == {}
   assert given["target"].keys() == weights.keys()
   config.data.latents = "data/latents"
-  assert frozen_codecs(model, config, "context", "target") == {}
+  assert tokenizer_task(model, config).frozen["codecs"] == {}

@@ -18,7 +18,11 @@ from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train import tokenizer_task
-from scenetok_jax.train.tokenizer_task import Draws, Example, loss_from_draws
+from scenetok_jax.train.tokenizer_task import (
+  Example,
+  StepNoise,
+  loss_from_noise,
+)
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.goldens import assert_close, load_case
@@ -75,8 +79,8 @@ class Reference:
   def settings(self, prefix: str) -> dict:
     return next(r for r in self.case.config["runs"] if r["prefix"] == prefix)
 
-  def draws(self, prefix: str) -> Draws:
-    """The recorded draws of a run."""
+  def noise(self, prefix: str) -> StepNoise:
+    """The recorded noise of a run."""
     run, arrays = self.settings(prefix), self.case.inputs
     kwargs = run["scheduler"]["kwargs"]
     levels = noise_levels(
@@ -85,12 +89,12 @@ class Reference:
       kwargs["timestep_shift"],
     )
     latents = arrays["target_latent"].shape[1]
-    return Draws(
+    return StepNoise(
       reference=arrays["reference_index"],
       unconditional=jnp.asarray(not run["conditional"]),
-      posterior_noise=arrays["posterior_noise"],
+      posterior=arrays["posterior_noise"],
       levels=repeat(levels, "b n -> b (n l)", l=latents // levels.shape[1]),
-      noise=networks.channels_last(arrays["noise"]),
+      target=networks.channels_last(arrays["noise"]),
     )
 
 
@@ -105,10 +109,10 @@ def case():
 
 @pytest.fixture(scope="module")
 def run(case):
-  """(draws, step, KL weights) -> (StepLoss, gradients), compiled once."""
+  """(noise, step, KL weights) -> (StepLoss, gradients), compiled once."""
 
   def loss(params, arguments):
-    draws, step, weights = arguments
+    noise, step, weights = arguments
     config = ConfigDict(
       {
         "train": {
@@ -118,13 +122,13 @@ def run(case):
         }
       }
     )
-    return loss_from_draws(
-      case.model, config, params, case.example, draws, step
+    return loss_from_noise(
+      case.model, config, params, case.example, noise, step
     )
 
   step = reference.differentiate(loss)
-  return lambda draws, number, weights: step(
-    case.params, (draws, jnp.int32(number), weights)
+  return lambda noise, number, weights: step(
+    case.params, (noise, jnp.int32(number), weights)
   )
 
 
@@ -133,7 +137,7 @@ def test_loss_and_gradients_equal_the_reference(case, run, prefix):
   settings = case.settings(prefix)
   assert settings.get("kl_schedule", [100, 300]) == [100, 300]
   weights = tuple(settings.get("kl_weights", (0.0, 0.0)))
-  out, grads = run(case.draws(prefix), settings["global_step"], weights)
+  out, grads = run(case.noise(prefix), settings["global_step"], weights)
   expected = case.case.run(prefix, "outputs")
   assert_close(out.loss.mean(), expected["loss"])
   if "kl_mean" in expected:
@@ -141,7 +145,7 @@ def test_loss_and_gradients_equal_the_reference(case, run, prefix):
   absent = reference.assert_gradients(
     case.case, prefix, [(case.tables[name], grads[name]) for name in grads]
   )
-  assert absent == torch_names(case, out.absent)
+  assert absent == torch_names(case, out.unused)
 
 
 def torch_names(case, flags):
@@ -163,10 +167,10 @@ def torch_names(case, flags):
 
 
 def test_from_freeze_after_on_the_tokenizer_has_no_gradient(case, run):
-  draws, weights = case.draws("cond_"), (1e-2, 1e-2)
-  before, grads = run(draws, FREEZE_AFTER - 1, weights)
+  noise, weights = case.noise("cond_"), (1e-2, 1e-2)
+  before, grads = run(noise, FREEZE_AFTER - 1, weights)
   assert any(g.any() for g in jax.tree.leaves(grads["tokenizer"]))
-  after, grads = run(draws, FREEZE_AFTER, weights)
+  after, grads = run(noise, FREEZE_AFTER, weights)
   assert not any(g.any() for g in jax.tree.leaves(grads["tokenizer"]))
   assert any(g.any() for g in jax.tree.leaves(grads["decoder"]))
   np.testing.assert_array_equal(
@@ -176,19 +180,19 @@ def test_from_freeze_after_on_the_tokenizer_has_no_gradient(case, run):
   assert (before.loss > before.metrics["flow_loss"]).all()
 
 
-def test_draws_follow_the_configuration(case):
+def test_noise_follows_the_configuration(case):
   config = ConfigDict(
     {
       "train": {"unconditional_probability": 1.0},
       "flow": {"weighting": "uniform", "sampling": "random_uniform"},
     }
   )
-  draws = networks.quick_jit(
-    lambda key: tokenizer_task.draw(config, key, case.example, (10, 8))
+  noise = networks.quick_jit(
+    lambda key: tokenizer_task.sample_noise(config, key, case.example, (10, 8))
   )(jax.random.key(0))
-  assert draws.unconditional
-  assert ((draws.reference >= 0) & (draws.reference < 3)).all()
-  assert draws.posterior_noise.shape == (2, 10, 8)
-  assert draws.noise.shape == case.example.target.shape
-  assert draws.levels.shape == (2, 4)
-  assert (draws.levels == draws.levels[:, :1]).all()
+  assert noise.unconditional
+  assert ((noise.reference >= 0) & (noise.reference < 3)).all()
+  assert noise.posterior.shape == (2, 10, 8)
+  assert noise.target.shape == case.example.target.shape
+  assert noise.levels.shape == (2, 4)
+  assert (noise.levels == noise.levels[:, :1]).all()
