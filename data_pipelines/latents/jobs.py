@@ -31,7 +31,6 @@ from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.samplers import ViewSampler
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.console import Progress
-from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS, chunk_frames
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.types import Array, Cameras, InputError
 
@@ -96,11 +95,13 @@ def identity(codec: Codec, fields: Mapping[str, Any]) -> dict:
     fields: its section of the configuration; options of the block DCT and of
       network modules are taken from it.
   """
-  own = ("name", "spatial", "channels", "frames_per_latent", "chunked")
-  other = {*own, "weights", "dtype", "frames_at_once"}
+  grouping = ("frames_per_latent", "chunked")
+  own = ("name", "spatial", "channels")
+  other = {*own, *grouping, "weights", "dtype", "frames_at_once"}
   options = {k: v for k, v in dict(fields).items() if k not in other}
   value = {
     **{field: getattr(codec, field) for field in own},
+    **{field: getattr(codec.grouping, field) for field in grouping},
     "options": options,
     "scaling": dataclasses.asdict(codec.scaling),
     "weights_sha256": weights_hash(codec.load()),
@@ -160,10 +161,11 @@ def build(
 
 def _check(work: Work) -> None:
   context = work.codecs["context"]
-  if context.frames_per_latent != 1:
+  if context.grouping.frames_per_latent != 1:
     raise InputError(
       "config.codecs.context.frames_per_latent: context views are single"
-      f" images, {context.name} takes {context.frames_per_latent}; use an"
+      f" images, {context.name} takes"
+      f" {context.grouping.frames_per_latent}; use an"
       " image codec"
     )
   for row in work.dataset.scenes:
@@ -320,11 +322,10 @@ def _tiles(
   repeated tiles; a last tile of fewer frames is a group of its own, because
   a codec may look at a whole tile.
   """
-  unit = codec.frames_per_latent
-  tile = TILE_FRAMES // unit * unit or unit
-  per_tile = tile // unit
-  if codec.chunked:
-    tile, per_tile = chunk_frames(unit), CHUNK_LATENTS
+  unit, tile = codec.grouping.unit_frames, codec.grouping.unit_frames
+  if not codec.grouping.chunked:
+    tile = TILE_FRAMES // unit * unit or unit
+  per_tile = codec.grouping.latents(tile)
   usable = codec.frames(codec.latents(len(images)))
   images = images[:usable]
   if unit == 1 and len(images) % tile:  # single images: padding is harmless

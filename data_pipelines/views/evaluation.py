@@ -11,8 +11,8 @@ import numpy as np
 
 from data_pipelines.storage.records import SceneRow, splits
 from data_pipelines.views.samplers import ViewChoice
-from scenetok_jax.geometry import latent_frames
 from scenetok_jax.geometry.cameras import view_angles
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.types import InputError
 
@@ -79,8 +79,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def from_index(
   entry: tuple[list[int], list[int]],
-  frames_per_latent: int,
-  chunked: bool = False,
+  grouping: Grouping,
 ) -> ViewChoice:
   """Frames of an index entry, in its order, with their latents.
 
@@ -94,13 +93,13 @@ def from_index(
   context, target = (np.array(frames, np.int64) for frames in entry)
   if not len(context) or not len(target):
     raise InputError("context or target is empty; remove the scene")
-  if not chunked:
-    return ViewChoice(context, target, target // frames_per_latent, _NONE)
+  if not grouping.chunked:
+    latents = np.asarray(grouping.frame_to_latent(target))
+    return ViewChoice(context, target, latents, _NONE)
   if len(target) % 4 == 0:
     target = np.concatenate([target, target[-1] + np.arange(1, 5)])
   first, end = (
-    int(latent_frames.frame_to_latent(int(f), frames_per_latent, True))
-    for f in (target[0], target[-1] + 1)
+    int(grouping.frame_to_latent(int(f))) for f in (target[0], target[-1] + 1)
   )
   return ViewChoice(context, target, np.arange(first, end), _NONE)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry import latent_frames
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.types import InputError
 
@@ -53,8 +53,7 @@ class ViewSampler:
   num_context: int = 12
   num_targets: int = 8
   num_conditions: int = 0
-  frames_per_latent: int = 4
-  chunked: bool = False
+  grouping: Grouping = Grouping(4)
   gap: int = 4
   chunks: int = 1
   chunk_probability: float = 1.0
@@ -72,9 +71,8 @@ class ViewSampler:
     """From the `data` section of a configuration."""
     section = dict(data.view_sampler.items())
     shared = ("num_context", "num_targets", "num_conditions")
-    grouping = ("frames_per_latent", "chunked")
     known = {field.name for field in dataclasses.fields(cls)}
-    known -= {*shared, *grouping}
+    known -= {*shared, "grouping"}
     unknown = sorted(set(section) - known)
     if unknown:
       raise InputError(
@@ -84,8 +82,9 @@ class ViewSampler:
     for name in ("initial_context_gap", "final_context_gap"):
       if section.get(name) is not None:
         section[name] = tuple(section[name])
-    fields = {name: getattr(data, name) for name in (*shared, *grouping)}
-    return cls(**section, **fields)
+    fields = {name: getattr(data, name) for name in shared}
+    grouping = Grouping(data.frames_per_latent, data.chunked)
+    return cls(**section, **fields, grouping=grouping)
 
   def __post_init__(self):
     _check(self.name in ("unbounded", "bounded"), "name", self.name)
@@ -99,8 +98,8 @@ class ViewSampler:
         f"data.view_sampler.chunks: {self.chunks} chunks do not divide"
         f" data.num_targets={self.num_targets}; change one of them"
       )
-    span = latent_frames.CHUNK_LATENTS
-    if self.chunked and (self.gap % span or self.num_targets % span):
+    span = self.grouping.unit_latents
+    if self.gap % span or self.num_targets % span:
       raise InputError(
         f"data.chunked: data.view_sampler.gap={self.gap} and"
         f" data.num_targets={self.num_targets} must be multiples of {span}"
@@ -108,9 +107,7 @@ class ViewSampler:
 
   def check_frames(self, frames: int) -> None:
     """InputError when a clip of this many usable frames is too short."""
-    available = latent_frames.num_latents(
-      frames, self.frames_per_latent, self.chunked
-    )
+    available = self.grouping.latents(frames)
     needs = (
       ("num_context", self.num_context, frames, "frames"),
       ("num_conditions", self.num_conditions, frames, "frames"),
@@ -131,9 +128,7 @@ class ViewSampler:
     low, _ = context_gap_limits(self, 0, frames)
     left = np.arange(frames - low)
     first, last = (
-      latent_frames.frame_to_latent(f, self.frames_per_latent, self.chunked)
-      // self.gap
-      * self.gap
+      self.grouping.frame_to_latent(f) // self.gap * self.gap
       for f in (left, left + low)
     )
     fewest = int(np.min(last - first))
@@ -178,9 +173,7 @@ def unbounded(
   """Targets anywhere in the clip, context from the whole clip (RE10K)."""
   del step  # nothing warms up
   frames = len(extrinsics)
-  total = latent_frames.num_latents(
-    frames, sampler.frames_per_latent, sampler.chunked
-  )
+  total = sampler.grouping.latents(frames)
   gap = sampler.gap if train else _test_gap(sampler)
   target, latents = _draw_targets(rng, (0, total), gap, sampler, train)
   context = _spread_context(rng, extrinsics, sampler)
@@ -204,11 +197,7 @@ def bounded(
   right = left + gap
   margin = margin_limit(sampler, step, train=train)
   first, last = (
-    latent_frames.frame_to_latent(
-      frame, sampler.frames_per_latent, sampler.chunked
-    )
-    // sampler.gap
-    * sampler.gap
+    sampler.grouping.frame_to_latent(frame) // sampler.gap * sampler.gap
     for frame in (max(left - margin, 0), min(right + margin, frames - 1))
   )
   interval = (int(first), int(last))
@@ -253,7 +242,7 @@ def _warm(initial: int, final: int, step: int, steps: int) -> int:
 
 
 def _test_gap(sampler: ViewSampler) -> int:
-  return _TEST_GAP if not sampler.chunked else sampler.gap
+  return _TEST_GAP if not sampler.grouping.chunked else sampler.gap
 
 
 def _draw_targets(
@@ -283,12 +272,7 @@ def _draw_targets(
       break
   drawn = starts[rng.choice(len(starts), size=chunks, replace=False)]
   latents = np.concatenate([np.arange(s, s + length) for s in drawn])
-  spans = [
-    latent_frames.frame_span(
-      s, s + length, sampler.frames_per_latent, sampler.chunked
-    )
-    for s in drawn
-  ]
+  spans = [sampler.grouping.span(s, s + length) for s in drawn]
   target = np.concatenate([np.arange(a, b) for a, b in spans])
   return target, latents
 

@@ -91,7 +91,7 @@ def chosen(run: Run, candidates: np.ndarray, wanted: int) -> np.ndarray:
   """
   codec = run.model.target_codec
   count = min(wanted, len(candidates))
-  if codec.frames_per_latent > 1 or codec.chunked:
+  if codec.grouping.unit_frames > 1:
     return candidates[: codec.frames(codec.latents(count))]
   places = np.linspace(0, len(candidates) - 1, count)
   return candidates[np.unique(places.astype(int))]

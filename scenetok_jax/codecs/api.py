@@ -14,12 +14,7 @@ from scenetok_jax.codecs import block_dct
 from scenetok_jax.codecs.network import Network, map_clips
 from scenetok_jax.codecs.published import Published, Scaling, published
 from scenetok_jax.codecs.weights import load_weights, read_manifest
-from scenetok_jax.geometry.latent_frames import (
-  CHUNK_LATENTS,
-  chunk_frames,
-  num_frames,
-  num_latents,
-)
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
 
 FRAMES_AT_ONCE = 8  # held by one device while it encodes or decodes
@@ -31,7 +26,7 @@ class Codec:
 
   name: what the configuration calls it.
   spatial: pixels per latent cell, per side.
-  frames_per_latent, chunked: temporal grouping (geometry.rays.group_frames).
+  grouping: how frames share latents.
   channels: channels of a latent.
   scaling: from the network's latents to normalised ones.
   encode: (params, images [B T H W 3] in [0, 1], key or None) ->
@@ -45,8 +40,7 @@ class Codec:
 
   name: str
   spatial: int
-  frames_per_latent: int
-  chunked: bool
+  grouping: Grouping
   channels: int
   scaling: Scaling
   encode: Callable[[Any, Array, Array | None], Array]
@@ -81,21 +75,11 @@ class Codec:
 
   def frames(self, latents: int) -> int:
     """Frames that `latents` whole latents cover."""
-    return num_frames(latents, self.frames_per_latent, self.chunked)
+    return self.grouping.frames(latents)
 
   def latents(self, frames: int) -> int:
     """Whole latents in `frames` frames; the rest is dropped."""
-    return num_latents(frames, self.frames_per_latent, self.chunked)
-
-  @property
-  def unit(self) -> int:
-    """Frames that fill whole latents which no other frame touches.
-
-    Of a coupled codec, frames that fill a latent.
-    """
-    if self.chunked:
-      return chunk_frames(self.frames_per_latent)
-    return self.frames_per_latent
+    return self.grouping.latents(frames)
 
   def round_trip(self, images: Array, params: Any = None) -> Array:
     """images [B T H W 3] -> decode(encode(images)): the codec's ceiling."""
@@ -114,7 +98,8 @@ class Codec:
       restored = self.scaling.restore(jnp.asarray(latents, jnp.float32))
       yield from map(_unit_range, parts(params, restored))
       return
-    size = CHUNK_LATENTS if self.chunked else self.frames_at_once
+    grouping = self.grouping
+    size = grouping.unit_latents if grouping.chunked else self.frames_at_once
     decode = jax.jit(self.decode)
     for start in range(0, latents.shape[1], size):
       yield decode(params, latents[:, start : start + size])
@@ -155,18 +140,19 @@ def get_codec(
       weights, or more channels than coefficients.
   """
   if name == "block_dct":
-    return _block_dct(
-      spatial, channels, frames_per_latent or 1, bool(chunked), **options
-    )
+    grouping = Grouping(frames_per_latent or 1, bool(chunked))
+    return _block_dct(spatial, channels, grouping, **options)
   entry = published(name)
-  asked = {
-    "spatial": spatial,
-    "channels": channels,
-    "frames_per_latent": frames_per_latent,
-    "chunked": chunked,
+  checked = {
+    "spatial": (spatial, entry.spatial),
+    "channels": (channels, entry.channels),
+    "frames_per_latent": (
+      frames_per_latent,
+      entry.grouping.frames_per_latent,
+    ),
+    "chunked": (chunked, entry.grouping.chunked),
   }
-  for field, value in asked.items():
-    own = getattr(entry, field)
+  for field, (value, own) in checked.items():
     if value not in (None, own):
       raise InputError(
         f"config: codecs: {field}: {value} is not the {name} codec's; set {own}"
@@ -224,7 +210,7 @@ def _published(
   def encode(params: Any, images: Array, key: Array | None) -> Array:
     _need(name, entry, params)
     check_images(name, entry, images.shape)
-    size = _clip_frames(entry, images.shape[1])
+    size = _clip_frames(entry.grouping, images.shape[1])
     found = map_clips(
       lambda x: make().encode(params, 2.0 * x - 1.0),
       clips(jnp.asarray(images, jnp.float32), size),
@@ -235,26 +221,25 @@ def _published(
 
   def decode(params: Any, latents: Array) -> Array:
     _need(name, entry, params)
-    size = _clip_latents(entry, latents.shape[1])
+    size = _clip_latents(entry.grouping, latents.shape[1])
     images = map_clips(
       lambda x: _unit_range(make().decode(params, x)),
       clips(entry.scaling.restore(jnp.asarray(latents, jnp.float32)), size),
-      at_once(size * entry.frames_per_latent),
+      at_once(size * entry.grouping.frames_per_latent),
     )
     return joined(images, latents.shape[0])
 
   return Codec(
     name=name,
     spatial=entry.spatial,
-    frames_per_latent=entry.frames_per_latent,
-    chunked=entry.chunked,
+    grouping=entry.grouping,
     channels=entry.channels,
     scaling=entry.scaling,
     encode=encode,
     decode=decode,
     make=make,
     load=lambda: load_weights(weights, make().shapes()) if weights else {},
-    coupled=entry.frames_per_latent > 1 and not entry.chunked,
+    coupled=entry.grouping.unit_frames > 1 and not entry.grouping.chunked,
     frames_at_once=frames_at_once,
   )
 
@@ -265,21 +250,21 @@ def _unit_range(images: Array) -> jax.Array:
   return jnp.clip(images / 2.0 + 0.5, 0.0, 1.0)
 
 
-def _clip_frames(entry: Published, frames: int) -> int:
+def _clip_frames(grouping: Grouping, frames: int) -> int:
   """Frames that an encoder call must see together."""
-  if entry.frames_per_latent == 1:
-    return 1
-  chunk = chunk_frames(entry.frames_per_latent)
-  return chunk if entry.chunked and frames > chunk else frames
+  whole = grouping.unit_frames
+  if whole == 1 or (grouping.chunked and frames > whole):
+    return whole
+  return frames
 
 
-def _clip_latents(entry: Published, latents: int) -> int:
+def _clip_latents(grouping: Grouping, latents: int) -> int:
   """Latents that a decoder call must see together."""
-  if entry.frames_per_latent == 1:
+  if grouping.unit_frames == 1:
     return 1
-  if entry.chunked and latents > CHUNK_LATENTS:
-    num_frames(latents, entry.frames_per_latent, True)  # whole chunks only
-    return CHUNK_LATENTS
+  if grouping.chunked and latents > grouping.unit_latents:
+    grouping.frames(latents)  # whole chunks only
+    return grouping.unit_latents
   return latents
 
 
@@ -306,8 +291,7 @@ def check_images(
       f"images: {size[0]} x {size[1]} pixels are not multiples of the {name}"
       f" codec's factor {entry.spatial}; resize or crop them"
     )
-  unit = entry.frames_per_latent
-  unit = chunk_frames(unit) if entry.chunked else unit
+  unit = entry.grouping.unit_frames
   if frames != 1 and frames % unit:
     raise InputError(
       f"images: a clip of {frames} frames does not fill groups of {unit}, as"
@@ -318,26 +302,18 @@ def check_images(
 def _block_dct(
   spatial: int | None,
   channels: int | None,
-  frames_per_latent: int,
-  chunked: bool,
+  grouping: Grouping,
   **options: Any,
 ) -> Codec:
   if spatial is None or channels is None:
     raise InputError(
       "config: codecs: block_dct needs the fields spatial and channels"
     )
-  spec = block_dct.BlockDct(
-    spatial=spatial,
-    channels=channels,
-    frames=frames_per_latent,
-    chunked=chunked,
-    **options,
-  )
+  spec = block_dct.BlockDct(spatial, channels, grouping, **options)
   return Codec(
     name="block_dct",
     spatial=spatial,
-    frames_per_latent=frames_per_latent,
-    chunked=chunked,
+    grouping=grouping,
     channels=channels,
     scaling=Scaling(),
     encode=lambda params, images, key: block_dct.encode(spec, images),

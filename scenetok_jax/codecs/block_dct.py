@@ -15,7 +15,7 @@ import numpy as np
 from einops import rearrange
 from scipy.fft import dct
 
-from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS, chunk_frames
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
 
 # Colour axis after the transform: luma, then two opponent chroma axes.
@@ -34,25 +34,28 @@ TIME_RATIO = 0.35  # amplitude of the first change over time to the mean
 class BlockDct:
   """Geometry of the codec.
 
-  spatial: block side in pixels. frames: frames per block.
-  channels: coefficients kept.
+  spatial: block side in pixels. channels: coefficients kept.
+  grouping: the frames of a block; the first frame of a chunk is a block of
+    its own.
   whiten: latents are divided by the expected deviation to this power: 1 makes
     every channel unit variance, 0 keeps pixel energy; all are then scaled
     together to unit mean square.
-  chunked: the first frame of each run of 17 is a latent of its own, the
-    other 16 make four latents (geometry.latent_frames).
   """
 
   spatial: int
   channels: int
-  frames: int = 1
+  grouping: Grouping = Grouping()
   whiten: float = 0.5
-  chunked: bool = False
+
+  @property
+  def frames(self) -> int:
+    """Frames per block."""
+    return self.grouping.frames_per_latent
 
   @property
   def first(self) -> "BlockDct":
     """The image codec of a chunk's first frame."""
-    return dataclasses.replace(self, frames=1, chunked=False)
+    return dataclasses.replace(self, grouping=Grouping())
 
 
 def expected_deviation(spec: BlockDct) -> np.ndarray:
@@ -133,9 +136,9 @@ def _inverse(spec: BlockDct, latents: Array) -> Array:
 def encode(spec: BlockDct, images: Array) -> Array:
   """images [B T H W 3] in [0, 1] -> latents [B L h w C] float32."""
   images = 2.0 * images - 1.0
-  if not spec.chunked:
+  if not spec.grouping.chunked:
     return _forward(spec, images)
-  span = chunk_frames(spec.frames)
+  span = spec.grouping.unit_frames
   chunks = rearrange(images, "b (n s) h w c -> n b s h w c", s=span)
   latents = [
     jnp.concatenate(
@@ -148,9 +151,10 @@ def encode(spec: BlockDct, images: Array) -> Array:
 
 def decode(spec: BlockDct, latents: Array) -> Array:
   """latents [B L h w C] -> images [B T H W 3], not clipped to [0, 1]."""
-  if not spec.chunked:
+  if not spec.grouping.chunked:
     return _inverse(spec, latents) / 2.0 + 0.5
-  chunks = rearrange(latents, "b (n l) h w c -> n b l h w c", l=CHUNK_LATENTS)
+  span = spec.grouping.unit_latents
+  chunks = rearrange(latents, "b (n l) h w c -> n b l h w c", l=span)
   images = [
     jnp.concatenate(
       [_inverse(spec.first, x[:, :1]), _inverse(spec, x[:, 1:])], axis=1

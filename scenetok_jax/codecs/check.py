@@ -52,7 +52,7 @@ class RoundTrip:
 
   def parts(self, images: np.ndarray) -> Iterator[np.ndarray]:
     """The same, as consecutive parts [t H W 3]."""
-    codec, unit = self._codec, self._codec.unit
+    codec, unit = self._codec, self._codec.grouping.unit_frames
     kept = self.kept(images)
     if codec.coupled:
       latents = self._encode(self._params, images[None, :kept])
@@ -69,7 +69,7 @@ class RoundTrip:
 
   def kept(self, images: np.ndarray) -> int:
     """How many of the frames [T H W 3] are coded; raises as __call__."""
-    codec, unit = self._codec, self._codec.unit
+    codec, unit = self._codec, self._codec.grouping.unit_frames
     picture = len(images) == 1 and codec.make is not None
     kept = 1 if picture else len(images) // unit * unit
     if not kept:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
 
 
@@ -32,15 +33,14 @@ class Scaling:
 class Published:
   """One published autoencoder: its geometry, scaling and file.
 
-  spatial: pixels per latent cell, per side. frames_per_latent, chunked:
-  temporal grouping. file, source, licence: where the weights come from.
+  spatial: pixels per latent cell, per side. file, source, licence: where
+  the weights come from.
   tensors, parameters: what the file must hold.
   """
 
   spatial: int
   channels: int
-  frames_per_latent: int
-  chunked: bool
+  grouping: Grouping
   scaling: Scaling
   file: str
   source: str
@@ -84,8 +84,7 @@ PUBLISHED = {
   "va_vae": Published(
     spatial=16,
     channels=32,
-    frames_per_latent=1,
-    chunked=False,
+    grouping=Grouping(),
     scaling=Scaling(_VA_MEAN, _VA_STD),
     file="vavae-imagenet256-f16d32-dinov2.pt",
     source="huggingface.co/hustvl/vavae-imagenet256-f16d32-dinov2",
@@ -96,8 +95,7 @@ PUBLISHED = {
   "video_dc_ae": Published(
     spatial=32,
     channels=128,
-    frames_per_latent=4,
-    chunked=False,
+    grouping=Grouping(4),
     scaling=Scaling(std=(1 / 0.493,)),  # release: latents are times 0.493
     file="F32T4C128_AE.safetensors",
     source="huggingface.co/hpcai-tech/Open-Sora-v2-Video-DC-AE",
@@ -108,8 +106,7 @@ PUBLISHED = {
   "wan_vae": Published(
     spatial=16,
     channels=48,
-    frames_per_latent=4,
-    chunked=True,
+    grouping=Grouping(4, chunked=True),
     scaling=Scaling(_WAN_MEAN, _WAN_STD),
     file="Wan2.2_VAE.pth",
     source="huggingface.co/Wan-AI/Wan2.2-TI2V-5B",

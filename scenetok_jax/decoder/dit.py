@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.blocks import dense, stack
 from scenetok_jax.nn.dit import (
@@ -33,7 +34,7 @@ class RayConditionedDiT(nn.Module):
 
   Returns the predicted velocity [B L h w C] in float32. There is one camera
   per frame and frames_per_latent frames per latent; `chunked` groups them by
-  the rule of 17 frames -> 5 latents (geometry.rays.group_frames).
+  the rule of 17 frames -> 5 latents (geometry.latent_frames).
 
   Fields not named by what they do:
     rope_latents, rope_split: rotation positions are built for
@@ -67,6 +68,11 @@ class RayConditionedDiT(nn.Module):
   remat: str = "none"
   dtype: Any = jnp.float32
   kernel: str = "xla"
+
+  @property
+  def grouping(self) -> Grouping:
+    """How frames share latents."""
+    return Grouping(self.frames_per_latent, self.chunked)
 
   @nn.compact
   def __call__(
@@ -195,8 +201,7 @@ def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:
     net.camera_embedding,
     net.width,
     net.rays,
-    net.frames_per_latent,
-    net.chunked,
+    net.grouping,
     net.order_frames,
     dtype=net.dtype,
     name="camera",

@@ -157,7 +157,8 @@ def _clips(args: argparse.Namespace, codec: Codec) -> list[np.ndarray]:
     identity = np.eye(3)
     shape = (args.size, args.size)
     images = [rescale_and_crop(x, identity, shape)[0] for x in images]
-  alone = args.each or (codec.unit == 1 and len({x.shape for x in images}) > 1)
+  unit = codec.grouping.unit_frames
+  alone = args.each or (unit == 1 and len({x.shape for x in images}) > 1)
   if alone:
     return [image[None] for image in images]
   if len({image.shape for image in images}) > 1:

@@ -15,6 +15,7 @@ from data_pipelines.storage import records
 from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.evaluation.batches import EvaluationScene, Source
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError, Views
 
 Whole = Callable[[int], int]  # frames -> those that fill whole latents
@@ -120,8 +121,7 @@ def indexed(
   path: str,
   split: str,
   file: Path,
-  frames_per_latent: int,
-  chunked: bool,
+  grouping: Grouping,
   *,
   limit: int | None = None,
   allow_missing: bool = False,
@@ -132,7 +132,7 @@ def indexed(
   Args:
     path, split: of the prepared data.
     file: the index, in the release's format.
-    frames_per_latent, chunked: of the target codec.
+    grouping: of the target codec.
     limit: only the first so many entries.
     allow_missing: leave absent scenes out instead of refusing.
     whole: of the target codec.
@@ -152,7 +152,7 @@ def indexed(
       continue
     where = f"{file}: scene {key}"
     try:
-      choice = evaluation_views.from_index(entry, frames_per_latent, chunked)
+      choice = evaluation_views.from_index(entry, grouping)
     except InputError as error:
       raise InputError(f"{where}: {error}") from None
     _check_frames(where, choice, row)

@@ -1,88 +1,106 @@
-"""Which video frames a latent covers: index arithmetic on the host.
+"""Which video frames a latent covers: index arithmetic on the host."""
 
-Two groupings exist. Plain: latent l covers frames t*l .. t*l + t-1 (t frames
-per latent; VideoDC-AE). Chunked: chunks of 5 latents cover 17 frames, the
-first latent of a chunk one frame, each other t = 4 (Wan 2.2 VAE). Indices may
-be ints or integer arrays.
-"""
+import dataclasses
 
+import einops
 import numpy as np
 
-from scenetok_jax.types import InputError
+from scenetok_jax.types import Array, InputError
 
 CHUNK_LATENTS = 5  # release: the Wan VAE encodes clips of 17 frames
 
 Index = int | np.ndarray
 
 
-def chunk_frames(
-  frames_per_latent: int, chunk_latents: int = CHUNK_LATENTS
-) -> int:
-  """Frames in a chunk: one for the first latent, t for each other."""
-  return frames_per_latent * (chunk_latents - 1) + 1
+@dataclasses.dataclass(frozen=True)
+class Grouping:
+  """How the frames of a clip share latents; indices are ints or arrays.
 
-
-def num_latents(frames: int, frames_per_latent: int, chunked: bool) -> int:
-  """Latents that a clip yields; frames that fill no latent are dropped."""
-  if chunked:
-    return frames // chunk_frames(frames_per_latent) * CHUNK_LATENTS
-  return frames // frames_per_latent
-
-
-def num_frames(latents: int, frames_per_latent: int, chunked: bool) -> int:
-  """Frames that `latents` whole latents (or whole chunks) cover."""
-  if not chunked:
-    return latents * frames_per_latent
-  if latents % CHUNK_LATENTS:
-    raise InputError(
-      f"{latents} latents do not fill chunks of {CHUNK_LATENTS}; use a multiple"
-    )
-  return latents // CHUNK_LATENTS * chunk_frames(frames_per_latent)
-
-
-def latent_to_frame(
-  latent: Index,
-  frames_per_latent: int,
-  chunked: bool = False,
-  *,
-  chunk_latents: int = CHUNK_LATENTS,
-  offset: int = 1,
-) -> Index:
-  """First frame that a latent covers.
-
-  Args:
-    latent: index or array of indices.
-    frames_per_latent: t.
-    chunked: the rule of 17 frames in 5 latents.
-    chunk_latents: latents in a chunk.
-    offset: 1 if the first latent of a chunk covers one frame; 0 if the last
-      one does (only checked against the release, never used).
+  frames_per_latent: t. Plain: latent l covers frames t*l .. t*l + t-1
+    (VideoDC-AE).
+  chunked: chunks of 5 latents cover 17 frames (t = 4), the first latent of a
+    chunk one frame, each other t (Wan 2.2 VAE).
+  chunk_latents: latents in a chunk.
   """
-  if not chunked:
-    return latent * frames_per_latent
-  chunk, inside = latent // chunk_latents, latent % chunk_latents
-  missing = chunk + offset * np.sign(inside)
-  return frames_per_latent * latent - (frames_per_latent - 1) * missing
 
+  frames_per_latent: int = 1
+  chunked: bool = False
+  chunk_latents: int = CHUNK_LATENTS
 
-def frame_to_latent(
-  frame: Index,
-  frames_per_latent: int,
-  chunked: bool = False,
-  *,
-  chunk_latents: int = CHUNK_LATENTS,
-) -> Index:
-  """Latent that covers a frame."""
-  if not chunked:
-    return frame // frames_per_latent
-  span = chunk_frames(frames_per_latent, chunk_latents)
-  inside = (frame % span + frames_per_latent - 1) // frames_per_latent
-  return chunk_latents * (frame // span) + inside
+  @property
+  def chunk_frames(self) -> int:
+    """Frames in a chunk: one for the first latent, t for each other."""
+    return self.frames_per_latent * (self.chunk_latents - 1) + 1
 
+  @property
+  def unit_frames(self) -> int:
+    """Fewest frames that fill whole latents: a chunk's, or a latent's."""
+    return self.chunk_frames if self.chunked else self.frames_per_latent
 
-def frame_span(
-  start: int, stop: int, frames_per_latent: int, chunked: bool = False
-) -> tuple[int, int]:
-  """Frames [first, end) covered by latents [start, stop)."""
-  first = latent_to_frame(start, frames_per_latent, chunked)
-  return int(first), int(latent_to_frame(stop, frames_per_latent, chunked))
+  @property
+  def unit_latents(self) -> int:
+    """Latents that unit_frames fill."""
+    return self.chunk_latents if self.chunked else 1
+
+  def latents(self, frames: int) -> int:
+    """Latents that a clip yields; frames that fill no latent are dropped."""
+    return frames // self.unit_frames * self.unit_latents
+
+  def frames(self, latents: int) -> int:
+    """Frames that `latents` whole latents (or whole chunks) cover."""
+    if latents % self.unit_latents:
+      raise InputError(
+        f"{latents} latents do not fill chunks of {self.unit_latents}; use a"
+        " multiple"
+      )
+    return latents // self.unit_latents * self.unit_frames
+
+  def latent_to_frame(self, latent: Index) -> Index:
+    """First frame that a latent covers."""
+    t = self.frames_per_latent
+    if not self.chunked:
+      return latent * t
+    chunk, inside = latent // self.chunk_latents, latent % self.chunk_latents
+    return t * latent - (t - 1) * (chunk + np.sign(inside))
+
+  def frame_to_latent(self, frame: Index) -> Index:
+    """Latent that a frame belongs to."""
+    t = self.frames_per_latent
+    if not self.chunked:
+      return frame // t
+    inside = (frame % self.chunk_frames + t - 1) // t
+    return self.chunk_latents * (frame // self.chunk_frames) + inside
+
+  def span(self, start: int, stop: int) -> tuple[int, int]:
+    """Frames [first, end) covered by latents [start, stop)."""
+    return int(self.latent_to_frame(start)), int(self.latent_to_frame(stop))
+
+  def group(self, rays: Array) -> Array:
+    """Stacks the rays of the frames that share a latent.
+
+    In each chunk t - 1 zero maps follow the first frame, so that latent 0
+    sees [f0 0 0 0], latent 1 [f1 .. f4].
+
+    Args:
+      rays: [B T h w R], one map per frame.
+
+    Returns:
+      [B L h w t*R], channel = frame_in_group * R + r.
+
+    Raises:
+      InputError: frames that do not fill whole latents or chunks.
+    """
+    xp, t = rays.__array_namespace__(), self.frames_per_latent
+    frames, unit = rays.shape[1], self.unit_frames
+    if frames == 0 or frames % unit:
+      raise InputError(
+        f"{frames} frames do not divide into groups of {unit}; trim the clip"
+        f" to a multiple of {unit} frames"
+      )
+    if self.chunked:
+      rays = einops.rearrange(rays, "b (n s) h w r -> b n s h w r", s=unit)
+      first, rest = rays[:, :, :1], rays[:, :, 1:]
+      empty = xp.zeros_like(rest[:, :, : t - 1])
+      rays = xp.concat([first, empty, rest], axis=2)
+      rays = einops.rearrange(rays, "b n s h w r -> b (n s) h w r")
+    return einops.rearrange(rays, "b (l t) h w r -> b l h w (t r)", t=t)

@@ -1,30 +1,10 @@
 """Ray maps: the per-pixel encoding of posed cameras."""
 
-import einops
 import jax
 import jax.numpy as jnp
 
 from scenetok_jax.geometry.cameras import invert_3x3
-from scenetok_jax.geometry.latent_frames import (
-  chunk_frames,
-  frame_span,
-  frame_to_latent,
-  latent_to_frame,
-  num_frames,
-  num_latents,
-)
-from scenetok_jax.types import Array, Cameras, InputError
-
-__all__ = [
-  "chunk_frames",
-  "frame_span",
-  "frame_to_latent",
-  "group_frames",
-  "latent_to_frame",
-  "num_frames",
-  "num_latents",
-  "ray_map",
-]
+from scenetok_jax.types import Cameras, InputError
 
 _EPSILON = 1e-6
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -94,35 +74,3 @@ def ray_map(
     origins = jnp.cross(origins, directions)
   halves = (origins, directions) if origin_first else (directions, origins)
   return jnp.concatenate(halves, axis=-1)
-
-
-def group_frames(
-  rays: Array, frames_per_latent: int, chunked: bool = False
-) -> jax.Array:
-  """Stacks the rays of the frames that share a latent.
-
-  Args:
-    rays: [B T h w R], one map per frame.
-    frames_per_latent: t.
-    chunked: Wan's rule. In each chunk of 17 frames, t - 1 zero maps follow
-      the first frame, so that latent 0 sees [f0 0 0 0], latent 1 [f1 .. f4].
-
-  Returns:
-    [B L h w t*R], channel = frame_in_group * R + r.
-  """
-  frames = rays.shape[1]
-  span = chunk_frames(frames_per_latent) if chunked else frames_per_latent
-  if frames == 0 or frames % span:
-    raise InputError(
-      f"{frames} frames do not divide into groups of {span}; trim the clip to"
-      f" a multiple of {span} frames"
-    )
-  if chunked:
-    rays = einops.rearrange(rays, "b (n s) h w r -> b n s h w r", s=span)
-    first, rest = rays[:, :, :1], rays[:, :, 1:]
-    empty = jnp.zeros_like(rest[:, :, : frames_per_latent - 1])
-    rays = jnp.concatenate([first, empty, rest], axis=2)
-    rays = einops.rearrange(rays, "b n s h w r -> b (n s) h w r")
-  return einops.rearrange(
-    rays, "b (l t) h w r -> b l h w (t r)", t=frames_per_latent
-  )

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.geometry.rays import group_frames, ray_map
+from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.nn.blocks import constrain_tokens, dense
 from scenetok_jax.types import Array, Cameras
 
@@ -78,28 +79,25 @@ class RayEmbed(nn.Module):
   """cameras [B T] -> [B L n D]: patches of grouped ray maps, one linear layer.
 
   order_frames is the number of frames that the patch vector is ordered by:
-  frames_per_latent, except in the release's Wan model, which orders it as if
+  those of a latent, except in the release's Wan model, which orders it as if
   there were one (its known bug 3).
   """
 
   width: int
   rays: RaySpec
-  frames_per_latent: int = 1
-  chunked: bool = False
+  grouping: Grouping = Grouping()
   order_frames: int | None = None
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, cameras: Cameras) -> Array:
-    rays = group_frames(
-      self.rays.map(cameras), self.frames_per_latent, self.chunked
-    )  # [B L H W t*6]
+    rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*6]
     patches = rearrange(
       rays,
       "b l (h p) (w q) (t c) -> b l (h w) (t p q c)",
       p=self.rays.patch,
       q=self.rays.patch,
-      t=self.order_frames or self.frames_per_latent,
+      t=self.order_frames or self.grouping.frames_per_latent,
     )
     return dense(
       self.width,
@@ -119,15 +117,12 @@ class RayPatchEmbed(nn.Module):
 
   width: int
   rays: RaySpec
-  frames_per_latent: int = 1
-  chunked: bool = False
+  grouping: Grouping = Grouping()
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, cameras: Cameras) -> Array:
-    rays = group_frames(
-      self.rays.map(cameras), self.frames_per_latent, self.chunked
-    )  # [B L H W t*6]
+    rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*6]
     embed = PatchEmbed(
       self.width, self.rays.patch, scheme="torch", dtype=self.dtype, name="rays"
     )(rays)
@@ -139,8 +134,7 @@ def camera_module(
   kind: str,
   width: int,
   rays: RaySpec,
-  frames_per_latent: int = 1,
-  chunked: bool = False,
+  grouping: Grouping = Grouping(),
   order_frames: int | None = None,
   *,
   dtype: Any,
@@ -151,17 +145,16 @@ def camera_module(
   Args:
     kind: a key of CAMERA_EMBEDDINGS: "linear" (RayEmbed; the released
       tokenizer and renderer) or "patches" (RayPatchEmbed; SceneGen).
-    width, rays, frames_per_latent, chunked, order_frames, dtype: its fields.
+    width, rays, grouping, order_frames, dtype: its fields.
     name: in the parameter tree.
   """
   if kind not in CAMERA_EMBEDDINGS:
     raise ValueError(
       f"camera_embedding {kind!r} is not one of {CAMERA_EMBEDDINGS}"
     )
-  fields = (width, rays, frames_per_latent, chunked)
   if kind == "patches":
-    return RayPatchEmbed(*fields, dtype=dtype, name=name)
-  return RayEmbed(*fields, order_frames, dtype=dtype, name=name)
+    return RayPatchEmbed(width, rays, grouping, dtype=dtype, name=name)
+  return RayEmbed(width, rays, grouping, order_frames, dtype=dtype, name=name)
 
 
 def sincos_table(

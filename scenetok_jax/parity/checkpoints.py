@@ -91,8 +91,8 @@ def _decoder(case: Case) -> Any:
   rows, columns = config["denoiser"]["input_shape"]
   depth = config["denoiser"]["kwargs"]["in_channels"]
   net = modules.decoder(case)
-  latents = 5 if net.chunked else 2
-  frames = 17 if net.chunked else 2 * net.frames_per_latent
+  latents = net.grouping.unit_latents if net.grouping.chunked else 2
+  frames = net.grouping.frames(latents)
   return (
     net,
     (

@@ -11,6 +11,7 @@ from data_pipelines.loading import transforms
 from data_pipelines.views.evaluation import from_index, read_index
 from data_pipelines.views.samplers import ViewChoice, ViewSampler
 from scenetok_jax.convert.config_block import check_fields
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.types import Cameras, InputError
 
@@ -95,8 +96,7 @@ def view_samplers(case: Case) -> Arrays:
     for i, scene in enumerate(run["scenes"]):
       choice = from_index(
         index.scenes[scene],
-        sampler["temporal_downsample"],
-        chunked=chunked,
+        Grouping(sampler["temporal_downsample"], chunked),
       )
       found |= _choice(f"{run['prefix']}{i}_", choice)
   for run in case.config.get("random", ()):
@@ -151,8 +151,9 @@ def sampler_of(fields: dict) -> ViewSampler:
     num_context=fields["num_context_views"],
     num_targets=fields["num_target_views"],
     num_conditions=conditions if fields.get("sample_cond_views") else 0,
-    frames_per_latent=fields["temporal_downsample"],
-    chunked=fields.get("offset", 0) == 1,
+    grouping=Grouping(
+      fields["temporal_downsample"], fields.get("offset", 0) == 1
+    ),
     gap=fields["chunk_index_gap"],
     chunks=fields.get("num_target_split", 1),
     chunk_probability=fields.get("target_split_prob", 1.0),

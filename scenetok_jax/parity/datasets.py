@@ -9,6 +9,7 @@ from data_pipelines.sources import dl3dv as dl3dv_reader
 from data_pipelines.sources import re10k as re10k_reader
 from data_pipelines.views.evaluation import from_index, read_index
 from data_pipelines.views.samplers import ViewChoice
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parity import release_latents, release_views
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.data import is_chunked
@@ -98,11 +99,10 @@ def latent(case: Case) -> Arrays:
 def _choices(case: Case, run: Any) -> dict[str, ViewChoice]:
   """Views by scene, from the run's evaluation index."""
   sampler = run["view_sampler"]
-  chunked = is_chunked(case, sampler)
+  grouping = Grouping(sampler["temporal_downsample"], is_chunked(case, sampler))
   index = read_index(case.path / sampler["index_path"])
   return {
-    key: from_index(entry, sampler["temporal_downsample"], chunked)
-    for key, entry in index.scenes.items()
+    key: from_index(entry, grouping) for key, entry in index.scenes.items()
   }
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.geometry import latent_frames, trajectories, view_selection
+from scenetok_jax.geometry import trajectories, view_selection
 from scenetok_jax.geometry.cameras import flip, relative_to
-from scenetok_jax.geometry.rays import group_frames, ray_map
+from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.types import Cameras
@@ -43,7 +44,7 @@ def _encode(run: Any, cameras: Cameras) -> Any:
   )
   if run["op"] == "image_rays":
     return encoded
-  return group_frames(encoded, run["temporal_downsample"], run["using_wan"])
+  return Grouping(run["temporal_downsample"], run["using_wan"]).group(encoded)
 
 
 def _image_rays(encoded: np.ndarray) -> Arrays:
@@ -111,16 +112,19 @@ def _index_maps(case: Case) -> Arrays:
   latents = np.arange(config["max_latent"])
   frames = np.arange(config["max_frame"])
   for i, (t, gap, offset) in enumerate(config["index_maps"]):
-    found[f"latent_to_original_{i}"] = latent_frames.latent_to_frame(
-      latents, t, True, chunk_latents=gap, offset=offset
+    grouping = Grouping(t, True, gap)
+    # Offset 0, never used: the last latent of a chunk covers one frame.
+    found[f"latent_to_original_{i}"] = (
+      grouping.latent_to_frame(latents)
+      if offset
+      else t * latents - (t - 1) * (latents // gap)
     )
-    found[f"original_to_latent_{i}"] = latent_frames.frame_to_latent(
-      frames, t, True, chunk_latents=gap
-    )
+    found[f"original_to_latent_{i}"] = grouping.frame_to_latent(frames)
   for i, mask in enumerate(config["denoise_masks"]):
-    grouping = (mask["temporal_downsample"], mask["autoencoder"] == "wan")
-    first, end = latent_frames.frame_span(mask["start"], mask["end"], *grouping)
-    count = latent_frames.frame_span(0, mask["latents"], *grouping)[1]
+    chunked = mask["autoencoder"] == "wan"
+    grouping = Grouping(mask["temporal_downsample"], chunked)
+    first, end = grouping.span(mask["start"], mask["end"])
+    count = grouping.span(0, mask["latents"])[1]
     index = np.arange(count)
     found[f"denoise_mask_{i}"] = (index >= first) & (index < end)
   return found

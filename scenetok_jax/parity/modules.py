@@ -19,6 +19,7 @@ from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import SAMPLINGS, WEIGHTINGS
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.model import Model
 from scenetok_jax.parity import reference_config
 from scenetok_jax.parity.case import Arrays, Case
@@ -179,8 +180,8 @@ def model(case: Case, scaling: Scaling, **nets: Any) -> Model:
   frames = (defaults | nets)["decoder"].frames_per_latent
   return Model(
     **(defaults | nets),
-    context_codec=_identity(1, False, Scaling()),
-    target_codec=_identity(frames, chunked, scaling),
+    context_codec=_identity(Grouping(), Scaling()),
+    target_codec=_identity(Grouping(frames, chunked), scaling),
     image_size=1,
     num_context=config.get("num_context_views_at_construction", 1),
     num_targets=config.get("num_target_latents_at_construction", 1),
@@ -188,12 +189,11 @@ def model(case: Case, scaling: Scaling, **nets: Any) -> Model:
   )
 
 
-def _identity(frames_per_latent: int, chunked: bool, scaling: Scaling) -> Codec:
+def _identity(grouping: Grouping, scaling: Scaling) -> Codec:
   return Codec(
     name="identity",
     spatial=1,
-    frames_per_latent=frames_per_latent,
-    chunked=chunked,
+    grouping=grouping,
     channels=1,
     scaling=scaling,
     encode=lambda params, images, key: scaling.normalize(2.0 * images - 1.0),

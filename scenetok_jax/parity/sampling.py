@@ -13,8 +13,8 @@ from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.flow.solvers import euler
 from scenetok_jax.flow.timesteps import WEIGHTINGS, shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
-from scenetok_jax.geometry import latent_frames
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS
 from scenetok_jax.model import Model, tokenize
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case
@@ -42,7 +42,7 @@ def sampling(case: Case) -> Arrays:
   params = {"decoder": _decoder_weights(case, model, noise, cameras, tokens)}
   programs = _Programs(model, params)
   for run in case.config["runs"]:
-    _check_frames(case, run, net.chunked)
+    _check_frames(case, run, net.grouping.chunked)
     case.one_of(run, "weighting", WEIGHTINGS)
     scaling = modules.target_scaling(
       case, run.get("autoencoder"), run.get("scaling_factor")
@@ -67,7 +67,7 @@ def sampling(case: Case) -> Arrays:
 def _check_frames(case: Case, block: Any, chunked: bool) -> None:
   """The index map between frames and latents has one form for each codec."""
   if chunked:
-    case.only(block, "chunk_index_gap", latent_frames.CHUNK_LATENTS)
+    case.only(block, "chunk_index_gap", CHUNK_LATENTS)
     case.only(block, "offset", 1)
 
 
@@ -198,7 +198,7 @@ def render_pipeline(case: Case) -> Arrays:
     "tokenizer": modules.tokenizer(case),
     "decoder": modules.decoder(case),
   }
-  _check_frames(case, config, nets["decoder"].chunked)
+  _check_frames(case, config, nets["decoder"].grouping.chunked)
   scaling = modules.target_scaling(
     case, config.get("target_autoencoder"), config.get("target_scaling_factor")
   )

@@ -11,7 +11,6 @@ from ml_collections import ConfigDict
 from scenetok_jax.flow.path import clean_estimate
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
-from scenetok_jax.geometry.latent_frames import latent_to_frame
 from scenetok_jax.model import Model
 from scenetok_jax.sampling.velocity import (
   embed_path,
@@ -167,7 +166,7 @@ def one_step_latents(
   latents = noise.shape[1]
   size = min(window, latents)
   starts = np.minimum(np.arange(0, latents, size), latents - size)
-  first = latent_to_frame(starts, codec.frames_per_latent, codec.chunked)
+  first = codec.grouping.latent_to_frame(starts)
   cache = token_kv_cache(model, params, tokens, False)
 
   def step(x: Array, now: tuple[Array, Array]) -> tuple[Array, None]:

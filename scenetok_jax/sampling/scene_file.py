@@ -49,8 +49,8 @@ def model_digest(params: Any) -> str:
 def codec_digest(codec: Codec) -> str:
   """Of the target codec: its geometry and frozen arrays."""
   geometry = (
-    f"{codec.name} f{codec.spatial} t{codec.frames_per_latent}"
-    f" c{codec.channels} chunked={codec.chunked}"
+    f"{codec.name} f{codec.spatial} t{codec.grouping.frames_per_latent}"
+    f" c{codec.channels} chunked={codec.grouping.chunked}"
   )
   return digest(codec.params, geometry)
 

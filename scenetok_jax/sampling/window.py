@@ -15,7 +15,6 @@ from scenetok_jax.flow.solvers import (
   solver_step,
 )
 from scenetok_jax.flow.windows import WindowSchedule
-from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS, latent_to_frame
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.sampling.velocity import predict_velocity
@@ -45,8 +44,7 @@ class Video(NamedTuple):
 
 def plan_rows(model: Model, plan: WindowSchedule, solver: str) -> Row:
   """The table of all global steps of a schedule, NumPy."""
-  codec = model.target_codec
-  first = latent_to_frame(plan.starts, codec.frames_per_latent, codec.chunked)
+  first = model.target_codec.grouping.latent_to_frame(plan.starts)
   return Row(
     plan.starts[:-1],
     np.asarray(first)[:-1],
@@ -149,8 +147,7 @@ def embeddable(model: Model, plan: WindowSchedule) -> bool:
   Latents that cover frames alike always do; chunks only if windows start on
   them.
   """
-  chunked = model.target_codec.chunked
-  return not chunked or not np.any(plan.starts % CHUNK_LATENTS)
+  return not np.any(plan.starts % model.target_codec.grouping.unit_latents)
 
 
 def slice_cameras(cameras: Cameras, first: Array, frames: int) -> Cameras:

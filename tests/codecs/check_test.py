@@ -224,7 +224,7 @@ def test_a_video_codec_is_checked_on_a_video(tmp_path):
 def test_a_coupled_codec_decodes_part_by_part(clip, monkeypatch):
   """Encoded whole; fewer frames may come back than went in."""
   codec = get_codec("video_dc_ae")
-  assert codec.coupled and codec.unit == 4
+  assert codec.coupled and codec.grouping.unit_frames == 4
   parts = [jnp.zeros((1, 5, 32, 32, 3)), jnp.ones((1, 2, 32, 32, 3))]
   seen = []
 

@@ -1,66 +1,59 @@
-"""Index maps between frames and latents."""
+"""Index maps between frames and latents, and rays grouped by them."""
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from scenetok_jax.geometry import latent_frames as maps
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError
 from tests.goldens import load_case
 
 
 @hypothesis.given(latent=st.integers(0, 500), chunked=st.booleans())
 def test_every_frame_of_a_latent_maps_back_to_it(latent, chunked):
-  first, end = maps.frame_span(latent, latent + 1, 4, chunked)
+  maps = Grouping(4, chunked)
+  first, end = maps.span(latent, latent + 1)
   assert end - first == (1 if chunked and latent % 5 == 0 else 4)
   frames = np.arange(first, end)
-  assert (maps.frame_to_latent(frames, 4, chunked) == latent).all()
+  assert (maps.frame_to_latent(frames) == latent).all()
 
 
 @hypothesis.given(groups=st.integers(1, 30), chunked=st.booleans())
 def test_counts_of_frames_and_latents_are_inverse(groups, chunked):
-  latents = groups * (5 if chunked else 1)
-  frames = maps.num_frames(latents, 4, chunked)
-  assert maps.num_latents(frames, 4, chunked) == latents
-  assert maps.num_latents(frames + 3, 4, chunked) == latents
-  assert maps.frame_span(0, latents, 4, chunked) == (0, frames)
+  maps = Grouping(4, chunked)
+  latents = groups * maps.unit_latents
+  frames = maps.frames(latents)
+  assert maps.latents(frames) == latents
+  assert maps.latents(frames + 3) == latents
+  assert maps.span(0, latents) == (0, frames)
 
 
 def test_one_frame_per_latent_is_the_identity():
   index = np.arange(40)
   for chunked in (False, True):
-    np.testing.assert_array_equal(
-      maps.latent_to_frame(index, 1, chunked), index
-    )
-    np.testing.assert_array_equal(
-      maps.frame_to_latent(index, 1, chunked), index
-    )
+    maps = Grouping(1, chunked)
+    np.testing.assert_array_equal(maps.latent_to_frame(index), index)
+    np.testing.assert_array_equal(maps.frame_to_latent(index), index)
 
 
 def test_partial_chunks_are_refused():
   with pytest.raises(InputError, match="multiple"):
-    maps.num_frames(7, 4, chunked=True)
+    Grouping(4, chunked=True).frames(7)
 
 
 def test_matches_release_index_maps():
   case = load_case("geometry")
   for i, (t, gap, offset) in enumerate(case.config["index_maps"]):
-    latents = maps.latent_to_frame(
-      np.arange(case.config["max_latent"]),
-      t,
-      True,
-      chunk_latents=gap,
-      offset=offset,
-    )
+    maps = Grouping(t, True, gap)
+    if offset:
+      np.testing.assert_array_equal(
+        maps.latent_to_frame(np.arange(case.config["max_latent"])),
+        case.outputs[f"latent_to_original_{i}"],
+      )
     np.testing.assert_array_equal(
-      latents, case.outputs[f"latent_to_original_{i}"]
-    )
-    frames = maps.frame_to_latent(
-      np.arange(case.config["max_frame"]), t, True, chunk_latents=gap
-    )
-    np.testing.assert_array_equal(
-      frames, case.outputs[f"original_to_latent_{i}"]
+      maps.frame_to_latent(np.arange(case.config["max_frame"])),
+      case.outputs[f"original_to_latent_{i}"],
     )
 
 
@@ -68,11 +61,52 @@ def test_matches_release_frames_of_a_window():
   case = load_case("geometry")
   for i, run in enumerate(case.config["denoise_masks"]):
     expected = case.outputs[f"denoise_mask_{i}"]
-    first, end = maps.frame_span(
-      run["start"],
-      run["end"],
-      run["temporal_downsample"],
-      run["autoencoder"] == "wan",
-    )
+    chunked = run["autoencoder"] == "wan"
+    grouping = Grouping(run["temporal_downsample"], chunked)
+    first, end = grouping.span(run["start"], run["end"])
     frames = np.arange(len(expected))
     np.testing.assert_array_equal((frames >= first) & (frames < end), expected)
+
+
+def _numbered(frames: int) -> np.ndarray:
+  """A map [1 T 1 1 2] that holds (frame + 1, -(frame + 1))."""
+  number = np.arange(1, frames + 1, dtype=np.float32)
+  return np.stack([number, -number], -1)[None, :, None, None]
+
+
+def test_plain_groups_keep_frame_major_channels():
+  grouped = np.asarray(Grouping(4).group(_numbered(8)))
+  assert grouped.shape == (1, 2, 1, 1, 8)
+  np.testing.assert_array_equal(
+    grouped[0, 1, 0, 0], [5, -5, 6, -6, 7, -7, 8, -8]
+  )
+
+
+def test_chunked_groups_pad_after_the_first_frame_of_each_chunk():
+  grouped = np.asarray(Grouping(4, chunked=True).group(_numbered(34)))
+  assert grouped.shape == (1, 10, 1, 1, 8)
+  frames = grouped[0, :, 0, 0, ::2]
+  np.testing.assert_array_equal(frames[0], [1, 0, 0, 0])
+  np.testing.assert_array_equal(frames[1], [2, 3, 4, 5])
+  np.testing.assert_array_equal(frames[4], [14, 15, 16, 17])
+  np.testing.assert_array_equal(frames[5], [18, 0, 0, 0])
+  np.testing.assert_array_equal(frames[9], [31, 32, 33, 34])
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_groups_agree_with_the_index_map(chunked):
+  frames = 68
+  maps = Grouping(4, chunked)
+  grouped = np.asarray(maps.group(_numbered(frames)))
+  latents = maps.latents(frames)
+  assert grouped.shape[1] == latents
+  first = maps.latent_to_frame(np.arange(latents))
+  np.testing.assert_array_equal(grouped[0, :, 0, 0, 0], first + 1)
+
+
+@pytest.mark.parametrize(
+  "frames, chunked", [(6, False), (16, True), (20, True), (0, False)]
+)
+def test_frames_that_fill_no_group_are_refused(frames, chunked):
+  with pytest.raises(InputError, match="multiple"):
+    Grouping(4, chunked).group(_numbered(frames))

@@ -7,6 +7,7 @@ import pytest
 
 from scenetok_jax.geometry import rays
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Cameras, InputError
 from tests.geometry.poses import cameras, random_poses
 from tests.goldens import assert_close, load_case
@@ -73,49 +74,6 @@ def test_unknown_encoding_is_refused():
     rays.ray_map(cameras(random_poses(5, 1)), 2, 2, encoding="fourier")
 
 
-def _numbered(frames: int) -> np.ndarray:
-  """A map [1 T 1 1 2] that holds (frame + 1, -(frame + 1))."""
-  number = np.arange(1, frames + 1, dtype=np.float32)
-  return np.stack([number, -number], -1)[None, :, None, None]
-
-
-def test_plain_groups_keep_frame_major_channels():
-  grouped = np.asarray(rays.group_frames(_numbered(8), 4))
-  assert grouped.shape == (1, 2, 1, 1, 8)
-  np.testing.assert_array_equal(
-    grouped[0, 1, 0, 0], [5, -5, 6, -6, 7, -7, 8, -8]
-  )
-
-
-def test_chunked_groups_pad_after_the_first_frame_of_each_chunk():
-  grouped = np.asarray(rays.group_frames(_numbered(34), 4, chunked=True))
-  assert grouped.shape == (1, 10, 1, 1, 8)
-  frames = grouped[0, :, 0, 0, ::2]
-  np.testing.assert_array_equal(frames[0], [1, 0, 0, 0])
-  np.testing.assert_array_equal(frames[1], [2, 3, 4, 5])
-  np.testing.assert_array_equal(frames[4], [14, 15, 16, 17])
-  np.testing.assert_array_equal(frames[5], [18, 0, 0, 0])
-  np.testing.assert_array_equal(frames[9], [31, 32, 33, 34])
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_groups_agree_with_the_index_map(chunked):
-  frames = 68
-  grouped = np.asarray(rays.group_frames(_numbered(frames), 4, chunked))
-  latents = rays.num_latents(frames, 4, chunked)
-  assert grouped.shape[1] == latents
-  first = rays.latent_to_frame(np.arange(latents), 4, chunked)
-  np.testing.assert_array_equal(grouped[0, :, 0, 0, 0], first + 1)
-
-
-@pytest.mark.parametrize(
-  "frames, chunked", [(6, False), (16, True), (20, True), (0, False)]
-)
-def test_frames_that_fill_no_group_are_refused(frames, chunked):
-  with pytest.raises(InputError, match="multiple"):
-    rays.group_frames(_numbered(frames), 4, chunked)
-
-
 def _reference(case, run) -> np.ndarray:
   outputs = case.run(run["prefix"], "outputs")
   if run["op"] == "image_rays":
@@ -137,7 +95,6 @@ def test_matches_release_ray_maps():
       scale=tuple(run["scale"]),
     )
     if run["temporal_downsample"] > 1:
-      encoded = rays.group_frames(
-        encoded, run["temporal_downsample"], run["using_wan"]
-      )
+      grouping = Grouping(run["temporal_downsample"], run["using_wan"])
+      encoded = grouping.group(encoded)
     assert_close(encoded, _reference(case, run), 1e-6)

@@ -5,6 +5,7 @@ import pytest
 
 from data_pipelines.sources import dl3dv, re10k
 from data_pipelines.views import evaluation
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parity import release_latents, release_views
 from scenetok_jax.types import Cameras
 from tests import goldens
@@ -40,7 +41,7 @@ def test_re10k_examples_equal_the_release():
   case = goldens.load_case("dataset_re10k")
   for run in case.config["runs"]:
     for i, (key, entry) in enumerate(_entries(case).items()):
-      choice = evaluation.from_index(entry, 4)
+      choice = evaluation.from_index(entry, Grouping(4))
       batch = release_views.re10k(
         case.path / "data" / "test",
         key,
@@ -55,7 +56,7 @@ def test_dl3dv_examples_equal_the_release():
   case = goldens.load_case("dataset_dl3dv")
   for run in case.config["runs"]:
     for i, (key, entry) in enumerate(_entries(case).items()):
-      choice = evaluation.from_index(entry, 4)
+      choice = evaluation.from_index(entry, Grouping(4))
       batch = release_views.dl3dv(
         case.path / "data" / "test" / key,
         choice,
@@ -76,9 +77,8 @@ def test_latent_examples_equal_the_release(number):
   maps = [release_latents.read_map(root, "test") for root in roots]
   for i, scene in enumerate(maps[0]):
     context, target = (files[scene][0] for files in maps)
-    choice = evaluation.from_index(
-      entries[context.name], 4, run["target_latent_type"] == "wan"
-    )
+    grouping = Grouping(4, run["target_latent_type"] == "wan")
+    choice = evaluation.from_index(entries[context.name], grouping)
     batch = release_views.latents(
       context,
       target,

@@ -10,6 +10,7 @@ import pytest
 
 from scenetok_jax.flow.path import euler_step
 from scenetok_jax.flow.windows import schedule
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.sampling.render import (
   RenderOptions,
   render_latents,
@@ -93,7 +94,7 @@ def test_a_path_embedded_once_serves_windows_that_start_on_chunks():
   model, _ = tiny()
   plan = schedule("full_sequence", 15, 2, 10, 5)
   assert embeddable(model, plan)
-  codec = dataclasses.replace(model.target_codec, chunked=True)
+  codec = dataclasses.replace(model.target_codec, grouping=Grouping(1, True))
   chunked = dataclasses.replace(model, target_codec=codec)
   assert embeddable(chunked, plan)
   assert not embeddable(chunked, schedule("autoregressive", 12, 2, 10, 4))

@@ -8,6 +8,7 @@ import pytest
 from data_pipelines.storage.records import SceneRow
 from data_pipelines.views import evaluation
 from scenetok_jax.geometry.cameras import view_angles
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
 from tests.goldens import case_dir, load_case, shared_dir
@@ -20,7 +21,8 @@ def test_index_files_give_the_releases_views():
   for run in case.config["evaluation"]:
     chunked = run["view_sampler"]["name"].endswith("wan")
     for number, scene in enumerate(run["scenes"]):
-      choice = evaluation.from_index(index.scenes[scene], 4, chunked)
+      grouping = Grouping(4, chunked)
+      choice = evaluation.from_index(index.scenes[scene], grouping)
       expected = case.run(f"{run['prefix']}{number}_", "outputs")
       np.testing.assert_array_equal(choice.context, expected["context"])
       np.testing.assert_array_equal(choice.target, expected["target"])
@@ -102,4 +104,4 @@ def test_cover_spreads_wide_clips_and_takes_farthest_points_of_narrow_ones():
 @pytest.mark.parametrize("entry", [([1], []), ([], [1, 2])])
 def test_empty_lists_of_an_index_are_refused(entry, chunked):
   with pytest.raises(InputError, match="context or target is empty"):
-    evaluation.from_index(entry, 4, chunked)
+    evaluation.from_index(entry, Grouping(4, chunked))

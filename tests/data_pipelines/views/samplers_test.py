@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data_pipelines.views import samplers
 from data_pipelines.views.samplers import ViewSampler
-from scenetok_jax.geometry import latent_frames
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
 from tests.goldens import load_case
@@ -62,8 +62,7 @@ def _from_release(fields: dict) -> ViewSampler:
     num_context=fields["num_context_views"],
     num_targets=fields["num_target_views"],
     num_conditions=conditions if fields.get("sample_cond_views") else 0,
-    frames_per_latent=fields["temporal_downsample"],
-    chunked=fields["offset"] == 1,
+    grouping=Grouping(fields["temporal_downsample"], fields["offset"] == 1),
     gap=fields["chunk_index_gap"],
     chunks=fields["num_target_split"],
     chunk_probability=fields["target_split_prob"],
@@ -101,8 +100,7 @@ def _samplers(draw, name):
     num_context=draw(st.integers(1, 6)),
     num_targets=chunks * unit,
     num_conditions=draw(st.integers(0, 3)),
-    frames_per_latent=4 if chunked else draw(st.sampled_from([1, 4])),
-    chunked=chunked,
+    grouping=Grouping(4 if chunked else draw(st.sampled_from([1, 4])), chunked),
     gap=5 if chunked else draw(st.integers(1, 5)),
     chunks=chunks,
     chunk_probability=draw(st.sampled_from([0.0, 0.5, 1.0])),
@@ -120,12 +118,11 @@ def _check_common(sampler, choice, frames):
   assert choice.context.min() >= 0 and choice.context.max() < frames
   assert choice.target.min() >= 0 and choice.target.max() < frames
   assert len(choice.latents) == sampler.num_targets
-  per_latent = sampler.frames_per_latent
-  covered = latent_frames.frame_to_latent(
-    choice.target, per_latent, sampler.chunked
-  )
+  grouping = sampler.grouping
+  per_latent = grouping.frames_per_latent
+  covered = grouping.frame_to_latent(choice.target)
   # The frames of a latent are all there, in the order of the latents.
-  if sampler.chunked:
+  if grouping.chunked:
     runs = covered[np.flatnonzero(np.diff(covered, prepend=-1))]
     np.testing.assert_array_equal(runs, choice.latents)
   elif per_latent > 1:
@@ -134,10 +131,7 @@ def _check_common(sampler, choice, frames):
     np.testing.assert_array_equal(covered, expected)
   else:
     np.testing.assert_array_equal(choice.target, choice.latents)
-  expected = latent_frames.num_frames(
-    sampler.num_targets, per_latent, sampler.chunked
-  )
-  assert len(choice.target) == expected
+  assert len(choice.target) == grouping.frames(sampler.num_targets)
   breaks = np.flatnonzero(np.diff(choice.latents) != 1)
   starts = choice.latents[[0, *(breaks + 1)]]
   assert (starts % sampler.gap == 0).all()
@@ -173,7 +167,7 @@ def test_bounded_choices_stay_in_their_interval(sampler, seed, step):
   left, right = choice.context[0], choice.context[-1]
   assert low <= right - left <= high
   # Targets start at the floored left end and stop before the floored right.
-  slack = sampler.gap * max(sampler.frames_per_latent, 1) + 17
+  slack = sampler.gap * sampler.grouping.frames_per_latent + 17
   assert choice.target.min() >= left - slack
   assert choice.target.max() <= right
 
@@ -196,7 +190,7 @@ def test_full_range_reaches_the_last_frames():
     sampler = ViewSampler(
       num_context=2,
       num_targets=4,
-      frames_per_latent=1,
+      grouping=Grouping(1),
       gap=1,
       chunks=4,
       full_range=full_range,
@@ -235,7 +229,7 @@ def test_margin_warms_up_and_widens_the_targets():
     name="bounded",
     num_context=2,
     num_targets=1,
-    frames_per_latent=1,
+    grouping=Grouping(1),
     gap=1,
     final_context_gap=(20, 20),
     margin=20,
@@ -270,7 +264,7 @@ def test_intervals_that_are_too_narrow_are_refused_before_training():
   )
   release.check_frames(150)
   dataclasses.replace(
-    release, chunked=True, gap=5, num_targets=10
+    release, grouping=Grouping(4, True), gap=5, num_targets=10
   ).check_frames(150)
   for changes in ({"num_targets": 16}, {"num_context": 60}):
     narrow = dataclasses.replace(release, **changes)
@@ -288,7 +282,7 @@ def test_wrong_settings_are_refused():
     ({"context": "best"}, "view_sampler.context"),
     ({"chunks": 3}, "chunks.*divide"),
     ({"gap": 0}, "view_sampler.gap"),
-    ({"chunked": True}, "multiples of 5"),
+    ({"grouping": Grouping(4, True)}, "multiples of 5"),
   ):
     with pytest.raises(InputError, match=message):
       ViewSampler(**changes)
