@@ -48,7 +48,6 @@ _JOBS = {
   "data_pipelines/storage/builders.py",
   "data_pipelines/storage/builders_beam.py",
   "data_pipelines/latents/jobs.py",
-  "data_pipelines/loading/benchmark.py",
 }
 _SEEN_BY_READERS = {"types", "io", "geometry", "data_pipelines"}
 

@@ -1,9 +1,7 @@
-"""Reads a configuration's training data and says how fast that goes."""
+"""How fast a configuration's training data are read."""
 
 import os
-import sys
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,35 +10,43 @@ import numpy as np
 from data_pipelines.loading import loader, usage
 from data_pipelines.loading.examples import Examples, open_examples
 from data_pipelines.storage.records import CAMERA_FLOATS
-from scenetok_jax import console
-from scenetok_jax.io import write_json
-from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.config import load_config
 
 _WARM_UP = 2  # batches: workers start, files are opened
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-  """Prints samples/s, MB read per sample and the share of the processor."""
-  args, overrides = _parser().parse_known_args(argv)
-  if args.seconds <= 0 or args.samples < 1:
+def measure(
+  config: Any, seconds: float = 10.0, samples: int = 32
+) -> dict[str, Any]:
+  """Speed, bytes and processor time of a configuration's training data.
+
+  Args:
+    config: a whole training configuration.
+    seconds: how long to read.
+    samples: samples whose bytes are counted.
+
+  Returns:
+    JSON; megabytes_per_sample is None where the system does not count them.
+  """
+  if seconds <= 0 or samples < 1:
     raise InputError("--seconds, --samples: must be positive")
-  config = load_config(args.config, overrides)
-  initialize()
-  result = {
+  return {
     "data": config.data.get("latents") or config.data.path,
     "split": config.data.split,
     "batch_size": config.data.batch_size,
     "processes": jax.process_count(),
     "workers": config.data.workers,
     "cores": _cores(),
-    **_bytes(config, args.samples),
-    **_speed(config, args.seconds),
+    **_bytes(config, samples),
+    **_speed(config, seconds),
   }
+
+
+def summary(result: dict[str, Any]) -> str:
+  """The numbers of `measure` for a person."""
   read = result["megabytes_per_sample"]
   read = "not counted here" if read is None else f"{read:.3f} MB a sample"
-  print(
+  return (
     f"{result['data']}/{result['split']}: {result['samples']} samples of this"
     f" process in {result['seconds']:.1f} s, {result['workers']} workers\n"
     f"speed      {result['samples_per_second']:.1f} samples/s"
@@ -49,9 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     f"processor  {result['cpu_share']:.0%} of {result['cores']} cores,"
     f" {1000 * result['cpu_seconds_per_sample']:.2f} ms a sample"
   )
-  if args.json:
-    write_json(args.json, result)
-  return 0
 
 
 def megabytes_per_sample(
@@ -116,21 +119,3 @@ def _cores() -> int:
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("data-bench", __doc__ or "")
-  parser.epilog = (
-    "The data are those of the configuration: --config.data.path=DIR or"
-    " --config.data.latents=DIR; --config.data.workers=N reads in N processes."
-  )
-  add = parser.add_argument
-  add("--config", required=True, help="the training's, FILE.py[:variant]")
-  add("--seconds", type=float, default=10.0, help="how long to read")
-  add("--samples", type=int, default=32, help="samples whose bytes are counted")
-  add("--json", metavar="FILE", help="also write the numbers here")
-  return parser
-
-
-if __name__ == "__main__":
-  sys.exit(console.run(main))

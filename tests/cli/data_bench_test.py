@@ -12,6 +12,7 @@ from data_pipelines.loading import benchmark, loader, usage
 from data_pipelines.loading.examples import open_examples
 from data_pipelines.storage import builders
 from scenetok_jax import console
+from scenetok_jax.cli import data_bench
 from tests.data_pipelines import clips
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def frames(tmp_path_factory):
 
 
 def _run(capsys, *argv):
-  code = console.run(benchmark.main, [str(a) for a in argv], "data-bench")
+  code = console.run(data_bench.main, [str(a) for a in argv], "data-bench")
   captured = capsys.readouterr()
   return code, captured.out, captured.err
 

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines.inspection import inspect, pictures
+from data_pipelines.inspection import pictures
 from data_pipelines.latents import jobs
 from data_pipelines.storage import builders, recipes, records
 from data_pipelines.views.samplers import ViewSampler
 from scenetok_jax import console
+from scenetok_jax.cli import inspect
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.media import read_image
 from scenetok_jax.types import Cameras

@@ -1,42 +1,21 @@
-"""Looks into prepared data: pictures, camera path and statistics of a scene."""
+"""What prepared data hold: numbers, pictures and lines of text."""
 
-import argparse
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.inspection import pictures as inspect_pictures
-from data_pipelines.inspection import statistics as scene_statistics
+from data_pipelines.inspection import pictures, statistics
 from data_pipelines.latents import records as latent_records
 from data_pipelines.storage import records
-from scenetok_jax import console
-from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.io import check_writable
 from scenetok_jax.media import contact_sheet, write_png
-from scenetok_jax.types import InputError
+from scenetok_jax.types import Cameras, InputError
 
 _COLUMNS, _ROWS = 8, 4  # of the contact sheet
 _MOST_PIXELS = 256  # of the shorter side of a frame there
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-  """Prints a data set or one scene of it; with a scene, draws it into --out."""
-  args = _parser().parse_args(argv)
-  if args.epipolar is not None and len(args.epipolar) not in (0, 2):
-    raise InputError("--epipolar: give two frame numbers, or none")
-  dataset = _open(args.dataset, args.split)
-  if args.scene is None:
-    if args.epipolar is not None:
-      raise InputError("--epipolar: two frames of which --scene?")
-    result = overview(dataset)
-    print("\n".join(_overview_lines(args, result)))
-  else:
-    result = scene(dataset, args)
-  if args.json:
-    write_json(args.json, result)
-  return 0
 
 
 def overview(dataset: Any) -> dict[str, Any]:
@@ -56,12 +35,27 @@ def overview(dataset: Any) -> dict[str, Any]:
   }
 
 
-def scene(dataset: Any, args: argparse.Namespace) -> dict[str, Any]:
-  """Prints and draws one scene; returns its numbers as JSON."""
-  row = records.find_scene(dataset.scenes, args.scene, dataset.directory)
+def draw_scene(
+  dataset: Any,
+  key: str | int,
+  out: str | os.PathLike | None = None,
+  epipolar: Sequence[int] | None = None,
+) -> dict[str, Any]:
+  """Draws one scene into a folder; returns its numbers as JSON.
+
+  Args:
+    dataset: see `open_prepared`.
+    key: of the scene, or its number.
+    out: folder of the pictures, by default inspect-KEY.
+    epipolar: None draws no epipolar lines, two numbers those between these
+      frames, an empty list those between two frames that are chosen.
+
+  Raises:
+    InputError: no such scene or frames, or the folder cannot be written.
+  """
+  row = records.find_scene(dataset.scenes, key, dataset.directory)
   cameras = dataset.cameras(row)
-  out = Path(args.out or f"inspect-{row.key}")
-  statistics = scene_statistics.describe(cameras, (row.height, row.width))
+  out = Path(out or f"inspect-{row.key}")
   held_out = tuple(getattr(row, "held_out", ()))
   result = {
     "scene": row.key,
@@ -70,9 +64,9 @@ def scene(dataset: Any, args: argparse.Namespace) -> dict[str, Any]:
     "width": row.width,
     "source": row.source,
     "held_out": list(held_out),
-    **statistics,
+    **statistics.describe(cameras, (row.height, row.width)),
   }
-  pair = _pair(args, cameras, row) if args.epipolar is not None else None
+  pair = None if epipolar is None else _pair(epipolar, cameras, row)
   check_writable(out)
   if isinstance(dataset, records.Dataset):
     _draw_sheet(out / "contact_sheet.png", dataset, row)
@@ -84,21 +78,20 @@ def scene(dataset: Any, args: argparse.Namespace) -> dict[str, Any]:
         " the frames that they were made from"
       )
   title = f"{row.key}: {row.frames} cameras from above"
-  inspect_pictures.draw_path(out / "camera_path.png", cameras, held_out, title)
+  pictures.draw_path(out / "camera_path.png", cameras, held_out, title)
   if pair:
     images, two = dataset.read_frames(row, pair)
-    count = inspect_pictures.draw_epipolar(
-      out / "epipolar.png", images, two, pair
-    )
+    count = pictures.draw_epipolar(out / "epipolar.png", images, two, pair)
     result["epipolar"] = {"frames": list(pair), "lines": count}
-  print("\n".join(_scene_lines(result)))
-  print(f"  pictures: {', '.join(sorted(p.name for p in out.glob('*.png')))}"
-        f" in {out}")  # fmt: skip
-  return result
+  names = sorted(path.name for path in out.glob("*.png"))
+  return {**result, "pictures": {"folder": os.fspath(out), "names": names}}
 
 
-def _open(path: str, split: str | None) -> Any:
-  """Frames or latents, whichever is there."""
+def open_prepared(path: str | os.PathLike, split: str | None = None) -> Any:
+  """Frames or latents, whichever a folder holds.
+
+  split: by default train, or the only one.
+  """
   found = records.splits(path)
   split = split or ("train" if "train" in found or not found else found[0])
   file = Path(path) / split / records.PREPARED
@@ -107,11 +100,13 @@ def _open(path: str, split: str | None) -> Any:
   return records.Dataset(path, split)
 
 
-def _pair(args: argparse.Namespace, cameras: Any, row: Any) -> tuple[int, int]:
-  if not args.epipolar:
-    return scene_statistics.choose_pair(cameras)
-  first, second = args.epipolar
-  if min(args.epipolar) < 0 or max(args.epipolar) >= row.frames:
+def _pair(frames: Sequence[int], cameras: Cameras, row: Any) -> tuple[int, int]:
+  if len(frames) not in (0, 2):
+    raise InputError("--epipolar: give two frame numbers, or none")
+  if not frames:
+    return statistics.choose_pair(cameras)
+  first, second = frames
+  if min(frames) < 0 or max(frames) >= row.frames:
     raise InputError(
       f"--epipolar: {first} {second}: scene {row.key} has frames 0 to"
       f" {row.frames - 1}"
@@ -155,11 +150,12 @@ def _latent_statistics(dataset: Any, row: Any) -> dict[str, Any]:
   return found
 
 
-def _overview_lines(args: argparse.Namespace, found: dict) -> list[str]:
+def overview_lines(path: str | os.PathLike, found: dict) -> list[str]:
+  """The numbers of `overview` for a person."""
   low, middle, high = found["frames_each"]
   sizes = ", ".join(f"{h}x{w}" for h, w in found["sizes"])
   lines = [
-    f"{args.dataset}: {found['scenes']} scenes of {found['kind']},"
+    f"{path}: {found['scenes']} scenes of {found['kind']},"
     f" {found['frames']} frames ({low} to {high} each, median {middle}),"
     f" {sizes} pixels"
   ]
@@ -173,7 +169,8 @@ def _codecs(found: dict) -> list[tuple[str, dict]]:
   return sorted(found.get("codecs", {}).items())
 
 
-def _scene_lines(found: dict[str, Any]) -> list[str]:
+def scene_lines(found: dict[str, Any]) -> list[str]:
+  """The numbers of `draw_scene` for a person."""
   fx, fy = found["focal_pixels"]
   across, down = found["field_of_view"]
   x, y = found["centre"]
@@ -205,26 +202,6 @@ def _scene_lines(found: dict[str, Any]) -> list[str]:
       f"  epipolar: each point of frame {first} must lie on its line in frame"
       f" {second}; where it does not, the poses are wrong"
     )
+  drawn = found["pictures"]
+  lines.append(f"  pictures: {', '.join(drawn['names'])} in {drawn['folder']}")
   return lines
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("inspect", __doc__ or "")
-  add: Any = parser.add_argument
-  add("dataset", help="folder made by `scenetok prepare` or `latents`")
-  add("--split", help="(default: train, or the only one)")
-  add("--scene", help="its key or number; without it, an overview")
-  add(
-    "--epipolar",
-    type=int,
-    nargs="*",
-    metavar="FRAME",
-    help="draw epipolar lines between two frames (default: chosen)",
-  )
-  add("--out", metavar="DIR", help="of the pictures (default: inspect-SCENE)")
-  add("--json", metavar="FILE", help="also write the numbers here")
-  return parser
-
-
-if __name__ == "__main__":
-  sys.exit(console.run(main))

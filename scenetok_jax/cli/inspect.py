@@ -1,0 +1,50 @@
+"""Looks into prepared data: pictures, camera path and statistics of a scene."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from data_pipelines.inspection import report
+from scenetok_jax import console
+from scenetok_jax.io import write_json
+from scenetok_jax.types import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Prints a data set or one scene of it; with a scene, draws it into --out."""
+  args = _parser().parse_args(argv)
+  if args.scene is None and args.epipolar is not None:
+    raise InputError("--epipolar: two frames of which --scene?")
+  dataset = report.open_prepared(args.dataset, args.split)
+  if args.scene is None:
+    result = report.overview(dataset)
+    lines = report.overview_lines(args.dataset, result)
+  else:
+    result = report.draw_scene(dataset, args.scene, args.out, args.epipolar)
+    lines = report.scene_lines(result)
+  print("\n".join(lines))
+  if args.json:
+    write_json(args.json, result)
+  return 0
+
+
+def _parser() -> console.Parser:
+  parser = console.parser("inspect", __doc__ or "")
+  add: Any = parser.add_argument
+  add("dataset", help="folder made by `scenetok prepare` or `latents`")
+  add("--split", help="(default: train, or the only one)")
+  add("--scene", help="its key or number; without it, an overview")
+  add(
+    "--epipolar",
+    type=int,
+    nargs="*",
+    metavar="FRAME",
+    help="draw epipolar lines between two frames (default: chosen)",
+  )
+  add("--out", metavar="DIR", help="of the pictures (default: inspect-SCENE)")
+  add("--json", metavar="FILE", help="also write the numbers here")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(console.run(main))
