@@ -1,7 +1,6 @@
-"""Sends images or a video through a frozen codec and back, and scores it."""
+"""Images or a video through a frozen codec and back, and their scores."""
 
-import argparse
-import sys
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ from scenetok_jax import console
 from scenetok_jax.codecs.api import Codec, get_codec
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.codecs.published import PUBLISHED
-from scenetok_jax.io import write_json
 from scenetok_jax.media import (
   contact_sheet,
   error_map,
@@ -31,23 +29,89 @@ from scenetok_jax.media import (
   write_png,
 )
 from scenetok_jax.metrics.image import psnr, ssim
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, option
 
 COLUMNS = 8  # of the contact sheet
-# The block-DCT codecs that configs/console.py:embedded_codecs puts in place.
+CODECS = ("block_dct", *sorted(PUBLISHED))
+# The block-DCT codec that configs/common.py:embedded_codecs puts in place.
 BLOCK_DCT = {"spatial": 16, "channels": 96, "frames_per_latent": 1}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-  """Prints PSNR and SSIM; writes --json, a contact sheet and a video."""
-  args = _parser().parse_args(argv)
+@dataclasses.dataclass(frozen=True)
+class CodecOptions:
+  """Which codec; the published ones need weights."""
+
+  weights: str | None = option(
+    None, "folder made by scenetok convert --codec NAME"
+  )
+  dtype: str | None = option(
+    None, "of the computation", choices=["float32", "bfloat16"]
+  )
+  frames_at_once: int | None = option(None, "that one device works on together")
+  spatial: int | None = option(None, "block_dct: pixels per block side")
+  channels: int | None = option(None, "block_dct: coefficients kept")
+  frames_per_latent: int | None = option(None, "block_dct: frames per block")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipOptions:
+  """How images become clips that are coded by themselves."""
+
+  size: int | None = option(None, "resize to cover and crop to this square")
+  frames: int | None = option(None, "only the first so many frames")
+  each: bool = option(False, "code every image alone, also with a video codec")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+  """Clips uint8 [T H W 3] before and after a codec.
+
+  scores: psnr and ssim of every decoded frame. left_out: frames that fill no
+  latent. seconds: that it took.
+  """
+
+  codec: str
+  truths: list[np.ndarray]
+  decoded: list[np.ndarray]
+  scores: dict[str, np.ndarray]
+  left_out: int
+  seconds: float
+
+  def means(self) -> dict[str, float]:
+    return {name: float(np.mean(x)) for name, x in self.scores.items()}
+
+  def line(self) -> str:
+    """For the screen."""
+    means, frames = self.means(), len(self.scores["psnr"])
+    left = f", {self.left_out} left out" if self.left_out else ""
+    return (
+      f"{self.codec}: {frames} frames{left}: PSNR {means['psnr']:.2f} dB,"
+      f" SSIM {means['ssim']:.4f}"
+    )
+
+  def report(self) -> dict[str, Any]:
+    """As JSON values."""
+    return {
+      "codec": self.codec,
+      **self.means(),
+      "frames": len(self.scores["psnr"]),
+      "frames_left_out": self.left_out,
+      "size": list(self.truths[0].shape[1:3]),
+      "per_frame": self.scores,
+      "seconds": self.seconds,
+    }
+
+
+def check(codec: Codec, clips: Sequence[np.ndarray]) -> Checked:
+  """Codes every clip uint8 [T H W 3] by itself and scores what comes back.
+
+  The scores are the ceiling of every reconstruction with this codec; an
+  evaluation reports the same ones.
+  """
   start = time.monotonic()
-  codec = _codec(args)
-  clips = _clips(args, codec)
   round_trip = RoundTrip(codec)
   coded = sum(round_trip.kept(clip) for clip in clips)
   truths, decoded = [], []
-  total = sum(len(clip) for clip in clips)
   with console.Progress("frames", coded, "frame") as progress:
     for clip in clips:
       out = round_trip(clip)
@@ -55,110 +119,77 @@ def main(argv: Sequence[str] | None = None) -> int:
       decoded.append(out)
       progress.update(len(out))
   scores = [_scores(a, b) for a, b in zip(truths, decoded, strict=True)]
-  per_frame = {
-    name: np.concatenate([score[name] for score in scores])
-    for name in ("psnr", "ssim")
-  }
-  frames = len(per_frame["psnr"])
-  means = {name: float(np.mean(x)) for name, x in per_frame.items()}
-  result: dict[str, Any] = {
-    "codec": codec.name,
-    "weights": args.weights,
-    **means,
-    "frames": frames,
-    "frames_left_out": total - frames,
-    "size": list(clips[0].shape[1:3]),
-    "per_frame": per_frame,
-    "seconds": time.monotonic() - start,
-  }
-  left = f", {total - frames} left out" if total > frames else ""
-  print(
-    f"{codec.name}: {frames} frames{left}: PSNR {means['psnr']:.2f} dB,"
-    f" SSIM {means['ssim']:.4f}"
+  return Checked(
+    codec.name,
+    truths,
+    decoded,
+    {
+      name: np.concatenate([score[name] for score in scores])
+      for name in ("psnr", "ssim")
+    },
+    left_out=sum(map(len, clips)) - sum(map(len, decoded)),
+    seconds=time.monotonic() - start,
   )
-  if args.json:
-    write_json(args.json, result)
-  if args.out:
-    _pictures(Path(args.out), truths, decoded)
-  return 0
 
 
-def _parser() -> console.Parser:
-  parser = console.parser(
-    "codec-check",
-    (__doc__ or "")
-    + " The score is the ceiling of every reconstruction number with that"
-    " codec: evaluate reports it by the same code.",
-  )
-  add = parser.add_argument
-  add("inputs", nargs="+", help="image files, a folder of them, or one video")
-  add("--codec", required=True, choices=["block_dct", *sorted(PUBLISHED)])
-  add("--weights", help="folder made by scenetok convert --codec NAME")
-  add("--size", type=int, help="resize to cover and crop to this square")
-  add("--frames", type=int, help="only the first so many frames")
-  add(
-    "--each",
-    action="store_true",
-    help="code every image alone, also with a video codec",
-  )
-  add("--dtype", choices=["float32", "bfloat16"], help="of the computation")
-  add("--frames-at-once", type=int, help="that one device works on together")
-  add("--spatial", type=int, help="block_dct: pixels per block side")
-  add("--channels", type=int, help="block_dct: coefficients kept")
-  add("--frames-per-latent", type=int, help="block_dct: frames per block")
-  add("--json", metavar="FILE", help="write the scores here")
-  add("--out", metavar="DIR", help="write contact_sheet.png, round_trip.mp4")
-  return parser
+def make_codec(name: str, options: CodecOptions) -> Codec:
+  """A codec by name: block_dct, or a published one with its weights.
 
-
-def _codec(args: argparse.Namespace) -> Codec:
-  """The codec of the command line."""
-  own = {name: getattr(args, name) for name in BLOCK_DCT}
-  if args.codec == "block_dct":
+  Raises:
+    InputError: options of another codec, or no weights.
+  """
+  own = {field: getattr(options, field) for field in BLOCK_DCT}
+  if name == "block_dct":
     fields: dict[str, Any] = {
-      name: own[name] or default for name, default in BLOCK_DCT.items()
+      field: own[field] or default for field, default in BLOCK_DCT.items()
     }
     return get_codec("block_dct", **fields)
-  given = [name for name, value in own.items() if value is not None]
+  given = [field for field, value in own.items() if value is not None]
   if given:
     flag = given[0].replace("_", "-")
     raise InputError(f"--{flag}: is of block_dct alone; leave it out")
-  if not args.weights:
-    entry = PUBLISHED[args.codec]
+  if not options.weights:
+    entry = PUBLISHED[name]
     raise InputError(
-      f"--weights: {args.codec} needs the folder that scenetok convert --codec"
-      f" {args.codec} makes from {entry.file} ({entry.source})"
+      f"--weights: {name} needs the folder that scenetok convert --codec"
+      f" {name} makes from {entry.file} ({entry.source})"
     )
   return get_codec(
-    args.codec,
-    weights=args.weights,
-    dtype=args.dtype,
-    frames_at_once=args.frames_at_once,
+    name,
+    weights=options.weights,
+    dtype=options.dtype,
+    frames_at_once=options.frames_at_once,
   )
 
 
-def _clips(args: argparse.Namespace, codec: Codec) -> list[np.ndarray]:
-  """Clips uint8 [T H W 3] that are coded by themselves."""
-  paths = [Path(name) for name in args.inputs]
+def read_clips(
+  inputs: Sequence[str], codec: Codec, options: ClipOptions
+) -> list[np.ndarray]:
+  """Image files, a folder of them or one video -> clips uint8 [T H W 3].
+
+  Raises:
+    InputError: nothing to read, or images that make no clip.
+  """
+  paths = [Path(name) for name in inputs]
   if len(paths) == 1 and paths[0].is_dir():
     paths = sorted(
       (p for p in paths[0].iterdir() if p.suffix.lower() in IMAGE_SUFFIXES),
       key=lambda path: natural_key(path.name),
     )
     if not paths:
-      raise InputError(f"{args.inputs[0]}: holds no images; give a folder of")
+      raise InputError(f"{inputs[0]}: holds no images; give a folder of")
   if any(path.suffix.lower() in VIDEO_SUFFIXES for path in paths):
     if len(paths) > 1:
       raise InputError(f"{paths[0]}: give one video at a time, or images")
-    images = list(read_video(paths[0], args.frames))
+    images = list(read_video(paths[0], options.frames))
   else:
-    images = [read_image(path) for path in paths[: args.frames]]
-  if args.size:
+    images = [read_image(path) for path in paths[: options.frames]]
+  if options.size:
     identity = np.eye(3)
-    shape = (args.size, args.size)
+    shape = (options.size, options.size)
     images = [rescale_and_crop(x, identity, shape)[0] for x in images]
   unit = codec.grouping.unit_frames
-  alone = args.each or (unit == 1 and len({x.shape for x in images}) > 1)
+  alone = options.each or (unit == 1 and len({x.shape for x in images}) > 1)
   if alone:
     return [image[None] for image in images]
   if len({image.shape for image in images}) > 1:
@@ -183,11 +214,9 @@ def _scores(truth: np.ndarray, decoded: np.ndarray) -> dict[str, np.ndarray]:
   return {name: np.asarray(values) for name, values in found.items()}
 
 
-def _pictures(
-  out: Path, truths: Sequence[np.ndarray], decoded: Sequence[np.ndarray]
-) -> None:
-  """contact_sheet.png and, of a clip, round_trip.mp4."""
-  rows = []
+def draw(checked: Checked, out: Path) -> None:
+  """Writes contact_sheet.png and, of a single clip, round_trip.mp4."""
+  truths, decoded, rows = checked.truths, checked.decoded, []
   for i in np.unique(np.linspace(0, len(truths) - 1, COLUMNS).astype(int)):
     rows += [
       (f"{i}: input", truths[i]),
@@ -198,7 +227,3 @@ def _pictures(
   if len(decoded) == 1 and len(decoded[0]) > 1:
     both = np.concatenate([truths[0], decoded[0]], axis=2)
     write_mp4(out / "round_trip.mp4", both)
-
-
-if __name__ == "__main__":
-  sys.exit(console.run(main))

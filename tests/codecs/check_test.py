@@ -9,12 +9,12 @@ import pytest
 
 from data_pipelines.rooms.clips import render_clip
 from scenetok_jax import console
+from scenetok_jax.cli import codec_check
 from scenetok_jax.codecs import check, va_vae
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.codecs.convert import codec_network
 from scenetok_jax.codecs.weights import Manifest, save_weights
-from scenetok_jax.evaluation import codec_check
 from scenetok_jax.media import (
   read_image,
   read_video,

@@ -1,0 +1,48 @@
+"""Sends images or a video through a frozen codec and back, and scores it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scenetok_jax import console
+from scenetok_jax.evaluation import codec_check
+from scenetok_jax.evaluation.codec_check import ClipOptions, CodecOptions
+from scenetok_jax.io import write_json
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Prints PSNR and SSIM; writes --json, a contact sheet and a video."""
+  args = _parser().parse_args(argv)
+  options = console.take_options(args, CodecOptions)
+  codec = codec_check.make_codec(args.codec, options)
+  clips = codec_check.read_clips(
+    args.inputs, codec, console.take_options(args, ClipOptions)
+  )
+  checked = codec_check.check(codec, clips)
+  print(checked.line())
+  if args.json:
+    write_json(args.json, {**checked.report(), "weights": options.weights})
+  if args.out:
+    codec_check.draw(checked, Path(args.out))
+  return 0
+
+
+def _parser() -> console.Parser:
+  parser = console.parser(
+    "codec-check",
+    (__doc__ or "")
+    + " The score is the ceiling of every reconstruction number with that"
+    " codec: evaluate reports it by the same code.",
+  )
+  add = parser.add_argument
+  add("inputs", nargs="+", help="image files, a folder of them, or one video")
+  add("--codec", required=True, choices=codec_check.CODECS)
+  console.add_options(parser, CodecOptions)
+  console.add_options(parser, ClipOptions)
+  add("--json", metavar="FILE", help="write the scores here")
+  add("--out", metavar="DIR", help="write contact_sheet.png, round_trip.mp4")
+  return parser
+
+
+if __name__ == "__main__":
+  sys.exit(console.run(main))
