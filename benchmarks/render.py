@@ -29,6 +29,7 @@ import numpy as np
 from benchmarks.yardstick import executed_flops
 from scenetok_jax import console
 from scenetok_jax.flow.path import euler_step
+from scenetok_jax.flow.solvers import SolverState, get_solver
 from scenetok_jax.io import write_json
 from scenetok_jax.model import Model, build, identity_cameras
 from scenetok_jax.nn.attention import KVCache
@@ -37,12 +38,7 @@ from scenetok_jax.sampling.render import RenderOptions, render_schedule
 from scenetok_jax.sampling.slices import pad_rows
 from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.sampling.video import video_program
-from scenetok_jax.sampling.window import (
-  Video,
-  plan_rows,
-  start_video,
-  window_step,
-)
+from scenetok_jax.sampling.window import window_step, window_steps
 from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
 from scenetok_jax.types import Array, Cameras, InputError
 from scenetok_jax.workdir.config import load_config
@@ -136,7 +132,8 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
   weights = random_params(decoder, noise, cameras, tokens)
   params = for_devices({"decoder": weights}, jax.devices())
   program = video_program(model, options)
-  rows = jax.tree.map(jnp.asarray, pad_rows(plan_rows(model, plan, "euler")))
+  table = pad_rows(window_steps(model, plan, "euler"))
+  table = jax.tree.map(jnp.asarray, table)
 
   @jax.jit
   def naive_step(
@@ -165,16 +162,18 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
     return program.cache(params, tokens), program.embed(params, cameras)
 
   cache, path = scene()
-  scale, start = jnp.float32(guidance), start_video(noise, "euler")
+  scale, start = jnp.float32(guidance), get_solver("euler").start(noise)
 
   def ours() -> Array:
     return program.run(
-      params, cache, path, rows, scale, start, 0, count, size=plan.size
+      params, cache, path, table, scale, start, 0, count, size=plan.size
     ).x
 
   @jax.jit
-  def step(params: Any, cache: KVCache, path: Array, video: Video) -> Video:
-    row = jax.tree.map(lambda table: table[0], rows)
+  def step(
+    params: Any, cache: KVCache, path: Array, video: SolverState
+  ) -> SolverState:
+    row = jax.tree.map(lambda rows: rows[0], table)
     return window_step(model, params, cache, path, plan.size, "euler", scale)(
       video, row
     )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.evaluation.baselines import mean_view
-from scenetok_jax.flow.solvers import evaluations
+from scenetok_jax.flow.solvers import get_solver
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.run import Run
@@ -92,7 +92,7 @@ def render(
   )[:, 0]
   seconds = time.monotonic() - start
   return videos, {
-    "evaluations": evaluations(options.solver, options.steps),
+    "evaluations": get_solver(options.solver).evaluations(options.steps),
     "seconds": seconds,
     "seconds_per_frame": seconds / bench.novel.size,
   }

@@ -23,13 +23,12 @@ from scenetok_jax.parallel.rules import (
 )
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
-  Request,
+  SceneCondition,
   generate_tokens,
 )
 from scenetok_jax.sampling.render import (
   RenderOptions,
   render_latents,
-  render_schedule,
 )
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.generator_task import generator_task
@@ -161,22 +160,11 @@ def _render(
 ) -> tuple[Any, tuple[Any, ...]]:
   options = RenderOptions.of(config.sampling)
   codec, latents = model.target_codec, model.num_targets
-  plan = render_schedule(options, latents)
   place = batch_sharding(mesh)
   tokenizer = model.tokenizer
 
   def render(params: Any, tokens: Any, cameras: Cameras, noise: Any) -> Any:
-    return render_latents(
-      model,
-      params,
-      tokens,
-      cameras,
-      noise,
-      plan,
-      options.guidance,
-      solver=options.solver,
-      interval=options.interval,
-    )
+    return render_latents(model, params, tokens, cameras, noise, options)
 
   params = jax.eval_shape(lambda key: init_stage1(model, key), _key())
   params = {"decoder": params["decoder"]}
@@ -202,8 +190,8 @@ def _generate(
   place = batch_sharding(mesh)
   views, tokenizer = model.num_conditions, model.tokenizer
 
-  def generate(params: Any, request: Request, noise: Any) -> Any:
-    return generate_tokens(model, params, *request, noise, options)
+  def generate(params: Any, condition: SceneCondition, noise: Any) -> Any:
+    return generate_tokens(model, params, condition, noise, options)
 
   task = stage_task(config, model)
   params = jax.eval_shape(task.init, _key())
@@ -221,7 +209,7 @@ def _generate(
   )
   return generate, (
     _placed(params, param_shardings(params, mesh)),
-    Request(
+    SceneCondition(
       latents,
       _cameras((batch, views), place),
       _cameras((batch, config.generation.anchors), place),

@@ -23,9 +23,9 @@ from scenetok_jax.model import encode_views
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
-  Request,
+  SceneCondition,
   anchor_indices,
-  generate_sliced,
+  generate_tokens,
   token_noise,
 )
 from scenetok_jax.sampling.paths import CameraPath
@@ -159,17 +159,17 @@ def generate(
   latents = jax.jit(
     lambda params, views: encode_views(model.context_codec, views, None, params)
   )(model.context_codec.params, views)
-  request = Request(
+  condition = SceneCondition(
     latents=latents,
     cameras=relative_to(views.cameras, reference),
     anchors=relative_to(marks, reference),
     visible=np.arange(model.num_conditions)[None] < count,
   )
-  request = jax.tree.map(lambda a: jnp.repeat(a, seeds, axis=0), request)
+  condition = jax.tree.map(lambda a: jnp.repeat(a, seeds, axis=0), condition)
   noise = token_noise(model, key, seeds)
   with console.Progress("tokens", options.steps, "step") as progress:
-    return generate_sliced(
-      model, run.params, request, noise, options, progress.update
+    return generate_tokens(
+      model, run.params, condition, noise, options, progress.update
     )
 
 

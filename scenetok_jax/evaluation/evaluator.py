@@ -29,7 +29,6 @@ from scenetok_jax.sampling.render import (
   horizon,
   one_step_latents,
   render_latents,
-  render_schedule,
   video_noise,
 )
 from scenetok_jax.types import Array, Cameras, Views
@@ -123,21 +122,10 @@ def renderer(
     )
     path = fill_windows(model, options.render, relative_to(target, reference))
     latents = horizon(model, path.extrinsics.shape[1])
-    plan = render_schedule(options.render, latents)
     noise = video_noise(model, noise_key, tokens.shape[0], latents)
 
     def render(tokens: Array, path: Cameras, noise: Array) -> Array:
-      return render_latents(
-        model,
-        params,
-        tokens,
-        path,
-        noise,
-        plan,
-        options.render.guidance,
-        solver=options.render.solver,
-        interval=options.render.interval,
-      )
+      return render_latents(model, params, tokens, path, noise, options.render)
 
     def decode(latents: Array) -> Array:
       images = decode_latents(model, latents, params=codecs["target"])

@@ -18,6 +18,7 @@ from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
+  SceneCondition,
   anchor_indices,
   generate_tokens,
   token_noise,
@@ -27,7 +28,6 @@ from scenetok_jax.sampling.render import (
   fill_windows,
   horizon,
   render_latents,
-  render_schedule,
   video_noise,
 )
 from scenetok_jax.types import Array, Cameras, InputError, Views
@@ -213,10 +213,12 @@ class Generation:
     return generate_tokens(
       self._system,
       params,
-      encode_views(self._system.context_codec, views, None, codec),
-      cameras,
-      anchors,
-      jnp.logical_and(visible, seen[:, None]),
+      SceneCondition(
+        encode_views(self._system.context_codec, views, None, codec),
+        cameras,
+        anchors,
+        jnp.logical_and(visible, seen[:, None]),
+      ),
       token_noise(self._system, key, len(reference)),
       self._generation,
     )
@@ -242,10 +244,7 @@ class Generation:
       tokens,
       path,
       video_noise(model, key, len(reference), latents),
-      render_schedule(options, latents),
-      options.guidance,
-      solver=options.solver,
-      interval=options.interval,
+      options,
     )
     images = decode_latents(model, video, params=codec)[:, :frames]
     return jnp.round(images * 255.0).astype(jnp.uint8)

@@ -1,6 +1,9 @@
 """Integration of a velocity field from noise to data."""
 
+import dataclasses
+import functools
 from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +12,60 @@ import numpy as np
 from scenetok_jax.flow import path
 from scenetok_jax.types import Array, InputError
 
-# "heun" looks at every step twice but at one that ends without noise: there
-# the mean of two velocities would leave noise behind. "dpm2" extrapolates for
-# free from the last step: the clean estimate along the log signal-to-noise
-# ratio, as DPM-Solver++ 2M does (ours: Adams-Bashforth on the velocity was no
-# closer to the exact flow on rooms and 2 to 4 dB further from the truth in few
-# steps).
-SOLVERS = ("euler", "heun", "dpm2")
-MULTISTEP = ("dpm2",)
-
 Velocity = Callable[[Array, Array], Array]  # (x, t) -> velocity of x's shape
+AnyState = TypeVar("AnyState")
 
 
-def evaluations(solver: str, steps: int) -> int:
-  """How often a solver asks for the velocity in `steps` steps to level 0."""
-  return 2 * steps - 1 if solver == "heun" else steps
+class SolverState(NamedTuple):
+  """x: what is integrated. previous: what a multistep solver keeps, like x."""
+
+  x: Array
+  previous: Array | None = None
+
+
+class SolverStep(NamedTuple):
+  """One step; a table of steps has a leading axis [S].
+
+  t, t_next: noise levels before and after it. weight: see Solver.weights.
+  Each [], [B] or [B L], broadcast over x's trailing axes.
+  """
+
+  t: Array
+  t_next: Array
+  weight: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Solver:
+  """One way to integrate a velocity field through falling noise levels.
+
+  step: (velocity, state at t, step) -> state at t_next.
+  multistep: whether steps look back: state.previous is then an array like x,
+    zeros before the first step.
+  weights: (levels [S + 1 ...] float64) -> [S ...], a number that the host
+    computes for each step and column; zeros where it is None.
+  evaluations: of the velocity, in so many steps that end at level 0.
+  """
+
+  step: Callable[[Velocity, SolverState, SolverStep], SolverState]
+  multistep: bool = False
+  weights: Callable[[np.ndarray], np.ndarray] | None = None
+  evaluations: Callable[[int], int] = lambda steps: steps
+
+  def start(self, x: Array) -> SolverState:
+    """The state before the first step."""
+    return SolverState(x, jnp.zeros_like(x) if self.multistep else None)
+
+  def steps(self, levels: np.ndarray) -> SolverStep:
+    """levels [S + 1 ...] -> the table of S steps, on the host.
+
+    Columns are samples or latents; a level that repeats is a rest.
+    """
+    levels = np.asarray(levels)
+    weights = np.zeros(levels[1:].shape, np.float32)
+    if self.weights is not None:
+      weights = self.weights(levels.astype(np.float64)).astype(np.float32)
+    return SolverStep(levels[:-1], levels[1:], weights)
 
 
 def linear_levels(steps: int) -> jax.Array:
@@ -31,72 +73,105 @@ def linear_levels(steps: int) -> jax.Array:
   return 1 - jnp.arange(steps + 1, dtype=jnp.float32) / steps
 
 
-def euler(velocity: Velocity, x: Array, levels: Array) -> jax.Array:
-  """Integrates x through consecutive noise levels.
-
-  Args:
-    velocity: function of (x, t) where t is one row of `levels` in [0, 1], not
-      the model's timestep.
-    x: the state at levels[0]; noise when that is 1. Kept in its dtype.
-    levels: [S + 1], or [S + 1, B], [S + 1, B, L] for one level per sample or
-      latent (broadcast over x's trailing axes).
-
-  Returns:
-    The state at levels[S].
-  """
-  levels = jnp.asarray(levels, jnp.float32)
-
-  def step(x, times):
-    t, t_next = times
-    update = path.euler_step(x, velocity(x, t), t, t_next)
-    return update.astype(x.dtype), None
-
-  x, _ = jax.lax.scan(step, jnp.asarray(x), (levels[:-1], levels[1:]))
-  return x
-
-
 def guide(conditional: Array, unconditional: Array, scale: Array) -> Array:
   """Classifier-free guidance of two predictions; scale 1 is conditional."""
   return unconditional + scale * (conditional - unconditional)
 
 
-def guided(
-  conditional: Velocity, unconditional: Velocity, scale: float
-) -> Velocity:
-  """Velocity function with classifier-free guidance.
-
-  A scale of exactly 1 returns `conditional` itself and saves the second pass.
-  """
-  if scale == 1:
-    return conditional
-
-  def velocity(x, t):
-    return guide(conditional(x, t), unconditional(x, t), scale)
-
-  return velocity
-
-
-def multistep_weights(solver: str, levels: np.ndarray) -> np.ndarray:
-  """How far each step extrapolates from the step before it.
+def run_steps(
+  step: Callable[[AnyState, Any], AnyState],
+  state: AnyState,
+  table: Any,
+  first: Array | int = 0,
+  last: Array | int | None = None,
+) -> AnyState:
+  """Steps first .. last - 1 of a table, as one loop on the device.
 
   Args:
-    solver: one of SOLVERS.
-    levels: [S + 1, ...] noise levels, one column per sample or latent, with
-      repeated levels where a column rests.
+    step: (state, row of the table) -> state.
+    state: before step `first`.
+    table: arrays with a leading axis over steps.
+    first, last: default all steps; may be traced, so that one compilation
+      serves every slice of a run.
+  """
+  if last is None:
+    last = len(jax.tree.leaves(table)[0])
+
+  def body(index: Array, state: AnyState) -> AnyState:
+    return step(state, jax.tree.map(lambda rows: rows[index], table))
+
+  return jax.lax.fori_loop(first, last, body, state)
+
+
+def integrate(
+  solver: Solver, velocity: Velocity, x: Array, steps: SolverStep
+) -> Array:
+  """Integrates x through consecutive noise levels.
+
+  Args:
+    solver: a value of SOLVERS.
+    velocity: function of (x, t) where t is a level in [0, 1], not the model's
+      timestep.
+    x: the state before the first step; noise where that starts at 1.
+    steps: the solver's table of noise levels, solver.steps(levels).
 
   Returns:
-    [S, ...] float32; 0 where a step has no predecessor that moved, and for
-    solvers that do not look back.
-
-  Raises:
-    InputError: unknown solver.
+    The state after the last step.
   """
-  if solver not in SOLVERS:
-    raise InputError(f"solver: {solver!r} is not one of {', '.join(SOLVERS)}")
-  levels = np.asarray(levels, np.float64)
+  step = functools.partial(solver.step, velocity)
+  table = jax.tree.map(jnp.asarray, steps)
+  return run_steps(step, solver.start(x), table).x
+
+
+def _euler(
+  velocity: Velocity, state: SolverState, step: SolverStep
+) -> SolverState:
+  flow = velocity(state.x, step.t)
+  return state._replace(x=path.euler_step(state.x, flow, step.t, step.t_next))
+
+
+def _heun(
+  velocity: Velocity, state: SolverState, step: SolverStep
+) -> SolverState:
+  """Looks at every step twice but at one that ends without noise.
+
+  There the mean of two velocities would leave noise behind.
+  """
+  x, t, t_next = state.x, step.t, step.t_next
+  flow = velocity(x, t)
+  guess = path.euler_step(x, flow, t, t_next)
+  inner = (t_next > 0) & (t != t_next)
+
+  def correct() -> Array:
+    mean = (flow + velocity(guess, t_next)) / 2
+    better = path.euler_step(x, mean, t, t_next)
+    return jnp.where(path.over_trailing_axes(inner, x), better, guess)
+
+  x = jax.lax.cond(jnp.any(inner), correct, lambda: guess)
+  return state._replace(x=x)
+
+
+def _dpm2(
+  velocity: Velocity, state: SolverState, step: SolverStep
+) -> SolverState:
+  """Extrapolates the clean estimate from the step before, at no cost.
+
+  Along the log signal-to-noise ratio, as DPM-Solver++ 2M does (ours:
+  Adams-Bashforth on the velocity was no closer to the exact flow on rooms and
+  2 to 4 dB further from the truth in few steps).
+  """
+  x, t = state.x, step.t
+  flow = velocity(x, t)
+  clean = path.clean_estimate(x, flow, t)
+  # A clean estimate moved by `change` is a velocity moved by -change / t.
+  slope = path.over_trailing_axes(step.weight / jnp.maximum(t, 1e-6), x)
+  flow = flow - slope * (clean - state.previous)
+  return SolverState(path.euler_step(x, flow, t, step.t_next), clean)
+
+
+def _extrapolation(levels: np.ndarray) -> np.ndarray:
+  """How far each step extrapolates; 0 where none before it moved."""
   weights = np.zeros(levels[1:].shape, np.float32)
-  if solver not in MULTISTEP:
-    return weights
   with np.errstate(divide="ignore", invalid="ignore"):
     time = np.log((1 - levels) / levels)
     steps = np.diff(time, axis=0)
@@ -107,44 +182,16 @@ def multistep_weights(solver: str, levels: np.ndarray) -> np.ndarray:
   return weights
 
 
-def solver_step(
-  solver: str,
-  velocity: Velocity,
-  x: Array,
-  previous: Array | None,
-  t: Array,
-  t_next: Array,
-  weight: Array,
-) -> tuple[Array, Array | None]:
-  """One step of a solver.
+# A solver is an entry here; every sampler and command then takes its name.
+SOLVERS = {
+  "euler": Solver(_euler),
+  "heun": Solver(_heun, evaluations=lambda steps: 2 * steps - 1),
+  "dpm2": Solver(_dpm2, multistep=True, weights=_extrapolation),
+}
 
-  Args:
-    solver: one of SOLVERS.
-    velocity: function of (x, t).
-    x: the state at t.
-    previous: what the last step of a multistep solver returned beside x;
-      zeros before the first. None for the others.
-    t, t_next, weight: levels and a row of multistep_weights, each [], [B] or
-      [B L] (broadcast over x's trailing axes).
 
-  Returns:
-    (state at t_next, what to hand to the next step).
-  """
-  flow = velocity(x, t)
-  if solver == "euler":
-    return path.euler_step(x, flow, t, t_next), previous
-  if solver == "heun":
-    guess = path.euler_step(x, flow, t, t_next)
-    inner = (t_next > 0) & (t != t_next)
-
-    def correct() -> Array:
-      mean = (flow + velocity(guess, t_next)) / 2
-      better = path.euler_step(x, mean, t, t_next)
-      return jnp.where(path.over_trailing_axes(inner, x), better, guess)
-
-    return jax.lax.cond(jnp.any(inner), correct, lambda: guess), previous
-  clean = path.clean_estimate(x, flow, t)
-  # A clean estimate moved by `change` is a velocity moved by -change / t.
-  slope = path.over_trailing_axes(weight / jnp.maximum(t, 1e-6), x)
-  flow = flow - slope * (clean - previous)
-  return path.euler_step(x, flow, t, t_next), clean
+def get_solver(name: str) -> Solver:
+  """The solver of a name; InputError for an unknown one."""
+  if name not in SOLVERS:
+    raise InputError(f"solver: {name!r} is not one of {', '.join(SOLVERS)}")
+  return SOLVERS[name]

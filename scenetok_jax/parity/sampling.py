@@ -10,7 +10,7 @@ import numpy as np
 
 from scenetok_jax.codecs.published import Scaling, published
 from scenetok_jax.convert.config_block import check_fields
-from scenetok_jax.flow.solvers import euler
+from scenetok_jax.flow.solvers import SolverState, SolverStep, get_solver
 from scenetok_jax.flow.timesteps import WEIGHTINGS, shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.geometry.cameras import relative_to
@@ -146,11 +146,11 @@ def _render(
   path: Any = cameras
   if window.embeddable(model, plan):
     path = programs.embed(params, cameras)
-  rows = window.plan_rows(model, plan, "euler")
+  table = window.window_steps(model, plan, "euler")
   step, scale = programs.step(plan.size), np.float32(guidance)
-  videos = [window.start_video(jnp.asarray(noise), "euler")]
+  videos = [get_solver("euler").start(jnp.asarray(noise))]
   for k in range(plan.steps):
-    row = window.Row(*(table[k] for table in rows))
+    row = jax.tree.map(lambda rows, k=k: rows[k], table)
     videos.append(step(params, cache, path, scale, videos[-1], row))
   states = [video.x for video in videos]
   # Counted from one in these cases.
@@ -163,7 +163,7 @@ def _render(
     "final": modules.channels_first(states[-1]),
     "decoded_with_identity_autoencoder": modules.channels_first(decoded),
     "uncertainty": _uncertainty(
-      programs, tokens, cameras, states[-2], plan, rows
+      programs, tokens, cameras, states[-2], plan, table
     ),
   }
 
@@ -174,10 +174,10 @@ def _uncertainty(
   cameras: Cameras,
   x: Array,
   plan: WindowSchedule,
-  rows: window.Row,
+  table: window.WindowStep,
 ) -> np.ndarray:
   """Norms of the unguided velocity of the last window [B L h w]."""
-  start, frame = int(rows.start[-1]), int(rows.frame[-1])
+  start, frame = int(table.start[-1]), int(table.frame[-1])
   latents = slice(start, start + plan.size)
   frames = slice(frame, frame + programs.model.target_codec.frames(plan.size))
   x = x[:, latents]
@@ -259,7 +259,7 @@ def scene_sampling(case: Case) -> Arrays:
   timestep = np.zeros(noise.shape[:2], np.float32)
   params = modules.weights(case, net, noise, timestep, *condition)
   model = modules.model(case, Scaling(), generator=net)
-  tree = {"generator": params}
+  tree, solver = {"generator": params}, get_solver("euler")
 
   def memories(guided: bool) -> Any:
     return modules.jit(
@@ -269,9 +269,9 @@ def scene_sampling(case: Case) -> Arrays:
     )
 
   @modules.jit
-  def step(tree, cache, guidance, x, levels):
+  def step(tree, cache, guidance, x, row):
     field = generate.cached_velocity(model, tree, cache, guidance)
-    return euler(field, x, levels)
+    return solver.step(field, SolverState(x), row).x
 
   for run in case.config["runs"]:
     scheduler = run["scene_scheduler"]
@@ -285,15 +285,17 @@ def scene_sampling(case: Case) -> Arrays:
     visible = np.broadcast_to(slots, (noise.shape[0], len(slots)))
 
     guided = options.guidance != 1
-    cache = memories(guided)(tree, generate.Request(*condition, visible))
+    cache = memories(guided)(tree, generate.SceneCondition(*condition, visible))
     levels = generate.token_levels(options)
+    table = solver.steps(levels)
     states = [noise]
     for k in range(options.steps):
-      pair, scale = levels[k : k + 2], np.float32(options.guidance)
-      states.append(step(tree, cache, scale, states[-1], pair))
+      row = SolverStep(*(rows[k] for rows in table))
+      scale = np.float32(options.guidance)
+      states.append(step(tree, cache, scale, states[-1], row))
     out = {f"x_before_step{k}": x for k, x in enumerate(states)}
     out["scheduling_matrix"] = np.broadcast_to(
-      np.asarray(levels)[:, None], (len(levels), noise.shape[1])
+      levels[:, None], (len(levels), noise.shape[1])
     )
     out["final_scaled_tokens"] = states[-1]
     out["tokens"] = states[-1] / options.scale_factor

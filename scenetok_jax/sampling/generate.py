@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -11,20 +12,21 @@ from einops import rearrange
 from ml_collections import ConfigDict
 
 from scenetok_jax.flow.solvers import (
-  MULTISTEP,
+  SolverState,
+  SolverStep,
   Velocity,
-  euler,
+  get_solver,
   guide,
+  integrate,
   linear_levels,
-  multistep_weights,
-  solver_step,
+  run_steps,
 )
 from scenetok_jax.flow.timesteps import model_timestep, shift
 from scenetok_jax.generator.scenegen import ConditionKVCache
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.placement import shard_batch
-from scenetok_jax.sampling.slices import Report, advance, pad_rows, run_slices
+from scenetok_jax.sampling.slices import Report, pad_rows, run_slices
 from scenetok_jax.types import Array, Cameras
 
 
@@ -54,45 +56,15 @@ def anchor_indices(frames: int, anchors: int) -> np.ndarray:
   return np.linspace(0, frames - 1, anchors).astype(int)
 
 
-def generate_tokens(
-  model: Model,
-  params: Any,
-  latents: Array,
-  cameras: Cameras,
-  anchors: Cameras,
-  visible: Array,
-  noise: Array,
-  options: GenerateOptions,
-) -> Array:
-  """Samples the tokens of a new scene.
+class SceneCondition(NamedTuple):
+  """What a new scene is asked to show.
 
-  Args:
-    model: the networks.
-    params: {"generator": ...}.
-    latents: [B V h w C'] normalised latents of the conditioning views.
-    cameras: [B V], relative to conditioning view 0 (absolute poses mean
-      nothing to the network).
-    anchors: [B A], relative to the same view.
-    visible: [B V] bool: which of the V slots hold a view.
-    noise: [B N C] standard normal start.
-    options: schedule and guidance.
-
-  Returns:
-    [B N C] scene tokens, unscaled: ready for rendering.
+  latents: [B V h w C'] normalised latents of the conditioning views.
+  cameras: [B V], relative to conditioning view 0 (absolute poses mean nothing
+    to the network).
+  anchors: [B A], relative to the same view.
+  visible: [B V] bool: which of the V slots hold a view.
   """
-  request = Request(latents, cameras, anchors, visible)
-  cache = condition_kv_cache(model, params, request, options.guidance != 1)
-  field = cached_velocity(model, params, cache, options.guidance)
-  return euler(field, noise, token_levels(options)) / options.scale_factor
-
-
-def token_levels(options: GenerateOptions) -> Array:
-  """Noise levels of the schedule: [steps + 1]."""
-  return shift(linear_levels(options.steps), options.shift)
-
-
-class Request(NamedTuple):
-  """What is asked for: see generate_tokens."""
 
   latents: Array
   cameras: Cameras
@@ -100,19 +72,104 @@ class Request(NamedTuple):
   visible: Array
 
 
+def generate_tokens(
+  model: Model,
+  params: Any,
+  condition: SceneCondition,
+  noise: Array,
+  options: GenerateOptions,
+  report: Report | None = None,
+) -> Array:
+  """Samples the tokens of a new scene.
+
+  Args:
+    model: the networks.
+    params: {"generator": ...}.
+    condition: views and anchors.
+    noise: [B N C] standard normal start.
+    options: schedule, solver and guidance.
+    report: told after every few seconds how many more steps are done. None
+      takes all steps in one program, so that it may be a part of a jitted
+      function.
+
+  Returns:
+    [B N C] scene tokens, unscaled: ready for rendering.
+  """
+  params = {"generator": params["generator"]}
+  guided, solver = options.guidance != 1, get_solver(options.solver)
+  steps = solver.steps(token_levels(options))
+  if report is None:
+    cache = condition_kv_cache(model, params, condition, guided)
+    field = cached_velocity(model, params, cache, options.guidance)
+    tokens = integrate(solver, field, noise, steps)
+    return tokens / options.scale_factor
+  program = token_program(model, options.solver, guided)
+  cache = program.cache(params, shard_batch(condition))
+  inputs = (params, cache, pad_rows(steps), jnp.float32(options.guidance))
+  state = run_slices(
+    lambda *part: program.run(*inputs, *part),
+    solver.start(shard_batch(noise)),
+    options.steps,
+    report,
+  )
+  return state.x / options.scale_factor
+
+
+class TokenProgram(NamedTuple):
+  """The compiled parts of generation; they serve every scene and schedule.
+
+  cache: (params, condition) -> KVCache. run: (params, KVCache, table of
+  steps, guidance, state, first, last) -> state.
+  """
+
+  cache: Callable[..., KVCache]
+  run: Callable[..., SolverState]
+
+
+@functools.lru_cache(maxsize=4)
+def token_program(model: Model, solver: str, guided: bool) -> TokenProgram:
+  """Compiled once for equal arguments."""
+
+  @jax.jit
+  def run(
+    params: Any,
+    cache: KVCache,
+    steps: SolverStep,
+    guidance: Array,
+    state: SolverState,
+    first: Array,
+    last: Array,
+  ) -> SolverState:
+    field = cached_velocity(model, params, cache, guidance)
+    step = functools.partial(get_solver(solver).step, field)
+    return run_steps(step, state, steps, first, last)
+
+  @jax.jit
+  def cache(params: Any, condition: SceneCondition) -> KVCache:
+    return condition_kv_cache(model, params, condition, guided)
+
+  return TokenProgram(cache, run)
+
+
+def token_levels(options: GenerateOptions) -> np.ndarray:
+  """Noise levels of the schedule: [steps + 1]."""
+  with jax.ensure_compile_time_eval():
+    return np.asarray(shift(linear_levels(options.steps), options.shift))
+
+
 def condition_kv_cache(
-  model: Model, params: Any, request: Request, guided: bool
+  model: Model, params: Any, condition: SceneCondition, guided: bool
 ) -> KVCache:
   """What every cross-attention knows of the condition, for one or two passes.
 
   The second, unconditional pass sees no view; anchors stay (release).
   """
   assert model.generator is not None
-  visible = jnp.asarray(request.visible)
+  visible = jnp.asarray(condition.visible)
   passes = (visible, jnp.zeros_like(visible)) if guided else (visible,)
   cache = ConditionKVCache(model.generator).apply(
     {"params": params["generator"]},
-    *request[:3],
+    *condition[:3],
     jnp.stack(passes, axis=1),
   )
   return cast(KVCache, cache)
@@ -136,54 +193,6 @@ def cached_velocity(
     return guide(conditional, unconditional, guidance)
 
   return velocity
-
-
-def generate_sliced(
-  model: Model,
-  params: Any,
-  request: Request,
-  noise: Array,
-  options: GenerateOptions,
-  report: Report = lambda steps: None,
-) -> Array:
-  """generate_tokens in slices of seconds, which `report` is told about."""
-  params = {"generator": params["generator"]}
-  levels = np.asarray(token_levels(options))
-  rows = pad_rows(
-    (levels[:-1], levels[1:], multistep_weights(options.solver, levels))
-  )
-  guided = options.guidance != 1
-  cache = jax.jit(
-    lambda params, request: condition_kv_cache(model, params, request, guided)
-  )(params, shard_batch(request))
-
-  @jax.jit
-  def run(
-    params: Any,
-    cache: KVCache,
-    rows: tuple[Array, Array, Array],
-    guidance: Array,
-    state: tuple[Array, Array | None],
-    first: Array,
-    last: Array,
-  ) -> tuple[Array, Array | None]:
-    field = cached_velocity(model, params, cache, guidance)
-
-    def step(
-      state: tuple[Array, Array | None], row: tuple[Array, Array, Array]
-    ) -> tuple[Array, Array | None]:
-      return solver_step(options.solver, field, *state, *row)
-
-    return advance(step, state, rows, first, last)
-
-  call = functools.partial(
-    run, params, cache, rows, jnp.float32(options.guidance)
-  )
-  looks_back = options.solver in MULTISTEP
-  noise = shard_batch(noise)
-  state = (noise, jnp.zeros_like(noise) if looks_back else None)
-  tokens, _ = run_slices(call, state, options.steps, report)
-  return tokens / options.scale_factor
 
 
 def token_noise(model: Model, key: Array, batch: int) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from scenetok_jax.flow.path import clean_estimate
+from scenetok_jax.flow.solvers import get_solver, run_steps
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.model import Model
@@ -19,10 +20,9 @@ from scenetok_jax.sampling.velocity import (
 )
 from scenetok_jax.sampling.window import (
   embeddable,
-  plan_rows,
   slice_cameras,
-  start_video,
   window_step,
+  window_steps,
 )
 from scenetok_jax.types import Array, Cameras, InputError
 
@@ -33,6 +33,8 @@ class RenderOptions:
 
   shift: timestep shift of the noise levels. solver: see flow.solvers.
   guidance: 1 is none. interval: noise levels between which it acts.
+  uncertainty_scale: steps by which a latent of the sampler "pyramid" lags
+    behind the one before.
   """
 
   sampler: str = "full_sequence"
@@ -43,6 +45,7 @@ class RenderOptions:
   shift: float = 1.0
   solver: str = "euler"
   interval: tuple[float, float] = (0.0, 1.0)
+  uncertainty_scale: int | None = None
 
   @classmethod
   def of(cls, config: ConfigDict) -> "RenderOptions":
@@ -102,6 +105,7 @@ def render_schedule(options: RenderOptions, latents: int) -> WindowSchedule:
     options.steps,
     options.window,
     options.clean,
+    uncertainty_scale=options.uncertainty_scale,
   )
   return dataclasses.replace(plan, levels=shift(plan.levels, options.shift))
 
@@ -112,13 +116,12 @@ def render_latents(
   tokens: Array,
   cameras: Cameras,
   noise: Array,
-  plan: WindowSchedule,
-  guidance: float = 1.0,
-  *,
-  solver: str = "euler",
-  interval: tuple[float, float] = (0.0, 1.0),
+  options: RenderOptions,
 ) -> Array:
-  """Denoises a video window by window, as one scan over all global steps.
+  """Denoises a video window by window, all steps inside one program.
+
+  For callers that compile it with what comes before and after; see
+  video.render_video for long videos, progress and interruptions.
 
   Args:
     model: the networks.
@@ -126,27 +129,30 @@ def render_latents(
     tokens: [B N C].
     cameras: [B T], relative to the tokens' reference, T whole latents.
     noise: [B L h w C] standard normal start.
-    plan: from render_schedule.
-    guidance: classifier-free guidance scale, 1 for none.
-    solver, interval: see RenderOptions.
+    options: the schedule, solver and guidance.
 
   Returns:
     [B L h w C] normalised latents.
   """
+  plan = render_schedule(options, noise.shape[1])
+  guidance = options.guidance
   cache = token_kv_cache(model, params, tokens, guidance > 1)
   path = cameras
   if embeddable(model, plan):
     path = embed_path(model, params, cameras)
   step = window_step(
-    model, params, cache, path, plan.size, solver, guidance, interval
+    model,
+    params,
+    cache,
+    path,
+    plan.size,
+    options.solver,
+    guidance,
+    options.interval,
   )
-  rows = jax.tree.map(jnp.asarray, plan_rows(model, plan, solver))
-  video, _ = jax.lax.scan(
-    lambda video, row: (step(video, row), None),
-    start_video(noise, solver),
-    rows,
-  )
-  return video.x
+  table = window_steps(model, plan, options.solver)
+  start = get_solver(options.solver).start(noise)
+  return run_steps(step, start, jax.tree.map(jnp.asarray, table)).x
 
 
 def one_step_latents(

@@ -7,30 +7,10 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from scenetok_jax.types import Array
-
 State = TypeVar("State")
 Report = Callable[[int], None]  # told how many more steps are done
 
 _SLICE_SECONDS = 3.0  # ours: often enough for a progress line
-
-
-def advance(
-  step: Callable[[State, Any], State],
-  state: State,
-  rows: Any,
-  first: Array,
-  last: Array,
-) -> State:
-  """Steps first .. last - 1 of a table of rows, as one loop on the device.
-
-  first and last are traced, so that one compilation serves every slice.
-  """
-
-  def body(index: Array, state: State) -> State:
-    return step(state, jax.tree.map(lambda table: table[index], rows))
-
-  return jax.lax.fori_loop(first, last, body, state)
 
 
 def pad_rows(rows: Any, least: int = 512) -> Any:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange, repeat
 
+from scenetok_jax.flow.solvers import SolverState, get_solver, run_steps
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
@@ -25,16 +26,14 @@ from scenetok_jax.sampling.render import (
   whole_windows,
 )
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import Report, advance, pad_rows, run_slices
+from scenetok_jax.sampling.slices import Report, pad_rows, run_slices
 from scenetok_jax.sampling.state_file import StateFile
 from scenetok_jax.sampling.velocity import embed_path, token_kv_cache
 from scenetok_jax.sampling.window import (
-  Row,
-  Video,
+  WindowStep,
   embeddable,
-  plan_rows,
-  start_video,
   window_step,
+  window_steps,
 )
 from scenetok_jax.types import Array, Cameras, InputError
 
@@ -65,8 +64,8 @@ class VideoProgram:
   share one compilation.
 
   cache: (params, tokens [B N C]) -> KVCache. embed: (params, cameras [B T])
-  -> [B L n D]. run: (params, KVCache, path, rows, guidance, Video, first,
-  last) -> Video. decode: (codec parameters, [B L h w C]) -> uint8 parts
+  -> [B L n D]. run: (params, KVCache, path, table of steps, guidance, state,
+  first, last) -> state. decode: (codec parameters, [B L h w C]) -> uint8 parts
   [B t H W 3] on the host, one of which is in the device's memory.
   """
 
@@ -74,7 +73,7 @@ class VideoProgram:
   options: RenderOptions
   cache: Callable[..., KVCache]
   embed: Callable[..., Array]
-  run: Callable[..., Video]
+  run: Callable[..., SolverState]
   decode: Callable[[Any, Array], Iterator[np.ndarray]]
 
 
@@ -87,14 +86,14 @@ def video_program(model: Model, options: RenderOptions) -> VideoProgram:
     params: Any,
     cache: KVCache,
     path: Cameras | Array,
-    rows: Row,
+    table: WindowStep,
     guidance: Array,
-    video: Video,
+    video: SolverState,
     first: Array,
     last: Array,
     *,
     size: int,
-  ) -> Video:
+  ) -> SolverState:
     step = window_step(
       model,
       params,
@@ -105,7 +104,7 @@ def video_program(model: Model, options: RenderOptions) -> VideoProgram:
       guidance,
       options.interval,
     )
-    return advance(step, video, rows, first, last)
+    return run_steps(step, video, table, first, last)
 
   to_bytes = jax.jit(lambda x: jnp.round(x * 255.0).astype(jnp.uint8))
 
@@ -167,13 +166,15 @@ def render_video(
   latents, scenes = plan.levels.shape[1], tokens.shape[0]
   room = -(-latents // options.window) * options.window
   noise = video_noise(model, key, scenes * samples, latents)
-  video = start_video(shard_batch(_fill(noise, room)), options.solver)
+  solver = get_solver(options.solver)
+  video = solver.start(shard_batch(_fill(noise, room)))
   cache, path = _prepare(
     program, params, tokens, cameras, samples, room, embeddable(model, plan)
   )
-  rows = plan_rows(model, plan, options.solver)
-  rows = Row(*rows[:2], *(_fill(table, room) for table in rows[2:]))
-  rows = jax.tree.map(jnp.asarray, pad_rows(rows))
+  table = window_steps(model, plan, options.solver)
+  levels = jax.tree.map(lambda a: _fill(a, room), table.step)
+  table = pad_rows(table._replace(step=levels))
+  table = jax.tree.map(jnp.asarray, table)
   file, first = None, 0
   if state:
     inputs = (tokens, cameras, jax.random.key_data(key))
@@ -183,16 +184,16 @@ def render_video(
     if first:
       report(first)
 
-  def save(video: Video, done: int) -> None:
+  def save(video: SolverState, done: int) -> None:
     if file:
       arrays = {k: v for k, v in video._asdict().items() if v is not None}
       file.save(arrays, done)
 
   guidance = jnp.float32(options.guidance)
 
-  def call(video: Video, start: int, stop: int) -> Video:
+  def call(video: SolverState, start: int, stop: int) -> SolverState:
     return program.run(
-      params, cache, path, rows, guidance, video, start, stop, size=plan.size
+      params, cache, path, table, guidance, video, start, stop, size=plan.size
     )
 
   video = run_slices(call, video, plan.steps, report, first=first, after=save)
@@ -241,10 +242,10 @@ def _fill(array: Array, length: int) -> Array:
   return xp.pad(array, size)
 
 
-def _continue(file: StateFile, video: Video) -> tuple[Video, int]:
+def _continue(file: StateFile, video: SolverState) -> tuple[SolverState, int]:
   """The stored video and its steps, or the new one and 0."""
   found = file.load()
   if found is None:
     return video, 0
   arrays, done = found
-  return Video(**{k: shard_batch(v) for k, v in arrays.items()}), done
+  return SolverState(**{k: shard_batch(v) for k, v in arrays.items()}), done

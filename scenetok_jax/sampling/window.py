@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.flow.solvers import (
-  MULTISTEP,
+  SolverState,
+  SolverStep,
   Velocity,
-  multistep_weights,
-  solver_step,
+  get_solver,
 )
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.model import Model
@@ -21,42 +21,23 @@ from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.types import Array, Cameras
 
 
-class Row(NamedTuple):
+class WindowStep(NamedTuple):
   """One global step; a table of them has a leading axis [G].
 
-  start, frame: first latent and first frame of the window. level, level_next
-  [L]: noise levels before and after. weight [L]: multistep_weights.
+  start, frame: first latent and first frame of the window. step: levels [L]
+  of all latents of the video.
   """
 
   start: Array
   frame: Array
-  level: Array
-  level_next: Array
-  weight: Array
+  step: SolverStep
 
 
-class Video(NamedTuple):
-  """x [B L h w C]; previous: the same for a multistep solver, else None."""
-
-  x: Array
-  previous: Array | None = None
-
-
-def plan_rows(model: Model, plan: WindowSchedule, solver: str) -> Row:
+def window_steps(model: Model, plan: WindowSchedule, solver: str) -> WindowStep:
   """The table of all global steps of a schedule, NumPy."""
-  first = model.target_codec.grouping.latent_to_frame(plan.starts)
-  return Row(
-    plan.starts[:-1],
-    np.asarray(first)[:-1],
-    plan.levels[:-1],
-    plan.levels[1:],
-    multistep_weights(solver, plan.levels),
-  )
-
-
-def start_video(noise: Array, solver: str) -> Video:
-  """The state before the first step."""
-  return Video(noise, jnp.zeros_like(noise) if solver in MULTISTEP else None)
+  frames = model.target_codec.grouping.latent_to_frame(plan.starts)
+  steps = get_solver(solver).steps(plan.levels)
+  return WindowStep(plan.starts[:-1], np.asarray(frames)[:-1], steps)
 
 
 def window_step(
@@ -68,8 +49,8 @@ def window_step(
   solver: str = "euler",
   guidance: Array | float = 1.0,
   interval: tuple[float, float] = (0.0, 1.0),
-) -> Callable[[Video, Row], Video]:
-  """One global step as a function of the video and its row.
+) -> Callable[[SolverState, WindowStep], SolverState]:
+  """One global step as a function of the video [B L h w C] and its row.
 
   Args:
     model, params: see render.render_latents.
@@ -81,34 +62,31 @@ def window_step(
   """
   frames = model.target_codec.frames(size)
 
-  def cut(array: Array, row: Row) -> Array:
-    return jax.lax.dynamic_slice_in_dim(array, row.start, size, axis=1)
+  def step(video: SolverState, row: WindowStep) -> SolverState:
+    def cut(array: Array) -> Array:
+      return jax.lax.dynamic_slice_in_dim(array, row.start, size, axis=1)
 
-  def step(video: Video, row: Row) -> Video:
-    x = cut(video.x, row)
-    previous = None if video.previous is None else cut(video.previous, row)
-    t, t_next, weight = (
-      jnp.broadcast_to(
-        jax.lax.dynamic_slice_in_dim(value, row.start, size), x.shape[:2]
-      )
-      for value in (row.level, row.level_next, row.weight)
+    def put(whole: Array, part: Array) -> Array:
+      return jax.lax.dynamic_update_slice_in_dim(whole, part, row.start, axis=1)
+
+    window = jax.tree.map(cut, video)
+    now = jax.tree.map(
+      lambda values: jnp.broadcast_to(
+        jax.lax.dynamic_slice_in_dim(values, row.start, size),
+        window.x.shape[:2],
+      ),
+      row.step,
     )
     path = (
       slice_cameras(cameras, row.frame, frames)
       if isinstance(cameras, Cameras)
-      else cut(cameras, row)
+      else cut(cameras)
     )
-    moving = t != t_next
     velocity = _velocity(
-      model, params, path, tokens, guidance, interval, moving
+      model, params, path, tokens, guidance, interval, now.t != now.t_next
     )
-    found = solver_step(solver, velocity, x, previous, t, t_next, weight)
-    put = lambda whole, part: (  # noqa: E731
-      None
-      if whole is None
-      else jax.lax.dynamic_update_slice_in_dim(whole, part, row.start, axis=1)
-    )
-    return Video(put(video.x, found[0]), put(video.previous, found[1]))
+    found = get_solver(solver).step(velocity, window, now)
+    return jax.tree.map(put, video, found)
 
   return step
 

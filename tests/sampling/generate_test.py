@@ -8,9 +8,8 @@ import pytest
 
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
-  Request,
+  SceneCondition,
   anchor_indices,
-  generate_sliced,
   generate_tokens,
 )
 from tests import networks
@@ -21,49 +20,50 @@ SEEDS = 2
 
 
 @pytest.fixture(scope="module")
-def request_and_noise():
+def condition_and_noise():
   model, _ = tiny("generator")
   views = model.num_conditions
   shape = (SEEDS, views, *model.latent_shape(model.context_codec))
   visible = np.tile(np.arange(views) < 1, (SEEDS, 1))
-  request = Request(
+  condition = SceneCondition(
     networks.normals(1, *shape),
     networks.cameras(2, SEEDS, views),
     networks.cameras(3, SEEDS, 3),
     visible,
   )
-  return request, tokens(model, SEEDS)
+  return condition, tokens(model, SEEDS)
 
 
-def test_slices_equal_one_scan(request_and_noise):
-  request, noise = request_and_noise
+def test_slices_equal_one_scan(condition_and_noise):
+  condition, noise = condition_and_noise
   model, params = tiny("generator")
   run = networks.quick_jit(
-    lambda params, noise, *request: generate_tokens(
-      model, params, *request, noise, OPTIONS
+    lambda params, noise, condition: generate_tokens(
+      model, params, condition, noise, OPTIONS
     )
   )
   done = []
   with jax.default_matmul_precision("highest"):
-    whole = run(params, noise, *request)
-    sliced = generate_sliced(
-      model, params, request, noise, OPTIONS, done.append
+    whole = run(params, noise, condition)
+    sliced = generate_tokens(
+      model, params, condition, noise, OPTIONS, done.append
     )
   networks.assert_same({"x": np.asarray(sliced)}, {"x": np.asarray(whole)})
   assert sum(done) == OPTIONS.steps
 
 
-def test_guidance_and_solver_change_the_scene(request_and_noise):
-  request, noise = request_and_noise
+def test_guidance_and_solver_change_the_scene(condition_and_noise):
+  condition, noise = condition_and_noise
   model, params = tiny("generator")
   found = [
     np.asarray(
-      generate_sliced(
+      generate_tokens(
         model,
         params,
-        request,
+        condition,
         noise,
         dataclasses.replace(OPTIONS, **change),
+        lambda steps: None,
       )
     )
     for change in ({"guidance": 1.0}, {"guidance": 3.0}, {"solver": "heun"})

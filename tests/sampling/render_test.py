@@ -60,10 +60,13 @@ def naive(job, guidance):
 
 def ours(job, guidance, **options):
   model, params, *inputs = job
-  *arrays, plan = inputs
+  *arrays, _ = inputs
   run = networks.quick_jit(
     lambda params, *arrays: render_latents(
-      model, params, *arrays, plan, guidance, **options
+      model,
+      params,
+      *arrays,
+      dataclasses.replace(OPTIONS, guidance=guidance, **options),
     )
   )
   return run(params, *arrays)

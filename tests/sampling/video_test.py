@@ -43,12 +43,9 @@ def render(program, scenes=1, **options):
 
 def test_slices_equal_one_scan(program):
   model, params = tiny()
-  plan = video_plan(model, OPTIONS, FRAMES)
   noise = video_noise(model, KEY, 1, FRAMES)
   latents = networks.quick_jit(
-    lambda params, *arrays: render_latents(
-      model, params, *arrays, plan, OPTIONS.guidance
-    )
+    lambda params, *arrays: render_latents(model, params, *arrays, OPTIONS)
   )(params, tokens(model, 1), networks.cameras(3, 1, FRAMES), noise)
   images = decode_latents(model, latents)
   expected = np.round(np.asarray(images) * 255.0).astype(int)
