@@ -16,6 +16,7 @@ from scenetok_jax.cli import parity
 from scenetok_jax.flow.windows import schedule
 from scenetok_jax.parity.case import read_case
 from scenetok_jax.parity.fields import unread
+from scenetok_jax.parity.run import run_case
 from tests import reference_networks
 from tests.goldens import SMALL
 from tests.networks import cameras, normals
@@ -246,7 +247,7 @@ def write(folder, config, inputs, prefix):
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_option_equals_its_formulas(name, tmp_path):
-  rows = parity.run_case(read_case(write(tmp_path / "case", *CASES[name])))
+  rows = run_case(read_case(write(tmp_path / "case", *CASES[name])))
   assert len(rows) == (6 if "run0_kl" in [row.name for row in rows] else 1)
   assert not [f"{r.name}: {r.relative:.2g} {r.note}" for r in rows if not r.ok]
 
@@ -292,7 +293,7 @@ def test_pyramid_sampling_equals_its_formulas(tmp_path):
     run0_final=x.astype(np.float32),
     run0_scheduling_matrix=levels,
   )
-  rows = parity.run_case(read_case(tmp_path))
+  rows = run_case(read_case(tmp_path))
   assert len(rows) == 2 and all(row.ok for row in rows), rows
 
 
@@ -335,4 +336,4 @@ def test_a_field_that_nothing_reads_is_told():
 def test_an_option_that_is_off_is_no_error(tmp_path):
   made = compressor({"kwargs": {"use_rope_4d": False}, "wobble": None})
   folder = write(tmp_path / "case", *made)
-  assert all(row.ok for row in parity.run_case(read_case(folder)))
+  assert all(row.ok for row in run_case(read_case(folder)))

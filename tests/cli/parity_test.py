@@ -12,6 +12,7 @@ from scenetok_jax import console
 from scenetok_jax.cli import parity
 from scenetok_jax.parity.case import Tolerance, compare, read_case
 from scenetok_jax.parity.kinds import KINDS
+from scenetok_jax.parity.run import run_case
 from tests.goldens import SMALL, shared_dir
 
 # Compile long, and tests/train and tests/metrics read them every time.
@@ -34,7 +35,7 @@ def run(*argv):
 def test_a_stored_case_equals_the_reference(folder):
   if folder.name == "checkpoint_formats":
     pytest.importorskip("torch", reason="reads torch files: extra [convert]")
-  rows = parity.run_case(read_case(folder))
+  rows = run_case(read_case(folder))
   assert rows
   assert not [f"{r.name}: {r.relative:.2g} {r.note}" for r in rows if not r.ok]
 
