@@ -12,8 +12,8 @@ from scenetok_jax.analyses import study, sweep
 from scenetok_jax.analyses.sweep import Level
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference.run import load_run
 from scenetok_jax.inference.scenes import OpenScene
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.types import InputError
 
 KIND = "context-views"
@@ -26,10 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   if min(args.views) < 1:
     raise InputError(f"--views: {min(args.views)} must be at least 1")
   sweep.check_levels("--views", args.views)
-  run = load_run(args.workdir)
-  options = rendering.render_options(run, args)
-  with placement.on_devices(run, args.batch * args.samples) as run:
-    opened = study.open_scenes(run, args)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  options = rendering.render_options(scenetok, args)
+  with placement.on_devices(scenetok, args.batch * args.samples) as scenetok:
+    opened = study.open_scenes(scenetok, args)
     _check_views(opened, args.views)
     # The same frames at every level: those that no level is given.
     largest = [context(scene, max(args.views)) for scene in opened]
@@ -37,16 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
       np.setdiff1d(np.arange(len(scene.clip.cameras.extrinsics)), taken)
       for scene, taken in zip(opened, largest, strict=True)
     ]
-    chosen = study.make_study(run, opened, args.frames, rest)
+    chosen = study.make_study(scenetok, opened, args.frames, rest)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     levels = []
     for count in args.views:
       views = [scene.take(context(scene, count)) for scene in opened]
-      tokens, references = study.encode(run, views, token_key)
+      tokens, references = study.encode(scenetok, views, token_key)
       levels.append(Level(count, f"{count} views", tokens, references))
-    renderer = study.make_renderer(run, options, args, noise_key)
+    renderer = study.make_renderer(scenetok, options, args, noise_key)
     found = sweep.run_levels(chosen, renderer, levels)
-  print(f"trained with {run.config.data.num_context} context views")
+  print(f"trained with {scenetok.config.data.num_context} context views")
   claim = "variance falls as context views are added"
   sweep.report(found, chosen, claim, -1, "context views", KIND, args, out)
   return 0

@@ -26,8 +26,8 @@ from scenetok_jax.evaluation.evaluator import (
 )
 from scenetok_jax.geometry import depth_images
 from scenetok_jax.inference import placement
-from scenetok_jax.inference.run import Run, load_run
 from scenetok_jax.inference.scenes import OpenScene
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet, write_png
 from scenetok_jax.metrics.depth import depth_scores
 from scenetok_jax.types import InputError, Views
@@ -41,14 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/depth.json, depth.png and a contact sheet; prints the table."""
   args = _parser().parse_args(argv)
   out = study.check_options(args)
-  run = load_run(args.workdir)
-  options = study.evaluation_options(run, args)
-  with placement.on_devices(run, args.batch) as run:
-    opened = study.open_scenes(run, args)
-    scenes = depth_scenes(run, opened, args)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  options = study.evaluation_options(scenetok, args)
+  with placement.on_devices(scenetok, args.batch) as scenetok:
+    opened = study.open_scenes(scenetok, args)
+    scenes = depth_scenes(scenetok, opened, args)
     with console.Progress("scenes", len(scenes), "scene") as progress:
       found = list(
-        predict(run.model, run.params, scenes, options, progress.update)
+        predict(
+          scenetok.model, scenetok.params, scenes, options, progress.update
+        )
       )
   table = scored(found)
   intervals = {
@@ -68,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   write_png(out / f"{KIND}_sheet.png", sheet(found[:3], opened))
   result = {
     "findings": findings,
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "scenes": len(found),
     "scores": {
       name: {
@@ -90,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def depth_scenes(
-  run: Run, opened: list[OpenScene], args: argparse.Namespace
+  scenetok: SceneTok, opened: list[OpenScene], args: argparse.Namespace
 ) -> list[EvaluationScene]:
   """Colour context and depth targets of the novel frames.
 
@@ -104,18 +106,18 @@ def depth_scenes(
   for scene in opened:
     row, frames = (
       rows.get(scene.key),
-      study.chosen(run, scene.novel, args.frames),
+      study.chosen(scenetok, scene.novel, args.frames),
     )
     if row is None or row.frames <= frames.max():
       raise InputError(
         f"{dataset.directory}: --depth-data: scene {scene.key}: not there, or"
         f" shorter than {frames.max() + 1} frames; prepare the same scenes"
       )
-    if row.height != run.model.image_size:
+    if row.height != scenetok.model.image_size:
       raise InputError(
         f"{dataset.directory}: --depth-data: images of {row.height} pixels,"
-        f" the model draws {run.model.image_size}; prepare with"
-        f" --size={run.model.image_size}"
+        f" the model draws {scenetok.model.image_size}; prepare with"
+        f" --size={scenetok.model.image_size}"
       )
     images, _ = dataset.read_frames(row, frames)
     target = Views(images=images, cameras=scene.take(frames).cameras)

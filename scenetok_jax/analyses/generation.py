@@ -29,7 +29,7 @@ from scenetok_jax.evaluation.runner import generation
 from scenetok_jax.evaluation.scores import CEILING, REAL, SceneResult
 from scenetok_jax.evaluation.sheets import stack_sheets
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import write_png
 from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.registry import missing
@@ -56,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
       "--batch: 1 scene at a time has no other's cameras; give 2 or more"
     )
   nets = _networks(args)
-  run = load_run(args.workdir)
-  options = study.evaluation_options(run, args)
-  with placement.on_devices(run, args.batch) as run:
-    results, sheets = _generate(run, options, nets, args)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  options = study.evaluation_options(scenetok, args)
+  with placement.on_devices(scenetok, args.batch) as scenetok:
+    results, sheets = _generate(scenetok, options, nets, args)
   write_png(out / "generation_sheet.png", stack_sheets(sheets))
   found: dict[str, Any] = {}
   for metric in nets.weights:
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     {LABELS[metric]: rows["bars"] for metric, rows in found.items()},
   )
   result = {
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "scenes": len(results),
     "frames": sum(r.frames for r in results),
     "seconds_per_scene": np.mean([r.seconds for r in results]),
@@ -93,18 +93,21 @@ def _networks(args: argparse.Namespace) -> Networks:
 
 
 def _generate(
-  run: Run,
+  scenetok: SceneTok,
   options: EvaluationOptions,
   nets: Networks,
   args: argparse.Namespace,
 ) -> tuple[list[SceneResult], list[np.ndarray]]:
   """All scenes' features, and the sheets of the first scenes."""
-  path = args.data or run.config.data.path
+  path = args.data or scenetok.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   split = args.split or evaluation_split(path)
   plan = evaluation_plan.first_views(
-    path, split, args.scenes, lambda frames: whole_frames(run.model, frames)
+    path,
+    split,
+    args.scenes,
+    lambda frames: whole_frames(scenetok.model, frames),
   )
   if len(plan.sources) < 2:
     raise InputError(
@@ -112,8 +115,8 @@ def _generate(
       " more"
     )
   height = records.Dataset(path, split).scenes[0].height
-  evaluation_plan.check_size(path, plan, run.model.image_size, height)
-  compute = generation(run, options, nets)
+  evaluation_plan.check_size(path, plan, scenetok.model.image_size, height)
+  compute = generation(scenetok, options, nets)
   results, sheets = [], []
   with console.Progress("scenes", len(plan.sources), "scene") as progress:
     for batch in batches(plan.sources, args.batch):

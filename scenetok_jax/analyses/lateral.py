@@ -23,7 +23,7 @@ from scenetok_jax.analyses.study import Study
 from scenetok_jax.evaluation.baselines import nearest_view
 from scenetok_jax.evaluation.bootstrap import Interval, mean_interval
 from scenetok_jax.inference import placement, rendering, scenes
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet, write_png
 from scenetok_jax.types import Cameras, InputError, Views
 
@@ -127,15 +127,15 @@ def _compare(found: dict[str, Losses]) -> list[dict[str, Any]]:
 
 
 def _losses(workdir: str, args: argparse.Namespace) -> Losses:
-  run = load_run(workdir)
-  options = rendering.render_options(run, args)
-  with placement.on_devices(run, args.batch) as run:
-    opened = study.open_scenes(run, args)
-    chosen = study.make_study(run, opened, args.frames)
+  scenetok = SceneTok.from_pretrained(workdir)
+  options = rendering.render_options(scenetok, args)
+  with placement.on_devices(scenetok, args.batch) as scenetok:
+    opened = study.open_scenes(scenetok, args)
+    chosen = study.make_study(scenetok, opened, args.frames)
     beside = read_beside(chosen, args.beside, args.split)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
-    renderer = study.make_renderer(run, options, args, noise_key)
+    renderer = study.make_renderer(scenetok, options, args, noise_key)
     calls = 2 * study.batches(len(opened), args.batch)
     total = calls * renderer.steps(chosen.frames.shape[1])
     with console.Progress(workdir, total, "step") as progress:

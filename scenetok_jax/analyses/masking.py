@@ -11,7 +11,7 @@ from scenetok_jax.analyses import study, sweep
 from scenetok_jax.analyses.ablation import MASKS, mask_tokens
 from scenetok_jax.analyses.sweep import Level
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.types import InputError
 
 KIND = "masking"
@@ -24,11 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   if not all(0 <= percent <= 100 for percent in args.masked):
     raise InputError(f"--masked: {args.masked} must lie between 0 and 100")
   sweep.check_levels("--masked", args.masked)
-  run = load_run(args.workdir)
-  options = rendering.render_options(run, args)
-  with placement.on_devices(run, args.batch * args.samples) as run:
-    opened = study.open_scenes(run, args)
-    chosen = study.make_study(run, opened, args.frames)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  options = rendering.render_options(scenetok, args)
+  with placement.on_devices(scenetok, args.batch * args.samples) as scenetok:
+    opened = study.open_scenes(scenetok, args)
+    chosen = study.make_study(scenetok, opened, args.frames)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
     levels = [
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       )
       for percent in args.masked
     ]
-    renderer = study.make_renderer(run, options, args, noise_key)
+    renderer = study.make_renderer(scenetok, options, args, noise_key)
     found = sweep.run_levels(chosen, renderer, levels)
   claim = "variance rises as tokens are masked"
   label = f"tokens masked ({args.mask}), %"

@@ -13,7 +13,7 @@ from scenetok_jax.evaluation.baselines import mean_view
 from scenetok_jax.flow.solvers import get_solver
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import scenes
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.registry import Metric
 from scenetok_jax.sampling.encode import encode_program
@@ -45,17 +45,21 @@ class Bench:
 
 
 def prepare(
-  run: Run, data: str | None, split: str | None, count: int, frames: int | None
+  scenetok: SceneTok,
+  data: str | None,
+  split: str | None,
+  count: int,
+  frames: int | None,
 ) -> Bench:
   """Encodes the first `count` scenes and cuts them to one length."""
   opened = [
-    scenes.open_prepared(run, data, split, str(i)) for i in range(count)
+    scenes.open_prepared(scenetok, data, split, str(i)) for i in range(count)
   ]
   key = jax.random.key(0)
-  program = encode_program(run.model)
-  subjects = [scenes.encode_scene(run, s, key, program) for s in opened]
+  program = encode_program(scenetok.model)
+  subjects = [scenes.encode_scene(scenetok, s, key, program) for s in opened]
   length = min(len(scene.clip.cameras.extrinsics) for scene in opened)
-  codec = run.model.target_codec
+  codec = scenetok.model.target_codec
   length = codec.frames(codec.latents(min(length, frames or length)))
   numbers = np.arange(length)
   targets = [scene.take(numbers) for scene in opened]
@@ -78,7 +82,7 @@ def prepare(
 
 
 def render(
-  run: Run,
+  scenetok: SceneTok,
   program: VideoProgram,
   bench: Bench,
   tokens: Array,
@@ -88,7 +92,7 @@ def render(
   """Videos [B T H W 3], and what they cost."""
   start = time.monotonic()
   videos = render_video(
-    program, run.params, tokens, bench.cameras, key, options=options
+    program, scenetok.params, tokens, bench.cameras, key, options=options
   )[:, 0]
   seconds = time.monotonic() - start
   return videos, {
@@ -131,15 +135,15 @@ def agreements(
 
 
 def storages(
-  run: Run, bench: Bench, key: Array, options: RenderOptions
+  scenetok: SceneTok, bench: Bench, key: Array, options: RenderOptions
 ) -> dict[str, dict[str, float]]:
   """PSNR with the tokens in each storage of a scene file, and its loss."""
-  program = video_program(run.model, options)
+  program = video_program(scenetok.model, options)
   found: dict[str, dict[str, float]] = {}
   for storage in STORAGES:
     kept = [stored(np.asarray(scene), storage) for scene in bench.tokens]
     tokens = jnp.stack([jnp.asarray(restored(arrays)) for arrays in kept])
-    videos, _ = render(run, program, bench, tokens, key, options)
+    videos, _ = render(scenetok, program, bench, tokens, key, options)
     size = sum(array.nbytes for array in kept[0].values())
     found[storage] = {"bytes": size, "psnr": scores(bench, videos)["psnr"]}
   exact = found["float32"]["psnr"]

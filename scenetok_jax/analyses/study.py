@@ -17,8 +17,8 @@ from scenetok_jax.evaluation.evaluator import (
 )
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import rendering, scenes
-from scenetok_jax.inference.run import Run
 from scenetok_jax.inference.scenes import OpenScene
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_writable, write_json
 from scenetok_jax.metrics.image import psnr
 from scenetok_jax.sampling.encode import encode_program
@@ -73,23 +73,29 @@ def write(
   print(f"{out}: {', '.join(sorted(path.name for path in out.glob('*.*')))}")
 
 
-def open_scenes(run: Run, args: argparse.Namespace) -> list[OpenScene]:
+def open_scenes(
+  scenetok: SceneTok, args: argparse.Namespace
+) -> list[OpenScene]:
   """The first --scenes scenes of the data."""
-  path = args.data or run.config.data.path
+  path = args.data or scenetok.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   split = args.split or evaluation_split(path)
   count = min(args.scenes, len(records.Dataset(path, split)))
-  return [scenes.open_prepared(run, path, split, str(i)) for i in range(count)]
+  return [
+    scenes.open_prepared(scenetok, path, split, str(i)) for i in range(count)
+  ]
 
 
-def chosen(run: Run, candidates: np.ndarray, wanted: int) -> np.ndarray:
+def chosen(
+  scenetok: SceneTok, candidates: np.ndarray, wanted: int
+) -> np.ndarray:
   """About `wanted` of the candidate frame numbers, sorted, whole latents.
 
   Evenly spread where a latent is a frame; else the first, which follow each
   other.
   """
-  codec = run.model.target_codec
+  codec = scenetok.model.target_codec
   count = min(wanted, len(candidates))
   if codec.grouping.unit_frames > 1:
     return candidates[: codec.frames(codec.latents(count))]
@@ -104,7 +110,7 @@ class Study:
   frames: [B T] frame numbers. truth: uint8 [B T H W 3].
   """
 
-  run: Run
+  scenetok: SceneTok
   scenes: list[OpenScene]
   frames: np.ndarray
   truth: np.ndarray
@@ -119,7 +125,7 @@ class Study:
 
 
 def make_study(
-  run: Run,
+  scenetok: SceneTok,
   opened: list[OpenScene],
   wanted: int,
   candidates: Sequence[np.ndarray] | None = None,
@@ -130,16 +136,16 @@ def make_study(
   least = min(wanted, *(len(numbers) for numbers in candidates))
   if least < 1:
     raise InputError("--frames: a scene has no frame but its context views")
-  frames = np.stack([chosen(run, c, least) for c in candidates])
+  frames = np.stack([chosen(scenetok, c, least) for c in candidates])
   truth = [
     np.asarray(scene.take(numbers).images)
     for scene, numbers in zip(opened, frames, strict=True)
   ]
-  return Study(run, opened, frames, np.stack(truth))
+  return Study(scenetok, opened, frames, np.stack(truth))
 
 
 def encode(
-  run: Run, context: Sequence[Views], key: Array
+  scenetok: SceneTok, context: Sequence[Views], key: Array
 ) -> tuple[Array, np.ndarray]:
   """Context views [V] of each scene -> tokens [B N C], references [B 4 4].
 
@@ -148,23 +154,23 @@ def encode(
   stacked: Views = jax.tree.map(lambda *a: np.stack(a), *context)
   extrinsics = np.asarray(stacked.cameras.extrinsics)
   reference = extrinsics[:, extrinsics.shape[1] // 2]
-  deterministic = run.config.sampling.deterministic
-  tokens = encode_program(run.model)(
-    run.params, stacked, reference, None if deterministic else key
+  deterministic = scenetok.config.sampling.deterministic
+  tokens = encode_program(scenetok.model)(
+    scenetok.params, stacked, reference, None if deterministic else key
   )
   return tokens, reference
 
 
 def encode_all(study: Study, key: Array) -> tuple[Array, np.ndarray]:
   """encode for the scenes' own context views."""
-  return encode(study.run, [s.context_views for s in study.scenes], key)
+  return encode(study.scenetok, [s.context_views for s in study.scenes], key)
 
 
 @dataclasses.dataclass(frozen=True)
 class Renderer:
   """Renders with equal noise whatever the tokens: levels compare in pairs."""
 
-  run: Run
+  scenetok: SceneTok
   program: VideoProgram
   options: RenderOptions
   batch: int
@@ -173,7 +179,7 @@ class Renderer:
 
   def steps(self, frames: int) -> int:
     """Steps of one call for one batch, for progress."""
-    return video_plan(self.run.model, self.options, frames).steps
+    return video_plan(self.scenetok.model, self.options, frames).steps
 
   def __call__(
     self,
@@ -197,7 +203,7 @@ class Renderer:
       rows = np.arange(start, start + self.batch) % len(tokens)
       part = render_video(
         self.program,
-        self.run.params,
+        self.scenetok.params,
         jnp.asarray(tokens)[rows],
         jax.tree.map(lambda a, rows=rows: jnp.asarray(a[rows]), path),
         jax.random.fold_in(self.key, start),
@@ -209,19 +215,24 @@ class Renderer:
 
 
 def make_renderer(
-  run: Run, options: RenderOptions, args: argparse.Namespace, key: Array
+  scenetok: SceneTok,
+  options: RenderOptions,
+  args: argparse.Namespace,
+  key: Array,
 ) -> Renderer:
   """A Renderer as add_options' --batch and --samples (where there) ask."""
-  program = video_program(run.model, options)
+  program = video_program(scenetok.model, options)
   samples = getattr(args, "samples", 1)
-  return Renderer(run, program, options, args.batch, samples, key)
+  return Renderer(scenetok, program, options, args.batch, samples, key)
 
 
-def evaluation_options(run: Run, args: argparse.Namespace) -> EvaluationOptions:
+def evaluation_options(
+  scenetok: SceneTok, args: argparse.Namespace
+) -> EvaluationOptions:
   """The run's own, with what add_options' options change."""
   return dataclasses.replace(
-    EvaluationOptions.of(run.config, args.seed),
-    render=rendering.render_options(run, args),
+    EvaluationOptions.of(scenetok.config, args.seed),
+    render=rendering.render_options(scenetok, args),
     batch=args.batch,
   )
 

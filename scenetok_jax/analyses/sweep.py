@@ -117,7 +117,7 @@ def result(sweep: Sweep, study_: Study, finding: Finding) -> dict[str, Any]:
   """Everything as JSON values."""
   return {
     "finding": dataclasses.asdict(finding),
-    "checkpoint_step": study_.run.step,
+    "checkpoint_step": study_.scenetok.step,
     "frames": study_.frames,
     "levels": [
       {

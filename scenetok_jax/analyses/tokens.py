@@ -22,8 +22,7 @@ from scenetok_jax.analyses.study import Study
 from scenetok_jax.evaluation.baselines import mean_view
 from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference import run as assemble
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import ssim
 from scenetok_jax.types import InputError
 
@@ -86,24 +85,24 @@ def _rows(
   workdir: str, args: argparse.Namespace
 ) -> tuple[list[dict[str, Any]], float]:
   """A row per number of tokens, and the mean view's PSNR."""
-  run = load_run(workdir)
-  options = rendering.render_options(run, args)
-  trained = run.model.tokenizer.num_tokens
+  scenetok = SceneTok.from_pretrained(workdir)
+  options = rendering.render_options(scenetok, args)
+  trained = scenetok.model.tokenizer.num_tokens
   counts = sorted({n for n in args.keep or [] if n < trained} | {trained})
   rows = []
-  with placement.on_devices(run, args.batch) as run:
-    opened = study.open_scenes(run, args)
-    chosen = study.make_study(run, opened, args.frames)
+  with placement.on_devices(scenetok, args.batch) as scenetok:
+    opened = study.open_scenes(scenetok, args)
+    chosen = study.make_study(scenetok, opened, args.frames)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
-    renderer = study.make_renderer(run, options, args, noise_key)
+    renderer = study.make_renderer(scenetok, options, args, noise_key)
     calls = len(counts) * study.batches(len(opened), args.batch)
     total = calls * renderer.steps(chosen.frames.shape[1])
     with console.Progress(workdir, total, "step") as progress:
       for count in counts:
         kept = mask_tokens(tokens, 1 - count / trained, args.seed)
         videos = renderer(kept, references, chosen.cameras, progress.update)
-        rows.append(_row(workdir, run, chosen, count, trained, videos))
+        rows.append(_row(workdir, scenetok, chosen, count, trained, videos))
   for row in rows:
     print(
       f"{workdir}: {row['tokens']:>5} of {trained} tokens"
@@ -121,7 +120,7 @@ def _rows(
 
 def _row(
   workdir: str,
-  run: assemble.Run,
+  scenetok: SceneTok,
   chosen: Study,
   count: int,
   trained: int,
@@ -137,7 +136,7 @@ def _row(
     "workdir": workdir,
     "tokens": count,
     "trained_tokens": trained,
-    "floats": count * run.model.tokenizer.token_channels,
+    "floats": count * scenetok.model.tokenizer.token_channels,
     "psnr": interval.value,
     "interval": [interval.low, interval.high],
     "ssim": float(jnp.mean(ssim(found, truth))),

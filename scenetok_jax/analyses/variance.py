@@ -15,7 +15,7 @@ from scenetok_jax.analyses.ablation import sample_variance
 from scenetok_jax.analyses.correlation import spearman
 from scenetok_jax.analyses.study import Study
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet, write_png
 
 KIND = "variance"
@@ -26,14 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/variance.json and a contact sheet of maps per scene."""
   args = _parser().parse_args(argv)
   out = study.check_options(args)
-  run = load_run(args.workdir)
-  options = rendering.render_options(run, args)
-  with placement.on_devices(run, args.batch * args.samples) as run:
-    opened = study.open_scenes(run, args)
-    chosen = study.make_study(run, opened, args.frames)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  options = rendering.render_options(scenetok, args)
+  with placement.on_devices(scenetok, args.batch * args.samples) as scenetok:
+    opened = study.open_scenes(scenetok, args)
+    chosen = study.make_study(scenetok, opened, args.frames)
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     tokens, references = study.encode_all(chosen, token_key)
-    renderer = study.make_renderer(run, options, args, noise_key)
+    renderer = study.make_renderer(scenetok, options, args, noise_key)
     calls = study.batches(len(opened), args.batch)
     total = calls * renderer.steps(chosen.frames.shape[1])
     with console.Progress("samples", total, "step") as progress:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "holds": holds,
     "correlation": dataclasses.asdict(found),
     "per_scene": own,
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "frames": chosen.frames,
   }
   study.write(out, KIND, result, args)

@@ -11,8 +11,8 @@ import numpy as np
 from scenetok_jax import console
 from scenetok_jax.cli.render import scores
 from scenetok_jax.inference import placement, rendering, scenes
-from scenetok_jax.inference.run import Run, load_run
 from scenetok_jax.inference.scenes import Subject
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_writable, write_json
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.scene_file import (
@@ -37,22 +37,22 @@ def main(argv: Sequence[str] | None = None) -> int:
   check_writable(out.parent)
   if out.is_dir():
     raise InputError(f"{out}: --out: a folder; give a file name, scene.tok")
-  run = load_run(args.workdir)
-  with placement.on_devices(run, 1) as run:
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  with placement.on_devices(scenetok, 1) as scenetok:
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
-    scene = scenes.open_scene(run, args)
-    subject = scenes.encode_scene(run, scene, token_key)
-    size = save_scene(out, scene_file(run, subject), args.storage)
+    scene = scenes.open_scene(scenetok, args)
+    subject = scenes.encode_scene(scenetok, scene, token_key)
+    size = save_scene(out, scene_file(scenetok, subject), args.storage)
     result: dict[str, Any] = {
       "scene": subject.key,
       "source": subject.source,
       "storage": args.storage,
       "bytes": size,
       "tokens": list(subject.tokens.shape[1:]),
-      "checkpoint_step": run.step,
+      "checkpoint_step": scenetok.step,
     }
     if args.measure:
-      result["measured"] = measure(run, subject, noise_key)
+      result["measured"] = measure(scenetok, subject, noise_key)
   if args.json:
     write_json(args.json, result)
   print(f"{out}: {subject.key}, {size} bytes, {args.storage}")
@@ -64,19 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
   return 0
 
 
-def scene_file(run: Run, subject: Subject) -> SceneFile:
+def scene_file(scenetok: SceneTok, subject: Subject) -> SceneFile:
   """The file's content for a scene that was just encoded."""
   return SceneFile(
     key=subject.key,
     tokens=np.asarray(subject.tokens)[0],
     reference=np.asarray(subject.reference),
     context=subject.context,
-    model=model_digest(run.params),
-    codec=codec_digest(run.model.target_codec),
+    model=model_digest(scenetok.params),
+    codec=codec_digest(scenetok.model.target_codec),
   )
 
 
-def measure(run: Run, subject: Subject, key: Any) -> dict[str, Any]:
+def measure(scenetok: SceneTok, subject: Subject, key: Any) -> dict[str, Any]:
   """PSNR over the clip's novel frames with the tokens in each storage.
 
   All storages are rendered from the same noise.
@@ -84,14 +84,14 @@ def measure(run: Run, subject: Subject, key: Any) -> dict[str, Any]:
   assert subject.clip is not None
   clip = scenes.cameras_of(subject.clip.clip)
   path = paths.through_scene("clip", clip, subject.context, paths.PathOptions())
-  options = rendering.run_options(run)
-  program = video_program(run.model, options)
+  options = rendering.run_options(scenetok)
+  program = video_program(scenetok.model, options)
   exact = np.asarray(subject.tokens)[0]
   found: dict[str, Any] = {}
   for storage in STORAGES:
     arrays = stored(exact, storage)
     video = rendering.render(
-      run,
+      scenetok,
       restored(arrays)[None],
       subject.reference,
       path,

@@ -38,7 +38,7 @@ from scenetok_jax.evaluation.runner import (
 )
 from scenetok_jax.evaluation.sheets import stack_sheets
 from scenetok_jax.inference import placement
-from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_file, check_writable
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import initialize, is_lead
@@ -55,20 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     protocol = dataclasses.replace(protocol, generation=True)
   _check(args, protocol)
   initialize()
-  run = load_run(args.workdir)
-  plan = make_plan(run, args, protocol)
-  options = make_options(run, args, protocol)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  plan = make_plan(scenetok, args, protocol)
+  options = make_options(scenetok, args, protocol)
   nets = load_networks(
     protocol.metrics if args.metrics is None else args.metrics,
     args.metrics_weights,
     allow_missing=args.allow_missing_metrics,
     fid_resize=args.fid_resize,
   )
-  known = identity(run, plan, options, nets, protocol)
+  known = identity(scenetok, plan, options, nets, protocol)
   kept = store.open_store(args.out, known) if args.out else None
   jobs = batches(plan.sources, options.batch)
   work_on = generation if protocol.generation else reconstruction
-  with placement.on_local_devices(run, options.batch) as placed:
+  with placement.on_local_devices(scenetok, options.batch) as placed:
     compute = work_on(placed, options, nets)
     results = all_results(jobs, compute, kept)
   if not is_lead():
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     **scores,
     "seconds": sum(result.total_seconds for result in results),
     **summary.times(results),
-    **described(known, plan, nets, run, protocol),
+    **described(known, plan, nets, scenetok, protocol),
     "per_scene": {result.key: result.scores for result in results},
   }
   print(table(report))
@@ -116,26 +116,28 @@ def _check(args: argparse.Namespace, protocol: Protocol) -> None:
     check_writable(Path(args.out))
 
 
-def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
+def make_plan(
+  scenetok: SceneTok, args: argparse.Namespace, protocol: Protocol
+) -> Plan:
   """The scenes that a command line asks for.
 
   Raises:
     InputError: no data, absent scenes, or frames of another size.
   """
-  path = args.data or run.config.data.path
+  path = args.data or scenetok.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   split = args.split or evaluation_split(path)
-  file, codec = index_path(protocol, args.index), run.model.target_codec
+  file, codec = index_path(protocol, args.index), scenetok.model.target_codec
 
   def whole(frames: int) -> int:
-    return whole_frames(run.model, frames)
+    return whole_frames(scenetok.model, frames)
 
   if file is None and protocol.generation:
     plan = evaluation_plan.first_views(path, split, args.scenes, whole)
   elif file is None:
     plan = evaluation_plan.heldout(
-      path, split, run.config.data.num_context, args.scenes, whole
+      path, split, scenetok.config.data.num_context, args.scenes, whole
     )
   else:
     plan = evaluation_plan.indexed(
@@ -150,15 +152,15 @@ def make_plan(run: Run, args: argparse.Namespace, protocol: Protocol) -> Plan:
   if not plan.sources:
     raise InputError(f"{path}: split {split} has no scenes; prepare some")
   found = records.Dataset(path, split).scenes[0].height
-  evaluation_plan.check_size(path, plan, run.model.image_size, found)
+  evaluation_plan.check_size(path, plan, scenetok.model.image_size, found)
   return plan
 
 
 def make_options(
-  run: Run, args: argparse.Namespace, protocol: Protocol
+  scenetok: SceneTok, args: argparse.Namespace, protocol: Protocol
 ) -> EvaluationOptions:
   """The run's own sampling with what the command line changes."""
-  options = EvaluationOptions.of(run.config, args.seed)
+  options = EvaluationOptions.of(scenetok.config, args.seed)
   render = options.render
   if args.steps is not None:
     render = dataclasses.replace(render, steps=args.steps)

@@ -17,7 +17,7 @@ from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import conditions, pictures, placement, rendering
 from scenetok_jax.inference.conditions import Conditions
-from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_writable, write_json
 from scenetok_jax.model import encode_views
 from scenetok_jax.sampling import paths
@@ -48,31 +48,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     raise InputError(f"--seeds: {args.seeds} must be at least 1")
   out = Path(args.out)
   check_writable(out)
-  run = load_run(args.workdir)
-  if run.model.generator is None:
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  if scenetok.model.generator is None:
     raise InputError(
-      f"{args.workdir}: config.stage: {run.config.stage}; generating needs a"
-      " stage-2 workdir (config.stage=generator)"
+      f"{args.workdir}: config.stage: {scenetok.config.stage}; generating"
+      " needs a stage-2 workdir (config.stage=generator)"
     )
   given = (
-    conditions.from_photos(run, args.image, args.cameras, args.fov)
+    conditions.from_photos(scenetok, args.image, args.cameras, args.fov)
     if args.image
     else conditions.from_scene(
-      run, args.data, args.split, args.scene, args.views
+      scenetok, args.data, args.split, args.scene, args.views
     )
   )
   path = camera_path(given, args.anchors, paths.PathOptions.of(args))
-  options = generate_options(run, args)
-  render_options = rendering.render_options(run, args, "render_")
-  rendering.check_path(run, path, render_options)
+  options = generate_options(scenetok, args)
+  render_options = rendering.render_options(scenetok, args, "render_")
+  rendering.check_path(scenetok, path, render_options)
   token_key, video_key = jax.random.split(jax.random.key(args.seed))
   reference = np.asarray(given.views.cameras.extrinsics)[0]
   state = out / rendering.STATE_FILE
-  with placement.on_devices(run, args.seeds) as run:
-    tokens = generate(run, given, path, token_key, options, args.seeds)
-    save_scenes(out, run, given, path, tokens)
+  with placement.on_devices(scenetok, args.seeds) as scenetok:
+    tokens = generate(scenetok, given, path, token_key, options, args.seeds)
+    save_scenes(out, scenetok, given, path, tokens)
     videos = rendering.render(
-      run, tokens, reference, path, video_key, render_options, state=state
+      scenetok, tokens, reference, path, video_key, render_options, state=state
     )[:, 0]
   write(out, given, path, videos)
   result = {
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "frames": videos.shape[1],
     "seeds": args.seeds,
     "seed": args.seed,
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "generation": dataclasses.asdict(options),
     "rendering": dataclasses.asdict(render_options),
     "token_mean_square": jnp.mean(tokens**2, axis=(1, 2)),
@@ -98,13 +98,15 @@ def main(argv: Sequence[str] | None = None) -> int:
   return 0
 
 
-def generate_options(run: Run, args: argparse.Namespace) -> GenerateOptions:
+def generate_options(
+  scenetok: SceneTok, args: argparse.Namespace
+) -> GenerateOptions:
   """The run's own generation with what the command line changes."""
   names = ("steps", "guidance", "solver")
   given = {name: getattr(args, name) for name in names}
   given = {name: value for name, value in given.items() if value is not None}
   options = dataclasses.replace(
-    GenerateOptions.of(run.config.generation), **given
+    GenerateOptions.of(scenetok.config.generation), **given
   )
   if options.steps < 1:
     raise InputError(f"--steps: {options.steps} must be at least 1")
@@ -140,7 +142,7 @@ def camera_path(
 
 
 def generate(
-  run: Run,
+  scenetok: SceneTok,
   given: Conditions,
   path: CameraPath,
   key: Array,
@@ -148,7 +150,7 @@ def generate(
   seeds: int,
 ) -> Array:
   """Tokens of `seeds` new scenes [S N C], with progress."""
-  model, anchors = run.model, run.config.generation.anchors
+  model, anchors = scenetok.model, scenetok.config.generation.anchors
   reference = given.views.cameras.extrinsics[0]
   count = len(given.views.cameras.extrinsics)
   # Empty slots repeat the last view and are masked (release).
@@ -169,22 +171,26 @@ def generate(
   noise = token_noise(model, key, seeds)
   with console.Progress("tokens", options.steps, "step") as progress:
     return generate_tokens(
-      model, run.params, condition, noise, options, progress.update
+      model, scenetok.params, condition, noise, options, progress.update
     )
 
 
 def save_scenes(
-  out: Path, run: Run, given: Conditions, path: CameraPath, tokens: Array
+  out: Path,
+  scenetok: SceneTok,
+  given: Conditions,
+  path: CameraPath,
+  tokens: Array,
 ) -> None:
   """OUT/scene_00.tok, ...: each new scene for `scenetok render --tokens`."""
   for stale in out.glob("scene_[0-9]*.tok"):
     stale.unlink()
   stops = anchor_indices(
-    len(path.cameras.extrinsics), run.config.generation.anchors
+    len(path.cameras.extrinsics), scenetok.config.generation.anchors
   )
   context = jax.tree.map(lambda a: np.asarray(a)[stops], path.cameras)
-  model = model_digest(run.params)
-  codec = codec_digest(run.model.target_codec)
+  model = model_digest(scenetok.params)
+  codec = codec_digest(scenetok.model.target_codec)
   for index, scene in enumerate(np.asarray(tokens)):
     name = f"scene_{index:02d}"
     save_scene(

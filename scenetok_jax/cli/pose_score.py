@@ -25,7 +25,7 @@ from scenetok_jax.evaluation.pose import runner, structure
 from scenetok_jax.evaluation.pose.clips import Job, given, rendered
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_file, check_writable, write_json
 from scenetok_jax.metrics import pose
 from scenetok_jax.types import InputError
@@ -37,14 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Prints R.Acc, T.Acc and AUC per scene and pooled; writes --json."""
   args = _parser().parse_args(argv)
   _check(args)
-  run = load_run(args.workdir) if args.workdir else None
-  made_by = runner.checkpoint(run)
+  scenetok = SceneTok.from_pretrained(args.workdir) if args.workdir else None
+  made_by = runner.checkpoint(scenetok)
   with contextlib.ExitStack() as stack:
-    if run is None:
+    if scenetok is None:
       jobs = given(args)
     else:
-      run = stack.enter_context(placement.on_devices(run, 1))
-      jobs = rendered(run, args)
+      scenetok = stack.enter_context(placement.on_devices(scenetok, 1))
+      jobs = rendered(scenetok, args)
     if args.render_only:
       return _render(jobs, args)
     poses = None
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       nets = load_networks(
         [args.distance], args.metric_weights, allow_missing=True
       )
-    known = runner.identity(run, made_by, jobs, poses, nets, args)
+    known = runner.identity(scenetok, made_by, jobs, poses, nets, args)
     kept = store.open_store(args.out, known) if args.out else None
     compute = runner.scorer(args, poses, nets)
     results = runner.all_results(jobs, compute, kept)

@@ -13,7 +13,7 @@ from scenetok_jax import console
 from scenetok_jax.analyses import quality_speed, quality_speed_plot
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.inference import placement, rendering
-from scenetok_jax.inference.run import Run, load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_file, check_writable, write_json
 from scenetok_jax.metrics.registry import Metric, load_metric, missing
 from scenetok_jax.sampling.video import video_program
@@ -32,21 +32,21 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.json:
     check_file(Path(args.json), "--json")
   lpips = _lpips(args.metric_weights)
-  run = load_run(args.workdir)
-  with placement.on_devices(run, args.scenes) as run:
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  with placement.on_devices(scenetok, args.scenes) as scenetok:
     key = jax.random.key(args.seed)
     bench = quality_speed.prepare(
-      run, args.data, args.split, args.scenes, args.frames
+      scenetok, args.data, args.split, args.scenes, args.frames
     )
-    rows = _curves(run, bench, key, args.solvers, args.steps, lpips)
+    rows = _curves(scenetok, bench, key, args.solvers, args.steps, lpips)
     storage = quality_speed.storages(
-      run, bench, key, rendering.run_options(run)
+      scenetok, bench, key, rendering.run_options(scenetok)
     )
   baseline = quality_speed.scores(bench, bench.mean_view)
   result = {
     "scenes": len(bench.tokens),
     "frames": int(bench.novel.sum()),
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "device": jax.devices()[0].device_kind,
     "mean_view_psnr": baseline["psnr"],
     "rows": rows,
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _curves(
-  run: Run,
+  scenetok: SceneTok,
   bench: quality_speed.Bench,
   key: Array,
   solvers: Sequence[str],
@@ -77,9 +77,11 @@ def _curves(
   rows: list[dict[str, Any]] = []
   videos: list[np.ndarray] = []
   for solver in solvers:
-    options = dataclasses.replace(rendering.run_options(run), solver=solver)
-    program = video_program(run.model, options)
-    job = (run, program, bench, bench.tokens, key)
+    options = dataclasses.replace(
+      rendering.run_options(scenetok), solver=solver
+    )
+    program = video_program(scenetok.model, options)
+    job = (scenetok, program, bench, bench.tokens, key)
     first = dataclasses.replace(options, steps=steps[0])
     quality_speed.render(*job, first)  # compiles
     for count in steps:

@@ -14,8 +14,8 @@ import numpy as np
 from scenetok_jax import console
 from scenetok_jax.evaluation.baselines import mean_view, nearest_view
 from scenetok_jax.inference import pictures, placement, rendering, scenes
-from scenetok_jax.inference.run import load_run
 from scenetok_jax.inference.scenes import OpenScene
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_writable, write_json
 from scenetok_jax.media import colorize, error_map, write_png
 from scenetok_jax.metrics.image import psnr, ssim
@@ -34,15 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     raise InputError(f"--samples: {args.samples} must be at least 1")
   out = Path(args.out)
   check_writable(out)
-  run = load_run(args.workdir)
-  options = rendering.render_options(run, args)
+  scenetok = SceneTok.from_pretrained(args.workdir)
+  options = rendering.render_options(scenetok, args)
   state = out / rendering.STATE_FILE
-  with placement.on_devices(run, args.samples) as run:
+  with placement.on_devices(scenetok, args.samples) as scenetok:
     noise_key, token_key = jax.random.split(jax.random.key(args.seed))
     subject = (
-      scenes.read_subject(run, args.tokens)
+      scenes.read_subject(scenetok, args.tokens)
       if args.tokens is not None
-      else scenes.encode_scene(run, scenes.open_scene(run, args), token_key)
+      else scenes.encode_scene(
+        scenetok, scenes.open_scene(scenetok, args), token_key
+      )
     )
     path = paths.through_scene(
       args.trajectory,
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       paths.PathOptions.of(args),
     )
     videos = rendering.render(
-      run,
+      scenetok,
       subject.tokens,
       subject.reference,
       path,
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "frames": videos.shape[1],
     "samples": args.samples,
     "seed": args.seed,
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "options": dataclasses.asdict(options),
     **write(out, subject.clip, path, videos),
     "seconds": time.monotonic() - start,

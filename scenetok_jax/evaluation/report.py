@@ -9,7 +9,7 @@ from scenetok_jax.evaluation.networks import Networks
 from scenetok_jax.evaluation.plan import Plan
 from scenetok_jax.evaluation.protocols import Protocol
 from scenetok_jax.evaluation.store import Store
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import write_json
 
 COLUMNS = (
@@ -28,11 +28,11 @@ def described(
   known: dict[str, Any],
   plan: Plan,
   nets: Networks,
-  run: Run,
+  scenetok: SceneTok,
   protocol: Protocol,
 ) -> dict[str, Any]:
   """What was compared with what."""
-  tokenizer = run.model.tokenizer
+  tokenizer = scenetok.model.tokenizer
   return {
     "protocol": protocol.name,
     "generation": protocol.generation,
@@ -42,11 +42,11 @@ def described(
     "index_scenes_published": protocol.scenes,
     "missing_scenes": list(plan.missing),
     "context_views": sorted({source.views for source in plan.sources}),
-    "checkpoint_step": run.step,
+    "checkpoint_step": scenetok.step,
     "checkpoint_sha256": known["checkpoint_sha256"],
     "representation_floats": tokenizer.num_tokens * tokenizer.token_channels,
     "codecs": {
-      part: f"{run.config.codecs[part].name} {known['codecs'][part][:16]}"
+      part: f"{scenetok.config.codecs[part].name} {known['codecs'][part][:16]}"
       for part in ("context", "target")
     },
     "options": known["options"],

@@ -19,7 +19,7 @@ from scenetok_jax.evaluation.scores import result as scene_result
 from scenetok_jax.evaluation.sheets import generated_sheet, prediction_sheet
 from scenetok_jax.evaluation.store import Store
 from scenetok_jax.evaluation.work import Compute, Outcome, work
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.parallel.placement import shard_batch
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.generate import GenerateOptions
@@ -28,7 +28,7 @@ from scenetok_jax.types import InputError
 
 
 def identity(
-  run: Run,
+  scenetok: SceneTok,
   plan: Plan,
   options: EvaluationOptions,
   nets: Networks,
@@ -38,17 +38,17 @@ def identity(
   return {
     "format": 1,
     "protocol": protocol.name,
-    "checkpoint_sha256": digest(run.params),
-    "checkpoint_step": run.step,
+    "checkpoint_sha256": digest(scenetok.params),
+    "checkpoint_step": scenetok.step,
     "codecs": {
-      "context": codec_digest(run.model.context_codec),
-      "target": codec_digest(run.model.target_codec),
+      "context": codec_digest(scenetok.model.context_codec),
+      "target": codec_digest(scenetok.model.target_codec),
     },
     "index_sha256": plan.index_sha256,
     "scenes": [[source.key, source.identity] for source in plan.sources],
     "options": {
       **dataclasses.asdict(options),
-      **({"generation": _generation(run)} if protocol.generation else {}),
+      **({"generation": _generation(scenetok)} if protocol.generation else {}),
     },
     "metrics": {
       name: {k: v for k, v in net.items() if k != "source"}
@@ -58,10 +58,10 @@ def identity(
 
 
 def reconstruction(
-  run: Run, options: EvaluationOptions, nets: Networks
+  scenetok: SceneTok, options: EvaluationOptions, nets: Networks
 ) -> Compute:
   """Renders encoded scenes and scores them."""
-  predictor = Predictor(run.model, run.params, options, shard_batch)
+  predictor = Predictor(scenetok.model, scenetok.params, options, shard_batch)
 
   def compute(batch: Batch) -> Iterator[Outcome]:
     for prediction in predictor(batch):
@@ -71,14 +71,16 @@ def reconstruction(
   return compute
 
 
-def generation(run: Run, options: EvaluationOptions, nets: Networks) -> Compute:
+def generation(
+  scenetok: SceneTok, options: EvaluationOptions, nets: Networks
+) -> Compute:
   """Generates scenes from given views and keeps what their sets need."""
   program = Generation(
-    run.model,
-    run.params,
+    scenetok.model,
+    scenetok.params,
     options,
-    GenerateOptions.of(run.config.generation),
-    run.config.generation.anchors,
+    GenerateOptions.of(scenetok.config.generation),
+    scenetok.config.generation.anchors,
     shard_batch,
   )
 
@@ -90,15 +92,15 @@ def generation(run: Run, options: EvaluationOptions, nets: Networks) -> Compute:
   return compute
 
 
-def _generation(run: Run) -> dict[str, Any]:
+def _generation(scenetok: SceneTok) -> dict[str, Any]:
   """How tokens are generated; InputError for a stage-1 run."""
-  if run.model.generator is None:
+  if scenetok.model.generator is None:
     raise InputError(
-      f"--workdir: config.stage: {run.config.stage}; generating needs a"
+      f"--workdir: config.stage: {scenetok.config.stage}; generating needs a"
       " stage-2 workdir (config.stage=generator)"
     )
-  options = GenerateOptions.of(run.config.generation)
-  anchors = run.config.generation.anchors
+  options = GenerateOptions.of(scenetok.config.generation)
+  anchors = scenetok.config.generation.anchors
   return {**dataclasses.asdict(options), "anchors": anchors}
 
 

@@ -10,7 +10,7 @@ from data_pipelines.loading.transforms import rescale_and_crop
 from data_pipelines.storage import records
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.geometry.camera_files import from_json
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
 from scenetok_jax.types import Cameras, InputError, Views
 
@@ -28,12 +28,15 @@ class Conditions:
 
 
 def from_photos(
-  run: Run, images: Sequence[str], cameras: str | None, fov: float | None
+  scenetok: SceneTok,
+  images: Sequence[str],
+  cameras: str | None,
+  fov: float | None,
 ) -> Conditions:
   """Photos, posed by a camera file, or one photo with its field of view.
 
   Args:
-    run: the opened run.
+    scenetok: the opened model.
     images: 1-3 image files.
     cameras: JSON of one camera per image, in the same order.
     fov: horizontal field of view of the only photo, in degrees.
@@ -41,7 +44,7 @@ def from_photos(
   Raises:
     InputError: too many images, unreadable files, or cameras that do not fit.
   """
-  _check_count("--image", len(images), run)
+  _check_count("--image", len(images), scenetok)
   if (cameras is None) == (fov is None):
     raise InputError(
       "--cameras, --fov: give one of the two: a camera file, or the"
@@ -61,7 +64,7 @@ def from_photos(
         f"{cameras}: {len(posed.extrinsics)} cameras for {len(images)} images;"
         " give one per image, in the same order"
       )
-  size = (run.model.image_size,) * 2
+  size = (scenetok.model.image_size,) * 2
   squares, lenses = [], []
   for name, picture, lens in zip(
     images, pictures, posed.intrinsics, strict=True
@@ -96,15 +99,15 @@ def _single(picture: np.ndarray, fov: float) -> Cameras:
 
 
 def from_scene(
-  run: Run,
+  scenetok: SceneTok,
   path: str | None,
   split: str | None,
   key: str,
   frames: Sequence[int],
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  _check_count("--views", len(frames), run)
-  path = path or run.config.data.path
+  _check_count("--views", len(frames), scenetok)
+  path = path or scenetok.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   dataset = records.Dataset(path, split or evaluation_split(path))
@@ -114,19 +117,19 @@ def from_scene(
       raise InputError(
         f"--views: frame {frame}: scene {row.key} has {row.frames} frames"
       )
-  if row.height != run.model.image_size:
+  if row.height != scenetok.model.image_size:
     raise InputError(
       f"{dataset.directory}: frames of {row.height} pixels, the model reads"
-      f" {run.model.image_size}; prepare with"
-      f" --size={run.model.image_size}"
+      f" {scenetok.model.image_size}; prepare with"
+      f" --size={scenetok.model.image_size}"
     )
   images, cameras = dataset.read_frames(row, list(frames))
   views = Views(images=images, cameras=cameras)
   return Conditions(row.key, views, dataset.cameras(row))
 
 
-def _check_count(option: str, count: int, run: Run) -> None:
-  most = run.model.num_conditions
+def _check_count(option: str, count: int, scenetok: SceneTok) -> None:
+  most = scenetok.model.num_conditions
   if not 1 <= count <= most:
     raise InputError(
       f"{option}: {count} images; this generator reads 1 to {most}"

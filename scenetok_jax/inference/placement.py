@@ -9,17 +9,19 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.parallel.placement import place_params, sampling_mesh
 
 
 @contextlib.contextmanager
-def on_devices(run: Run, batch: int) -> Iterator[Run]:
+def on_devices(scenetok: SceneTok, batch: int) -> Iterator[SceneTok]:
   """The run with its parameters placed for `batch` videos at a time."""
   keep_compilations()
   mesh = sampling_mesh(batch)
-  placed = dataclasses.replace(run, params=place_params(run.params, mesh))
-  del run  # frees its stacked parameters, where they are apart now
+  placed = dataclasses.replace(
+    scenetok, params=place_params(scenetok.params, mesh)
+  )
+  del scenetok  # frees its stacked parameters, where they are apart now
   with jax.set_mesh(mesh):
     yield placed
 
@@ -37,13 +39,13 @@ def keep_compilations() -> None:
 
 
 @contextlib.contextmanager
-def on_local_devices(run: Run, batch: int) -> Iterator[Run]:
+def on_local_devices(scenetok: SceneTok, batch: int) -> Iterator[SceneTok]:
   """The same over this process's devices alone: others do other scenes."""
   keep_compilations()
   mesh = sampling_mesh(batch, jax.local_devices())
   # By way of the host: they were restored as copies over all processes.
-  params = jax.tree.map(np.asarray, run.params)
-  placed = dataclasses.replace(run, params=place_params(params, mesh))
-  del run, params
+  params = jax.tree.map(np.asarray, scenetok.params)
+  placed = dataclasses.replace(scenetok, params=place_params(params, mesh))
+  del scenetok, params
   with jax.set_mesh(mesh):
     yield placed

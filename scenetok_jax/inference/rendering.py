@@ -12,7 +12,7 @@ import numpy as np
 from scenetok_jax import console
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.video import (
@@ -40,13 +40,13 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
   )
 
 
-def run_options(run: Run) -> RenderOptions:
+def run_options(scenetok: SceneTok) -> RenderOptions:
   """How the run's own configuration renders."""
-  return RenderOptions.of(run.config.sampling)
+  return RenderOptions.of(scenetok.config.sampling)
 
 
 def render_options(
-  run: Run, args: argparse.Namespace, prefix: str = ""
+  scenetok: SceneTok, args: argparse.Namespace, prefix: str = ""
 ) -> RenderOptions:
   """The run's own sampling with what the command line changes.
 
@@ -57,7 +57,7 @@ def render_options(
   dash = prefix.replace("_", "-")
   given = {name: getattr(args, f"{prefix}{name}") for name in names}
   given = {name: value for name, value in given.items() if value is not None}
-  options = dataclasses.replace(run_options(run), **given)
+  options = dataclasses.replace(run_options(scenetok), **given)
   low, high = options.interval
   if options.steps < 1:
     raise InputError(f"--{dash}steps: {options.steps} must be at least 1")
@@ -69,7 +69,7 @@ def render_options(
     raise InputError(
       f"--{dash}guidance: {options.guidance:g} must be at least 1"
     )
-  if options.guidance > 1 and not run.model.decoder.null_token:
+  if options.guidance > 1 and not scenetok.model.decoder.null_token:
     raise InputError(
       f"--{dash}guidance: {options.guidance:g} needs a renderer trained with"
       " config.decoder.null_token; leave it at 1"
@@ -77,14 +77,16 @@ def render_options(
   return dataclasses.replace(options, interval=(low, high))
 
 
-def check_path(run: Run, path: CameraPath, options: RenderOptions) -> int:
+def check_path(
+  scenetok: SceneTok, path: CameraPath, options: RenderOptions
+) -> int:
   """Steps of the whole video; InputError when the path is too short."""
   frames = len(path.cameras.extrinsics)
-  return video_plan(run.model, options, frames).steps
+  return video_plan(scenetok.model, options, frames).steps
 
 
 def render(
-  run: Run,
+  scenetok: SceneTok,
   tokens: Array,
   reference: np.ndarray,
   path: CameraPath,
@@ -105,11 +107,11 @@ def render(
     lambda a: np.repeat(np.asarray(a)[None], len(tokens), axis=0),
     relative_to(path.cameras, reference),
   )
-  steps = check_path(run, path, options)
+  steps = check_path(scenetok, path, options)
   with console.Progress(label, steps, "step") as progress:
     return render_video(
-      program or video_program(run.model, options),
-      run.params,
+      program or video_program(scenetok.model, options),
+      scenetok.params,
       tokens,
       batch,
       key,

@@ -14,7 +14,7 @@ from data_pipelines.storage import records
 from data_pipelines.views import evaluation
 from data_pipelines.views.evaluation import MIN_HEADING, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.encode import EncodeProgram, encode_program
 from scenetok_jax.sampling.scene_file import check_scene, load_scene
 from scenetok_jax.types import Array, Cameras, InputError, Views
@@ -62,26 +62,26 @@ class OpenScene:
 
 
 def open_prepared(
-  run: Run, path: str | None, split: str | None, key: str
+  scenetok: SceneTok, path: str | None, split: str | None, key: str
 ) -> OpenScene:
   """A scene of prepared data, with the context views that evaluation takes.
 
   Raises:
     InputError: no such data or scene, or frames of another size.
   """
-  path = path or run.config.data.path
+  path = path or scenetok.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   dataset = records.Dataset(path, split or evaluation_split(path))
   scene = loader.load_scene(dataset, dataset.split, key)
-  size, wanted = scene.images.shape[1], run.model.image_size
+  size, wanted = scene.images.shape[1], scenetok.model.image_size
   where = f"{dataset.directory}: scene {scene.row.key}"
   if size != wanted:
     raise InputError(
       f"{where}: frames of {size} pixels, the model reads {wanted}; prepare"
       f" with --size={wanted}"
     )
-  extrinsics, count = scene.cameras.extrinsics, run.config.data.num_context
+  extrinsics, count = scene.cameras.extrinsics, scenetok.config.data.num_context
   _check_frames(where, len(extrinsics), count)
   if scene.row.held_out:
     choice = evaluation.held_out(scene.row, extrinsics, count)
@@ -93,7 +93,7 @@ def open_prepared(
   return OpenScene(scene.row.key, where, clip, context, novel)
 
 
-def open_capture(run: Run, folder: str) -> OpenScene:
+def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   """A capture: transforms.json, poses.json or COLMAP model, with images.
 
   Raises:
@@ -104,9 +104,9 @@ def open_capture(run: Run, folder: str) -> OpenScene:
   root = Path(folder)
   if not root.is_dir():
     raise InputError(f"{root}: --capture: no such folder; check the path")
-  raw = capture.load(root, run.model.image_size)
+  raw = capture.load(root, scenetok.model.image_size)
   extrinsics = raw.cameras.extrinsics
-  count = run.config.data.num_context
+  count = scenetok.config.data.num_context
   _check_frames(str(root), len(extrinsics), count)
   context = np.unique(farthest_point(extrinsics, count, 0))
   novel = np.setdiff1d(np.arange(len(extrinsics)), context)
@@ -137,25 +137,28 @@ class Subject:
   clip: OpenScene | None = None
 
 
-def open_scene(run: Run, args: argparse.Namespace) -> OpenScene:
+def open_scene(scenetok: SceneTok, args: argparse.Namespace) -> OpenScene:
   """From --capture, or --scene with --data and --split."""
   if args.capture is not None:
-    return open_capture(run, args.capture)
-  return open_prepared(run, args.data, args.split, args.scene)
+    return open_capture(scenetok, args.capture)
+  return open_prepared(scenetok, args.data, args.split, args.scene)
 
 
 def encode_scene(
-  run: Run, scene: OpenScene, key: Array, program: EncodeProgram | None = None
+  scenetok: SceneTok,
+  scene: OpenScene,
+  key: Array,
+  program: EncodeProgram | None = None,
 ) -> Subject:
   """Encodes the context views; key draws the posterior's sample.
 
   program: of the run's model, to compile once for several scenes.
   """
   context = scene.context_views
-  deterministic = run.config.sampling.deterministic
-  program = program or encode_program(run.model)
+  deterministic = scenetok.config.sampling.deterministic
+  program = program or encode_program(scenetok.model)
   tokens = program(
-    run.params,
+    scenetok.params,
     jax.tree.map(lambda a: np.asarray(a)[None], context),
     scene.reference[None],
     None if deterministic else key,
@@ -170,10 +173,10 @@ def encode_scene(
   )
 
 
-def read_subject(run: Run, path: str) -> Subject:
+def read_subject(scenetok: SceneTok, path: str) -> Subject:
   """A scene file that this run's networks made."""
   scene = load_scene(path)
-  check_scene(path, scene, run.model, run.params)
+  check_scene(path, scene, scenetok.model, scenetok.params)
   tokens = scene.tokens[None]
   return Subject(scene.key, path, tokens, scene.reference, scene.context)
 

@@ -8,7 +8,7 @@ import pytest
 from scenetok_jax import console
 from scenetok_jax.cli import generate
 from scenetok_jax.inference import conditions, pictures
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import write_png
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
@@ -26,12 +26,14 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(folders):
-  return load_run(str(folders[1]))
+def scenetok(folders):
+  return SceneTok.from_pretrained(str(folders[1]))
 
 
-def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(run, folders):
-  given = conditions.from_photos(run, [str(folders[2])], None, 90.0)
+def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(
+  scenetok, folders
+):
+  given = conditions.from_photos(scenetok, [str(folders[2])], None, 90.0)
   assert given.views.images.shape == (1, 64, 64, 3)
   np.testing.assert_array_equal(given.views.cameras.extrinsics[0], np.eye(4))
   # 90 degrees across 200 pixels: a focal length of 100, the crop's side.
@@ -52,7 +54,7 @@ def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(run, folders):
   ],
 )
 def test_photos_that_do_not_fit(
-  run, folders, tmp_path, count, cameras, fov, message
+  scenetok, folders, tmp_path, count, cameras, fov, message
 ):
   if cameras:
     content = {"extrinsics": [np.eye(4).tolist()], "intrinsics": [
@@ -61,7 +63,7 @@ def test_photos_that_do_not_fit(
     (tmp_path / cameras).write_text(json.dumps(content))
     cameras = str(tmp_path / cameras)
   with pytest.raises(InputError, match=message):
-    conditions.from_photos(run, [str(folders[2])] * count, cameras, fov)
+    conditions.from_photos(scenetok, [str(folders[2])] * count, cameras, fov)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from scenetok_jax import console
 from scenetok_jax.cli import render
 from scenetok_jax.geometry.trajectories import dolly, to_json
-from scenetok_jax.inference.run import load_run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.scene_file import (
   SceneFile,
   codec_digest,
@@ -31,15 +31,15 @@ def workdir(tmp_path_factory):
 @pytest.fixture(scope="module")
 def scene(workdir):
   """A scene of random tokens that belongs to the workdir."""
-  run = load_run(str(workdir))
+  scenetok = SceneTok.from_pretrained(str(workdir))
   cameras = jax.tree.map(lambda a: a[0], networks.cameras(1, 1, 3))
   return SceneFile(
     key="room",
-    tokens=tokens(run.model, 1)[0],
+    tokens=tokens(scenetok.model, 1)[0],
     reference=cameras.extrinsics[1],
     context=cameras,
-    model=model_digest(run.params),
-    codec=codec_digest(run.model.target_codec),
+    model=model_digest(scenetok.params),
+    codec=codec_digest(scenetok.model.target_codec),
   )
 
 

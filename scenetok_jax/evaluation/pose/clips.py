@@ -14,7 +14,7 @@ from data_pipelines.storage import records
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.inference import pictures, rendering, scenes
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, write_frames
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.paths import CameraPath
@@ -68,7 +68,7 @@ def given(args: argparse.Namespace) -> list[Job]:
   ]
 
 
-def rendered(run: Run, args: argparse.Namespace) -> list[Job]:
+def rendered(scenetok: SceneTok, args: argparse.Namespace) -> list[Job]:
   """Each scene along its own path, or the next scene's tokens along it.
 
   A path is taken over relative to the middle context view of either scene.
@@ -82,7 +82,7 @@ def rendered(run: Run, args: argparse.Namespace) -> list[Job]:
       f"{dataset.directory}: --transfer: {len(rows)} scene; its tokens need"
       " another scene's path, so prepare at least 2"
     )
-  load = _renderer(run, args)
+  load = _renderer(scenetok, args)
   jobs = []
   for i, row in enumerate(rows):
     source = rows[(i + 1) % len(rows)] if args.transfer else row
@@ -141,23 +141,23 @@ def _folder(path: str, row: SceneRow) -> np.ndarray:
 
 
 def _renderer(
-  run: Run, args: argparse.Namespace
+  scenetok: SceneTok, args: argparse.Namespace
 ) -> Callable[[int, str, str], Clip]:
   """(number, scene of the path, scene of the tokens) -> rendered frames."""
-  options = rendering.render_options(run, args)
+  options = rendering.render_options(scenetok, args)
   noise_key, token_key = jax.random.split(jax.random.key(args.seed))
-  encode = encode_program(run.model)
-  program = video_program(run.model, options)
+  encode = encode_program(scenetok.model)
+  program = video_program(scenetok.model, options)
 
   def load(number: int, key: str, source_key: str) -> Clip:
-    scene = source = scenes.open_prepared(run, args.data, args.split, key)
+    scene = source = scenes.open_prepared(scenetok, args.data, args.split, key)
     if source_key != key:
-      source = scenes.open_prepared(run, args.data, args.split, source_key)
+      source = scenes.open_prepared(scenetok, args.data, args.split, source_key)
     frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
     target = scene.take(frames).cameras
     video = rendering.render(
-      run,
-      scenes.encode_scene(run, source, token_key, encode).tokens,
+      scenetok,
+      scenes.encode_scene(scenetok, source, token_key, encode).tokens,
       scene.reference,
       CameraPath(key, target),
       jax.random.fold_in(noise_key, number),

@@ -17,7 +17,7 @@ from scenetok_jax.evaluation.scores import REAL, SceneResult
 from scenetok_jax.evaluation.store import Store
 from scenetok_jax.geometry.camera_files import estimates_from_json
 from scenetok_jax.inference import pictures, rendering
-from scenetok_jax.inference.run import Run
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.pose import PairErrors
@@ -40,16 +40,16 @@ def given_poses(path: str, keys: Sequence[str]) -> Poses:
   return {key: estimates_from_json(Path(path) / f"{key}.json") for key in keys}
 
 
-def checkpoint(run: Run | None) -> dict[str, Any]:
+def checkpoint(scenetok: SceneTok | None) -> dict[str, Any]:
   """Of the renderings; None where frames are the data's or a folder's."""
   return {
-    "checkpoint_sha256": None if run is None else digest(run.params),
-    "checkpoint_step": None if run is None else run.step,
+    "checkpoint_sha256": None if scenetok is None else digest(scenetok.params),
+    "checkpoint_step": None if scenetok is None else scenetok.step,
   }
 
 
 def identity(
-  run: Run | None,
+  scenetok: SceneTok | None,
   made_by: dict[str, Any],
   jobs: Sequence[Job],
   poses: Poses | None,
@@ -58,13 +58,13 @@ def identity(
 ) -> dict[str, Any]:
   """All that a scene's result depends on, as JSON values."""
   described: dict[str, Any] = {}
-  if run is not None:
-    codecs = (run.model.context_codec, run.model.target_codec)
+  if scenetok is not None:
+    codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
     described = {
       **made_by,
       "codecs": [codec_digest(codec) for codec in codecs],
-      "rendering": repr(rendering.render_options(run, args)),
-      "deterministic": run.config.sampling.deterministic,
+      "rendering": repr(rendering.render_options(scenetok, args)),
+      "deterministic": scenetok.config.sampling.deterministic,
     }
   weights = {} if nets is None else nets.weights
   return {
