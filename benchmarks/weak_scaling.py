@@ -9,20 +9,18 @@ their size, and no faster. Exit code 1 where they do not.
 """
 
 import argparse
-import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from scenetok_jax import console
+from scenetok_jax.aot.chips import GIB
+from scenetok_jax.aot.compilation import AotOptions, compile_for_slice
 from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.config import load_config
 
-ROOT = Path(__file__).parents[1]
-MIB, GIB = 1 << 20, 1 << 30
+MIB = 1 << 20
 TOLERANCE = 0.02
 
 
@@ -44,17 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def compiled(
   args: argparse.Namespace, topology: str, count: int, overrides: list[str]
 ) -> dict[str, Any]:
-  """One slice, in a process of its own."""
-  with tempfile.TemporaryDirectory() as folder:
-    out = Path(folder) / "aot.json"
-    command = [
-      sys.executable, "-m", "scenetok_jax.cli.aot", f"--config={args.config}",
-      f"--topology={topology}", f"--mesh=data={count}", f"--json={out}",
-      f"--config.data.batch_size={count * args.batch}",
-      "--config.dtype=bfloat16", "--config.remat=dots", *overrides,
-    ]  # fmt: skip
-    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-    found = json.loads(out.read_text())
+  """One slice."""
+  options = AotOptions(topology=topology, mesh=f"data={count}")
+  settings = [
+    f"--config.data.batch_size={count * args.batch}",
+    "--config.dtype=bfloat16", "--config.remat=dots", *overrides,
+  ]  # fmt: skip
+  found = compile_for_slice(load_config(args.config, settings), options)
   if not found["fits"]:
     raise InputError(
       f"{topology}: a chip would need {found['hbm_bytes_per_chip'] / GIB:.1f}"

@@ -1,7 +1,10 @@
-"""What is known of TPU chips: memory, peaks and links, for estimates."""
+"""What is known of TPU chips and slices: memory, peaks, links, devices."""
 
 import dataclasses
+import importlib.util
+import os
 import re
+from typing import Any
 
 from scenetok_jax.types import InputError
 
@@ -48,6 +51,16 @@ SLICES = {
   "v6e-64": "v6e:8x8",
   "v6e-256": "v6e:16x16",
 }
+# Set before libtpu loads: it compiles only, so it needs no chip of its own,
+# no lock against other processes and no metadata server.
+_LIBTPU = {
+  "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+  "TPU_SKIP_MDS_QUERY": "1",
+  "TPU_WORKER_HOSTNAMES": "localhost",
+  "TPU_ACCELERATOR_TYPE": "none",
+  "TPU_STDERR_LOG_LEVEL": "3",
+  "TPU_MIN_LOG_LEVEL": "3",
+}
 
 
 def parse_topology(name: str) -> tuple[Chip, str]:
@@ -65,3 +78,31 @@ def parse_topology(name: str) -> tuple[Chip, str]:
       f" {', '.join(SLICES)}"
     )
   return CHIPS[match[1]], grid
+
+
+def topology_devices(grid: str) -> list[Any]:
+  """The devices of a slice, described by libtpu.
+
+  Raises:
+    InputError: libtpu is not installed, or knows no such slice.
+  """
+  if importlib.util.find_spec("libtpu") is None:
+    raise InputError(
+      "--topology: libtpu is not installed; it compiles on any machine:"
+      " pip install -e '.[tpu]'"
+    )
+  for name, value in _LIBTPU.items():
+    os.environ.setdefault(name, value)
+  # The host runs nothing; without this JAX looks for chips.
+  os.environ.setdefault("JAX_PLATFORMS", "cpu")
+  from jax.experimental import topologies
+
+  try:
+    return list(topologies.get_topology_desc(grid, platform="tpu").devices)
+  except Exception as error:
+    # libtpu reports an unknown grid by several exception types.
+    reason = str(error).strip().splitlines()[0]
+    raise InputError(
+      f"--topology: {grid!r}: libtpu refuses it ({reason[:120]}); use a grid"
+      " that Google offers, such as v5e:4x4 or v5p:2x2x4"
+    ) from error

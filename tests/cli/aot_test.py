@@ -6,6 +6,7 @@ import jax
 import pytest
 
 from scenetok_jax import console
+from scenetok_jax.aot import compilation
 from scenetok_jax.aot.search import Candidate
 from scenetok_jax.cli import aot
 
@@ -21,13 +22,15 @@ def forecasts(monkeypatch):
     for size in range(9, 3, -1):
       yield Candidate({"data": 8}, "dots", 1, float(size))
 
-  def compile_one(config, devices, chip, effort):
-    compiled.append(effort)
+  def compile_one(config, devices, chip, options):
+    compiled.append(options)
     return {"fits": False, "hbm_bytes_per_chip": 1 << 40}
 
-  monkeypatch.setattr(aot, "topology_devices", lambda grid: jax.devices())
-  monkeypatch.setattr(aot.aot_search, "candidates", candidates)
-  monkeypatch.setattr(aot, "compiled", compile_one)
+  monkeypatch.setattr(
+    compilation, "topology_devices", lambda grid: jax.devices()
+  )
+  monkeypatch.setattr(compilation.search, "candidates", candidates)
+  monkeypatch.setattr(compilation, "_compile", compile_one)
   return compiled
 
 
@@ -46,7 +49,7 @@ def test_the_last_try_goes_to_the_smallest(forecasts, tmp_path, capsys):
 def test_without_a_candidate_nothing_is_compiled(
   forecasts, monkeypatch, tmp_path, capsys
 ):
-  monkeypatch.setattr(aot.aot_search, "candidates", lambda *_: iter(()))
+  monkeypatch.setattr(compilation.search, "candidates", lambda *_: iter(()))
   assert console.run(aot.main, [*ARGUMENTS, "--search"]) == 2
   assert not forecasts
   assert "by the forecast not even remat=full" in capsys.readouterr().err

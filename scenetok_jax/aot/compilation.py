@@ -1,0 +1,137 @@
+"""Compiles a configuration for a TPU slice that you need not have."""
+
+import dataclasses
+import itertools
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from scenetok_jax.aot import search
+from scenetok_jax.aot.chips import Chip, parse_topology, topology_devices
+from scenetok_jax.aot.program import render_program, train_program
+from scenetok_jax.aot.report import report
+from scenetok_jax.aot.text import gib, mesh_text
+from scenetok_jax.parallel.mesh import AXES, make_mesh
+from scenetok_jax.types import InputError, option
+
+
+@dataclasses.dataclass(frozen=True)
+class AotOptions:
+  """For which slice to compile, what, and how hard to try."""
+
+  topology: str = option(
+    "", "CHIP:GRID as v5p:4x4x4, or v5p-128", required=True
+  )
+  mesh: str = option(
+    "", "sizes as data=8,fsdp=8 (default: the configuration's)"
+  )
+  render: bool = option(False, "rendering or generating instead")
+  search: bool = option(False, "find a mesh and remat that fit")
+  tries: int = option(4, "compilations --search may take")
+  effort: str = option(
+    "quick",
+    "of the compiler: full is what a run uses, and 4 times as long",
+    choices=("quick", "full"),
+  )
+
+
+def compile_for_slice(
+  config: ConfigDict, options: AotOptions
+) -> dict[str, Any]:
+  """Memory, FLOPs, collectives and a time estimate per chip, JSON-able.
+
+  Args:
+    config: of either stage; its mesh is replaced by that of the options.
+    options: see AotOptions.
+
+  Returns:
+    aot.report.report's values with what was compiled. Where a search finds
+    nothing, fits=False, what was tried, and nothing_fits: why, in words.
+
+  Raises:
+    InputError: unknown slice or mesh, libtpu is not installed, or the batch
+      does not divide over the mesh.
+  """
+  chip, grid = parse_topology(options.topology)
+  if options.mesh:
+    config.mesh = parse_mesh(options.mesh)
+  devices = topology_devices(grid)
+  result = {
+    "topology": grid,
+    "chip": chip.name,
+    "program": "render" if options.render else "train",
+    "global_batch": config.data.batch_size,
+    "dtype": config.dtype,
+  }
+  if options.search and not options.render:
+    return result | _search(config, devices, chip, options)
+  return result | _compile(config, devices, chip, options)
+
+
+def parse_mesh(text: str) -> dict[str, int]:
+  """'data=8,fsdp=8' -> axis sizes; InputError if it is anything else."""
+  sizes = {axis: 1 for axis in AXES}
+  for part in text.split(","):
+    axis, _, size = part.partition("=")
+    if axis not in AXES or not size.lstrip("-").isdigit():
+      raise InputError(
+        f"--mesh: {part!r}: give sizes of {', '.join(AXES)}, such as"
+        " data=8,fsdp=8"
+      )
+    sizes[axis] = int(size)
+  return sizes
+
+
+def _compile(
+  config: ConfigDict, devices: list[Any], chip: Chip, options: AotOptions
+) -> dict[str, Any]:
+  """Compiles one choice of mesh and policy."""
+  mesh = make_mesh(dict(config.mesh), devices)
+  build = render_program if options.render else train_program
+  return {
+    "remat": config.remat,
+    "accumulate": config.train.accumulate,
+    **report(build(config, mesh), mesh, chip, options.effort),
+  }
+
+
+def _search(
+  config: ConfigDict, devices: list[Any], chip: Chip, options: AotOptions
+) -> dict[str, Any]:
+  """The first candidate that the compiler finds to fit."""
+  found = search.candidates(config, devices, chip)
+  tried: list[dict[str, Any]] = []
+  for candidate in _within(found, options.tries):
+    print(
+      f"compiling {mesh_text(candidate.mesh)}, remat={candidate.remat},"
+      f" {candidate.accumulate} micro-batches; forecast"
+      f" {gib(candidate.forecast)}",
+      file=sys.stderr,
+    )
+    choice = search.with_candidate(config, candidate)
+    result = _compile(choice, devices, chip, options)
+    tried.append(
+      {
+        "mesh": candidate.mesh,
+        "remat": candidate.remat,
+        "accumulate": candidate.accumulate,
+        "forecast_bytes": candidate.forecast,
+        "hbm_bytes_per_chip": result["hbm_bytes_per_chip"],
+      }
+    )
+    if result["fits"]:
+      return {**result, "tried": tried}
+  reason = search.nothing_fits(config, chip, len(devices), len(tried))
+  return {"fits": False, "tried": tried, "nothing_fits": reason}
+
+
+def _within(
+  found: Iterator[search.Candidate], tries: int
+) -> Iterator[search.Candidate]:
+  """The first tries - 1, then of all others the one that needs least."""
+  yield from itertools.islice(found, tries - 1)
+  rest = list(found)
+  if rest:
+    yield min(rest, key=lambda candidate: candidate.forecast)
