@@ -21,7 +21,7 @@ from scenetok_jax.sampling.video import (
   video_plan,
   video_program,
 )
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, InputError, option
 
 STATE_FILE = "interrupted.safetensors"  # in OUT until the video is written
 
@@ -40,15 +40,36 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
   )
 
 
+@dataclasses.dataclass(frozen=True)
+class SamplingChanges:
+  """What a user changes of how a model samples; None keeps the model's own.
+
+  interval: (low, high) within [0, 1].
+  """
+
+  steps: int | None = option(None, "denoising steps (default: the run's)")
+  solver: str | None = option(
+    None, "default: the run's", choices=tuple(SOLVERS)
+  )
+  guidance: float | None = option(None, "default: the run's; 1 is none")
+  interval: tuple[float, float] | None = option(
+    None,
+    "noise levels between which guidance acts (default: all)",
+    metavar=("LOW", "HIGH"),
+  )
+
+
 def run_options(scenetok: SceneTok) -> RenderOptions:
   """How the run's own configuration renders."""
   return RenderOptions.of(scenetok.config.sampling)
 
 
 def render_options(
-  scenetok: SceneTok, args: argparse.Namespace, prefix: str = ""
+  scenetok: SceneTok,
+  args: argparse.Namespace | SamplingChanges,
+  prefix: str = "",
 ) -> RenderOptions:
-  """The run's own sampling with what the command line changes.
+  """The run's own sampling with what a user changes.
 
   Raises:
     InputError: numbers that make no sense, or guidance without a null token.
