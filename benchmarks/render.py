@@ -33,7 +33,6 @@ from scenetok_jax.flow.solvers import SolverState, get_solver
 from scenetok_jax.io import write_json
 from scenetok_jax.model import Model, build, identity_cameras
 from scenetok_jax.nn.attention import KVCache
-from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.sampling.render import RenderOptions, render_schedule
 from scenetok_jax.sampling.slices import pad_rows
 from scenetok_jax.sampling.velocity import predict_velocity
@@ -129,8 +128,7 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
   tokens = jnp.asarray(
     draw((1, tokenizer.num_tokens, tokenizer.token_channels), np.float32)
   )
-  weights = random_params(decoder, noise, cameras, tokens)
-  params = for_devices({"decoder": weights}, jax.devices())
+  params = {"decoder": random_params(decoder, noise, cameras, tokens)}
   program = video_program(model, options)
   table = pad_rows(window_steps(model, plan, "euler"))
   table = jax.tree.map(jnp.asarray, table)

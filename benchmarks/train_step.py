@@ -29,7 +29,6 @@ from scenetok_jax import console
 from scenetok_jax.aot.program import Program, train_program
 from scenetok_jax.io import write_json
 from scenetok_jax.model import build, identity_cameras, init_stage1
-from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
@@ -85,7 +84,7 @@ def network(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
     lambda key: init_stage1(model, key), jax.eval_shape(jax.random.key, 0)
   )
   name = "tokenizer" if part == "encoder" else "decoder"
-  params = filled(for_devices(shapes[name], jax.devices()))
+  params = filled(shapes[name])
   if part == "encoder":
     views = model.num_context
     inputs: tuple[Any, ...] = (

@@ -12,7 +12,6 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.model import Model, build, init_stage1
-from scenetok_jax.parallel.depth import apart, apart_pays
 from scenetok_jax.parallel.rules import (
   batch_sharding,
   batch_ways,
@@ -76,10 +75,6 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   task = stage_task(config, model)
   optimizer = make_optimizer(OptimizerConfig.of(config))
   state = abstract(task.init, optimizer, _key(), mesh)
-  devices = list(mesh.devices.flat)
-  if apart_pays(state.params, devices, config.remat):
-    state = apart(state)
-    state = _placed(state, param_shardings(state, mesh))
   arguments = (
     state,
     _placed(task.frozen, param_shardings(task.frozen, mesh)),

@@ -21,7 +21,6 @@ def on_devices(scenetok: SceneTok, batch: int) -> Iterator[SceneTok]:
   placed = dataclasses.replace(
     scenetok, params=place_params(scenetok.params, mesh)
   )
-  del scenetok  # frees its stacked parameters, where they are apart now
   with jax.set_mesh(mesh):
     yield placed
 

@@ -1,6 +1,6 @@
 """Norms, MLPs, modulation and the scan over depth, shared by all networks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +10,6 @@ from einops import rearrange
 
 from scenetok_jax.nn.init import bias_init, kernel_init
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
-from scenetok_jax.parallel.depth import is_apart
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.parallel.runtime import traced_for_cpu, traced_for_one_cpu
 from scenetok_jax.types import Array
@@ -185,14 +184,11 @@ def stack(
   in_axes: Any = nn.broadcast,
   **fields: Any,
 ) -> Callable[..., Any]:
-  """`depth` blocks in a row with rematerialised bodies.
-
-  One scan over parameters with a leading depth axis, which they get when they
-  are initialised; or a program that grows with depth, where the parameters
-  given are apart (parallel.depth).
+  """`depth` blocks in a row with rematerialised bodies, as one scan.
 
   Args:
-    parent: the module that calls, and holds the parameters below `name`.
+    parent: the module that calls, and holds the parameters below `name`; they
+      have a leading depth axis.
     block: a module whose call takes (carry, *shared) and returns
       (carry, output or None).
     depth: number of blocks.
@@ -203,19 +199,10 @@ def stack(
 
   Returns:
     (carry, *shared) -> (carry, outputs with a leading depth axis).
-
-  Raises:
-    ValueError: the parameters that are apart are not of `depth` blocks.
   """
-  params = parent.variables.get("params", {}).get(name, {})
-  unrolled = is_apart(params)
-  if unrolled and len(params) != depth:
-    raise ValueError(f"{name}: parameters of {len(params)} blocks, not {depth}")
   if remat != "none":
     # A scan keeps its recomputation apart from the forward pass by itself.
-    block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=unrolled)
-  if unrolled:
-    return _Unrolled(block, depth, in_axes, fields, name=name)
+    block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=False)
   scanned = nn.scan(
     block,
     variable_axes={"params": 0, "intermediates": 0},
@@ -224,28 +211,3 @@ def stack(
     length=depth,
   )
   return scanned(name=name, **fields)
-
-
-class _Unrolled(nn.Module):
-  """What nn.scan gives, block after block; their names are their numbers."""
-
-  block: Any
-  depth: int
-  in_axes: Any
-  fields: Mapping[str, Any]
-
-  @nn.compact
-  def __call__(self, carry: Any, *shared: Any) -> tuple[Any, Any]:
-    """(carry, *shared) -> (carry, stacked outputs)."""
-    axes = self.in_axes
-    if not isinstance(axes, tuple):
-      axes = (axes,) * len(shared)
-    outputs = []
-    for n in range(self.depth):
-      arguments = [
-        jax.tree.map(lambda x, n=n: x[n], value) if axis == 0 else value
-        for value, axis in zip(shared, axes, strict=True)
-      ]
-      carry, output = self.block(**self.fields, name=str(n))(carry, *arguments)
-      outputs.append(output)
-    return carry, jax.tree.map(lambda *x: jnp.stack(x), *outputs)

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from scenetok_jax.parallel.depth import for_devices
 from scenetok_jax.parallel.mesh import BATCH_AXES, make_mesh
 from scenetok_jax.parallel.rules import param_shardings
 
@@ -25,8 +24,7 @@ def sampling_mesh(batch: int, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def place_params(params: Any, mesh: Mesh) -> Any:
-  """Parameters by parallel.rules, in the layout that is faster there."""
-  params = for_devices(params, list(mesh.devices.flat))
+  """Parameters on the devices of a mesh, by parallel.rules."""
   return jax.device_put(params, param_shardings(params, mesh))
 
 

@@ -15,17 +15,15 @@ _PROJECTION = re.compile(
   r"^(?P<module>.*)/(query|key|value)/(?P<kind>kernel|bias)$"
 )
 
-# Blocks that are apart have their number next (parallel.depth).
-_STACKED = re.compile(r"(^|/)blocks/(?!\d+/)")
+_STACKED = re.compile(r"(^|/)blocks/")
 
 
 def reference_group(path: str) -> tuple[str, bool]:
   """The reference tensor of a parameter; whether its first axis is depth.
 
-  Layers below a module named `blocks` are stacked along the leading axis, or
-  are apart and named by their numbers (parallel.depth). Query, key and value of
-  self-attention are one fused tensor; in modules whose name contains `cross`
-  they are three (docs/architecture.md).
+  Layers below a module named `blocks` are stacked along the leading axis.
+  Query, key and value of self-attention are one fused tensor; in modules whose
+  name contains `cross` they are three (docs/architecture.md).
   """
   stacked = _STACKED.search(path) is not None
   match = _PROJECTION.match(path)

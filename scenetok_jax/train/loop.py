@@ -8,7 +8,6 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from scenetok_jax.parallel.depth import apart, apart_pays, stacked
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import (
   check_batch,
@@ -87,10 +86,6 @@ def train(
     # Stored only now: a mistake above must not pin the workdir to itself.
     store_config(workdir, config.to_dict())
     write_overview(workdir, state.params)
-    devices = list(mesh.devices.flat)
-    takes_apart = apart_pays(state.params, devices, config.remat)
-    if takes_apart:
-      state = apart(state, free=True)
     first = int(state.step) + 1
     writer = stack.enter_context(
       MetricWriter(
@@ -148,18 +143,15 @@ def train(
         if evaluate is not None and evaluates:
           writer.write_eval(step, evaluate(averaged(state), step))
         if saves:
-          state = stacked(state, free=True)
           checkpointer.save(
             step, state, data.get_state(), config.to_dict(), force=last
           )
-          if takes_apart and not last:
-            state = apart(state, free=True)
         if (evaluates or last) and is_lead():
           draw_curves(workdir)
       if last:
         break
     checkpointer.wait()
-    return stacked(state)
+    return state
 
 
 def _peak_flops(dtype: str, mesh: jax.sharding.Mesh) -> float:

@@ -13,7 +13,6 @@ from scenetok_jax.decoder.dit import (
   camera_embed,
 )
 from scenetok_jax.nn.embed import RaySpec
-from scenetok_jax.parallel.depth import apart
 from scenetok_jax.parity import reference_config
 from scenetok_jax.types import Cameras
 from tests import networks
@@ -184,17 +183,3 @@ def test_a_memory_of_the_tokens_gives_the_same_velocity(tiny):
   networks.assert_same(out["plain"], conditional)
   networks.assert_same(out["both"][0::2], conditional)
   networks.assert_same(out["both"][1::2], unconditional)
-
-
-def test_blocks_that_are_apart_give_the_same_velocities(tiny):
-  params, (expected, _) = tiny
-  found = networks.apply(TINY, apart(params), *INPUTS, **UNCONDITIONAL)
-  networks.assert_same(found, expected)
-  tokens = INPUTS[-1]
-  memories = [
-    networks.apply(TokenKVCache(TINY, guided=True), tree, tokens)
-    for tree in (apart(params), params)
-  ]
-  for field in ("key", "value", "null"):
-    found, expected = ({field: getattr(m, field)} for m in memories)
-    networks.assert_same(found, expected)

@@ -8,14 +8,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.blocks import REMAT_POLICIES, stack
-from scenetok_jax.nn.dit import BlockKVCache, DiTBlock
+from scenetok_jax.nn.dit import DiTBlock
 from scenetok_jax.ops.rope import angles_3d
-from scenetok_jax.parallel.depth import apart, stacked
 from scenetok_jax.tokenizer.perceiver import PerceiverBlock
 from tests.networks import assert_same, draw, normals, quick_jit
 
@@ -89,72 +86,3 @@ def test_scanned_layers_equal_unrolled_ones(name):
       return net.apply({"params": params}, carry, *shared)[0]
 
     assert_same(differentiate(run, params, carry), expected, 1e-5)
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_every_network_runs_with_its_blocks_apart(name):
-  block, fields, carry, shared = BLOCKS[name]
-  net = Scanned(block, fields)
-  params = draw(net, carry, *shared)
-
-  def run(params, carry):
-    return net.apply({"params": params}, carry, *shared)[0]
-
-  found = differentiate(run, apart(params), carry)
-  found["gradients"] = jax.device_get(stacked(found["gradients"]))
-  assert_same(found, differentiate(run, params, carry), 1e-5)
-
-
-def test_another_number_of_blocks_is_refused():
-  block, fields, carry, shared = BLOCKS["renderer"]
-  params = apart(draw(Scanned(block, fields), carry, *shared))
-  with pytest.raises(ValueError, match="parameters of 3 blocks, not 2"):
-    Scanned(block, fields, depth=2).apply({"params": params}, carry, *shared)
-
-
-class Deep(nn.Module):
-  """A stack as networks have it, whose input may have a depth axis."""
-
-  remat: str = "none"
-
-  @nn.compact
-  def __call__(self, x, c, cache):
-    axes = (nn.broadcast, 0, nn.broadcast)
-    layers = stack(self, DiTBlock, DEPTH, self.remat, "blocks", axes, heads=2)
-    return layers(x, c, cache, None)
-
-
-@pytest.mark.parametrize("remat", REMAT_POLICIES)
-def test_blocks_that_are_apart_equal_the_scan(remat):
-  x, c = normals(1, 2, 8, WIDTH), normals(2, 2, 8, WIDTH)
-  cache = KVCache(*(normals(i, DEPTH, 2, 5, 2, WIDTH // 2) for i in (3, 4)))
-  params = draw(Deep(), x, c, cache)
-
-  def run(params, x):
-    return Deep(remat).apply({"params": params}, x, c, cache)[0]
-
-  expected = differentiate(run, params, x)
-  found = differentiate(run, apart(params), x)
-  found["gradients"] = jax.device_get(stacked(found["gradients"]))
-  assert_same(found, expected, 1e-5)
-
-
-def test_outputs_of_blocks_that_are_apart_are_stacked():
-  condition = normals(1, 2, 5, WIDTH)
-
-  class Memories(nn.Module):
-    @nn.compact
-    def __call__(self, condition):
-      return stack(self, BlockKVCache, DEPTH, "none", "blocks", heads=2)(
-        None, condition, None
-      )[1]
-
-  params = draw(Memories(), condition)
-  found, expected = (
-    Memories().apply({"params": tree}, condition)
-    for tree in (apart(params), params)
-  )
-  assert found.key.shape == (DEPTH, 2, 5, 2, WIDTH // 2)
-  assert found.null is None
-  np.testing.assert_allclose(found.key, expected.key, atol=1e-5)
-  np.testing.assert_allclose(found.value, expected.value, atol=1e-5)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +12,6 @@ from einops import einsum, rearrange
 from ml_collections import ConfigDict
 
 from configs import common
-from scenetok_jax.nn.blocks import stack
-from scenetok_jax.train import loop
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
@@ -251,72 +248,3 @@ def test_stage_one_freezes_its_tokenizer_as_configured():
   config = small_config()
   config.train.freeze_after = 7
   assert OptimizerConfig.of(config).frozen == (("tokenizer", 7),)
-
-
-class Layer(nn.Module):
-  @nn.compact
-  def __call__(self, x):
-    return x + jnp.tanh(nn.Dense(48, name="up")(x)), None
-
-
-class Layers(nn.Module):
-  @nn.compact
-  def __call__(self, x):
-    return stack(self, Layer, 3, "none", "blocks")(x)[0]
-
-
-def layers_loss(params, frozen, batch, key, step):
-  del frozen, step
-  x = rearrange(batch.context.images, "b v h w c -> b v (h w c)")
-  out = Layers().apply({"params": params["tokenizer"]}, x)
-  target = x + jax.random.normal(key, x.shape)
-  return StepLoss(jnp.mean(jnp.square(out - target), axis=(1, 2)), {})
-
-
-LAYERS = Task(
-  init=lambda key: {
-    "tokenizer": Layers().init(key, jnp.zeros((1, 2, 48)))["params"]
-  },
-  loss=layers_loss,
-  frozen={},
-)
-
-
-def test_blocks_that_train_apart_are_saved_stacked_and_go_on_either_way(
-  tmp_path, monkeypatch
-):
-  # 8 devices would not choose it; the layout is what is tested.
-  config = small_config()
-  config.train.update({"eval_every": 2, "checkpoint_every": 2})
-  scored = []
-
-  def evaluate(params, step):
-    blocks = params["tokenizer"]["blocks"]
-    scored.append(
-      (step, sorted(blocks), float(jnp.sum(blocks["0"]["up"]["bias"])))
-    )
-    return {}
-
-  scanned = train(config, tmp_path / "scan", LAYERS, Stream)
-  monkeypatch.setattr(loop, "apart_pays", lambda *_: True)
-  whole = train(config, tmp_path / "apart", LAYERS, Stream, evaluate)
-  assert [row[:2] for row in scored] == [
-    (n, ["0", "1", "2"]) for n in (2, 4, 6)
-  ]
-  assert float(whole.ema["tokenizer"]["blocks"]["up"]["bias"][0].sum()) == (
-    pytest.approx(scored[-1][2])
-  )
-  kernel = whole.params["tokenizer"]["blocks"]["up"]["kernel"]
-  assert kernel.shape == (3, 48, 48)
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
-    whole.params,
-    scanned.params,
-  )
-  train(config, tmp_path / "cut", LAYERS, lambda: Stream(stop=3))
-  ended = train(config, tmp_path / "cut", LAYERS, Stream)
-  assert_same(ended, whole)
-  assert losses(tmp_path / "cut") == losses(tmp_path / "apart")
-  found = rows(tmp_path / "apart")[0]["mean_tensor_norm"]
-  expected = rows(tmp_path / "scan")[0]["mean_tensor_norm"]
-  assert found == pytest.approx(expected, rel=1e-5)
