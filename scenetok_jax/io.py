@@ -15,11 +15,18 @@ from scenetok_jax.types import InputError
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(
+  path: str | os.PathLike, *, sync: bool = False
+) -> Iterator[Path]:
   """Yields a temporary path that becomes `path` when the body succeeds.
 
   Parent folders are made. The temporary file lies beside the final one and
   keeps its suffix; it is removed when the body raises.
+
+  Args:
+    path: the final file.
+    sync: waits until the bytes are on the disk, so that the new name never
+      stands for an empty file after a crash of the machine.
 
   Raises:
     InputError: the file cannot be written there.
@@ -39,6 +46,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
   try:
     yield temporary
     temporary.chmod(0o666 & ~_umask())
+    if sync:
+      with temporary.open("rb") as file:
+        os.fsync(file.fileno())
     temporary.replace(final)
   finally:
     temporary.unlink(missing_ok=True)
@@ -68,20 +78,51 @@ def check_file(file: Path, option: str) -> None:
   check_writable(file.parent, option)
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
-  """float [0, 1] of any shape -> uint8, clipped and rounded to nearest."""
-  image = np.nan_to_num(np.asarray(image, np.float32))
-  return np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+def to_uint8(images: Any) -> Any:
+  """float [0, 1] of any shape -> uint8, clipped and rounded to nearest.
+
+  NaN becomes 0. A NumPy array gives one; a JAX array, traced or not, too.
+  """
+  xp = images.__array_namespace__()
+  images = xp.nan_to_num(images.astype(np.float32))
+  return xp.round(xp.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def to_unit(images: Any) -> Any:
+  """uint8 of any shape -> float32 in [0, 1], NumPy or JAX as it came.
+
+  The two differ in the last bit: XLA multiplies by the reciprocal of 255.
+  """
+  return images.astype(np.float32) / 255.0
+
+
+def write_text(
+  path: str | os.PathLike, text: str, *, sync: bool = False
+) -> None:
+  """Replaces a text file in one step; see atomic_path.
+
+  Raises:
+    InputError: the file cannot be written, for instance on a full disk.
+  """
+  try:
+    with atomic_path(path, sync=sync) as temporary:
+      temporary.write_text(text)
+  except OSError as error:
+    raise InputError(
+      f"{path}: cannot be written ({error.strerror}); free space there or"
+      " choose another output"
+    ) from error
+
+
+def write_json(
+  path: str | os.PathLike, value: Any, *, sync: bool = False
+) -> None:
   """Writes a JSON file atomically; numbers that JSON lacks become null.
 
   NumPy and JAX scalars and arrays become plain numbers and lists.
   """
   text = json.dumps(to_plain(value), indent=2, allow_nan=False)
-  with atomic_path(path) as temporary:
-    temporary.write_text(text + "\n")
+  write_text(path, text + "\n", sync=sync)
 
 
 def to_plain(value: Any) -> Any:

@@ -1,15 +1,12 @@
 """Commands end with the promised exit codes and one line of explanation."""
 
 import dataclasses
-import json
 import sys
 
-import numpy as np
 import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import main
-from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError, option
 
 
@@ -56,16 +53,6 @@ def test_bugs_are_not_hidden():
 def test_verb_defaults_to_the_file_of_main(capsys):
   console.run(_raises(InputError("x")), [])
   assert "scenetok console_test: error" in capsys.readouterr().err
-
-
-def test_json_is_standard_and_replaces_atomically(tmp_path):
-  path = tmp_path / "deep" / "a.json"
-  write_json(path, {"a": np.float32(0.5), "b": [np.arange(2), np.inf]})
-  assert json.loads(path.read_text()) == {"a": 0.5, "b": [[0, 1], None]}
-  with pytest.raises(TypeError):
-    write_json(path, {"a": object()})
-  assert "0.5" in path.read_text()
-  assert list(path.parent.iterdir()) == [path]
 
 
 def test_progress_prints_few_lines_where_there_is_no_terminal(

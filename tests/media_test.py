@@ -4,26 +4,13 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from scenetok_jax import io, media
+from scenetok_jax import media
 from scenetok_jax.types import InputError
 
 
 def _frames(count=3, height=20, width=31):
   rng = np.random.default_rng(0)
   return rng.integers(0, 256, (count, height, width, 3), np.uint8)
-
-
-def test_to_uint8_rounds_and_clips():
-  values = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, np.nan])
-  expected = [0, 0, 128, 255, 255, 0]
-  np.testing.assert_array_equal(io.to_uint8(values), expected)
-
-
-def test_to_uint8_inverts_division_by_255():
-  levels = np.arange(256, dtype=np.uint8)
-  np.testing.assert_array_equal(
-    io.to_uint8(levels.astype(np.float32) / 255), levels
-  )
 
 
 def test_png_round_trip_is_exact_and_leaves_no_temporary(tmp_path):
@@ -60,16 +47,6 @@ def test_mp4_pads_odd_sizes(tmp_path):
   media.write_mp4(tmp_path / "a.mp4", _frames(2, 21, 31), min_size=0)
   video = iio.imread(tmp_path / "a.mp4", plugin="FFMPEG")
   assert video.shape == (2, 22, 32, 3)
-
-
-def test_failed_write_keeps_the_old_file(tmp_path):
-  path = tmp_path / "a.txt"
-  path.write_text("old")
-  with pytest.raises(RuntimeError), io.atomic_path(path) as temporary:
-    temporary.write_text("half")
-    raise RuntimeError
-  assert path.read_text() == "old"
-  assert list(tmp_path.iterdir()) == [path]
 
 
 def test_unwritable_output_is_an_input_error(tmp_path):

@@ -1,0 +1,61 @@
+"""Files appear whole, and bytes and unit floats are each other's inverse."""
+
+import json
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenetok_jax import io
+from scenetok_jax.types import InputError
+
+LEVELS = np.arange(256, dtype=np.uint8)
+
+
+def test_to_uint8_rounds_and_clips():
+  values = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, np.nan])
+  expected = [0, 0, 128, 255, 255, 0]
+  np.testing.assert_array_equal(io.to_uint8(values), expected)
+  for convert in (io.to_uint8, jax.jit(io.to_uint8)):
+    found = convert(jnp.asarray(values))
+    assert isinstance(found, jax.Array)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray])
+def test_bytes_come_back_from_unit_floats(array):
+  unit = io.to_unit(array(LEVELS))
+  assert unit.dtype == np.float32 and unit.min() == 0 and unit.max() == 1
+  np.testing.assert_array_equal(io.to_uint8(unit), LEVELS)
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_json_is_whole_or_as_before(tmp_path, sync):
+  path = tmp_path / "new" / "a.json"
+  io.write_json(path, {"a": np.float32(0.5), "b": [np.nan]}, sync=sync)
+  assert json.loads(path.read_text()) == {"a": 0.5, "b": [None]}
+  with pytest.raises(TypeError):
+    io.write_json(path, {"a": object()}, sync=sync)
+  assert os.listdir(path.parent) == ["a.json"]
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path, monkeypatch):
+  def full(descriptor):
+    raise OSError(28, "No space left on device")
+
+  monkeypatch.setattr(os, "fsync", full)
+  with pytest.raises(InputError, match=r"a\.txt: cannot be written \(No space"):
+    io.write_text(tmp_path / "a.txt", "text", sync=True)
+  assert not os.listdir(tmp_path)
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+  path = tmp_path / "a.txt"
+  path.write_text("old")
+  with pytest.raises(RuntimeError), io.atomic_path(path) as temporary:
+    temporary.write_text("half")
+    raise RuntimeError
+  assert path.read_text() == "old"
+  assert list(tmp_path.iterdir()) == [path]
