@@ -1,7 +1,7 @@
 """The one training loop, for both stages."""
 
 import contextlib
-import functools
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +9,7 @@ import jax
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import (
-  check_batch,
-  param_shardings,
-  put_batch,
-)
+from scenetok_jax.parallel.rules import check_batch, param_shardings, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
@@ -23,18 +19,31 @@ from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
-from scenetok_jax.train.restore_or_init import DataIterator, start
+from scenetok_jax.train.restore_or_init import DataIterator, restore_or_init
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.writer import MetricWriter
-from scenetok_jax.types import SceneBatch
+from scenetok_jax.types import Array, SceneBatch
 from scenetok_jax.workdir.checkpoint import Checkpointer
 from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config, store_config
 
 MAX_NONFINITE = 100  # default of train.max_nonfinite
+
 Evaluate = Callable[[Any, int], dict[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+  """What the loop works with; step dispatches one."""
+
+  step: Callable[[TrainState, SceneBatch], tuple[TrainState, dict[str, Array]]]
+  data: DataIterator
+  checkpointer: Checkpointer
+  writer: MetricWriter
+  guard: NonFiniteGuard
+  profiler: Profiler
 
 
 def train(
@@ -63,95 +72,129 @@ def train(
   check_batch(config.data.batch_size, config.train.accumulate, mesh)
   # Outside the mesh, whose devices would all multiply at the same time.
   peak = _peak_flops(config.dtype, mesh)
-  optimizer = make_optimizer(OptimizerConfig.of(config))
-  init_key, step_key = jax.random.split(jax.random.key(config.seed))
-  options = config.train
   with (
     jax.set_mesh(mesh),
     lock(workdir),
-    PreemptionWatch() as stop,
+    PreemptionWatch() as preemption,
     contextlib.ExitStack() as stack,
   ):
     compare_config(workdir, config.to_dict())
-    data = open_data()
-    # Refused here if the mesh does not divide it, before anything compiles.
-    example = put_batch(_peek(data), mesh)
-    checkpointer = stack.enter_context(
-      Checkpointer(workdir, options.checkpoint_every, options.checkpoint_keep)
-    )
-    state = start(config, task, optimizer, init_key, mesh, checkpointer, data)
-    frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
-    pure_step = make_step(task, optimizer, options.accumulate)
-    flops = count_flops(pure_step, state, frozen, example, step_key)
-    # Stored only now: a mistake above must not pin the workdir to itself.
-    store_config(workdir, config.to_dict())
-    write_overview(workdir, state.params)
-    first = int(state.step) + 1
-    writer = stack.enter_context(
-      MetricWriter(
-        workdir,
-        options.total_steps,
-        first - 1,
-        batch_size=config.data.batch_size,
-        step_flops=flops,
-        peak_flops=peak,
-        wandb=options.get("wandb", ""),
-        config=config.to_dict(),
-      )
-    )
-    guard = NonFiniteGuard(
-      workdir,
-      options.get("max_nonfinite", MAX_NONFINITE),
-      config.data.batch_size,
-      config.optimizer.skip,
-    )
-    logs = functools.partial(_due, options=options, field="log_every")
-    late = DeferredMetrics(writer.write, guard, logs)
-    profiler = Profiler(workdir, options.get("profile", ""))
-    stack.callback(profiler.close)
-    step_fn = jit_step(pure_step, state, mesh, flops)
-    if (
-      evaluate is not None
-      and first > 1
-      and _due(first - 1, options, "eval_every")
-      and not writer.evaluated(first - 1)
-    ):
-      # The run was stopped where it should have evaluated.
-      writer.write_eval(first - 1, evaluate(averaged(state), first - 1))
-    for step in range(first, options.total_steps + 1):
-      batch = put_batch(next(data), mesh)
-      profiler.before(step)
-      state, metrics = step_fn(state, frozen, batch, step_key)
-      profiler.after(step, metrics)
-      # A save that failed in the background ends the run here.
-      checkpointer.check()
-      late.put(step, metrics)
-      stopping = stop.now(step, checkpointer)
-      last = stopping or step == options.total_steps
-      # The time to stop in is for saving; the next start evaluates.
-      evaluates = (
-        evaluate is not None
-        and not stopping
-        and _due(step, options, "eval_every")
-      )
-      saves = last or checkpointer.should_save(step)
-      if evaluates or saves:
-        # A kill right after a save must not lose the row of its step.
-        late.flush()
-        saves = saves and not guard.spoilt
-      with writer.pause():
-        if evaluate is not None and evaluates:
-          writer.write_eval(step, evaluate(averaged(state), step))
-        if saves:
-          checkpointer.save(
-            step, state, data.get_state(), config.to_dict(), force=last
-          )
-        if (evaluates or last) and is_lead():
-          draw_curves(workdir)
-      if last:
-        break
-    checkpointer.wait()
-    return state
+    state, run = _open(config, workdir, task, open_data(), mesh, peak, stack)
+    return _loop(config, workdir, state, run, evaluate, mesh, preemption)
+
+
+def _open(
+  config: ConfigDict,
+  workdir: str,
+  task: Task,
+  data: DataIterator,
+  mesh: jax.sharding.Mesh,
+  peak: float,
+  stack: contextlib.ExitStack,
+) -> tuple[TrainState, _Run]:
+  """The state and all that its steps need; the stack closes it."""
+  options = config.train
+  # Refused here if the mesh does not divide it, before anything compiles.
+  example = put_batch(_peek(data), mesh)
+  checkpointer = stack.enter_context(
+    Checkpointer(workdir, options.checkpoint_every, options.checkpoint_keep)
+  )
+  optimizer = make_optimizer(OptimizerConfig.of(config))
+  init_key, step_key = jax.random.split(jax.random.key(config.seed))
+  state = restore_or_init(
+    config, task, optimizer, init_key, mesh, checkpointer, data
+  )
+  frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
+  step = make_step(task, optimizer, options.accumulate)
+  flops = count_flops(step, state, frozen, example, step_key)
+  # Stored only now: a mistake above must not pin the workdir to itself.
+  store_config(workdir, config.to_dict())
+  write_overview(workdir, state.params)
+  writer = MetricWriter(
+    workdir,
+    options.total_steps,
+    int(state.step),
+    batch_size=config.data.batch_size,
+    step_flops=flops,
+    peak_flops=peak,
+    wandb=options.get("wandb", ""),
+    config=config.to_dict(),
+  )
+  guard = NonFiniteGuard(
+    workdir,
+    options.get("max_nonfinite", MAX_NONFINITE),
+    config.data.batch_size,
+    config.optimizer.skip,
+  )
+  profiler = Profiler(workdir, options.get("profile", ""))
+  stack.enter_context(writer)
+  stack.callback(profiler.close)
+  jitted = jit_step(step, state, mesh, flops)
+
+  def dispatch(state: TrainState, batch: SceneBatch) -> Any:
+    # A value of the host in its arguments would be copied at every step.
+    with jax.transfer_guard("disallow"):
+      return jitted(state, frozen, batch, step_key)
+
+  return state, _Run(dispatch, data, checkpointer, writer, guard, profiler)
+
+
+def _loop(
+  config: ConfigDict,
+  workdir: str,
+  state: TrainState,
+  run: _Run,
+  evaluate: Evaluate | None,
+  mesh: jax.sharding.Mesh,
+  preemption: PreemptionWatch,
+) -> TrainState:
+  """Next batch, dispatch, log the step before, evaluate, save."""
+  options, writer = config.train, run.writer
+  start = int(state.step)
+
+  def logs(step: int) -> bool:
+    return _due(step, options, "log_every")
+
+  def evaluates(step: int) -> bool:
+    return evaluate is not None and _due(step, options, "eval_every")
+
+  def score(step: int) -> None:
+    assert evaluate is not None
+    writer.write_eval(step, evaluate(averaged(state), step))
+
+  deferred = DeferredMetrics(writer.write, run.guard, logs)
+  if start > 0 and evaluates(start) and not writer.evaluated(start):
+    # The run was stopped where it should have evaluated.
+    score(start)
+  for step in range(start + 1, options.total_steps + 1):
+    batch = put_batch(next(run.data), mesh)
+    run.profiler.before(step)
+    state, metrics = run.step(state, batch)
+    run.profiler.after(step, metrics)
+    # A save that failed in the background ends the run here.
+    run.checkpointer.check()
+    deferred.put(step, metrics)
+    stops = preemption.now(step, run.checkpointer)
+    last = stops or step == options.total_steps
+    # The time to stop in is for saving; the next start evaluates.
+    scores = evaluates(step) and not stops
+    saves = last or run.checkpointer.should_save(step)
+    if scores or saves:
+      # A kill right after a save must not lose the row of its step.
+      deferred.flush()
+    with writer.pause():
+      if scores:
+        score(step)
+      if saves and not run.guard.spoilt:
+        run.checkpointer.save(
+          step, state, run.data.get_state(), config.to_dict(), force=last
+        )
+      if (scores or last) and is_lead():
+        draw_curves(workdir)
+    if last:
+      break
+  run.checkpointer.wait()
+  return state
 
 
 def _peak_flops(dtype: str, mesh: jax.sharding.Mesh) -> float:

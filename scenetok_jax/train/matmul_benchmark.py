@@ -2,7 +2,6 @@
 
 import functools
 import time
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,20 +35,3 @@ def matmul_flops_per_second(
     multiply(matrix, matrix).block_until_ready()
     times.append(time.perf_counter() - start)
   return 2.0 * size**3 / float(np.median(times))
-
-
-def step_flops(stage: Any) -> float:
-  """XLA's own FLOP count of a lowered or compiled function, per device.
-
-  Bodies of loops (scan over depth, sampler steps) are counted once whatever
-  their length; train.flops.count_flops multiplies them.
-
-  Args:
-    stage: result of jax.jit(f).lower(...) or of .compile().
-
-  Returns:
-    FLOPs, 0.0 where the backend does not say.
-  """
-  cost = stage.cost_analysis() or {}
-  cost = cost[0] if isinstance(cost, (list, tuple)) else cost
-  return float(cost.get("flops", 0.0))

@@ -27,7 +27,7 @@ class DataIterator(Protocol):
   def set_state(self, state: dict[str, int]) -> None: ...
 
 
-def start(
+def restore_or_init(
   config: ConfigDict,
   task: Task,
   optimizer: Optimizer,

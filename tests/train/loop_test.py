@@ -12,6 +12,7 @@ from einops import einsum, rearrange
 from ml_collections import ConfigDict
 
 from configs import common
+from scenetok_jax.train import loop
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
@@ -248,3 +249,9 @@ def test_stage_one_freezes_its_tokenizer_as_configured():
   config = small_config()
   config.train.freeze_after = 7
   assert OptimizerConfig.of(config).frozen == (("tokenizer", 7),)
+
+
+def test_a_batch_that_stays_on_the_host_is_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(loop, "put_batch", lambda batch, mesh: batch)
+  with pytest.raises(jax.errors.JaxRuntimeError, match="host-to-device"):
+    train(small_config(), tmp_path, TASK, Stream)
