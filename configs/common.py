@@ -93,6 +93,7 @@ def base(stage: str) -> ConfigDict:
     "steps": 25,
     "window": 8,
     "clean": 4,
+    "uncertainty_scale": None,  # of the sampler "pyramid": its lag in steps
     "guidance": 1.0,
     "shift": 1.0,
     "deterministic": False,  # release: tokens are sampled at inference too

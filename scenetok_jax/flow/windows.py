@@ -115,16 +115,16 @@ def _check(sampler, horizon, steps, window, clean, uncertainty, indices):
   """Raises InputError on settings that make no sense by themselves."""
   if sampler not in SAMPLERS:
     raise InputError(
-      f"sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
+      f"sampling.sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
     )
   if min(horizon, steps, window) < 1 or clean < 0:
     raise InputError(
-      f"sampler: horizon {horizon}, steps {steps} and window {window} must be"
+      f"sampling: horizon {horizon}, steps {steps} and window {window} must be"
       f" at least 1, clean {clean} at least 0"
     )
   if sampler == "pyramid" and (uncertainty is None or uncertainty < 0):
     raise InputError(
-      "sampler.uncertainty_scale: pyramid needs a number of steps of at least"
+      "sampling.uncertainty_scale: pyramid needs a number of steps of at least"
       f" 0, not {uncertainty}"
     )
   if any(not -horizon <= i < horizon for i in indices):
@@ -189,10 +189,11 @@ def schedule(
     stuck = state.key() == before or state.start < 0
     if stuck and state.levels.any():
       raise InputError(
-        f"sampler.clean_targets: {sampler} with horizon {horizon}, window"
-        f" {window}, {settings.clean} clean targets and uncertainty_scale"
+        f"sampling.clean: {sampler} with horizon {horizon}, window {window},"
+        f" {settings.clean} clean targets and uncertainty_scale"
         f" {uncertainty_scale} never ends: the window stops moving; use fewer"
-        " clean targets than the window, or a window as long as the video"
+        " clean targets than the window, a window as long as the video, or"
+        " another uncertainty_scale"
       )
     rows.append(state.levels.copy())
     starts.append(min(max(state.start, 0), horizon - size))

@@ -4,7 +4,6 @@ import dataclasses
 
 import jax
 import numpy as np
-import pytest
 
 from scenetok_jax.sampling.generate import (
   GenerateOptions,
@@ -19,24 +18,21 @@ OPTIONS = GenerateOptions.of(tiny_config("generator").generation)
 SEEDS = 2
 
 
-@pytest.fixture(scope="module")
-def condition_and_noise():
-  model, _ = tiny("generator")
+def scene_condition(model):
+  """Two scenes with one visible view and three anchors each."""
   views = model.num_conditions
   shape = (SEEDS, views, *model.latent_shape(model.context_codec))
-  visible = np.tile(np.arange(views) < 1, (SEEDS, 1))
-  condition = SceneCondition(
+  return SceneCondition(
     networks.normals(1, *shape),
     networks.cameras(2, SEEDS, views),
     networks.cameras(3, SEEDS, 3),
-    visible,
+    np.tile(np.arange(views) < 1, (SEEDS, 1)),
   )
-  return condition, tokens(model, SEEDS)
 
 
-def test_slices_equal_one_scan(condition_and_noise):
-  condition, noise = condition_and_noise
+def test_slices_equal_one_scan():
   model, params = tiny("generator")
+  condition, noise = scene_condition(model), tokens(model, SEEDS)
   run = networks.quick_jit(
     lambda params, noise, condition: generate_tokens(
       model, params, condition, noise, OPTIONS
@@ -52,9 +48,9 @@ def test_slices_equal_one_scan(condition_and_noise):
   assert sum(done) == OPTIONS.steps
 
 
-def test_guidance_and_solver_change_the_scene(condition_and_noise):
-  condition, noise = condition_and_noise
+def test_guidance_and_solver_change_the_scene():
   model, params = tiny("generator")
+  condition, noise = scene_condition(model), tokens(model, SEEDS)
   found = [
     np.asarray(
       generate_tokens(

@@ -18,6 +18,7 @@ from scenetok_jax.sampling.render import (
 )
 from scenetok_jax.sampling.velocity import embed_path, predict_velocity
 from scenetok_jax.sampling.window import embeddable
+from scenetok_jax.types import InputError
 from tests import networks
 from tests.sampling.models import tiny, tiny_config, tokens
 
@@ -28,7 +29,7 @@ SCENES = 2
 
 @pytest.fixture(scope="module")
 def job():
-  """(model, params, tokens, cameras, noise, plan)."""
+  """(model, params, tokens, cameras, noise)."""
   model, params = tiny()
   shape = (SCENES, LATENTS, *model.latent_shape(model.target_codec))
   return (
@@ -37,17 +38,19 @@ def job():
     tokens(model, SCENES),
     networks.cameras(3, SCENES, LATENTS),
     networks.normals(5, *shape),
-    render_schedule(OPTIONS, LATENTS),
   )
 
 
-def naive(job, guidance):
+def naive(job, options):
   """One jitted call after the other; everything is computed every time."""
-  model, params, scene, cameras, x, plan = job
+  model, params, scene, cameras, x = job
+  plan = render_schedule(options, LATENTS)
 
   @networks.quick_jit
   def step(x, t, t_next, cameras):
-    velocity = predict_velocity(model, params, x, t, cameras, scene, guidance)
+    velocity = predict_velocity(
+      model, params, x, t, cameras, scene, options.guidance
+    )
     return euler_step(x, velocity, t, t_next)
 
   for g, (now, after) in enumerate(itertools.pairwise(plan.levels)):
@@ -58,36 +61,52 @@ def naive(job, guidance):
   return x
 
 
-def ours(job, guidance, **options):
-  model, params, *inputs = job
-  *arrays, _ = inputs
+def ours(job, **options):
+  model, params, *arrays = job
+  options = dataclasses.replace(OPTIONS, **options)
   run = networks.quick_jit(
-    lambda params, *arrays: render_latents(
-      model,
-      params,
-      *arrays,
-      dataclasses.replace(OPTIONS, guidance=guidance, **options),
-    )
+    lambda params, *arrays: render_latents(model, params, *arrays, options)
   )
   return run(params, *arrays)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 2.5])
-def test_reuse_is_exact(job, guidance):
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"guidance": 1.0},
+    {"guidance": 2.5},
+    {"sampler": "autoregressive"},
+    {"sampler": "pyramid", "uncertainty_scale": 2},
+  ],
+  ids=str,
+)
+def test_reuse_is_exact(job, changes):
   with jax.default_matmul_precision("highest"):
     networks.assert_same(
-      {"x": np.asarray(ours(job, guidance))},
-      {"x": np.asarray(naive(job, guidance))},
+      {"x": np.asarray(ours(job, **changes))},
+      {"x": np.asarray(naive(job, dataclasses.replace(OPTIONS, **changes)))},
     )
+
+
+def test_pyramid_reads_its_lag_from_the_configuration():
+  config = tiny_config().sampling
+  config.sampler = "pyramid"
+  with pytest.raises(InputError, match=r"sampling.uncertainty_scale: .* None"):
+    render_schedule(RenderOptions.of(config), LATENTS)
+  config.uncertainty_scale = 3
+  plan = render_schedule(RenderOptions.of(config), LATENTS)
+  # A latent starts in the third step of the one before.
+  started = np.argmax(plan.levels < 1, axis=0)
+  np.testing.assert_array_equal(started[:3], [1, 3, 5])
 
 
 def test_guidance_acts_inside_its_interval_only(job):
   with jax.default_matmul_precision("highest"):
-    guided = np.asarray(ours(job, 2.5))
-    plain = np.asarray(ours(job, 1.0))
+    guided = np.asarray(ours(job, guidance=2.5))
+    plain = np.asarray(ours(job, guidance=1.0))
     # Every level that moves lies above 0.1; none between 0 and 0.01.
-    all_of_it = ours(job, 2.5, interval=(0.1, 1.0))
-    nothing = ours(job, 2.5, interval=(0.0, 0.01))
+    all_of_it = ours(job, guidance=2.5, interval=(0.1, 1.0))
+    nothing = ours(job, guidance=2.5, interval=(0.0, 0.01))
   assert np.abs(guided - plain).max() > 1e-2
   networks.assert_same({"x": np.asarray(all_of_it)}, {"x": guided})
   networks.assert_same({"x": np.asarray(nothing)}, {"x": plain})

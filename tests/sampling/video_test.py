@@ -177,3 +177,15 @@ def test_eight_devices_render_what_one_does():
 def test_a_path_shorter_than_a_window_is_refused():
   with pytest.raises(InputError, match="5 frames are fewer than one window"):
     video_plan(tiny()[0], OPTIONS, 5)
+
+
+def test_the_pyramid_renders_a_video(program):
+  options = dataclasses.replace(
+    OPTIONS, sampler="pyramid", uncertainty_scale=2, steps=4
+  )
+  steps, done = video_plan(tiny()[0], options, FRAMES).steps, []
+  found = render(program, options=options, report=done.append)
+  assert sum(done) == steps > 2 * options.steps
+  # Nothing stays noise, and the frames are others than full_sequence's.
+  difference = found.astype(int) - render(program)
+  assert 1 < np.abs(difference).mean() < 64
