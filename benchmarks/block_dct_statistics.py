@@ -11,7 +11,7 @@ import argparse
 import numpy as np
 from scipy.optimize import minimize
 
-from data_pipelines.rooms.clips import render_clip
+from data_pipelines.rooms import render_clip
 from scenetok_jax.codecs import block_dct
 
 

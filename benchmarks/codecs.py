@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.rooms.clips import render_clip
+from data_pipelines.rooms import render_clip
 from scenetok_jax.codecs.convert import codec_network
 from scenetok_jax.codecs.published import published
 from scenetok_jax.io import atomic_path, write_json

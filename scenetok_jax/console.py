@@ -6,7 +6,7 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar, cast
@@ -49,13 +49,10 @@ def add_options(parser: Any, options: type, prefix: str = "") -> None:
   for field in dataclasses.fields(options):
     if "help" not in field.metadata:
       continue
-    more = dict(field.metadata)
-    flag = more.pop("flag", "--" + field.name.replace("_", "-"))
     parser.add_argument(
-      "--" + prefix + flag.removeprefix("--"),
+      *_flags(field, prefix),
       dest=prefix.replace("-", "_") + field.name,
-      **_argument(hints[field.name], field.default),
-      **more,
+      **_argument(hints[field.name], field),
     )
 
 
@@ -75,17 +72,100 @@ def take_options(
   return options(**pairs, **given)
 
 
-def _argument(hint: Any, default: Any) -> dict[str, Any]:
-  """What argparse needs to read a value of this type."""
+def add_union(parser: Any, kinds: Mapping[str, type]) -> None:
+  """The flags of several dataclasses, of which one will be taken.
+
+  A flag stands once, in a group called after those that have it; none has a
+  value unless it is given. See `take_given`.
+
+  Args:
+    parser: a parser.
+    kinds: the dataclasses by name; fields of one name share type and help.
+  """
+  owners = _owners(kinds)
+  groups: dict[tuple[str, ...], Any] = {tuple(kinds): parser}
+  for name, fields in owners.items():
+    names = tuple(fields)
+    if names not in groups:
+      groups[names] = parser.add_argument_group(", ".join(names))
+    field = next(iter(fields.values()))
+    hint = typing.get_type_hints(kinds[names[0]])[name]
+    argument = _argument(hint, field)
+    argument["default"] = argparse.SUPPRESS
+    argument["help"] += _defaults(fields)
+    groups[names].add_argument(*_flags(field), dest=name, **argument)
+
+
+def take_given(
+  args: argparse.Namespace, kinds: Mapping[str, type], kind: str
+) -> Any:
+  """One of add_union's dataclasses, of the flags that were given.
+
+  Raises:
+    InputError: a flag that only others have.
+  """
+  given = {}
+  for name, fields in _owners(kinds).items():
+    if not hasattr(args, name):
+      continue
+    if kind not in fields:
+      field = next(iter(fields.values()))
+      only = field.metadata.get("elsewhere", f"only for {', '.join(fields)}")
+      raise InputError(f"{_flags(field)[0]}: {only}")
+    value = getattr(args, name)
+    given[name] = tuple(value) if isinstance(value, list) else value
+  return kinds[kind](**given)
+
+
+def _owners(
+  kinds: Mapping[str, type],
+) -> dict[str, dict[str, dataclasses.Field]]:
+  """{field name: {kind that has it: its field}}."""
+  owners: dict[str, dict[str, dataclasses.Field]] = {}
+  for kind, options in kinds.items():
+    for field in dataclasses.fields(cast(Any, options)):
+      if "help" in field.metadata:
+        owners.setdefault(field.name, {})[kind] = field
+  return owners
+
+
+def _defaults(fields: Mapping[str, dataclasses.Field]) -> str:
+  """ " (default: 64 for rooms, 256 for re10k, acid)"; "" for none."""
+  kinds: dict[str, list[str]] = {}
+  for kind, field in fields.items():
+    if field.default not in (None, False, ()):
+      kinds.setdefault(str(field.default), []).append(kind)
+  if not kinds:
+    return ""
+  if len(kinds) == 1:
+    return f" (default: {next(iter(kinds))})"
+  each = (f"{value} for {', '.join(of)}" for value, of in kinds.items())
+  return f" (default: {'; '.join(each)})"
+
+
+def _flags(field: dataclasses.Field, prefix: str = "") -> list[str]:
+  """The flag of a field, then its older names."""
+  flag = field.metadata.get("flag", "--" + field.name.replace("_", "-"))
+  names = [flag, *field.metadata.get("aliases", ())]
+  return ["--" + prefix + name.removeprefix("--") for name in names]
+
+
+def _argument(hint: Any, field: dataclasses.Field) -> dict[str, Any]:
+  """What argparse needs to read a value of a field of this type."""
+  own = ("flag", "aliases", "elsewhere")
+  more = {k: v for k, v in field.metadata.items() if k not in own}
+  more["default"] = field.default
+  if "type" in more:
+    return more
   if isinstance(hint, types.UnionType):
     (hint,) = (h for h in typing.get_args(hint) if h is not types.NoneType)
   if hint is bool:
-    return {"action": "store_true", "default": default}
+    return {"action": "store_true", **more}
   if typing.get_origin(hint) is tuple:
     members = typing.get_args(hint)
     count = "*" if members[-1] is Ellipsis else len(members)
-    return {"type": members[0], "nargs": count, "default": default}
-  return {"type": hint, "default": default}
+    return {"type": members[0], "nargs": count, **more}
+  return {"type": hint, **more}
 
 
 def run(

@@ -41,6 +41,7 @@ _READERS = (
   "views",
   "loading",
   "latents",
+  "textures",
   "rooms",
   "furnished",
 )
@@ -49,6 +50,8 @@ _JOBS = {
   "data_pipelines/storage/builders_beam.py",
   "data_pipelines/latents/jobs.py",
 }
+# Packages behind one door: only their own files and tests look inside.
+_DOORS = ("data_pipelines.rooms", "data_pipelines.furnished")
 _SEEN_BY_READERS = {"types", "io", "geometry", "data_pipelines"}
 
 
@@ -85,6 +88,17 @@ def _is_reader(path: Path) -> bool:
   )
 
 
+def _behind_a_door(path: Path, name: str) -> bool:
+  """Whether a file imports from inside a package that is not its own."""
+  own = ".".join(path.relative_to(_ROOT).parent.parts).removeprefix("tests.")
+  for door in _DOORS:
+    if name.startswith(f"{door}.") and own != door:
+      first, *deeper = name.removeprefix(f"{door}.").split(".")
+      inside = _ROOT / door.replace(".", "/") / f"{first}.py"
+      return bool(deeper) or inside.exists()
+  return False
+
+
 def _problems(path: Path) -> list[str]:
   parts = path.relative_to(_ROOT).with_suffix("").parts
   own = _room(".".join(parts))
@@ -97,6 +111,8 @@ def _problems(path: Path) -> list[str]:
       found.append(f"nothing imports cli: {name}")
     if _is_reader(path) and other and other not in _SEEN_BY_READERS:
       found.append(f"readers may not import {name}")
+    if _behind_a_door(path, name):
+      found.append(f"{name} is behind a door")
     if name.startswith("flax.linen") and own not in _LINEN:
       found.append(f"{own or parts[0]} may not use Linen")
     torch = own and name.split(".")[0] == "torch"
@@ -117,6 +133,13 @@ def _problems(path: Path) -> list[str]:
 )
 def test_imports_point_one_way(path):
   assert _problems(path) == []
+
+
+@pytest.mark.parametrize(
+  "path", _modules("tests"), ids=lambda path: str(path.relative_to(_ROOT))
+)
+def test_tests_look_only_behind_their_own_doors(path):
+  assert [n for n in _imports(path) if _behind_a_door(path, n)] == []
 
 
 def test_every_folder_of_the_package_is_a_layer():
@@ -140,6 +163,12 @@ def test_every_folder_of_the_package_is_a_layer():
     ("scenetok_jax/workdir/x.py", "import data_pipelines", "workdir may not"),
     ("data_pipelines/loading/x.py", "import scenetok_jax.media", "readers"),
     ("data_pipelines/storage/x.py", "import scenetok_jax.model", "readers"),
+    ("benchmarks/x.py", "from data_pipelines.rooms.light import f", "a door"),
+    (
+      "data_pipelines/furnished/x.py",
+      "from data_pipelines.rooms.scene import Paint",
+      "a door",
+    ),
     ("benchmarks/x.py", "from scenetok_jax.cli import main", "imports cli"),
   ],
 )

@@ -18,16 +18,16 @@ from data_pipelines.furnished.mesh import Mesh
 from data_pipelines.furnished.path import Path
 from data_pipelines.furnished.raster import Raster
 from data_pipelines.furnished.trace import Tracer
-from scenetok_jax.geometry.lateral import step_aside
+from scenetok_jax.geometry.lateral import shift_sideways
 from scenetok_jax.types import Cameras, InputError
 
 PATHS = 2  # camera paths through each room
-_BESIDE = 0.15  # metres that a path moved aside keeps clear of obstacles
+_LATERAL_CLEARANCE = 0.15  # metres that a moved path keeps from obstacles
 _ATTEMPTS = 6  # rooms tried before one without paths is given up
 
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
+class FurnishedClip:
   """One posed clip.
 
   images: uint8 [T H W 3]. depth: float32 [T H W], metres along the optical
@@ -44,7 +44,7 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Baked:
-  """A room ready for drawing; light: [V 3], exposure: see furnished_raster."""
+  """A room ready for drawing; light: [V 3], exposure: see raster."""
 
   room: Room
   mesh: Mesh
@@ -73,11 +73,18 @@ class Studio:
     self._room = functools.lru_cache(1)(self._make_room)
 
   def clip(
-    self, seed: int, room: int, path: int, frames: int, *, aside: float = 0.0
-  ) -> Clip:
+    self,
+    seed: int,
+    room: int,
+    path: int,
+    frames: int,
+    *,
+    lateral_offset: float = 0.0,
+  ) -> FurnishedClip:
     """Clip `path` of room `room`; the same whatever was rendered before.
 
-    aside: metres by which the path is moved sideways, see sidestep.step_aside.
+    lateral_offset: metres by which the path is moved sideways, see
+    geometry.lateral.shift_sideways.
 
     Raises:
       InputError: the room has no path with a view of its furniture.
@@ -85,14 +92,16 @@ class Studio:
     baked = self._room(seed, room)
     way = baked.paths[path]
     clearance = functools.partial(furnished_path.clearance, baked.room)
-    c2w = step_aside(way.poses(frames), aside, clearance, _BESIDE)
+    c2w = shift_sideways(
+      way.poses(frames), lateral_offset, clearance, _LATERAL_CLEARANCE
+    )
     focal = way.focal
     drawn = self._raster.draw(
       baked.mesh, baked.light, baked.exposure, c2w, focal
     )
     matrix = np.array([[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]])
     intrinsics = np.tile(matrix.astype(np.float32), (frames, 1, 1))
-    return Clip(
+    return FurnishedClip(
       drawn.images,
       drawn.depth,
       Cameras(c2w, intrinsics),

@@ -11,14 +11,14 @@ from data_pipelines.furnished.floor_plan import Panel
 from data_pipelines.furnished.layout import PICTURES
 from data_pipelines.furnished.mesh import Finish, Surface
 from data_pipelines.furnished.models import TEXELS
-from data_pipelines.rooms.scene import Paint
-from data_pipelines.rooms.texture import (
+from data_pipelines.textures.paint import (
+  Paint,
   Palette,
-  albedo,
   draw_palette,
   hsv,
   shade,
 )
+from data_pipelines.textures.patterns import albedo
 
 Rng = np.random.Generator
 Images = dict[str, tuple[np.ndarray, tuple[float, float]]]

@@ -9,14 +9,14 @@ from data_pipelines.rooms.layout import draw_scene
 from data_pipelines.rooms.path import clearance, walk
 from data_pipelines.rooms.raycast import cast, center_depth, pixel_rays, project
 from data_pipelines.rooms.surfaces import bake, shade
-from scenetok_jax.geometry.lateral import step_aside
+from scenetok_jax.geometry.lateral import shift_sideways
 from scenetok_jax.types import Cameras, InputError
 
-_BESIDE = 0.1  # metres that a walk moved aside keeps clear of obstacles
+_LATERAL_CLEARANCE = 0.1  # metres that a moved walk keeps from obstacles
 
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
+class RoomClip:
   """One posed clip.
 
   key: name of the scene. images: uint8 [T H W 3]. depth: float32 [T H W],
@@ -37,21 +37,23 @@ def render_clip(
   size: int = 64,
   *,
   supersample: int = 2,
-  aside: float = 0.0,
-) -> Clip:
+  lateral_offset: float = 0.0,
+) -> RoomClip:
   """Renders `frames` views of random room `scene`, size x size pixels.
 
   The room and the walk depend on (seed, scene) only; frames and size say how
-  finely they are sampled. supersample: rays per pixel along each axis. aside:
-  metres by which the same walk is moved sideways, see sidestep.step_aside.
+  finely they are sampled. supersample: rays per pixel along each axis.
+  lateral_offset: metres by which the same walk is moved sideways, see
+  geometry.lateral.shift_sideways.
 
   Raises:
     InputError: negative seed or scene, no frames, fewer than 8 pixels, a
-      negative `aside`, or a supersample outside 1 to 4.
+      negative offset, or a supersample outside 1 to 4.
   """
   for name, value, least in (
     ("seed", seed, 0), ("scene", scene, 0), ("frames", frames, 1),
-    ("size", size, 8), ("supersample", supersample, 1), ("aside", aside, 0),
+    ("size", size, 8), ("supersample", supersample, 1),
+    ("lateral_offset", lateral_offset, 0),
   ):  # fmt: skip
     if value < least:
       raise InputError(f"rooms: {name}: {value} is below {least}; raise it")
@@ -62,8 +64,11 @@ def render_clip(
     for s in np.random.SeedSequence((seed, scene)).spawn(3)
   ]
   room = draw_scene(streams[0])
-  c2w = step_aside(
-    walk(room, streams[1], frames), aside, partial(clearance, room), _BESIDE
+  c2w = shift_sideways(
+    walk(room, streams[1], frames),
+    lateral_offset,
+    partial(clearance, room),
+    _LATERAL_CLEARANCE,
   )
   fov = np.radians(streams[2].uniform(60.0, 80.0))
   focal = float(0.5 / np.tan(fov / 2))
@@ -93,7 +98,7 @@ def render_clip(
     extrinsics=c2w,
     intrinsics=np.broadcast_to(intrinsics, (frames, 3, 3)).copy(),
   )
-  return Clip(scene_key(seed, scene), images, depth, cameras)
+  return RoomClip(scene_key(seed, scene), images, depth, cameras)
 
 
 def scene_key(seed: int, scene: int) -> str:

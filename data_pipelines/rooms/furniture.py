@@ -9,15 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_pipelines.rooms.scene import (
-  Frame,
-  Paint,
-  Scene,
-  add_ball,
-  add_box,
-  add_lamp,
-)
-from data_pipelines.rooms.texture import Palette, shade
+from data_pipelines.rooms.scene import Frame, Scene, add_ball, add_box, add_lamp
+from data_pipelines.textures.paint import Paint, Palette, shade
 
 Size = tuple[float, float]
 WARM = np.array([1.0, 0.83, 0.6])

@@ -6,14 +6,12 @@ from data_pipelines.rooms import furniture as furniture
 from data_pipelines.rooms.scene import (
   Face,
   Frame,
-  Paint,
   Scene,
   add_ball,
   add_box,
   add_lamp,
   add_obstacle,
 )
-from data_pipelines.rooms.texture import Palette, draw_palette
 from data_pipelines.rooms.walls import (
   Wall,
   add_door,
@@ -21,6 +19,7 @@ from data_pipelines.rooms.walls import (
   add_shell,
   add_window,
 )
+from data_pipelines.textures.paint import Paint, Palette, draw_palette
 
 
 def _overlaps(

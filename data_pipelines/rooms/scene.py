@@ -4,23 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from data_pipelines.textures.paint import Paint
+
 UP = np.array([0.0, 0.0, 1.0])
-
-
-@dataclasses.dataclass(frozen=True)
-class Paint:
-  """How a surface looks.
-
-  kind: a pattern of rooms_texture. colors: display-space RGB triples in
-  [0, 1]. scale: pattern size in metres. seed: picks the pattern's random
-  details. emit: share of its own light, 0 for a surface that is only lit.
-  """
-
-  kind: str
-  colors: tuple[tuple[float, ...], ...]
-  scale: float = 1.0
-  seed: int = 0
-  emit: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

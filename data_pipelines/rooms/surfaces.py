@@ -7,7 +7,7 @@ import numpy as np
 from data_pipelines.rooms.light import irradiance
 from data_pipelines.rooms.raycast import Hits
 from data_pipelines.rooms.scene import Ball, Face, Scene
-from data_pipelines.rooms.texture import albedo, resize
+from data_pipelines.textures.patterns import albedo, resize
 
 LIGHT_GRID = 0.16  # metres between light samples
 EXPOSURE = 1.05

@@ -10,12 +10,11 @@ from data_pipelines.rooms.scene import (
   Face,
   Frame,
   Light,
-  Paint,
   Scene,
   add_box,
   add_obstacle,
 )
-from data_pipelines.rooms.texture import Palette, hsv
+from data_pipelines.textures.paint import Paint, Palette, hsv
 
 
 @dataclasses.dataclass

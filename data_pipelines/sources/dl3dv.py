@@ -1,200 +1,41 @@
-"""DL3DV: <split>/<scene>/[nerfstudio/]{images_*/, transforms.json}.
+"""DL3DV as scenes to prepare: SOURCE/<split> (or SOURCE) has scene folders."""
 
-transforms.json has camera-to-world matrices in OpenGL axes and intrinsics in
-pixels of the original w x h images; the stored images are smaller. Frames are
-matched to images by name, so either may be partial and in any order.
-"""
-
+import dataclasses
 import functools
 import os
-from pathlib import Path
 
-import numpy as np
-
-from data_pipelines.sources.capture_frames import (
-  IMAGE_SUFFIXES,
-  image_folders,
-  image_size,
-  natural_key,
-)
-from data_pipelines.sources.capture_transforms import (
-  distortion_note,
-  pixel_intrinsics,
-  read_json,
-  read_matrix,
-)
-from data_pipelines.sources.posed_clips import PosedClip, read_bytes
-from scenetok_jax.geometry.cameras import from_opengl
-from scenetok_jax.types import Cameras, InputError
-
-TRANSFORMS = "transforms.json"
-_ASPECT_TOLERANCE = 0.02
+from data_pipelines.sources import dl3dv_scenes, video
+from data_pipelines.sources.video import FoundClips, VideoOptions
+from data_pipelines.storage.recipes import SplitPlan
+from scenetok_jax.types import option
 
 
-def scene_folders(folder: str | os.PathLike) -> list[Path]:
-  """Scene folders of a split, sorted by name."""
-  folder = Path(folder)
-  if not folder.is_dir():
-    raise InputError(f"{folder}: no such folder; check --source and --split")
-  return sorted(
-    path
-    for path in folder.iterdir()
-    if path.is_dir() and not path.name.startswith(".")
+@dataclasses.dataclass(frozen=True)
+class Dl3dvOptions(VideoOptions):
+  """How clips become scenes, and of which of their images."""
+
+  images: str | None = option(
+    None,
+    "image folder (default: the smallest that will do)",
+    elsewhere="only dl3dv has several image folders",
   )
 
 
-def read_scene(
-  root: str | os.PathLike,
-  images: str | None = None,
-  size: tuple[int, int] | None = None,
-) -> PosedClip:
-  """One scene, its frames in the order of their names.
-
-  Args:
-    root: the scene's folder.
-    images: image folder, such as "images_4"; None takes the smallest one
-      that is at least `size` (h, w), or else the largest.
-    size: see `images`.
+def plan(
+  source: str | os.PathLike | None, split: str, options: Dl3dvOptions
+) -> SplitPlan:
+  """The scenes of a split.
 
   Raises:
-    InputError: no poses, no images, or a field that is wrong.
+    InputError: there is no such data.
   """
-  root = Path(root)
-  base = _base(root)
-  path = base / TRANSFORMS
-  document = read_json(path)
-  entries = document.get("frames")
-  if not isinstance(entries, list) or not entries:
-    raise InputError(f"{path}: frames: missing or empty; list the frames")
-  folder = _image_folder(base, images, size)
-  files = _files_by_stem(folder)
-  frames: dict[str, tuple[Path, np.ndarray, np.ndarray]] = {}
-  missing = []
-  for i, entry in enumerate(entries):
-    where = f"{path}: frames[{i}]"
-    name = entry.get("file_path") if isinstance(entry, dict) else None
-    if not isinstance(name, str) or not name:
-      raise InputError(f"{where}.file_path: missing; name the image")
-    stem = Path(name.replace("\\", "/")).stem
-    if stem in frames:
-      raise InputError(
-        f"{where}.file_path: image {name!r} has a pose already; remove one of"
-        " the two frames"
-      )
-    if stem not in files:
-      missing.append(name)
-      continue
-    c2w = read_matrix(entry, "transform_matrix", where)
-    intrinsics = _normalised({**document, **entry}, where, files[stem])
-    frames[stem] = files[stem], c2w, intrinsics
-  if not frames:
-    raise InputError(
-      f"{path}: none of its {len(entries)} frames has an image in {folder};"
-      " fetch the images"
-    )
-  notes = distortion_note(document, entries) + _partial(
-    folder, missing, len(files) - len(frames)
+  root = video.check_source("dl3dv", source, split)
+  folders = dl3dv_scenes.scene_folders(video.split_folder(root, split))
+  load = functools.partial(
+    dl3dv_scenes.read_scene, images=options.images, size=options.shape
   )
-  return _clip(root.name, path, frames, notes)
-
-
-def original_size(root: str | os.PathLike) -> tuple[float, float]:
-  """(w, h) of transforms.json: the images that its pixels are of."""
-  document = read_json(_base(Path(root)) / TRANSFORMS)
-  return float(document["w"]), float(document["h"])
-
-
-def _clip(
-  key: str,
-  path: Path,
-  frames: dict[str, tuple[Path, np.ndarray, np.ndarray]],
-  notes: tuple[str, ...],
-) -> PosedClip:
-  """Frames by stem -> a clip in the order of the names."""
-  ordered = [frames[stem] for stem in sorted(frames, key=natural_key)]
-  poses = from_opengl(np.array([c2w for _, c2w, _ in ordered]))
-  return PosedClip(
-    key=key,
-    source=os.fspath(path),
-    cameras=Cameras(
-      poses.astype(np.float32),
-      np.array([matrix for _, _, matrix in ordered], np.float32),
-    ),
-    frames=[functools.partial(read_bytes, file) for file, _, _ in ordered],
-    names=[os.fspath(file) for file, _, _ in ordered],
-    warnings=notes,
+  found = FoundClips(
+    [(folder.name, functools.partial(load, folder)) for folder in folders],
+    [f for folder in folders for f in dl3dv_scenes.transforms_files(folder)],
   )
-
-
-def _base(root: Path) -> Path:
-  """The folder with transforms.json: the scene's, or nerfstudio/ in it."""
-  for base in (root, root / "nerfstudio"):
-    if (base / TRANSFORMS).is_file():
-      return base
-  raise InputError(
-    f"{root}: no {TRANSFORMS} in it nor in nerfstudio/; fetch the poses of"
-    " this scene"
-  )
-
-
-def _image_folder(
-  base: Path, name: str | None, size: tuple[int, int] | None
-) -> Path:
-  """The image folder asked for, or the smallest that is large enough."""
-  if name is not None:
-    if name != Path(name).name or not (base / name).is_dir():
-      raise InputError(f"{base / name}: no such folder; fetch the images")
-    return base / name
-  sizes = []
-  for folder in image_folders(base):
-    files = sorted(_files_by_stem(folder).values())
-    if files:
-      sizes.append((image_size(files[0]), folder))
-  if not sizes:
-    raise InputError(
-      f"{base}: no folder images or images_N with images in it; fetch them"
-    )
-  sizes.sort(key=lambda item: item[0])
-  height, width = size or (np.inf, np.inf)
-  enough = [f for (w, h), f in sizes if w >= width and h >= height]
-  return enough[0] if enough else sizes[-1][1]
-
-
-def _files_by_stem(folder: Path) -> dict[str, Path]:
-  """Image files of a folder; two of one name (x.jpg, x.png) are an error."""
-  found: dict[str, Path] = {}
-  for path in sorted(folder.iterdir()):
-    if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-      continue
-    if path.stem in found:
-      raise InputError(
-        f"{path}: {found[path.stem].name} has the same name; remove one"
-      )
-    found[path.stem] = path
-  return found
-
-
-def _normalised(fields: dict, where: str, image: Path) -> np.ndarray:
-  """Pixel intrinsics of w x h -> [3, 3] divided by width and height."""
-  matrix, (width, height) = pixel_intrinsics(fields, where, image)
-  stored_width, stored_height = image_size(image)
-  ratio = width / height / (stored_width / stored_height)
-  if abs(ratio - 1) > _ASPECT_TOLERANCE:
-    raise InputError(
-      f"{where}: w, h: {width:g}x{height:g} has another shape than {image},"
-      f" {stored_width:g}x{stored_height:g}; correct w and h"
-    )
-  return matrix / np.array([width, height, 1.0])[:, None]
-
-
-def _partial(folder: Path, missing: list[str], poseless: int) -> tuple:
-  """Notes on frames that lack an image or a pose; they are left out."""
-  notes = []
-  if missing:
-    notes.append(
-      f"{len(missing)} frames without an image in {folder.name} left out"
-      f" ({missing[0]}{', ...' if len(missing) > 1 else ''})"
-    )
-  if poseless:
-    notes.append(f"{poseless} images of {folder.name} have no pose, left out")
-  return tuple(notes)
+  return video.plan_clips("dl3dv", root, split, options, found, options.images)

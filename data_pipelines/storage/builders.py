@@ -10,7 +10,12 @@ from pathlib import Path
 
 from data_pipelines.storage import parts, records, writer
 from data_pipelines.storage.encoding import encode
-from data_pipelines.storage.recipes import Job, Plan, Recipe, unique
+from data_pipelines.storage.recipes import (
+  Recipe,
+  SceneLoader,
+  SplitPlan,
+  unique,
+)
 from data_pipelines.storage.writer import write_json
 from scenetok_jax.console import Progress
 from scenetok_jax.types import InputError
@@ -18,7 +23,7 @@ from scenetok_jax.types import InputError
 REPORT = "report.json"
 
 
-def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
+def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
   """Writes OUT/<split> and OUT/report.json, returns the split's report.
 
   The split appears in one rename when it is complete. A killed run leaves
@@ -34,6 +39,8 @@ def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
   Returns:
     {seen, kept, dropped: [{scene, reason}], warnings, frames, already}.
   """
+  if workers < 0:
+    raise InputError(f"--workers={workers}: at least 0, which works in here")
   out = Path(out)
   recipe = plan.recipe
   final = out / recipe.split
@@ -41,7 +48,7 @@ def build(out: str | os.PathLike, plan: Plan, workers: int = 0) -> dict:
     report = existing(final, recipe.describe())
     tidy(out, recipe.split)
     return {**report, "already": True}
-  if not plan.jobs:
+  if not plan.scenes:
     raise InputError(f"{out}: nothing to prepare: the source holds no scene")
   made = [path for path in (out, *out.parents) if not path.exists()]
   partial = out / f".{recipe.split}.partial-{plan.digest()}"
@@ -70,13 +77,13 @@ def publish(directory: Path, final: Path) -> None:
     ) from None
 
 
-def _write(root: Path, plan: Plan, workers: int) -> dict:
+def _write(root: Path, plan: SplitPlan, workers: int) -> dict:
   """Writes all parts and joins them in root/<split>; returns the report."""
   recipe = plan.recipe
-  jobs, repeated = unique(plan.jobs)
-  cuts = parts.ranges(len(jobs), plan.group)
+  scenes, repeated = unique(plan.scenes)
+  cuts = parts.ranges(len(scenes), plan.group)
   found: dict[int, dict] = {}
-  with _progress(recipe, len(jobs)) as progress:
+  with _progress(recipe, len(scenes)) as progress:
 
     def done(number: int) -> None:
       found[number] = writer.read_part(parts.folder(root, number))
@@ -87,7 +94,7 @@ def _write(root: Path, plan: Plan, workers: int) -> dict:
         progress.update(len(cuts[number]), note)
 
     def task(number: int) -> Callable[[Path], None]:
-      chosen = [jobs[i] for i in cuts[number]]
+      chosen = [scenes[i] for i in cuts[number]]
       return functools.partial(_write_part, chosen, recipe)
 
     parts.run(root, range(len(cuts)), task, workers, done)
@@ -100,20 +107,22 @@ def _write(root: Path, plan: Plan, workers: int) -> dict:
   return report
 
 
-def _write_part(jobs: Sequence[Job], recipe: Recipe, directory: Path) -> None:
+def _write_part(
+  scenes: Sequence[SceneLoader], recipe: Recipe, directory: Path
+) -> None:
   """Writes the good scenes of a part and reports the others."""
   dropped, warnings = [], []
   part = writer.PartWriter(directory)
   try:
-    for job in jobs:
-      result = encode(job, recipe)
+    for scene in scenes:
+      result = encode(scene, recipe)
       if isinstance(result, InputError):
         if recipe.strict:
           raise result
-        dropped.append({"scene": job.key, "reason": str(result)})
+        dropped.append({"scene": scene.key, "reason": str(result)})
         continue
       part.add(result)
-      warnings += [f"{job.key}: {text}" for text in result.warnings]
+      warnings += [f"{scene.key}: {text}" for text in result.warnings]
   except BaseException:
     part.abandon()
     raise
@@ -121,7 +130,7 @@ def _write_part(jobs: Sequence[Job], recipe: Recipe, directory: Path) -> None:
 
 
 def total(
-  plan: Plan, repeated: Sequence[dict], reports: Sequence[dict]
+  plan: SplitPlan, repeated: Sequence[dict], reports: Sequence[dict]
 ) -> dict:
   """The report of a split from those of its parts.
 

@@ -17,7 +17,12 @@ import tensorflow_datasets as tfds
 
 from data_pipelines.storage import builders, parts, records, writer
 from data_pipelines.storage.encoding import encode
-from data_pipelines.storage.recipes import Job, Plan, Recipe, unique
+from data_pipelines.storage.recipes import (
+  Recipe,
+  SceneLoader,
+  SplitPlan,
+  unique,
+)
 from scenetok_jax.types import InputError
 
 try:
@@ -39,7 +44,7 @@ class PosedFrames(tfds.core.GeneratorBasedBuilder):
   VERSION = tfds.core.Version(f"{records.FORMAT_VERSION}.0.0")
   name = records.NAME
 
-  def __init__(self, plan: Plan, root: Path):
+  def __init__(self, plan: SplitPlan, root: Path):
     self._plan = plan
     self._root = root
     super().__init__(data_dir=os.fspath(root / "tfds"))
@@ -54,14 +59,14 @@ class PosedFrames(tfds.core.GeneratorBasedBuilder):
   def _split_generators(self, dl_manager: Any, pipeline: Any) -> dict:
     del dl_manager
     recipe = self._plan.recipe
-    jobs, _ = unique(self._plan.jobs)
+    scenes, _ = unique(self._plan.scenes)
     encoded = (
       pipeline
-      | "Scenes" >> beam.Create(list(enumerate(jobs)))
+      | "Scenes" >> beam.Create(list(enumerate(scenes)))
       | "Spread" >> beam.Reshuffle()
       | "Encode" >> beam.Map(_encode, recipe)
     )
-    size = len(parts.ranges(len(jobs))[0])
+    size = len(parts.ranges(len(scenes))[0])
     _ = (
       encoded
       | "Parts" >> beam.Map(lambda item: (item[0] // size, item))
@@ -75,7 +80,7 @@ class PosedFrames(tfds.core.GeneratorBasedBuilder):
 
 
 def build(
-  out: str | os.PathLike, plan: Plan, options: Sequence[str] = ()
+  out: str | os.PathLike, plan: SplitPlan, options: Sequence[str] = ()
 ) -> dict:
   """Writes OUT/<split> and OUT/report.json like builders.build.
 
@@ -86,11 +91,18 @@ def build(
 
   Returns:
     {seen, kept, dropped: [{scene, reason}], warnings, frames, already}.
+
+  Raises:
+    InputError: scenes that share work, or files beside the records.
   """
+  if plan.group > 1 or plan.files:
+    raise InputError(
+      f"--beam: {plan.recipe.dataset} scenes are made by --workers only"
+    )
   out = Path(out)
   recipe = plan.recipe
   final = out / recipe.split
-  if final.exists() or not plan.jobs:
+  if final.exists() or not plan.scenes:
     return builders.build(out, plan)
   partial = out / f".{recipe.split}.partial-beam-{plan.digest()}"
   partial.mkdir(parents=True, exist_ok=True)
@@ -107,7 +119,7 @@ def build(
   return {**report, "already": False}
 
 
-def _write(root: Path, plan: Plan, options: Sequence[str]) -> dict:
+def _write(root: Path, plan: SplitPlan, options: Sequence[str]) -> dict:
   recipe = plan.recipe
   for path in root.iterdir():  # a Beam run starts anew
     shutil.rmtree(path)
@@ -122,7 +134,7 @@ def _write(root: Path, plan: Plan, options: Sequence[str]) -> dict:
     )
   except Exception:
     # Beam and TFDS wrap errors; where no scene was kept, say that instead.
-    if len(_folders(root)) == len(parts.ranges(len(unique(plan.jobs)[0]))):
+    if len(_folders(root)) == len(parts.ranges(len(unique(plan.scenes)[0]))):
       builders.total(plan, _repeated(plan), _reports(root))
     raise
   report = builders.total(plan, _repeated(plan), _reports(root))
@@ -133,9 +145,11 @@ def _write(root: Path, plan: Plan, options: Sequence[str]) -> dict:
   return report
 
 
-def _encode(item: tuple[int, Job], recipe: Recipe) -> tuple[int, Any, str]:
-  number, job = item
-  return number, encode(job, recipe), job.key
+def _encode(
+  item: tuple[int, SceneLoader], recipe: Recipe
+) -> tuple[int, Any, str]:
+  number, scene = item
+  return number, encode(scene, recipe), scene.key
 
 
 def _examples(
@@ -172,8 +186,8 @@ def _write_index(item: tuple[int, Iterable], root: str) -> None:
   partial.rename(final)
 
 
-def _repeated(plan: Plan) -> tuple[dict, ...]:
-  return unique(plan.jobs)[1]
+def _repeated(plan: SplitPlan) -> tuple[dict, ...]:
+  return unique(plan.scenes)[1]
 
 
 def _folders(root: Path) -> list[Path]:

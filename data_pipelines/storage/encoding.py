@@ -1,30 +1,31 @@
-"""A job -> an encoded scene that is fit for writing, or why it is not."""
+"""A scene to load -> an encoded one, fit for writing, or why it is not."""
 
 import numpy as np
 
 from data_pipelines.storage.depth_maps import encode_depth
 from data_pipelines.storage.images import encode_image
-from data_pipelines.storage.recipes import Job, RawScene, Recipe
+from data_pipelines.storage.recipes import RawScene, Recipe, SceneLoader
 from data_pipelines.storage.scene_checks import check_cameras, check_key
 from data_pipelines.storage.writer import EncodedScene
 from scenetok_jax.types import InputError
 
 
-def encode(job: Job, recipe: Recipe) -> EncodedScene | InputError:
+def encode(loader: SceneLoader, recipe: Recipe) -> EncodedScene | InputError:
   """Loads, checks and encodes one scene; bad input is returned, not raised."""
   try:
-    check_key(job.key)
-    scene = job.load()
+    check_key(loader.key)
+    scene = loader.load()
     check(scene, recipe)
-    return _encoded(job.key, scene, recipe)
+    return _encoded(loader.key, scene, recipe)
   except InputError as error:
     return error
   # One scene of a hundred thousand may be broken in a way that no reader
   # foresaw: it is reported, and the others are written.
-  except (ArithmeticError, LookupError, MemoryError, OSError) as error:
-    return InputError(f"scene {job.key}: unreadable ({error!r}); replace it")
-  except (AttributeError, RuntimeError, TypeError, ValueError) as error:
-    return InputError(f"scene {job.key}: unreadable ({error!r}); replace it")
+  except (
+    ArithmeticError, AttributeError, LookupError, MemoryError, OSError,
+    RuntimeError, TypeError, ValueError,
+  ) as error:  # fmt: skip
+    return InputError(f"scene {loader.key}: unreadable ({error!r}); replace it")
 
 
 def check(scene: RawScene, recipe: Recipe) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.types import Cameras, InputError
+from data_pipelines.storage import images
+from scenetok_jax.types import Cameras, InputError, option
 
 Shape = tuple[int, int] | None  # (h, w) of prepared frames; None as they are
 
@@ -31,8 +32,8 @@ class RawScene:
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-  """One scene to write; `load` is picklable and raises InputError."""
+class SceneLoader:
+  """A scene to write, by its key; `load` is picklable, raises InputError."""
 
   key: str
   load: Callable[[], RawScene]
@@ -59,14 +60,42 @@ class Holdout:
     return tuple(sorted({*periodic, *listed}))
 
 
-def described(options: Any, extras: Sequence[str]) -> dict:
-  """Fields of a dataclass for a recipe.
+def size_option(default: int) -> Any:
+  """A field for the size of the frames; see `parse_shape`."""
+  return option(
+    default,
+    "side of the frames in pixels, or HEIGHTxWIDTH, or native: as they are",
+    type=str,
+  )
 
-  extras: those that came later; left out where unset, so that older recipes
-  stay equal.
+
+@dataclasses.dataclass(frozen=True)
+class FrameOptions:
+  """What every data set can be asked; its own options are a subclass.
+
+  A size is a number of pixels, (h, w), or a text; see `parse_shape`.
   """
-  fields = dataclasses.asdict(options)
-  return {k: v for k, v in fields.items() if v or k not in extras}
+
+  size: Any = size_option(256)
+  image_format: str = option(
+    "jpeg", "of the stored frames", choices=images.FORMATS
+  )
+  holdout_every: int = option(
+    0, "keep every N-th frame from training, for scoring", metavar="N"
+  )
+  frames_left_out: tuple[int, ...] = option(
+    (), "frame numbers to keep from training as well", metavar="FRAME"
+  )
+
+  @property
+  def shape(self) -> Shape:
+    """(h, w) of the stored frames; None as they are."""
+    return parse_shape(self.size)
+
+  @property
+  def holdout(self) -> Holdout:
+    """The frames that training must not see."""
+    return Holdout(self.holdout_every, tuple(self.frames_left_out))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +124,16 @@ class Recipe:
     del fields["strict"]
     return json.loads(json.dumps(fields))
 
+  def __post_init__(self):
+    if self.min_frames < 2:
+      raise InputError(
+        f"--min-frames={self.min_frames}: at least 2 frames make a scene"
+      )
+
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-  """A recipe and its scenes, in the order of the records.
+class SplitPlan:
+  """What makes a split: a recipe and its scenes, in the records' order.
 
   dropped: scenes that the source names but that cannot be loaded at all, as
   {"scene", "reason"}. group: this many scenes in turn share work, and are
@@ -106,7 +141,7 @@ class Plan:
   """
 
   recipe: Recipe
-  jobs: Sequence[Job]
+  scenes: Sequence[SceneLoader]
   dropped: tuple[dict, ...] = ()
   group: int = 1
   files: tuple[tuple[str, str], ...] = ()
@@ -114,15 +149,16 @@ class Plan:
   def digest(self) -> str:
     """Names unfinished work: equal plans go on with each other's."""
     digest = hashlib.sha256(json.dumps(self.recipe.describe()).encode())
-    for job in self.jobs:
-      digest.update(job.key.encode("utf-8", "backslashreplace") + b"\0")
+    for scene in self.scenes:
+      digest.update(scene.key.encode("utf-8", "backslashreplace") + b"\0")
     return digest.hexdigest()[:12]
 
 
-def parse_shape(text: str) -> Shape:
-  """ "64" -> (64, 64); "360x640" -> h x w; "native" -> None."""
-  if text == "native":
+def parse_shape(size: Any) -> Shape:
+  """64 or "64" -> (64, 64); "360x640" or (360, 640); "native" or None."""
+  if size is None or size == "native":
     return None
+  text = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
   sides = text.split("x")
   if len(sides) > 2 or not all(side.isdecimal() for side in sides):
     raise InputError(
@@ -141,17 +177,19 @@ def shape_option(shape: Shape) -> int | list[int] | str:
   return shape[0] if shape[0] == shape[1] else list(shape)
 
 
-def unique(jobs: Sequence[Job]) -> tuple[list[Job], tuple[dict, ...]]:
-  """Jobs without repeated keys, and what to report about the others."""
+def unique(
+  scenes: Sequence[SceneLoader],
+) -> tuple[list[SceneLoader], tuple[dict, ...]]:
+  """Scenes without repeated keys, and what to report about the others."""
   seen: set[str] = set()
   kept, dropped = [], []
-  for job in jobs:
-    if job.key in seen:
-      reason = f"scene {job.key}: key: used twice; rename one of the two"
-      dropped.append({"scene": job.key, "reason": reason})
+  for scene in scenes:
+    if scene.key in seen:
+      reason = f"scene {scene.key}: key: used twice; rename one of the two"
+      dropped.append({"scene": scene.key, "reason": reason})
     else:
-      kept.append(job)
-    seen.add(job.key)
+      kept.append(scene)
+    seen.add(scene.key)
   return kept, tuple(dropped)
 
 

@@ -23,6 +23,8 @@ _DEPTH = "depth.array_record"
 # One record a group: a training example reads single frames.
 GROUPING = "group_size:1"
 DESCRIPTION = "Posed video frames, one record each, in temporal order."
+# A name that TFDS notes and nobody imports; older data have it too.
+_MODULE = "data_pipelines.writer"
 _VERSION = tfds.core.Version(f"{records.FORMAT_VERSION}.0.0")
 
 
@@ -241,7 +243,7 @@ def write_dataset_info(
     name=name,
     version=_VERSION,
     data_dir=os.fspath(directory),
-    module_name=__name__,
+    module_name=_MODULE,
   )
   info = tfds.core.DatasetInfo(
     builder=identity,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from data_pipelines.sources.capture_frames import (
+from data_pipelines.sources.capture.frames import (
   IMAGE_SUFFIXES,
   VIDEO_SUFFIXES,
   natural_key,

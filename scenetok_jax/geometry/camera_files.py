@@ -1,13 +1,13 @@
 """Cameras in JSON files: nerfstudio's transforms.json and our own layout."""
 
 import json
-import math
 import os
 from typing import Any
 
 import numpy as np
 
 from scenetok_jax.geometry.cameras import check_rigid, from_opengl
+from scenetok_jax.geometry.transforms_json import frames_of, read_object
 from scenetok_jax.types import Cameras, InputError
 
 Path = str | os.PathLike[str]
@@ -19,8 +19,7 @@ def from_json(path: Path) -> Cameras:
   Two layouts are understood:
     {"frames": [{"transform_matrix": 4x4, ...}], "w", "h", "fl_x", "fl_y",
       "cx", "cy"}: OpenGL axes, intrinsics in pixels (nerfstudio,
-      instant-ngp). Intrinsics may stand in a frame instead;
-      "camera_angle_x" (radians) may replace "fl_x".
+      instant-ngp); see transforms_json.
     {"extrinsics": [4x4, ...], "intrinsics": [3x3, ...] or one 3x3}: OpenCV
       axes, intrinsics normalised by the image size (`to_json` writes it).
 
@@ -28,7 +27,7 @@ def from_json(path: Path) -> Cameras:
     InputError: naming the file, the field and the remedy.
   """
   name = os.fspath(path)
-  content = _load(name)
+  content = read_object(name)
   if "frames" in content:
     return _read_transforms(content, name)
   if "extrinsics" in content:
@@ -49,7 +48,7 @@ def estimates_from_json(path: Path) -> np.ndarray:
     InputError: naming the file, the field and the remedy.
   """
   name = os.fspath(path)
-  content = _load(name)
+  content = read_object(name)
   if "extrinsics" in content:
     poses, field = content["extrinsics"], "extrinsics"
   elif isinstance(content.get("frames"), list):
@@ -89,27 +88,6 @@ def to_json(cameras: Cameras, path: Path) -> None:
   }
   with open(path, "w", encoding="utf-8") as file:
     json.dump(content, file)
-
-
-def _load(name: str) -> dict[str, Any]:
-  """The JSON object in a file."""
-  try:
-    with open(name, encoding="utf-8") as file:
-      content = json.load(file)
-  except OSError as error:
-    raise InputError(
-      f"{name}: cannot be read ({error.strerror}); give the path of a JSON file"
-    ) from error
-  except ValueError as error:
-    raise InputError(
-      f"{name}: not valid JSON ({error}); write the file again"
-    ) from error
-  if not isinstance(content, dict):
-    raise InputError(
-      f"{name}: holds a {type(content).__name__}, not an object; wrap the"
-      ' poses as {"extrinsics": [...], "intrinsics": [...]}'
-    )
-  return content
 
 
 def _matrices(value: Any, where: str, size: int) -> np.ndarray:
@@ -182,56 +160,11 @@ def check_intrinsics(intrinsics: np.ndarray, where: str) -> None:
 
 def _read_transforms(content: dict[str, Any], name: str) -> Cameras:
   """nerfstudio's layout: OpenGL poses and intrinsics in pixels."""
-  frames = content["frames"]
-  if not isinstance(frames, list) or not frames:
-    raise InputError(f"{name}: frames: empty or not a list; list the frames")
   poses, intrinsics = [], []
-  for index, frame in enumerate(frames):
-    where = f"{name}: frames[{index}]"
-    if not isinstance(frame, dict) or "transform_matrix" not in frame:
-      raise InputError(
-        f"{where}: transform_matrix: missing; add the 4x4 camera-to-world"
-        " matrix"
-      )
-    where_pose = f"{where}.transform_matrix"
-    poses.append(_matrices([frame["transform_matrix"]], where_pose, 4)[0])
-    intrinsics.append(_pixel_intrinsics({**content, **frame}, where))
-  extrinsics = from_opengl(np.stack(poses))
+  for frame in frames_of(content, name):
+    poses.append(frame.pose())
+    matrix, (width, height) = frame.intrinsics()
+    intrinsics.append(matrix / np.array([width, height, 1.0])[:, None])
+  extrinsics = np.array(poses, np.float32)
   check_rigid(extrinsics, f"{name}: transform_matrix")
-  return Cameras(extrinsics, np.stack(intrinsics))
-
-
-def _pixel_intrinsics(fields: dict[str, Any], where: str) -> np.ndarray:
-  """Normalised intrinsics [3, 3] float32 from nerfstudio's pixel fields."""
-  width = _number(fields, "w", where)
-  height = _number(fields, "h", where)
-  if "fl_x" not in fields and "camera_angle_x" in fields:
-    angle = _number(fields, "camera_angle_x", where)
-    fields = {**fields, "fl_x": 0.5 * width / math.tan(0.5 * angle)}
-  focal_x = _number(fields, "fl_x", where)
-  focal_y = _number({"fl_y": focal_x, **fields}, "fl_y", where)
-  centre_x = _number({"cx": width / 2, **fields}, "cx", where)
-  centre_y = _number({"cy": height / 2, **fields}, "cy", where)
-  return np.array(
-    [
-      [focal_x / width, 0, centre_x / width],
-      [0, focal_y / height, centre_y / height],
-      [0, 0, 1],
-    ],
-    np.float32,
-  )
-
-
-def _number(fields: dict[str, Any], field: str, where: str) -> float:
-  """A positive finite number; the file or the frame may hold it."""
-  value = fields.get(field)
-  if value is None:
-    raise InputError(
-      f"{where}: {field}: missing; add it to the frame or to the file"
-    )
-  is_number = isinstance(value, int | float) and not isinstance(value, bool)
-  if not is_number or not math.isfinite(value) or value <= 0:
-    raise InputError(
-      f"{where}: {field}: {value!r} is not a positive number; correct it"
-    )
-  return float(value)
+  return Cameras(extrinsics, np.array(intrinsics, np.float32))

@@ -1,4 +1,4 @@
-"""Camera paths moved sideways: the same views from beside."""
+"""Camera paths moved sideways, as far as there is room."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import numpy as np
 _STEP = 0.05  # metres between the places that are tried
 
 
-def step_aside(
+def shift_sideways(
   c2w: np.ndarray,
   distance: float,
   clearance: Callable[[np.ndarray], np.ndarray],

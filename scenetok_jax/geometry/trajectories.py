@@ -12,7 +12,6 @@ from scenetok_jax.geometry.camera_files import from_json, to_json
 from scenetok_jax.types import Array, InputError
 
 __all__ = [
-  "beside",
   "dolly",
   "extent",
   "from_json",
@@ -22,6 +21,7 @@ __all__ = [
   "offset",
   "orbit",
   "pan",
+  "shift_right",
   "spline",
   "to_json",
   "turn_around",
@@ -175,7 +175,7 @@ def pan(pose: Array, degrees: float, frames: int) -> np.ndarray:
   return _poses(turns @ start[:3, :3], positions)
 
 
-def beside(extrinsics: Array, distance: float) -> np.ndarray:
+def shift_right(extrinsics: Array, distance: float) -> np.ndarray:
   """A path [T, 4, 4] moved to each camera's own right by `distance`."""
   poses = np.asarray(extrinsics, np.float64)
   positions = poses[:, :3, 3] + distance * poses[:, :3, 0]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.sources import dl3dv as dl3dv_reader
-from data_pipelines.sources import re10k as re10k_reader
+from data_pipelines.sources import dl3dv_scenes as dl3dv_reader
+from data_pipelines.sources import re10k_chunks as re10k_reader
 from data_pipelines.views.evaluation import from_index, read_index
 from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.geometry.latent_frames import Grouping

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from data_pipelines.loading import transforms
-from data_pipelines.sources import dl3dv as dl3dv_reader
-from data_pipelines.sources import re10k as re10k_reader
+from data_pipelines.sources import dl3dv_scenes as dl3dv_reader
+from data_pipelines.sources import re10k_chunks as re10k_reader
 from data_pipelines.sources.posed_clips import PosedClip
 from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.parity import release_latents

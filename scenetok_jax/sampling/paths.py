@@ -153,7 +153,7 @@ def _poses(
     captured = trajectories.spline(keys, frames)
     if clip is not None:
       captured = clip.extrinsics[: options.frames]
-    return trajectories.beside(captured, distance)
+    return trajectories.shift_right(captured, distance)
   least = 2 * len(keys) - 1
   if frames < least:
     raise InputError(

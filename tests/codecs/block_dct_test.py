@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines.rooms.clips import render_clip
+from data_pipelines.rooms import render_clip
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.block_dct import BlockDct, tables
 from scenetok_jax.types import InputError

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines.rooms.clips import render_clip
+from data_pipelines.rooms import render_clip
 from scenetok_jax import console
 from scenetok_jax.cli import codec_check
 from scenetok_jax.codecs import check, va_vae

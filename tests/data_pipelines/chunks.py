@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from data_pipelines.sources.re10k import rows_from_cameras
+from data_pipelines.sources.re10k_chunks import rows_from_cameras
 from scenetok_jax.types import Cameras
 from tests.data_pipelines import clips
 

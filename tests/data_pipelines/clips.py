@@ -43,10 +43,10 @@ def plan(
   image_format: str = "png",
   split: str = "train",
   strict: bool = False,
-) -> recipes.Plan:
+) -> recipes.SplitPlan:
   """Scenes "s0", "s1", ... of growing length."""
-  jobs = [
-    recipes.Job(f"s{i}", functools.partial(clip, frames + i, size, i))
+  loaders = [
+    recipes.SceneLoader(f"s{i}", functools.partial(clip, frames + i, size, i))
     for i in range(scenes)
   ]
   recipe = recipes.Recipe(
@@ -57,7 +57,7 @@ def plan(
     image_format,
     strict,
   )
-  return recipes.Plan(recipe, jobs)
+  return recipes.SplitPlan(recipe, loaders)
 
 
 def data_config(path, /, **changes) -> ml_collections.ConfigDict:

@@ -16,9 +16,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from data_pipelines import sources
 from data_pipelines.latents import jobs as latents
 from data_pipelines.latents.records import LatentDataset
-from data_pipelines.sources import video_jobs
 from data_pipelines.storage import builders, recipes, records
 from scenetok_jax.parity import release_latents
 from scenetok_jax.types import InputError
@@ -31,8 +31,8 @@ _GOOD = ["first", "last"]
 
 def _build(dataset, source, out):
   """The report of preparing the split `train` of a source."""
-  recipe = recipes.Recipe(dataset, "train", {}, max_jump=video_jobs.MAX_JUMP)
-  plan = video_jobs.plan(source, recipe, video_jobs.Options(_SHAPE))
+  options = sources.options_type(dataset)(size=_SHAPE)
+  plan = sources.plan(dataset, source, "train", options)
   return builders.build(out, plan)
 
 
@@ -354,7 +354,7 @@ def _name_of_bytes(folder, document):
 
 FOLDERS = [
   (_no_transforms, r"no transforms.json"),
-  (_half_transforms, r"transforms.json: not readable"),
+  (_half_transforms, r"transforms.json: not valid JSON"),
   (_not_utf8, r"transforms.json"),
   (_no_images, r"images"),
   (_other_shape, r"has another shape"),
@@ -588,11 +588,11 @@ READ = [
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
   path = tmp_path_factory.mktemp("prepared")
-  jobs = [
-    recipes.Job(f"s{i}", functools.partial(clips.clip, 12, 16, i))
+  scenes = [
+    recipes.SceneLoader(f"s{i}", functools.partial(clips.clip, 12, 16, i))
     for i in range(3)
   ]  # equally long: counts alone do not tell shards apart
-  builders.build(path, dataclasses.replace(clips.plan(), jobs=jobs))
+  builders.build(path, dataclasses.replace(clips.plan(), scenes=scenes))
   return path
 
 
@@ -649,11 +649,11 @@ LATENTS = [
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
   frames, path = (tmp_path_factory.mktemp(n) for n in ("frames", "latents"))
-  jobs = [
-    recipes.Job(f"s{i}", functools.partial(clips.clip, 40, 16, i))
+  scenes = [
+    recipes.SceneLoader(f"s{i}", functools.partial(clips.clip, 40, 16, i))
     for i in range(2)
   ]
-  builders.build(frames, dataclasses.replace(clips.plan(), jobs=jobs))
+  builders.build(frames, dataclasses.replace(clips.plan(), scenes=scenes))
   latents.build(path, latent_work(frames, flipped=False))
   return path
 

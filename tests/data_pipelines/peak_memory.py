@@ -28,12 +28,12 @@ def noisy_clip(seed: int) -> recipes.RawScene:
 
 def prepare(out: str, scenes: int) -> None:
   """Writes `scenes` clips in this process."""
-  jobs = [
-    recipes.Job(f"s{i}", functools.partial(noisy_clip, i))
+  scenes = [
+    recipes.SceneLoader(f"s{i}", functools.partial(noisy_clip, i))
     for i in range(scenes)
   ]
   plan = clips.plan(image_format="jpeg")
-  builders.build(out, dataclasses.replace(plan, jobs=jobs))
+  builders.build(out, dataclasses.replace(plan, scenes=scenes))
 
 
 def load(path: str, batches: int) -> None:

@@ -117,8 +117,8 @@ _PIXELS = [[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]
       _native(intrinsics=np.zeros((3, 3)).tolist()),
       "intrinsics: frame 0: focal",
     ),
-    (_transforms_with(frames=[]), "frames: empty"),
-    (_transforms_with(frames=[{}]), r"frames\[0\]: transform_matrix: missing"),
+    (_transforms_with(frames=[]), "frames: missing or empty"),
+    (_transforms_with(frames=[{}]), r"frames\[0\].transform_matrix: missing"),
     (_transforms_with(w=None), r"frames\[0\]: w: missing"),
     (_transforms_with(fl_x="wide"), r"frames\[0\]: fl_x: 'wide'"),
     (

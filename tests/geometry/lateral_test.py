@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.geometry.lateral import step_aside
+from scenetok_jax.geometry.lateral import shift_sideways
 
 
 def path(frames=5):
@@ -29,7 +29,7 @@ def corridor(left, right):
   ],
 )
 def test_the_side_with_more_room_is_taken(walls, x):
-  moved = step_aside(path(), 0.4, corridor(*walls), least=0.1)
+  moved = shift_sideways(path(), 0.4, corridor(*walls), least=0.1)
   np.testing.assert_allclose(moved[:, 0, 3], x, atol=1e-6)
   np.testing.assert_array_equal(moved[:, 1:3, 3], path()[:, 1:3, 3])
   np.testing.assert_array_equal(moved[:, :3, :3], path()[:, :3, :3])
@@ -37,5 +37,5 @@ def test_the_side_with_more_room_is_taken(walls, x):
 
 def test_no_distance_leaves_the_path_as_it_is():
   np.testing.assert_array_equal(
-    step_aside(path(), 0.0, corridor(0, 0), least=0.1), path()
+    shift_sideways(path(), 0.0, corridor(0, 0), least=0.1), path()
   )

@@ -120,9 +120,9 @@ def test_pan_looks_to_both_sides_in_place():
   np.testing.assert_allclose(local[6, 0, 2], np.sin(np.pi / 4), atol=1e-5)
 
 
-def test_beside_moves_every_camera_to_its_own_right():
+def test_shift_right_moves_every_camera_to_its_own_right():
   keys = ring(5)
-  moved = trajectories.beside(keys, 0.7)
+  moved = trajectories.shift_right(keys, 0.7)
   local = np.stack([invert(a) @ b for a, b in zip(keys, moved, strict=True)])
   np.testing.assert_allclose(
     local[:, :3, 3], np.tile([0.7, 0, 0], (5, 1)), atol=1e-5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.sources import dl3dv, re10k
+from data_pipelines.sources import dl3dv_scenes, re10k_chunks
 from data_pipelines.views import evaluation
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parity import release_latents, release_views
@@ -93,7 +93,7 @@ def test_latent_examples_equal_the_release(number):
 
 def test_camera_rows_equal_the_release():
   case = goldens.load_case("dataset_re10k")
-  cameras = re10k.cameras_from_rows(case.inputs["cameras"], "inputs")
+  cameras = re10k_chunks.cameras_from_rows(case.inputs["cameras"], "inputs")
   goldens.assert_close(
     cameras.extrinsics, case.outputs["convert_poses_c2w"], 1e-6
   )
@@ -102,10 +102,12 @@ def test_camera_rows_equal_the_release():
   )
   case = goldens.load_case("dataset_dl3dv")
   scene = case.path / "data" / "test" / "aa11"
-  clip = dl3dv.read_scene(scene, "images_4")
+  clip = dl3dv_scenes.read_scene(scene, "images_4")
   for run, scaled in ((0, False), (1, True)):
     cameras = Cameras(clip.cameras.extrinsics, clip.cameras.intrinsics)
     if scaled:
       cameras = release_views.scale_focal(cameras, release_views.RELEASE_FOCAL)
     expected = case.outputs[f"metadata_aa11_{run}_cameras"]
-    goldens.assert_close(re10k.rows_from_cameras(cameras), expected, 1e-6)
+    goldens.assert_close(
+      re10k_chunks.rows_from_cameras(cameras), expected, 1e-6
+    )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_pipelines.furnished import FurnishedOptions, layout
 from data_pipelines.furnished import assets as furnished_assets
-from data_pipelines.furnished import layout
 from data_pipelines.furnished import path as furnished_path
 from data_pipelines.furnished.assets import Piece
 from data_pipelines.furnished.catalog import RULES, catalogue
@@ -230,8 +230,10 @@ def test_prepared_rooms_have_depth_attribution_and_repeat(tmp_path):
 
 
 @pytest.mark.slow
-def test_paths_moved_aside_see_the_same_rooms_from_beside(tmp_path):
-  sets = [_prepared(tmp_path / x, f"--aside={x}") for x in ("0", "0.3")]
+def test_paths_moved_sideways_see_the_same_rooms(tmp_path):
+  sets = [
+    _prepared(tmp_path / x, f"--lateral-offset={x}") for x in ("0", "0.3")
+  ]
   on, off = sets
   assert [row.key for row in on.scenes] == [row.key for row in off.scenes]
   (images, cameras), (beside, moved) = (
@@ -251,14 +253,14 @@ def test_paths_moved_aside_see_the_same_rooms_from_beside(tmp_path):
 
 def test_a_room_without_a_path_is_reported(tmp_path, monkeypatch):
   assets = _assets()
-  from data_pipelines.furnished import clips, jobs
+  from data_pipelines.furnished import clips, scenes
 
   monkeypatch.setattr(furnished_path, "draw", lambda *_: None)
   monkeypatch.setattr(clips, "_ATTEMPTS", 1)
-  jobs._studio.cache_clear()
-  options = jobs.Options(2, 2, 32)
-  plan = jobs.plan("test", SOURCE, options)
+  scenes._studio.cache_clear()
+  options = FurnishedOptions(scenes=2, frames=2, size=32)
+  plan = scenes.plan(SOURCE, "test", options)
   with pytest.raises(InputError, match=r"all 2 scenes were dropped.*furniture"):
     build(tmp_path / "out", plan)
-  jobs._studio.cache_clear()
+  scenes._studio.cache_clear()
   assert assets.libraries

@@ -329,11 +329,11 @@ def test_an_interrupted_run_goes_on_at_its_part(
 
 
 def test_scenes_that_cannot_serve_are_dropped_with_a_reason(tmp_path):
-  jobs = [
-    recipes.Job(key, functools.partial(clips.clip, count))
+  scenes = [
+    recipes.SceneLoader(key, functools.partial(clips.clip, count))
     for key, count in (("long", 40), ("short", 6))
   ]
-  plan = dataclasses.replace(clips.plan(), jobs=jobs)
+  plan = dataclasses.replace(clips.plan(), scenes=scenes)
   builders.build(tmp_path / "frames", plan)
   report = latents.build(tmp_path / "out", _work(tmp_path / "frames"))
   assert (report["seen"], report["kept"]) == (2, 1)

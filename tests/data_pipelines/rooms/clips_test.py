@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from data_pipelines.rooms.clips import Clip, render_clip
+from data_pipelines.rooms import RoomClip, render_clip
 from data_pipelines.rooms.layout import draw_scene
 from data_pipelines.rooms.light import first_hit
 from data_pipelines.rooms.path import CLEARANCE, clearance, walk
@@ -19,11 +19,11 @@ SCENES = range(6)
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[Clip]:
+def clips() -> list[RoomClip]:
   return [render_clip(3, scene, frames=32, size=48) for scene in SCENES]
 
 
-def _fields(clip: Clip) -> list[np.ndarray]:
+def _fields(clip: RoomClip) -> list[np.ndarray]:
   cameras = clip.cameras
   return [clip.images, clip.depth, cameras.extrinsics, cameras.intrinsics]
 
@@ -110,7 +110,7 @@ def test_cameras_walk_in_free_space():
   print("path lengths, metres:", np.round(lengths, 1))
 
 
-def _points(clip: Clip, frame: int) -> np.ndarray:
+def _points(clip: RoomClip, frame: int) -> np.ndarray:
   """World points [H W 3] seen by the pixel centres of a frame."""
   size = clip.depth.shape[1]
   focal = clip.cameras.intrinsics[frame, 0, 0]

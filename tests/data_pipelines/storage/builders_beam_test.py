@@ -19,8 +19,8 @@ def _bad():
 
 def _plan():
   plan = clips.plan()
-  jobs = [plan.jobs[0], recipes.Job("broken", _bad), *plan.jobs]
-  return dataclasses.replace(plan, jobs=jobs)
+  scenes = [plan.scenes[0], recipes.SceneLoader("broken", _bad), *plan.scenes]
+  return dataclasses.replace(plan, scenes=scenes)
 
 
 def test_the_local_runner_writes_what_a_local_run_writes(tmp_path):
@@ -56,7 +56,9 @@ def test_the_local_runner_writes_what_a_local_run_writes(tmp_path):
 def test_nothing_kept_is_one_clear_error(tmp_path):
   from data_pipelines.storage import builders_beam
 
-  plan = dataclasses.replace(_plan(), jobs=[recipes.Job("broken", _bad)])
+  plan = dataclasses.replace(
+    _plan(), scenes=[recipes.SceneLoader("broken", _bad)]
+  )
   with pytest.raises(InputError, match=r"all 1 scenes were dropped.*broken"):
     builders_beam.build(tmp_path / "out", plan)
   assert not (tmp_path / "out").exists()

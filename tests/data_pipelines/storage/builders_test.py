@@ -76,19 +76,19 @@ def _mirrored():
   return scene
 
 
-def _plan_with(*jobs, strict=False):
+def _plan_with(*scenes, strict=False):
   plan = clips.plan(strict=strict)
-  return dataclasses.replace(plan, jobs=[*plan.jobs, *jobs])
+  return dataclasses.replace(plan, scenes=[*plan.scenes, *scenes])
 
 
 def test_bad_scenes_are_dropped_with_their_reason(tmp_path):
   plan = _plan_with(
-    recipes.Job("broken", _bad),
-    recipes.Job("short", _short),
-    recipes.Job("mirrored", _mirrored),
-    recipes.Job("s1", functools.partial(clips.clip, 20)),
-    recipes.Job("../out", functools.partial(clips.clip, 20)),
-    recipes.Job("last", functools.partial(clips.clip, 20)),
+    recipes.SceneLoader("broken", _bad),
+    recipes.SceneLoader("short", _short),
+    recipes.SceneLoader("mirrored", _mirrored),
+    recipes.SceneLoader("s1", functools.partial(clips.clip, 20)),
+    recipes.SceneLoader("../out", functools.partial(clips.clip, 20)),
+    recipes.SceneLoader("last", functools.partial(clips.clip, 20)),
   )
   builders.build(tmp_path / "out", plan)
   report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -109,17 +109,19 @@ def test_bad_scenes_are_dropped_with_their_reason(tmp_path):
 
 
 def test_a_refused_source_leaves_no_trace(tmp_path):
-  plan = _plan_with(recipes.Job("broken", _bad), strict=True)
+  plan = _plan_with(recipes.SceneLoader("broken", _bad), strict=True)
   with pytest.raises(InputError, match=r"poses.json: broken"):
     builders.build(tmp_path / "deep" / "out", plan)
-  only_bad = dataclasses.replace(plan, jobs=[recipes.Job("broken", _bad)])
+  only_bad = dataclasses.replace(
+    plan, scenes=[recipes.SceneLoader("broken", _bad)]
+  )
   only_bad = dataclasses.replace(
     only_bad, recipe=dataclasses.replace(plan.recipe, strict=False)
   )
   with pytest.raises(InputError, match=r"all 1 scenes were dropped"):
     builders.build(tmp_path / "deep" / "out", only_bad)
   with pytest.raises(InputError, match="no scene"):
-    builders.build(tmp_path / "out", dataclasses.replace(plan, jobs=[]))
+    builders.build(tmp_path / "out", dataclasses.replace(plan, scenes=[]))
   assert list(tmp_path.iterdir()) == []
 
 
@@ -135,13 +137,13 @@ def _loud(log, name, frames):
 
 def _stoppable(log, crash: bool):
   """Four scenes, the third of which may interrupt the run."""
-  jobs = [
-    recipes.Job(f"s{i}", functools.partial(_loud, log, f"s{i}", 20))
+  scenes = [
+    recipes.SceneLoader(f"s{i}", functools.partial(_loud, log, f"s{i}", 20))
     for i in range(4)
   ]
   if crash:
-    jobs[2] = recipes.Job("s2", _crash)
-  return dataclasses.replace(clips.plan(), jobs=jobs)
+    scenes[2] = recipes.SceneLoader("s2", _crash)
+  return dataclasses.replace(clips.plan(), scenes=scenes)
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):

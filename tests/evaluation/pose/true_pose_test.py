@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from data_pipelines.sources import re10k
+from data_pipelines.sources import re10k_chunks
 from scenetok_jax.evaluation.pose import structure
 from scenetok_jax.evaluation.pose.true_pose import path_errors, shuffled_auc
 from scenetok_jax.geometry.trajectories import orbit
@@ -78,7 +78,7 @@ def test_structure_from_motion_is_an_oracle_on_real_frames(
   clips = shared_dir() / "data" / "re10k_chunks"
   if not clips.is_dir():
     pytest.skip(f"{clips} is absent: it holds the real clips")
-  clip = re10k.read_scene(clips / split, key)
+  clip = re10k_chunks.read_scene(clips / split, key)
   frames = np.arange(0, len(clip), every)
   images = np.stack([clip.image(i) for i in frames])
   truth = np.asarray(clip.cameras.extrinsics)[frames]

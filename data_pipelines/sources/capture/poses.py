@@ -10,20 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.sources.capture_frames import (
+from data_pipelines.sources.capture.frames import (
   Capture,
   ImageFinder,
   PosedFrame,
   find_video,
 )
-from data_pipelines.sources.capture_transforms import read_json, read_matrix
 from scenetok_jax.geometry.cameras import check_rigid, invert
+from scenetok_jax.geometry.transforms_json import read_matrix, read_object
 from scenetok_jax.types import InputError
 
 
 def read(path: Path) -> Capture:
   """Frames of a poses.json in file order, or in the order of the video."""
-  frames = read_json(path).get("frames")
+  frames = read_object(path).get("frames")
   if not isinstance(frames, list) or not frames:
     raise InputError(f"{path}: frames: missing or empty; list the frames")
   poses = _poses(path, frames)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.sources.capture_frames import (
+from data_pipelines.sources.capture.frames import (
   Capture,
   ImageFinder,
   PosedFrame,

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.sources.capture_frames import IMAGE_SUFFIXES, natural_key
+from data_pipelines.sources.capture.frames import IMAGE_SUFFIXES, natural_key
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
-from data_pipelines.sources.re10k import ROW, cameras_from_rows
+from data_pipelines.sources.re10k_chunks import ROW, cameras_from_rows
 from scenetok_jax.types import Cameras, InputError
 
 

@@ -4,60 +4,49 @@ import dataclasses
 import functools
 import importlib.util
 import os
+from typing import Any
 
 from data_pipelines.furnished import assets as furnished_assets
 from data_pipelines.furnished import catalog
 from data_pipelines.furnished.assets import Assets
 from data_pipelines.furnished.clips import PATHS, Studio
+from data_pipelines.sources.generated import GeneratedOptions
 from data_pipelines.storage.recipes import (
-  Holdout,
-  Job,
-  Plan,
   RawScene,
   Recipe,
-  described,
+  SceneLoader,
+  SplitPlan,
+  size_option,
 )
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, option
 
 ATTRIBUTION = "ATTRIBUTION.md"
 _PACKAGES = ("mitsuba", "moderngl")
+_LEAST_SIDE = 32  # pixels
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-  """Which clips: numbers first_scene .. first_scene + scenes - 1 of a seed.
+class FurnishedOptions(GeneratedOptions):
+  """Which clips: clip n is path n % 2 of room n // 2."""
 
-  Clip n is path n % 2 of room n // 2. frames: of each. size: pixels a side.
-  aside: metres by which its path is moved sideways.
-  """
-
-  scenes: int
-  frames: int = 64
-  size: int = 128
-  seed: int = 0
-  first_scene: int = 0
-  aside: float = 0.0
+  size: Any = size_option(128)
+  frames: int = option(64, "frames a clip")
 
 
 def plan(
-  split: str,
-  source: str | os.PathLike | None,
-  options: Options,
-  holdout: Holdout = Holdout(),
-  image_format: str = "jpeg",
-) -> Plan:
-  """Recipe and jobs of a split of furnished rooms.
+  source: str | os.PathLike | None, split: str, options: FurnishedOptions
+) -> SplitPlan:
+  """The plan of a split of furnished rooms.
+
+  source: folder of Debian's packages, as .deb files or unpacked; None where
+  they are installed.
 
   Raises:
     InputError: bad options, or packages or assets are missing.
   """
-  for name, value, least in (
-    ("scenes", options.scenes, 1), ("frames", options.frames, 2),
-    ("seed", options.seed, 0), ("first-scene", options.first_scene, 0),
-    ("size", options.size, 32),
-  ):  # fmt: skip
-    if value < least:
-      raise InputError(f"--{name}={value}: at least {least} is needed")
+  fields = options.describe(split)
+  if options.side < _LEAST_SIDE:
+    raise InputError(f"--size={options.side}: at least {_LEAST_SIDE} is needed")
   missing = [p for p in _PACKAGES if importlib.util.find_spec(p) is None]
   if missing:
     raise InputError(
@@ -65,18 +54,19 @@ def plan(
       " install 'scenetok_jax[rooms]'`"
     )
   assets = furnished_assets.find(source)
-  first = options.first_scene
-  jobs = [
-    Job(
+  fields["assets"] = assets.fingerprint()
+  first = options.first(split)
+  scenes = [
+    SceneLoader(
       scene_key(options.seed, n), functools.partial(_load, assets, options, n)
     )
     for n in range(first, first + options.scenes)
   ]
-  fields = described(options, extras=("aside",))
-  fields["assets"] = assets.fingerprint()
-  recipe = Recipe("furnished", split, fields, holdout, image_format)
+  recipe = Recipe(
+    "furnished", split, fields, options.holdout, options.image_format
+  )
   files = ((ATTRIBUTION, attribution(assets)),)
-  return Plan(recipe, jobs, group=PATHS, files=files)
+  return SplitPlan(recipe, scenes, group=PATHS, files=files)
 
 
 def scene_key(seed: int, number: int) -> str:
@@ -113,13 +103,14 @@ def _studio(assets: Assets, size: int) -> Studio:
   return Studio(assets, size)
 
 
-def _load(assets: Assets, options: Options, number: int) -> RawScene:
+def _load(assets: Assets, options: FurnishedOptions, number: int) -> RawScene:
   room, path = divmod(number, PATHS)
-  studio = _studio(assets, options.size)
+  offset = options.lateral_offset
+  studio = _studio(assets, options.side)
   clip = studio.clip(
-    options.seed, room, path, options.frames, aside=options.aside
+    options.seed, room, path, options.frames, lateral_offset=offset
   )
   source = f"furnished {clip.theme} seed={options.seed} room={room} path={path}"
-  if options.aside:
-    source += f" aside={options.aside:g}"
+  if offset:
+    source += f" aside={offset:g}"
   return RawScene(clip.images, clip.cameras, source, depth=clip.depth)

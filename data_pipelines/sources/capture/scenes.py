@@ -7,30 +7,29 @@ A capture is a folder with one of
 and its images; see docs/data.md.
 """
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from data_pipelines.sources import (
-  capture_colmap,
-  capture_frames,
-  capture_poses,
-  capture_transforms,
-)
-from data_pipelines.sources.capture_frames import Capture, PosedFrame
+from data_pipelines.sources.capture import colmap, frames, poses, transforms
+from data_pipelines.sources.capture.frames import Capture, PosedFrame
 from data_pipelines.storage.recipes import (
-  Holdout,
-  Job,
-  Plan,
+  FrameOptions,
   RawScene,
   Recipe,
+  SceneLoader,
   Shape,
+  SplitPlan,
   fingerprint,
+  parse_shape,
   shape_option,
+  size_option,
 )
 from scenetok_jax.types import Cameras, InputError
 
@@ -38,43 +37,54 @@ from scenetok_jax.types import Cameras, InputError
 _ASPECT_TOLERANCE = 0.02
 
 _READERS: dict[str, Callable[[Path], Capture]] = {
-  "transforms.json": capture_transforms.read,
-  "nerfstudio/transforms.json": capture_transforms.read,
-  "poses.json": capture_poses.read,
-  "sparse/0": capture_colmap.read,
-  "colmap/sparse/0": capture_colmap.read,
-  "sparse": capture_colmap.read,
+  "transforms.json": transforms.read,
+  "nerfstudio/transforms.json": transforms.read,
+  "poses.json": poses.read,
+  "sparse/0": colmap.read,
+  "colmap/sparse/0": colmap.read,
+  "sparse": colmap.read,
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class CaptureOptions(FrameOptions):
+  """How captures become scenes."""
+
+  size: Any = size_option(64)
+
+
 def plan(
-  split: str,
-  source: str | os.PathLike,
-  size: int | Shape,
-  holdout: Holdout = Holdout(),
-  image_format: str = "jpeg",
-) -> Plan:
-  """Recipe and jobs for one capture, or for a folder of captures.
+  source: str | os.PathLike | None, split: str, options: CaptureOptions
+) -> SplitPlan:
+  """The plan of one capture, or of a folder of captures.
 
   Bad input stops a single capture; in a folder it drops the capture.
   """
+  if not source:
+    raise InputError("--source: missing; give a capture or a folder of them")
   source = Path(source)
   roots = discover(source)
   files = [f for root in roots for f in root.rglob("*") if f.is_file()]
-  options = {
-    "size": shape_option(_shape(size)),
+  described = {
+    "size": shape_option(options.shape),
     "source": source.resolve().name,
     "source_sha256": fingerprint(files, source),
   }
-  single = roots == [source]
   recipe = Recipe(
-    "capture", split, options, holdout, image_format, strict=single
+    "capture",
+    split,
+    described,
+    options.holdout,
+    options.image_format,
+    strict=roots == [source],
   )
-  jobs = [
-    Job(root.resolve().name, functools.partial(load, root, size))
+  scenes = [
+    SceneLoader(
+      root.resolve().name, functools.partial(load, root, options.shape)
+    )
     for root in roots
   ]
-  return Plan(recipe, jobs)
+  return SplitPlan(recipe, scenes)
 
 
 def discover(source: Path) -> list[Path]:
@@ -102,7 +112,7 @@ def load(root: Path, size: int | Shape) -> RawScene:
   at the centre; focal lengths and principal points follow exactly. With None
   they are kept as they are.
   """
-  shape = _shape(size)
+  shape = parse_shape(size)
   pose_file = _pose_file(root)
   if pose_file is None:
     raise InputError(f"{root}: {_nothing_found()}")
@@ -138,18 +148,14 @@ def load(root: Path, size: int | Shape) -> RawScene:
   return RawScene(images, cameras, source, capture.warnings)
 
 
-def _shape(size: int | Shape) -> Shape:
-  return (size, size) if isinstance(size, int) else size
-
-
 def _images(capture: Capture) -> Iterator[tuple[int, np.ndarray]]:
   """(frame number, uint8 [H, W, 3]) of all frames, in temporal order."""
   if capture.video is not None:
-    yield from capture_frames.video_frames(capture)
+    yield from frames.video_frames(capture)
     return
   for number, frame in enumerate(capture.frames):
     if frame.image is not None:
-      yield number, capture_frames.read_image(frame.image)
+      yield number, frames.read_image(frame.image)
 
 
 def _normalised(frame: PosedFrame, image: np.ndarray) -> np.ndarray:
@@ -170,7 +176,7 @@ def _pose_file(root: Path) -> str | None:
   """Which pose file or model a folder holds, relative to it."""
   for name in _READERS:
     path = root / name
-    found = path.is_file() if path.suffix else capture_colmap.is_model(path)
+    found = path.is_file() if path.suffix else colmap.is_model(path)
     if found:
       return name
   return None
@@ -178,9 +184,9 @@ def _pose_file(root: Path) -> str | None:
 
 def _holds_images(root: Path) -> bool:
   """A folder of images: meant as a capture even without poses."""
-  names = capture_frames.IMAGE_SUFFIXES
+  names = frames.IMAGE_SUFFIXES
   loose = any(path.suffix.lower() in names for path in root.iterdir())
-  return loose or bool(capture_frames.image_folders(root))
+  return loose or bool(frames.image_folders(root))
 
 
 def _nothing_found() -> str:

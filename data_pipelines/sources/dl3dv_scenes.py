@@ -1,0 +1,198 @@
+"""DL3DV: <split>/<scene>/[nerfstudio/]{images_*/, transforms.json}.
+
+transforms.json has camera-to-world matrices in OpenGL axes and intrinsics in
+pixels of the original w x h images; the stored images are smaller. Frames are
+matched to images by name, so either may be partial and in any order.
+"""
+
+import functools
+import os
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.sources.capture.frames import (
+  IMAGE_SUFFIXES,
+  image_folders,
+  image_size,
+  natural_key,
+)
+from data_pipelines.sources.posed_clips import PosedClip, read_bytes
+from scenetok_jax.geometry.transforms_json import (
+  TransformsFrame,
+  distortion_note,
+  read_object,
+  read_transforms,
+)
+from scenetok_jax.types import Cameras, InputError
+
+TRANSFORMS = "transforms.json"
+_ASPECT_TOLERANCE = 0.02
+
+
+def scene_folders(folder: str | os.PathLike) -> list[Path]:
+  """Scene folders of a split, sorted by name."""
+  folder = Path(folder)
+  if not folder.is_dir():
+    raise InputError(f"{folder}: no such folder; check --source and --split")
+  return sorted(
+    path
+    for path in folder.iterdir()
+    if path.is_dir() and not path.name.startswith(".")
+  )
+
+
+def read_scene(
+  root: str | os.PathLike,
+  images: str | None = None,
+  size: tuple[int, int] | None = None,
+) -> PosedClip:
+  """One scene, its frames in the order of their names.
+
+  Args:
+    root: the scene's folder.
+    images: image folder, such as "images_4"; None takes the smallest one
+      that is at least `size` (h, w), or else the largest.
+    size: see `images`.
+
+  Raises:
+    InputError: no poses, no images, or a field that is wrong.
+  """
+  root = Path(root)
+  base = _base(root)
+  path = base / TRANSFORMS
+  entries = read_transforms(path)
+  folder = _image_folder(base, images, size)
+  files = _files_by_stem(folder)
+  frames: dict[str, tuple[Path, np.ndarray, np.ndarray]] = {}
+  missing = []
+  for entry in entries:
+    name = entry.name()
+    stem = Path(name.replace("\\", "/")).stem
+    if stem in frames:
+      raise InputError(
+        f"{entry.where}.file_path: image {name!r} has a pose already; remove"
+        " one of the two frames"
+      )
+    if stem not in files:
+      missing.append(name)
+      continue
+    intrinsics = _normalised(entry, files[stem])
+    frames[stem] = files[stem], entry.pose(), intrinsics
+  if not frames:
+    raise InputError(
+      f"{path}: none of its {len(entries)} frames has an image in {folder};"
+      " fetch the images"
+    )
+  notes = distortion_note(entries) + _partial(
+    folder, missing, len(files) - len(frames)
+  )
+  return _clip(root.name, path, frames, notes)
+
+
+def original_size(root: str | os.PathLike) -> tuple[float, float]:
+  """(w, h) of transforms.json: the images that its pixels are of."""
+  document = read_object(_base(Path(root)) / TRANSFORMS)
+  return float(document["w"]), float(document["h"])
+
+
+def _clip(
+  key: str,
+  path: Path,
+  frames: dict[str, tuple[Path, np.ndarray, np.ndarray]],
+  notes: tuple[str, ...],
+) -> PosedClip:
+  """Frames by stem -> a clip in the order of the names."""
+  ordered = [frames[stem] for stem in sorted(frames, key=natural_key)]
+  poses = np.array([c2w for _, c2w, _ in ordered], np.float32)
+  return PosedClip(
+    key=key,
+    source=os.fspath(path),
+    cameras=Cameras(
+      poses,
+      np.array([matrix for _, _, matrix in ordered], np.float32),
+    ),
+    frames=[functools.partial(read_bytes, file) for file, _, _ in ordered],
+    names=[os.fspath(file) for file, _, _ in ordered],
+    warnings=notes,
+  )
+
+
+def transforms_files(root: Path) -> list[Path]:
+  """transforms.json of a scene's folder, and of nerfstudio/ in it."""
+  places = (root / TRANSFORMS, root / "nerfstudio" / TRANSFORMS)
+  return [path for path in places if path.is_file()]
+
+
+def _base(root: Path) -> Path:
+  """The folder with transforms.json: the scene's, or nerfstudio/ in it."""
+  for path in transforms_files(root):
+    return path.parent
+  raise InputError(
+    f"{root}: no {TRANSFORMS} in it nor in nerfstudio/; fetch the poses of"
+    " this scene"
+  )
+
+
+def _image_folder(
+  base: Path, name: str | None, size: tuple[int, int] | None
+) -> Path:
+  """The image folder asked for, or the smallest that is large enough."""
+  if name is not None:
+    if name != Path(name).name or not (base / name).is_dir():
+      raise InputError(f"{base / name}: no such folder; fetch the images")
+    return base / name
+  sizes = []
+  for folder in image_folders(base):
+    files = sorted(_files_by_stem(folder).values())
+    if files:
+      sizes.append((image_size(files[0]), folder))
+  if not sizes:
+    raise InputError(
+      f"{base}: no folder images or images_N with images in it; fetch them"
+    )
+  sizes.sort(key=lambda item: item[0])
+  height, width = size or (np.inf, np.inf)
+  enough = [f for (w, h), f in sizes if w >= width and h >= height]
+  return enough[0] if enough else sizes[-1][1]
+
+
+def _files_by_stem(folder: Path) -> dict[str, Path]:
+  """Image files of a folder; two of one name (x.jpg, x.png) are an error."""
+  found: dict[str, Path] = {}
+  for path in sorted(folder.iterdir()):
+    if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+      continue
+    if path.stem in found:
+      raise InputError(
+        f"{path}: {found[path.stem].name} has the same name; remove one"
+      )
+    found[path.stem] = path
+  return found
+
+
+def _normalised(frame: TransformsFrame, image: Path) -> np.ndarray:
+  """Pixel intrinsics of w x h -> [3, 3] divided by width and height."""
+  stored = functools.partial(image_size, image)
+  matrix, (width, height) = frame.intrinsics(stored)
+  stored_width, stored_height = image_size(image)
+  ratio = width / height / (stored_width / stored_height)
+  if abs(ratio - 1) > _ASPECT_TOLERANCE:
+    raise InputError(
+      f"{frame.where}: w, h: {width:g}x{height:g} has another shape than"
+      f" {image}, {stored_width:g}x{stored_height:g}; correct w and h"
+    )
+  return matrix / np.array([width, height, 1.0])[:, None]
+
+
+def _partial(folder: Path, missing: list[str], poseless: int) -> tuple:
+  """Notes on frames that lack an image or a pose; they are left out."""
+  notes = []
+  if missing:
+    notes.append(
+      f"{len(missing)} frames without an image in {folder.name} left out"
+      f" ({missing[0]}{', ...' if len(missing) > 1 else ''})"
+    )
+  if poseless:
+    notes.append(f"{poseless} images of {folder.name} have no pose, left out")
+  return tuple(notes)

@@ -1,0 +1,180 @@
+"""transforms.json of nerfstudio, instant-ngp and DL3DV: the only reader.
+
+`frames` holds camera-to-world matrices with OpenGL axes; w, h, fl_x, fl_y,
+cx, cy are pixels and stand in the file or in a frame.
+"""
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scenetok_jax.geometry.cameras import from_opengl
+from scenetok_jax.types import InputError
+
+_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformsFrame:
+  """One entry of `frames`, read field by field as it is asked for.
+
+  where: "FILE: frames[i]" for messages. fields: the entry's own, and those of
+  the file where it has none.
+  """
+
+  where: str
+  fields: dict[str, Any]
+
+  def name(self) -> str:
+    """file_path, which names the image."""
+    name = self.fields.get("file_path")
+    if not isinstance(name, str) or not name:
+      raise InputError(f"{self.where}.file_path: missing; name the image")
+    return name
+
+  def pose(self) -> np.ndarray:
+    """Camera-to-world float64 [4, 4], OpenCV axes; [3, 4] is completed."""
+    return from_opengl(read_matrix(self.fields, "transform_matrix", self.where))
+
+  def intrinsics(
+    self, image_size: Callable[[], tuple[float, float]] | None = None
+  ) -> tuple[np.ndarray, tuple[float, float]]:
+    """Pixel K float64 [3, 3], and the (width, height) that it is for.
+
+    An angle of view may stand for a focal length, and one focal length for
+    both; the principal point is the middle unless it is given.
+
+    image_size: gives (width, height) where the file has no w and h.
+    """
+    width, height = self._number("w"), self._number("h")
+    if (width is None or height is None) and image_size:
+      width, height = image_size()
+    for field, value in (("w", width), ("h", height)):
+      if value is None:
+        raise InputError(
+          f"{self.where}: {field}: missing; add it to the frame or to the file"
+        )
+    assert width is not None and height is not None
+    focal_x = self._focal("fl_x", "camera_angle_x", width)
+    focal_y = self._focal("fl_y", "camera_angle_y", height)
+    focal_x, focal_y = focal_x or focal_y, focal_y or focal_x  # square pixels
+    if not focal_x or not focal_y:
+      raise InputError(
+        f"{self.where}: fl_x: missing; give fl_x (pixels) or camera_angle_x"
+        " (radians)"
+      )
+    centre_x = self._number("cx", positive=False)
+    centre_y = self._number("cy", positive=False)
+    matrix = np.array([
+      [focal_x, 0, width / 2 if centre_x is None else centre_x],
+      [0, focal_y, height / 2 if centre_y is None else centre_y],
+      [0, 0, 1],
+    ])  # fmt: skip
+    return matrix, (width, height)
+
+  def _focal(self, field: str, angle_field: str, side: float) -> float | None:
+    if self.fields.get(field) != 0 and (found := self._number(field)):
+      return found
+    angle = self._number(angle_field, positive=False) or 0.0
+    return side / (2 * math.tan(angle / 2)) if 0 < angle < math.pi else None
+
+  def _number(self, field: str, positive: bool = True) -> float | None:
+    value = self.fields.get(field)
+    if value is None:
+      return None
+    try:
+      number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+      number = math.nan
+    if not math.isfinite(number) or (positive and number <= 0):
+      kind = "a positive" if positive else "a finite"
+      raise InputError(
+        f"{self.where}: {field}: {value!r} is not {kind} number; correct it"
+      )
+    return number
+
+
+def read_transforms(path: str | os.PathLike) -> list[TransformsFrame]:
+  """The frames of a file, in its order.
+
+  Raises:
+    InputError: not such a file. What a frame lacks is told when it is asked.
+  """
+  return frames_of(read_object(path), os.fspath(path))
+
+
+def frames_of(content: dict[str, Any], name: str) -> list[TransformsFrame]:
+  """The frames of a file that was read; name: of the file, for messages."""
+  entries = content.get("frames")
+  if not isinstance(entries, list) or not entries:
+    raise InputError(f"{name}: frames: missing or empty; list the frames")
+  shared = {k: v for k, v in content.items() if k != "frames"}
+  return [
+    TransformsFrame(
+      f"{name}: frames[{i}]",
+      {**shared, **(entry if isinstance(entry, dict) else {})},
+    )
+    for i, entry in enumerate(entries)
+  ]
+
+
+def distortion_note(frames: list[TransformsFrame]) -> tuple[str, ...]:
+  """A note when lens distortion is given: it is ignored, as in the release."""
+  given = sorted({n for f in frames for n in _DISTORTION if f.fields.get(n)})
+  if not given:
+    return ()
+  return (
+    f"lens distortion ({', '.join(given)}) is ignored; undistort the images"
+    " first if the lens is not straight",
+  )
+
+
+def read_matrix(fields: Any, field: str, where: str) -> np.ndarray:
+  """A matrix [3 or 4, 4] of a frame -> float64 [4, 4]."""
+  value = fields.get(field) if isinstance(fields, dict) else None
+  if value is None:
+    raise InputError(
+      f"{where}.{field}: missing; add the 4x4 matrix or remove this frame"
+    )
+  try:
+    matrix = np.array(value, np.float64)
+  except (TypeError, ValueError):
+    raise InputError(
+      f"{where}.{field}: not a 4x4 matrix of numbers; correct or remove this"
+      " frame"
+    ) from None
+  if matrix.shape == (3, 4):
+    matrix = np.concatenate([matrix, [[0.0, 0.0, 0.0, 1.0]]])
+  if matrix.shape != (4, 4):
+    raise InputError(
+      f"{where}.{field}: shape {matrix.shape}, not a 4x4 matrix; correct or"
+      " remove this frame"
+    )
+  return matrix
+
+
+def read_object(path: str | os.PathLike) -> dict[str, Any]:
+  """The JSON object in a file of cameras."""
+  name = os.fspath(path)
+  try:
+    with open(name, encoding="utf-8") as file:
+      content = json.load(file)
+  except OSError as error:
+    raise InputError(
+      f"{name}: cannot be read ({error.strerror}); give the path of a JSON file"
+    ) from error
+  except ValueError as error:
+    raise InputError(
+      f"{name}: not valid JSON ({error}); write the file again"
+    ) from error
+  if not isinstance(content, dict):
+    raise InputError(
+      f"{name}: holds a {type(content).__name__}, not an object; wrap the"
+      ' poses as {"extrinsics": [...], "intrinsics": [...]} or {"frames": ...}'
+    )
+  return content
