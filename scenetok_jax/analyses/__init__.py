@@ -1,1 +1,1 @@
-"""One file per kind of `scenetok analyze`."""
+"""The paper's analyses: each module's run() takes a model and options."""

@@ -6,8 +6,8 @@ depth model's output). The baselines know the truth that is scored: the mean
 depth of everything, of each scene, and of each pixel of the picture.
 """
 
-import argparse
-import sys
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,39 +17,50 @@ from einops import reduce
 from data_pipelines.storage import records
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
-from scenetok_jax.analyses import plots, study
+from scenetok_jax.analyses import plots
+from scenetok_jax.analyses.findings import Findings, Tell, bar, ends, verdict
+from scenetok_jax.analyses.novel_views import choose_frames, open_scenes
+from scenetok_jax.analyses.options import FrameOptions
+from scenetok_jax.analyses.sampler import evaluation_options
 from scenetok_jax.evaluation.batches import EvaluationScene
-from scenetok_jax.evaluation.bootstrap import Interval, mean_interval
-from scenetok_jax.evaluation.evaluator import (
-  Prediction,
-  predict,
-)
+from scenetok_jax.evaluation.bootstrap import mean_interval
+from scenetok_jax.evaluation.evaluator import Prediction, predict
 from scenetok_jax.geometry import depth_images
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import colorize, contact_sheet, write_png
+from scenetok_jax.media import colorize, contact_sheet
 from scenetok_jax.metrics.depth import depth_scores
-from scenetok_jax.types import InputError, Views
+from scenetok_jax.types import InputError, Views, option
 
-KIND = "depth"
 _SHOWN = 8
 SCORES = ("abs_rel", "rmse", "delta_1.25")
+BASELINES = ("mean depth", "mean of the scene", "mean picture")
+Table = dict[str, dict[str, dict[str, float]]]  # who -> scene -> scores
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-  """Writes OUT/depth.json, depth.png and a contact sheet; prints the table."""
-  args = _parser().parse_args(argv)
-  out = study.check_options(args)
-  scenetok = SceneTok.from_pretrained(args.workdir)
-  options = study.evaluation_options(scenetok, args)
-  with placement.on_devices(scenetok, args.batch) as scenetok:
-    opened = study.open_scenes(scenetok, args)
-    scenes = depth_scenes(scenetok, opened, args)
+@dataclasses.dataclass(frozen=True)
+class DepthOptions(FrameOptions):
+  """depth_data: prepared scenes of the same names and frames."""
+
+  depth_data: str = option(
+    None, "the true depth", required=True, metavar="DATA"
+  )
+  frames: int = option(24, "frames rendered of each")
+
+
+def run(
+  scenetok: SceneTok, options: DepthOptions, tell: Tell = print
+) -> Findings:
+  """Scores of depth from tokens and of the baselines, with a sheet."""
+  with placement.on_devices(scenetok, options.batch) as scenetok:
+    settings = evaluation_options(scenetok, options)
+    opened = open_scenes(scenetok, options)
+    scenes = depth_scenes(scenetok, opened, options)
     with console.Progress("scenes", len(scenes), "scene") as progress:
       found = list(
         predict(
-          scenetok.model, scenetok.params, scenes, options, progress.update
+          scenetok.model, scenetok.params, scenes, settings, progress.update
         )
       )
   table = scored(found)
@@ -64,50 +75,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     means = "   ".join(
       f"{score} {intervals[score][name].value:.4f}" for score in SCORES
     )
-    print(f"{name:<24}{means}")
-  findings = _findings(table)
-  plots.bars(out / f"{KIND}.png", "", _bars(intervals))
-  write_png(out / f"{KIND}_sheet.png", sheet(found[:3], opened))
-  result = {
-    "findings": findings,
-    "checkpoint_step": scenetok.step,
-    "scenes": len(found),
-    "scores": {
-      name: {
-        score: {
-          "value": intervals[score][name].value,
-          "interval": [
-            intervals[score][name].low,
-            intervals[score][name].high,
-          ],
+    tell(f"{name:<24}{means}")
+  return Findings(
+    "depth",
+    {
+      "findings": _comparisons(table, tell),
+      "checkpoint_step": scenetok.step,
+      "scenes": len(found),
+      "scores": {
+        name: {
+          score: {
+            "value": intervals[score][name].value,
+            "interval": ends(intervals[score][name]),
+          }
+          for score in SCORES
         }
-        for score in SCORES
-      }
-      for name in table
+        for name in table
+      },
+      "per_scene": table,
     },
-    "per_scene": table,
-  }
-  study.write(out, KIND, result, args)
-  return 0
+    plots={
+      "depth.png": functools.partial(
+        plots.bars,
+        label="",
+        groups={
+          score: {name: bar(i) for name, i in rows.items()}
+          for score, rows in intervals.items()
+        },
+      )
+    },
+    pictures={"depth_sheet.png": sheet(found[:3], opened)},
+  )
 
 
 def depth_scenes(
-  scenetok: SceneTok, opened: list[OpenScene], args: argparse.Namespace
+  scenetok: SceneTok, opened: list[OpenScene], options: DepthOptions
 ) -> list[EvaluationScene]:
   """Colour context and depth targets of the novel frames.
 
   Raises:
     InputError: a scene or frame without depth, or of another size.
   """
-  split = args.split or evaluation_split(args.depth_data)
-  dataset = records.Dataset(args.depth_data, split)
+  split = options.split or evaluation_split(options.depth_data)
+  dataset = records.Dataset(options.depth_data, split)
   rows = {row.key: row for row in dataset.scenes}
   scenes = []
   for scene in opened:
-    row, frames = (
-      rows.get(scene.key),
-      study.chosen(scenetok, scene.novel, args.frames),
-    )
+    row = rows.get(scene.key)
+    frames = choose_frames(scenetok, scene.novel, options.frames)
     if row is None or row.frames <= frames.max():
       raise InputError(
         f"{dataset.directory}: --depth-data: scene {scene.key}: not there, or"
@@ -125,9 +140,7 @@ def depth_scenes(
   return scenes
 
 
-def scored(
-  predictions: Sequence[Prediction],
-) -> dict[str, dict[str, dict[str, float]]]:
+def scored(predictions: Sequence[Prediction]) -> Table:
   """Who -> scene -> scores, of the renderings and of the baselines."""
   truths = [
     np.asarray(p.scene.target.images)[: len(p.sampled)] for p in predictions
@@ -151,7 +164,7 @@ def scored(
     "mean of the scene": scene_mean,
     "mean picture": lambda i: picture,
   }
-  table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in who}
+  table: Table = {name: {} for name in who}
   for i, prediction in enumerate(predictions):
     truth = depth_images.decode(truths[i])
     for name, depth in who.items():
@@ -171,41 +184,36 @@ def _metres(level: np.ndarray) -> np.ndarray:
   )
 
 
-def _findings(
-  table: dict[str, dict[str, dict[str, float]]],
-) -> list[dict[str, Any]]:
+def _comparisons(table: Table, tell: Tell) -> list[dict[str, Any]]:
   """Do the renderings beat each baseline, scene by scene?"""
   found = []
-  for baseline in ("mean depth", "mean of the scene", "mean picture"):
+  for baseline in BASELINES:
     for score, sign in (("abs_rel", 1), ("delta_1.25", -1)):
-      gaps = {
-        key: sign * (table[baseline][key][score] - row[score])
-        for key, row in table["sampled"].items()
-      }
-      gap: Interval = mean_interval(gaps)
+      gap = mean_interval(
+        {
+          key: sign * (table[baseline][key][score] - row[score])
+          for key, row in table["sampled"].items()
+        }
+      )
       holds = gap.low > 0
       found.append(
         {
           "baseline": baseline,
           "score": score,
           "better_by": gap.value,
-          "interval": [gap.low, gap.high],
+          "interval": ends(gap),
           "holds": holds,
         }
       )
-      print(
-        f"finding: depth from tokens beats the baseline {baseline!r} in"
-        f" {score}: {'holds' if holds else 'DOES NOT HOLD'} (better by"
-        f" {gap.value:+.4f}, 95 %: {gap.low:+.4f} to {gap.high:+.4f})"
+      tell(
+        verdict(
+          f"depth from tokens beats the baseline {baseline!r} in {score}",
+          holds,
+          f"better by {gap.value:+.4f}, 95 %: {gap.low:+.4f} to"
+          f" {gap.high:+.4f}",
+        )
       )
   return found
-
-
-def _bars(intervals: dict[str, dict[str, Interval]]) -> dict[str, Any]:
-  return {
-    score: {name: (i.value, i.low, i.high) for name, i in rows.items()}
-    for score, rows in intervals.items()
-  }
 
 
 def sheet(
@@ -215,38 +223,17 @@ def sheet(
   clips = {scene.key: scene for scene in opened}
   rows = []
   for prediction in predictions:
-    count = len(prediction.sampled)
-    shown = np.unique(np.linspace(0, count - 1, _SHOWN).astype(int))
     scene = clips[prediction.scene.key]
-    truth = depth_images.decode(
-      np.asarray(prediction.scene.target.images)[:count]
+    truth = np.asarray(prediction.scene.target.images)
+    truth = depth_images.decode(truth[: len(prediction.sampled)])
+    colors = functools.partial(
+      colorize, high=float(truth.max()), colormap="viridis"
     )
-    top = float(truth.max())
-
-    def colors(images: np.ndarray | None, shown=shown, top=top) -> np.ndarray:
-      return colorize(_decoded(images)[shown], high=top, colormap="viridis")
-
     context = np.asarray(scene.context_views.images)
     rows += [
       (f"{scene.key}: context views", context),
-      ("depth, sampled", colors(prediction.sampled)),
-      ("depth, one step", colors(prediction.one_step)),
-      (
-        f"true depth, up to {top:.1f} m",
-        colorize(truth[shown], high=top, colormap="viridis"),
-      ),
+      ("depth, sampled", colors(_decoded(prediction.sampled))),
+      ("depth, one step", colors(_decoded(prediction.one_step))),
+      (f"true depth, up to {truth.max():.1f} m", colors(truth)),
     ]
-  return contact_sheet(rows)
-
-
-def _parser() -> console.Parser:
-  parser = console.parser(f"analyze {KIND}", __doc__ or "")
-  add: Any = parser.add_argument
-  add("--workdir", required=True, help="a run of configs/scenetok_depth.py")
-  add("--depth-data", required=True, metavar="DATA", help="the true depth")
-  study.add_options(add, frames=24)
-  return parser
-
-
-if __name__ == "__main__":
-  sys.exit(console.run(main))
+  return contact_sheet(rows, columns=_SHOWN)

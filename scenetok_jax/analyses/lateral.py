@@ -3,36 +3,52 @@
 The same scenes are read twice: as captured, and with cameras moved sideways
 (`scenetok prepare --dataset=rooms --aside=METRES`, or another camera pass in
 the same coordinates under the same scene names). Tokens come from the first
-alone. With several workdirs their losses are compared scene by scene.
+alone. With several models their losses are compared scene by scene.
 """
 
-import argparse
 import dataclasses
-import sys
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
-import jax
 import numpy as np
 
 from data_pipelines.storage import records
 from data_pipelines.views.evaluation import evaluation_split
-from scenetok_jax import console
-from scenetok_jax.analyses import plots, study
-from scenetok_jax.analyses.study import Study
-from scenetok_jax.evaluation.baselines import nearest_view
-from scenetok_jax.evaluation.bootstrap import Interval, mean_interval
-from scenetok_jax.inference import placement, rendering, scenes
+from scenetok_jax.analyses import plots
+from scenetok_jax.analyses.findings import Findings, Tell, bar, ends, verdict
+from scenetok_jax.analyses.novel_views import (
+  NovelViews,
+  novel_views,
+  scene_psnr,
+)
+from scenetok_jax.analyses.options import FrameOptions
+from scenetok_jax.analyses.sampler import VideoSampler, encode
+from scenetok_jax.evaluation.bootstrap import mean_interval
+from scenetok_jax.inference import placement, scenes
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import contact_sheet, write_png
-from scenetok_jax.types import Cameras, InputError, Views
+from scenetok_jax.media import contact_sheet
+from scenetok_jax.types import Cameras, InputError, option
 
-KIND = "lateral"
 _SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Beside:
+class LateralOptions(FrameOptions):
+  """beside: prepared data; frames: of each scene, both ways."""
+
+  beside: str = option(
+    None,
+    "prepared data with the same scenes from beside",
+    required=True,
+    metavar="DATA",
+  )
+  frames: int = option(24, "frames rendered of each")
+
+
+@dataclasses.dataclass(frozen=True)
+class LateralViews:
   """The same frames from beside: truth [B T H W 3], cameras [T] each.
 
   distance: mean distance of the cameras from the captured ones.
@@ -45,25 +61,32 @@ class Beside:
 
 @dataclasses.dataclass(frozen=True)
 class Losses:
-  """PSNR per scene [B] on the path and beside it; a copying baseline's too."""
+  """PSNR per scene [B] on the path and beside it; a copying baseline's too.
+
+  sheet: frames of both, uint8 [H W 3].
+  """
 
   on: np.ndarray
   off: np.ndarray
   nearest_on: np.ndarray
   nearest_off: np.ndarray
-  keys: list[str]
-
-  @property
-  def lost(self) -> dict[str, float]:
-    """Decibels lost beside the path, by scene."""
-    return dict(zip(self.keys, (self.on - self.off).tolist(), strict=True))
+  lost: dict[str, float]
+  sheet: np.ndarray
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-  """Writes OUT/lateral.json, lateral.png and a contact sheet per workdir."""
-  args = _parser().parse_args(argv)
-  out = study.check_options(args)
-  found = {workdir: _losses(workdir, args) for workdir in args.workdir}
+def run(
+  models: Iterable[tuple[str, SceneTok]],
+  options: LateralOptions,
+  tell: Tell = print,
+) -> Findings:
+  """PSNR on the path and beside it of named models.
+
+  models: may be a generator, which opens one model at a time.
+  """
+  found: dict[str, Losses] = {}
+  for name, scenetok in models:
+    found[name] = _losses(name, scenetok, options, tell)
+    del scenetok  # before the next one is opened
   intervals = {name: mean_interval(loss.lost) for name, loss in found.items()}
   rows: dict[str, dict[str, Any]] = {}
   for name, loss in found.items():
@@ -73,88 +96,98 @@ def main(argv: Sequence[str] | None = None) -> int:
       "on_path_psnr": loss.on.mean(),
       "beside_psnr": loss.off.mean(),
       "lost_db": interval.value,
-      "interval": [interval.low, interval.high],
+      "interval": ends(interval),
       "nearest_view_lost_db": nearest,
       "per_scene_lost_db": loss.lost,
     }
-    print(
+    tell(
       f"{name}: {loss.on.mean():.3f} dB on the path, {loss.off.mean():.3f} dB"
       f" beside it: {interval.value:+.3f} dB lost"
       f" (95 %: {interval.low:+.3f} to {interval.high:+.3f}); the nearest"
       f" view loses {nearest:+.3f}"
     )
-  comparisons = _compare(found)
-  plots.bars(
-    out / f"{KIND}.png", "PSNR lost beside the path, dB", _bars(intervals)
+  bars = {PurePath(name).name: bar(i) for name, i in intervals.items()}
+  return Findings(
+    "lateral",
+    {"runs": rows, "comparisons": _compare(found, tell)},
+    plots={
+      "lateral.png": functools.partial(
+        plots.bars,
+        label="PSNR lost beside the path, dB",
+        groups={"95 % intervals over scenes": bars},
+      )
+    },
+    pictures={
+      f"lateral_{PurePath(name).name}.png": loss.sheet
+      for name, loss in found.items()
+    },
   )
-  study.write(out, KIND, {"runs": rows, "comparisons": comparisons}, args)
-  return 0
 
 
-def _bars(intervals: dict[str, Interval]) -> dict[str, Any]:
-  return {
-    "95 % intervals over scenes": {
-      name.rstrip("/").split("/")[-1]: (i.value, i.low, i.high)
-      for name, i in intervals.items()
-    }
-  }
-
-
-def _compare(found: dict[str, Losses]) -> list[dict[str, Any]]:
-  """Does the first workdir lose less than each other one?"""
+def _compare(found: dict[str, Losses], tell: Tell) -> list[dict[str, Any]]:
+  """Does the first model lose less than each other one?"""
   first, *others = found
   rows = []
   for other in others:
     ours, theirs = found[first].lost, found[other].lost
-    gaps = {key: theirs[key] - ours[key] for key in ours}
-    gap = mean_interval(gaps)
+    gap = mean_interval({key: theirs[key] - ours[key] for key in ours})
     holds = gap.low > 0
-    print(
-      f"finding: {first} loses less than {other}:"
-      f" {'holds' if holds else 'DOES NOT HOLD'} ({gap.value:+.3f} dB, 95 %:"
-      f" {gap.low:+.3f} to {gap.high:+.3f} over {gap.scenes} scenes)"
+    tell(
+      verdict(
+        f"{first} loses less than {other}",
+        holds,
+        f"{gap.value:+.3f} dB, 95 %: {gap.low:+.3f} to {gap.high:+.3f} over"
+        f" {gap.scenes} scenes",
+      )
     )
     rows.append(
       {
         "first": first,
         "other": other,
         "gap_db": gap.value,
-        "interval": [gap.low, gap.high],
+        "interval": ends(gap),
         "holds": holds,
       }
     )
   return rows
 
 
-def _losses(workdir: str, args: argparse.Namespace) -> Losses:
-  scenetok = SceneTok.from_pretrained(workdir)
-  options = rendering.render_options(scenetok, args)
-  with placement.on_devices(scenetok, args.batch) as scenetok:
-    opened = study.open_scenes(scenetok, args)
-    chosen = study.make_study(scenetok, opened, args.frames)
-    beside = read_beside(chosen, args.beside, args.split)
-    noise_key, token_key = jax.random.split(jax.random.key(args.seed))
-    tokens, references = study.encode_all(chosen, token_key)
-    renderer = study.make_renderer(scenetok, options, args, noise_key)
-    calls = 2 * study.batches(len(opened), args.batch)
-    total = calls * renderer.steps(chosen.frames.shape[1])
-    with console.Progress(workdir, total, "step") as progress:
+def _losses(
+  name: str, scenetok: SceneTok, options: LateralOptions, tell: Tell
+) -> Losses:
+  with placement.on_devices(scenetok, options.batch) as scenetok:
+    views = novel_views(scenetok, options)
+    lateral = read_lateral(views, options.beside, options.split)
+    encoded = encode(scenetok, views.context, options.seed)
+    sampler = VideoSampler.of(scenetok, options)
+    with sampler.progress(name, views, calls=2) as progress:
       on, off = (
-        renderer(tokens, references, cameras, progress.update)
-        for cameras in (chosen.cameras, beside.cameras)
+        sampler(encoded, cameras, progress.update)
+        for cameras in (views.cameras, lateral.cameras)
       )
-  print(f"{workdir}: cameras {beside.distance:.3f} scene units beside the path")
-  _write_sheet(args.out, workdir, chosen, beside, on, off)
+  tell(f"{name}: cameras {lateral.distance:.3f} scene units beside the path")
+  on_path = scene_psnr(on, views.truth)
+  beside = scene_psnr(off, lateral.truth)
   return Losses(
-    study.psnr_to(on, chosen.truth),
-    study.psnr_to(off, beside.truth),
-    _nearest(chosen, chosen.cameras, chosen.truth),
-    _nearest(chosen, beside.cameras, beside.truth),
-    [scene.key for scene in opened],
+    on_path,
+    beside,
+    _nearest(views, views.cameras, views.truth),
+    _nearest(views, lateral.cameras, lateral.truth),
+    lost=views.by_scene(on_path - beside),
+    sheet=_sheet(views, lateral, on, off),
   )
 
 
-def read_beside(chosen: Study, path: str, split: str | None) -> Beside:
+def _nearest(
+  views: NovelViews, cameras: Sequence[Cameras], truth: np.ndarray
+) -> np.ndarray:
+  """PSNR of copied context views, per scene [B]."""
+  return scene_psnr(views.nearest_views(cameras)[:, None], truth)
+
+
+def read_lateral(
+  views: NovelViews, path: str, split: str | None
+) -> LateralViews:
   """The same frame numbers of the same scenes in other prepared data.
 
   Raises:
@@ -164,7 +197,7 @@ def read_beside(chosen: Study, path: str, split: str | None) -> Beside:
   rows = {row.key: row for row in dataset.scenes}
   truth, cameras, shifts = [], [], []
   for scene, frames, own in zip(
-    chosen.scenes, chosen.frames, chosen.cameras, strict=True
+    views.scenes, views.frames, views.cameras, strict=True
   ):
     row = rows.get(scene.key)
     if row is None or row.frames <= frames.max():
@@ -173,10 +206,10 @@ def read_beside(chosen: Study, path: str, split: str | None) -> Beside:
         f" {frames.max() + 1} frames; prepare the same scenes and frames"
       )
     images, posed = dataset.read_frames(row, frames)
-    if images.shape[1:] != chosen.truth.shape[2:]:
+    if images.shape[1:] != views.truth.shape[2:]:
       raise InputError(
         f"{dataset.directory}: frames of {images.shape[1]} pixels, those on"
-        f" the path have {chosen.truth.shape[2]}; prepare both with one --size"
+        f" the path have {views.truth.shape[2]}; prepare both with one --size"
       )
     truth.append(images)
     cameras.append(
@@ -184,55 +217,19 @@ def read_beside(chosen: Study, path: str, split: str | None) -> Beside:
     )
     moved = posed.extrinsics[:, :3, 3] - own.extrinsics[:, :3, 3]
     shifts.append(np.linalg.norm(moved, axis=-1).mean())
-  return Beside(np.stack(truth), cameras, float(np.mean(shifts)))
+  return LateralViews(np.stack(truth), cameras, float(np.mean(shifts)))
 
 
-def _nearest(
-  chosen: Study, cameras: Sequence[Cameras], truth: np.ndarray
+def _sheet(
+  views: NovelViews, lateral: LateralViews, on: np.ndarray, off: np.ndarray
 ) -> np.ndarray:
-  """PSNR of copied context views, per scene [B]."""
-  copies = [
-    nearest_view(scene.context_views, Views(cameras=own))
-    for scene, own in zip(chosen.scenes, cameras, strict=True)
-  ]
-  return study.psnr_to(np.stack(copies)[:, None], truth)
-
-
-def _write_sheet(
-  out: str,
-  workdir: str,
-  chosen: Study,
-  beside: Beside,
-  on: np.ndarray,
-  off: np.ndarray,
-) -> None:
-  places = np.linspace(0, chosen.frames.shape[1] - 1, _SHOWN)
-  shown = np.unique(places.astype(int))
+  """The first two scenes, both ways."""
   rows = []
-  for i, scene in enumerate(chosen.scenes[:2]):
+  for i, key in enumerate(views.keys[:2]):
     rows += [
-      (f"{scene.key}: on the path, truth", chosen.truth[i][shown]),
-      ("rendered", on[i, 0][shown]),
-      ("beside it, truth", beside.truth[i][shown]),
-      ("rendered", off[i, 0][shown]),
+      (f"{key}: on the path, truth", views.truth[i]),
+      ("rendered", on[i, 0]),
+      ("beside it, truth", lateral.truth[i]),
+      ("rendered", off[i, 0]),
     ]
-  name = workdir.rstrip("/").split("/")[-1]
-  write_png(f"{out}/lateral_{name}.png", contact_sheet(rows))
-
-
-def _parser() -> console.Parser:
-  parser = console.parser(f"analyze {KIND}", __doc__ or "")
-  add: Any = parser.add_argument
-  add("--workdir", required=True, nargs="+", help="one run, or several")
-  add(
-    "--beside",
-    required=True,
-    metavar="DATA",
-    help="prepared data with the same scenes from beside",
-  )
-  study.add_options(add, frames=24)
-  return parser
-
-
-if __name__ == "__main__":
-  sys.exit(console.run(main))
+  return contact_sheet(rows, columns=_SHOWN)

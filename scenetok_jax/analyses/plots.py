@@ -13,7 +13,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+  """Writes a PNG whole or not at all, and closes the figure."""
   with atomic_path(path) as temporary:
     figure.savefig(temporary, format="png", dpi=90)
   plt.close(figure)
@@ -41,7 +42,7 @@ def curves(
       axis.set_xscale("log", base=2)
   if title:
     figure.suptitle(title, fontsize="medium")
-  _save(figure, path)
+  save(figure, path)
 
 
 def lines(
@@ -63,7 +64,7 @@ def lines(
   if log:
     axis.set_xscale("log", base=2)
   axis.legend(fontsize="small")
-  _save(figure, path)
+  save(figure, path)
 
 
 def bars(
@@ -90,4 +91,4 @@ def bars(
     axis.margins(x=0.15)
     axis.set(title=group, xlabel=label)
   np.ravel(axes)[0].invert_yaxis()  # the first on top
-  _save(figure, path)
+  save(figure, path)

@@ -1,6 +1,8 @@
-"""What quality-speed measures: renders of encoded scenes against the truth."""
+"""Quality against speed: what solvers and step counts cost and bring."""
 
 import dataclasses
+import functools
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax.analyses import quality_speed_plot
+from scenetok_jax.analyses.findings import Findings, Tell
+from scenetok_jax.analyses.novel_views import unit
 from scenetok_jax.evaluation.baselines import mean_view
-from scenetok_jax.flow.solvers import get_solver
+from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.inference import scenes
+from scenetok_jax.inference import placement, rendering, scenes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import psnr, ssim
-from scenetok_jax.metrics.registry import Metric
+from scenetok_jax.metrics.registry import Metric, load_metric, missing
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.scene_file import STORAGES, restored, stored
@@ -24,13 +29,42 @@ from scenetok_jax.sampling.video import (
   render_video,
   video_program,
 )
-from scenetok_jax.types import Array, Cameras
+from scenetok_jax.types import Array, Cameras, InputError, option
 
 LPIPS_EVERY = 4  # ours: VGG16 on all frames would take longer than rendering
 
 
 @dataclasses.dataclass(frozen=True)
-class Bench:
+class QualitySpeedOptions:
+  """Every solver is run with every number of steps."""
+
+  data: str | None = option(
+    None, "prepared data (default: what the run trained on)"
+  )
+  split: str | None = option(None, "default: test, else train")
+  scenes: int = option(8, "the first so many scenes")
+  frames: int | None = option(None, "only the first so many frames of each")
+  solvers: tuple[str, ...] = option(
+    tuple(SOLVERS), "any of them", choices=tuple(SOLVERS)
+  )
+  steps: tuple[int, ...] = option((1, 2, 3, 5, 8, 15, 25), "any numbers")
+  metric_weights: str | None = option(
+    None, "LPIPS, if not installed", metavar="DIR"
+  )
+  seed: int = option(0, "of the noise")
+
+  def __post_init__(self) -> None:
+    if self.scenes < 1 or min(self.steps, default=0) < 1:
+      raise InputError(
+        f"--scenes {self.scenes}, --steps {list(self.steps)}: must be at"
+        " least 1"
+      )
+    if not self.solvers:
+      raise InputError("--solvers: none given; name at least one")
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
   """Encoded scenes of one shape: tokens [B N C], paths [B T], truth.
 
   truth, mean_view: uint8 [B T H W 3]; the latter is a baseline. novel: bool
@@ -44,30 +78,107 @@ class Bench:
   novel: np.ndarray
 
 
-def prepare(
+def run(
+  scenetok: SceneTok, options: QualitySpeedOptions, tell: Tell = print
+) -> Findings:
+  """Scores and costs by solver and steps, and the loss of each storage."""
+  lpips = _lpips(options.metric_weights)
+  with placement.on_devices(scenetok, options.scenes) as scenetok:
+    key = jax.random.key(options.seed)
+    bench = prepare(scenetok, options)
+    rows = _curves(scenetok, bench, key, options, lpips, tell)
+    storage = storages(scenetok, bench, key)
+  baseline = scores(bench, bench.mean_view)
+  result = {
+    "scenes": len(bench.tokens),
+    "frames": int(bench.novel.sum()),
+    "checkpoint_step": scenetok.step,
+    "device": jax.devices()[0].device_kind,
+    "mean_view_psnr": baseline["psnr"],
+    "rows": rows,
+    "storage": storage,
+  }
+  tell(f"mean view: {baseline['psnr']:.3f} dB")
+  for name, row in storage.items():
+    tell(
+      f"tokens as {name:<9}{row['bytes']:>8} bytes {row['psnr']:8.3f} dB"
+      f" ({row['loss_db']:+.4f} dB lost)"
+    )
+  plot = functools.partial(quality_speed_plot.plot, result=result)
+  return Findings("quality_speed", result, {"quality_speed.png": plot})
+
+
+def _lpips(weights: str | None) -> Metric | None:
+  """LPIPS where its weights are at hand; says so where they are not."""
+  reason = missing("lpips_vgg", weights)
+  if reason is None:
+    return load_metric("lpips_vgg", weights)
+  if weights is not None:
+    raise InputError(reason)
+  print(f"without LPIPS: {reason}", file=sys.stderr)
+  return None
+
+
+def _curves(
   scenetok: SceneTok,
-  data: str | None,
-  split: str | None,
-  count: int,
-  frames: int | None,
-) -> Bench:
-  """Encodes the first `count` scenes and cuts them to one length."""
+  bench: Benchmark,
+  key: Array,
+  options: QualitySpeedOptions,
+  lpips: Metric | None,
+  tell: Tell,
+) -> list[dict[str, Any]]:
+  """One row per solver and number of steps."""
+  rows: list[dict[str, Any]] = []
+  videos: list[np.ndarray] = []
+  own = rendering.run_options(scenetok)
+  for solver in options.solvers:
+    settings = dataclasses.replace(own, solver=solver)
+    program = video_program(scenetok.model, settings)
+    render_with = functools.partial(
+      render, scenetok, program, bench, bench.tokens, key
+    )
+    # The first one compiles.
+    render_with(dataclasses.replace(settings, steps=options.steps[0]))
+    for count in options.steps:
+      video, cost = render_with(dataclasses.replace(settings, steps=count))
+      row = {"solver": solver, "steps": count, **cost}
+      rows.append(row | scores(bench, video, lpips))
+      videos.append(video)
+      tell(_line(rows[-1]))
+  found = agreements(rows, videos)
+  for row, agreement in zip(rows, found, strict=True):
+    row["agreement_psnr"] = agreement
+  return rows
+
+
+def _line(row: dict[str, Any]) -> str:
+  lpips = f"  LPIPS {row['lpips']:.4f}" if "lpips" in row else ""
+  return (
+    f"{row['solver']:<6}{row['steps']:>4} steps {row['evaluations']:>4}"
+    f" evaluations {row['psnr']:8.3f} dB  SSIM {row['ssim']:.4f}{lpips}"
+    f" {row['seconds']:8.2f} s"
+  )
+
+
+def prepare(scenetok: SceneTok, options: QualitySpeedOptions) -> Benchmark:
+  """Encodes the first scenes and cuts them to one length."""
   opened = [
-    scenes.open_prepared(scenetok, data, split, str(i)) for i in range(count)
+    scenes.open_prepared(scenetok, options.data, options.split, str(i))
+    for i in range(options.scenes)
   ]
   key = jax.random.key(0)
   program = encode_program(scenetok.model)
   subjects = [scenes.encode_scene(scenetok, s, key, program) for s in opened]
   length = min(len(scene.clip.cameras.extrinsics) for scene in opened)
   codec = scenetok.model.target_codec
-  length = codec.frames(codec.latents(min(length, frames or length)))
+  length = codec.frames(codec.latents(min(length, options.frames or length)))
   numbers = np.arange(length)
   targets = [scene.take(numbers) for scene in opened]
   cameras = [
     relative_to(target.cameras, scene.reference)
     for scene, target in zip(opened, targets, strict=True)
   ]
-  return Bench(
+  return Benchmark(
     jnp.concatenate([subject.tokens for subject in subjects]),
     jax.tree.map(lambda *arrays: jnp.stack(arrays), *cameras),
     np.stack([np.asarray(target.images) for target in targets]),
@@ -84,7 +195,7 @@ def prepare(
 def render(
   scenetok: SceneTok,
   program: VideoProgram,
-  bench: Bench,
+  bench: Benchmark,
   tokens: Array,
   key: Array,
   options: RenderOptions,
@@ -103,10 +214,10 @@ def render(
 
 
 def scores(
-  bench: Bench, videos: np.ndarray, lpips: Metric | None = None
+  bench: Benchmark, videos: np.ndarray, lpips: Metric | None = None
 ) -> dict[str, float]:
   """Means over the novel frames; LPIPS over every LPIPS_EVERY-th of them."""
-  found, truth = _unit(videos[bench.novel]), _unit(bench.truth[bench.novel])
+  found, truth = unit(videos[bench.novel]), unit(bench.truth[bench.novel])
   result = {
     "psnr": float(jnp.mean(psnr(found, truth))),
     "ssim": float(jnp.mean(ssim(found, truth))),
@@ -127,17 +238,18 @@ def agreements(
   None for the finest itself.
   """
   finest = int(np.argmax([row["evaluations"] for row in rows]))
-  truth = _unit(videos[finest])
+  truth = unit(videos[finest])
   return [
-    None if i == finest else float(jnp.mean(psnr(_unit(video), truth)))
+    None if i == finest else float(jnp.mean(psnr(unit(video), truth)))
     for i, video in enumerate(videos)
   ]
 
 
 def storages(
-  scenetok: SceneTok, bench: Bench, key: Array, options: RenderOptions
+  scenetok: SceneTok, bench: Benchmark, key: Array
 ) -> dict[str, dict[str, float]]:
   """PSNR with the tokens in each storage of a scene file, and its loss."""
+  options = rendering.run_options(scenetok)
   program = video_program(scenetok.model, options)
   found: dict[str, dict[str, float]] = {}
   for storage in STORAGES:
@@ -150,7 +262,3 @@ def storages(
   for row in found.values():
     row["loss_db"] = exact - row["psnr"]
   return found
-
-
-def _unit(images: np.ndarray) -> Array:
-  return jnp.asarray(images, jnp.float32) / 255.0

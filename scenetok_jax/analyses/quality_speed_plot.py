@@ -4,20 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-from scenetok_jax.io import atomic_path
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
+
+from scenetok_jax.analyses import plots
 
 _EVALUATIONS = ("evaluations", "network evaluations per latent")
 _TIME = ("seconds_per_frame", "seconds per frame")
 
 
-def draw(result: dict[str, Any], path: Path) -> None:
+def plot(path: Path, result: dict[str, Any]) -> None:
   """Scores over evaluations and time per solver; the loss of each storage."""
   panels = [
     (*_EVALUATIONS, "psnr", "PSNR to the truth, dB"),
@@ -44,10 +41,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
     result["mean_view_psnr"], color="grey", linestyle=":", label="mean view"
   )
   axes[0].legend(fontsize="small")
-  _draw_storage(axes[len(panels)], result["storage"])
-  with atomic_path(path) as temporary:
-    figure.savefig(temporary, format="png", dpi=90)
-  plt.close(figure)
+  _plot_storage(axes[len(panels)], result["storage"])
+  plots.save(figure, path)
 
 
 def _curves(
@@ -60,7 +55,7 @@ def _curves(
     yield solver, [row[column] for row in own], [row[score] for row in own]
 
 
-def _draw_storage(axis: Axes, storage: dict[str, dict[str, float]]) -> None:
+def _plot_storage(axis: Axes, storage: dict[str, dict[str, float]]) -> None:
   """The decibels that each storage of the tokens costs."""
   names = [name for name in storage if name != "float32"]
   labels = [f"{name}\n{storage[name]['bytes']} bytes" for name in names]

@@ -1,21 +1,17 @@
 """`scenetok analyze KIND`: the paper's analyses, with plots and findings."""
 
-import importlib
+import dataclasses
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from scenetok_jax import console
+from scenetok_jax.analyses import findings
+from scenetok_jax.analyses.registry import ANALYSES, Analysis, get_analysis
+from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.io import check_file, check_writable, write_json
 from scenetok_jax.types import InputError
-
-KINDS = {
-  "masking": "share of tokens removed -> variance of samples",
-  "context-views": "number of context views -> variance of samples",
-  "variance": "maps of where samples differ, and whether they err there",
-  "tokens": "number of tokens -> quality, of one run or several",
-  "lateral": "loss on paths beside the captured one, of one run or several",
-  "depth": "depth rendered from tokens against the true depth",
-  "generation": "new scenes against wrong poses and no images",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,18 +20,55 @@ def main(argv: Sequence[str] | None = None) -> int:
   if not arguments or arguments[0] in ("-h", "--help"):
     print(usage())
     if not arguments:
-      raise InputError(f"no kind given; choose one of {', '.join(KINDS)}")
+      raise InputError(f"no kind given; choose one of {', '.join(ANALYSES)}")
     return 0
   kind, *rest = arguments
-  if kind not in KINDS:
-    raise InputError(f"unknown kind {kind!r}; choose one of {', '.join(KINDS)}")
-  name = f"scenetok_jax.analyses.{kind.replace('-', '_')}"
-  return importlib.import_module(name).main(rest)
+  return analyze(get_analysis(kind), rest, f"analyze {kind}")
+
+
+def analyze(analysis: Analysis, argv: Sequence[str], verb: str) -> int:
+  """Writes JSON, plots and pictures to --out; prints what is found."""
+  args = _parser(analysis, verb).parse_args(argv)
+  options = console.take_options(args, analysis.options_class)
+  check_writable(Path(args.out))
+  if args.json:
+    check_file(Path(args.json), "--json")
+  model = (
+    _open(args.workdir)
+    if analysis.several
+    else SceneTok.from_pretrained(args.workdir)
+  )
+  tell = functools.partial(print, flush=True)
+  found = analysis.module.run(model, options, tell)
+  values = {"kind": analysis.name, "arguments": vars(args), **found.values}
+  found = dataclasses.replace(found, values=values)
+  files = findings.write(found, args.out)
+  if args.json:
+    write_json(args.json, values)
+  print(f"{args.out}: {', '.join(files)}")
+  return 0
+
+
+def _open(workdirs: Sequence[str]) -> Iterator[tuple[str, SceneTok]]:
+  """One after another, so that one is in memory at a time."""
+  for workdir in workdirs:
+    yield workdir, SceneTok.from_pretrained(workdir)
+
+
+def _parser(analysis: Analysis, verb: str) -> console.Parser:
+  parser = console.parser(verb, analysis.module.__doc__ or "")
+  add = parser.add_argument
+  nargs = "+" if analysis.several else None
+  add("--workdir", required=True, nargs=nargs, help=analysis.workdir)
+  console.add_options(parser, analysis.options_class)
+  add("--out", required=True, metavar="DIR", help="folder to write")
+  add("--json", metavar="FILE", help="write the result here too")
+  return parser
 
 
 def usage() -> str:
   """The kinds with a line about each."""
-  lines = [f"  {kind:<15}{text}" for kind, text in KINDS.items()]
+  lines = [f"  {kind:<15}{a.summary}" for kind, a in ANALYSES.items()]
   head = ["usage: scenetok analyze KIND [options]", ""]
   tail = ["", "Each kind explains itself: scenetok analyze KIND --help"]
   return "\n".join(head + lines + tail)

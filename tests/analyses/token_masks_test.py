@@ -1,15 +1,11 @@
-"""Masks, variance and findings of the analyses."""
+"""Tokens are removed at random, and nested."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from scenetok_jax.analyses.ablation import (
-  mask_tokens,
-  monotone,
-  sample_variance,
-)
+from scenetok_jax.analyses.token_masks import mask_tokens
 from scenetok_jax.types import InputError
 from tests import networks
 
@@ -45,23 +41,3 @@ def test_bad_masks_are_refused():
     mask_tokens(TOKENS, 1.5, seed=0)
   with pytest.raises(InputError, match="not one of drop, zero"):
     mask_tokens(TOKENS, 0.5, seed=0, kind="blur")
-
-
-def test_variance_by_hand():
-  videos = np.zeros((1, 2, 1, 1, 1, 3), np.uint8)
-  videos[0, 1, ..., 0] = 255  # one of three channels is 0, then 1
-  assert sample_variance(videos) == pytest.approx(0.5 / 3)
-  with pytest.raises(InputError, match="1 sample has no variance"):
-    sample_variance(videos[:, :1])
-
-
-def test_a_finding_needs_the_right_sign_and_significance():
-  levels = [0, 1, 2, 3]
-  rising = np.array([[0.1, 0.2, 0.3, 0.5], [0.2, 0.3, 0.4, 0.9]])
-  up = monotone("rises", levels, rising, 1)
-  assert up.holds and up.per_scene == pytest.approx(1.0)
-  assert "holds" in up.line() and "8 scene-level pairs" in up.line()
-  down = monotone("falls", levels, rising, -1)
-  assert not down.holds and "DOES NOT HOLD" in down.line()
-  noise = np.array([[0.3, 0.1, 0.4, 0.2]])
-  assert not monotone("rises", levels, noise, 1).holds
