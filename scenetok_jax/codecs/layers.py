@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from einops import pack, rearrange, reduce, repeat, unpack
 
-from scenetok_jax.ops.attention import attention
+from scenetok_jax.ops.attention import attend
 from scenetok_jax.types import Array
 
 Padding = int | Sequence[tuple[int, int]]
@@ -124,5 +124,5 @@ def image_attention(query: Array, key: Array, value: Array) -> Array:
   leading = packed[0][1]
   height = query.shape[-3]
   flat = [rearrange(x, "n h w c -> n (h w) 1 c") for x, _ in packed]
-  out = rearrange(attention(*flat), "n (h w) 1 c -> n h w c", h=height)
+  out = rearrange(attend(*flat), "n (h w) 1 c -> n h w c", h=height)
   return unpack(out, leading, "* h w c")[0]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from einops import rearrange
 
 from scenetok_jax.nn.blocks import Norm, constrain_tokens, dense
-from scenetok_jax.ops.attention import attention
+from scenetok_jax.ops.attention import attend
 from scenetok_jax.ops.rope import rotate
 from scenetok_jax.types import Array
 
@@ -75,9 +75,7 @@ class Attention(nn.Module):
         key = rotate(key, key_angles)
     if query_angles is not None:
       query = rotate(query, query_angles)
-    out = attention(
-      query, key, value, causal=self.causal, implementation=self.kernel
-    )
+    out = attend(query, key, value, causal=self.causal, attention=self.kernel)
     out = _merge(self, out)
     if null is None:
       return out

@@ -6,12 +6,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from einops import rearrange
 
 from scenetok_jax.nn.init import bias_init, kernel_init
+from scenetok_jax.ops.cpu import product
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
 from scenetok_jax.parallel.rules import constrain
-from scenetok_jax.parallel.runtime import traced_for_cpu, traced_for_one_cpu
 from scenetok_jax.types import Array
 
 REMAT_POLICIES = {
@@ -48,38 +47,9 @@ def dense(
     dtype=dtype,
     kernel_init=kernel_init(scheme, fan_in, fan_out or outputs),
     bias_init=bias_init(scheme, fan_in),
-    dot_general=_product,
+    dot_general=product,
     name=name,
   )
-
-
-def _product(
-  x: Array, kernel: Array, dimensions: Any, precision: Any = None, **more: Any
-) -> Array:
-  """x [... in] . kernel [in out], each of `in` and `out` one or more axes.
-
-  A CPU gets the product of two matrices: with heads as an axis of their own
-  it transposes kernels and their gradients. A TPU lays heads out as it likes
-  and would pay for the reshapes (docs/performance.md).
-  """
-  if not traced_for_cpu():
-    return jax.lax.dot_general(x, kernel, dimensions, precision, **more)
-  (_, axes), _ = dimensions
-  sizes = {f"axis{n}": size for n, size in enumerate(kernel.shape)}
-  names = list(sizes)
-  ins, outs = " ".join(names[: len(axes)]), " ".join(names[len(axes) :])
-  lead = x.shape[: x.ndim - len(axes)]
-  x = rearrange(x, f"... {ins} -> ... ({ins})")
-  if traced_for_one_cpu():
-    # One leading axis, or the kernel's gradient transposes a cotangent first.
-    x = rearrange(x, "... d -> (...) d")
-  y = jnp.matmul(
-    x,
-    rearrange(kernel, f"{ins} {outs} -> ({ins}) ({outs})"),
-    precision=precision,
-    **more,
-  )
-  return y.reshape(*lead, *kernel.shape[len(axes) :])
 
 
 class Norm(nn.Module):

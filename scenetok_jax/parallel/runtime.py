@@ -1,7 +1,6 @@
 """Start of a run that may span several processes."""
 
 import os
-from collections.abc import Sequence
 
 import jax
 
@@ -51,25 +50,6 @@ def quick_compile_options(platform: str) -> dict[str, int]:
   and a fifth of that at level 1.
   """
   return {"xla_backend_optimization_level": 1} if platform == "cpu" else {}
-
-
-def traced_for_cpu() -> bool:
-  """Whether what is being traced will run on CPU devices.
-
-  Asks the mesh in force, which may be of a slice that is only compiled for.
-  """
-  device = jax.sharding.get_abstract_mesh().abstract_device or jax.devices()[0]
-  return device.device_kind == "cpu"
-
-
-def is_one_cpu(devices: Sequence[jax.Device]) -> bool:
-  """Whether the devices are a single CPU."""
-  return len(devices) == 1 and devices[0].platform == "cpu"
-
-
-def traced_for_one_cpu() -> bool:
-  """traced_for_cpu, and not for a mesh of several devices."""
-  return jax.sharding.get_abstract_mesh().size <= 1 and traced_for_cpu()
 
 
 def _integer(name: str) -> int:

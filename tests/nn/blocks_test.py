@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scenetok_jax.nn import blocks
+from scenetok_jax.ops import cpu
 
 
 def layers():
@@ -30,7 +31,7 @@ def test_product_of_matrices_equals_product_over_heads(monkeypatch, dtype):
     return merge.apply(back, heads).astype(jnp.float32).sum()
 
   found = jax.value_and_grad(both, (0, 1))(params, back)
-  monkeypatch.setattr(blocks, "traced_for_cpu", lambda: False)
+  monkeypatch.setattr(cpu, "traced_for_cpu", lambda: False)
   wanted = jax.value_and_grad(both, (0, 1))(params, back)
   tolerance = 1e-5 if dtype == jnp.float32 else 2e-2
   jax.tree.map(

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.nn.blocks import constrain_tokens
-from scenetok_jax.ops.attention import attention
+from scenetok_jax.ops.attention import attend
 from scenetok_jax.parallel.mesh import make_mesh
 from tests.networks import MESH, normals
 
@@ -28,14 +28,14 @@ def test_equals_the_definition(keys):
   weights /= weights.sum(-1, keepdims=True)
   expected = np.einsum("bhqk,bkhd->bqhd", weights, value)
   np.testing.assert_allclose(
-    attention(query, key, value), expected, rtol=1e-4, atol=1e-5
+    attend(query, key, value), expected, rtol=1e-4, atol=1e-5
   )
 
 
 def test_examples_with_many_logits_are_what_they_are_alone():
   # 8 MiB of logits each: on one CPU they go one after the other.
   query, key, value = (normals(i, 2, 1024, 2, 4) for i in range(3))
-  together = jax.jit(attention)
+  together = jax.jit(attend)
   assert "scan" in str(jax.make_jaxpr(together)(query, key, value))
   np.testing.assert_allclose(
     together(query, key, value)[1:],
@@ -44,7 +44,7 @@ def test_examples_with_many_logits_are_what_they_are_alone():
     atol=1e-6,
   )
   with jax.set_mesh(make_mesh(MESH)):
-    assert "scan" not in str(jax.make_jaxpr(attention)(query, key, value))
+    assert "scan" not in str(jax.make_jaxpr(attend)(query, key, value))
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -52,7 +52,7 @@ def test_examples_with_many_logits_are_what_they_are_alone():
 def test_gradients_are_those_of_the_definition(causal, dtype):
   arrays = [jnp.asarray(x, dtype) for x in inputs(length=6, keys=6)]
   # Written out in float32 alone: its weights would be rounded too early.
-  program = str(jax.make_jaxpr(attention)(*arrays))
+  program = str(jax.make_jaxpr(attend)(*arrays))
   assert ("custom_vjp" in program) == (dtype == "float32")
 
   def by_definition(query, key, value):
@@ -68,7 +68,7 @@ def test_gradients_are_those_of_the_definition(causal, dtype):
 
     return jax.grad(loss, argnums=(0, 1, 2))(*arrays)
 
-  ours = gradients(lambda *x: attention(*x, causal=causal), arrays)
+  ours = gradients(lambda *x: attend(*x, causal=causal), arrays)
   assert all(x.dtype == dtype for x in ours)
   exact = gradients(by_definition, [x.astype(jnp.float32) for x in arrays])
   for found, expected in zip(ours, exact, strict=True):
@@ -81,8 +81,8 @@ def test_gradients_are_those_of_the_definition(causal, dtype):
 
 def test_causal_attention_ignores_what_follows():
   query, key, value = inputs()
-  full = attention(query, key, value, causal=True)
-  short = attention(query[:, :3], key[:, :3], value[:, :3], causal=True)
+  full = attend(query, key, value, causal=True)
+  short = attend(query[:, :3], key[:, :3], value[:, :3], causal=True)
   np.testing.assert_allclose(full[:, :3], short, rtol=1e-4, atol=1e-5)
 
 

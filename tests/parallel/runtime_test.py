@@ -105,14 +105,3 @@ def test_two_processes_share_one_mesh_and_split_the_batch():
   for child, (_, errors) in zip(children, results, strict=True):
     assert child.returncode == 0, errors[-2000:]
   assert "lead 4" in results[0][0] and "follower 4" in results[1][0]
-
-
-def test_platform_is_that_of_the_mesh_in_force():
-  assert runtime.traced_for_cpu()
-  mesh = jax.sharding.AbstractMesh(
-    (4,),
-    ("data",),
-    abstract_device=jax.sharding.AbstractDevice("TPU v5p", 1, "tpu"),
-  )
-  with jax.sharding.use_abstract_mesh(mesh):
-    assert not runtime.traced_for_cpu()

@@ -1,0 +1,18 @@
+"""The softmax of attention."""
+
+import jax
+import jax.numpy as jnp
+
+from scenetok_jax.types import Array
+
+
+def masked_softmax(logits: Array, causal: bool) -> Array:
+  """logits [... Lq Lk] -> weights over keys, same shape and dtype.
+
+  causal: masks keys after the query's own index.
+  """
+  if causal:
+    visible = jnp.tril(jnp.ones(logits.shape[-2:], bool))
+    visible = jnp.expand_dims(visible, range(logits.ndim - 2))
+    logits = jnp.where(visible, logits, jnp.finfo(logits.dtype).min)
+  return jax.nn.softmax(logits, axis=-1)
