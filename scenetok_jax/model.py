@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.codecs.api import Codec, get_codec
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.tokenizer.perceiver import Perceiver
@@ -59,13 +60,13 @@ def build(config: ConfigDict) -> Model:
   shared = {
     "dtype": jnp.dtype(config.dtype),
     "remat": config.remat,
-    "kernel": config.attention,
+    "attention": config.attention,
   }
 
   def module(cls: Any, fields: Mapping[str, Any]) -> Any:
     fields = dict(fields)
     rays = {k: _frozen(v) for k, v in dict(fields.pop("rays")).items()}
-    return cls(**fields, **shared, rays=RaySpec(**rays))
+    return with_fields(cls(), **fields, **shared, rays=RaySpec(**rays))
 
   model = Model(
     tokenizer=module(Perceiver, config.tokenizer),

@@ -164,18 +164,19 @@ def dit(torch: str, network: Any) -> Rules:
 
   Args:
     torch: what the reference's names start with, "model".
-    network: has fields heads, qk_norm, norm, swiglu.
+    network: its block has fields heads, qk_norm, norm, swiglu.
   """
-  fields = (network.heads, network.qk_norm, network.norm)
+  spec = network.block
+  fields = (spec.heads, spec.qk_norm, spec.norm)
   block, final = f"{torch}.blocks.{{i}}", f"{torch}.final_layer"
   return (
-    *norm(f"{block}.norm1", "blocks/self_norm", network.norm),
+    *norm(f"{block}.norm1", "blocks/self_norm", spec.norm),
     *self_attention(f"{block}.attn", "blocks/self_attention", *fields),
     *cross_attention(f"{block}.attn2", "blocks/cross_attention", *fields),
-    *norm(f"{block}.norm2", "blocks/mlp_norm", network.norm),
-    *mlp(f"{block}.mlp", "blocks/mlp", network.swiglu),
+    *norm(f"{block}.norm2", "blocks/mlp_norm", spec.norm),
+    *mlp(f"{block}.mlp", "blocks/mlp", spec.swiglu),
     *modulation(block, "blocks"),
-    *norm(f"{final}.norm_final", "final/norm", network.norm),
+    *norm(f"{final}.norm_final", "final/norm", spec.norm),
     *linear(f"{final}.linear", "final/head"),
     *modulation(final, "final"),
   )

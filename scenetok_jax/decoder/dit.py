@@ -1,20 +1,19 @@
 """The renderer: a rectified-flow transformer over target-view latents."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.nn.attention import KVCache
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import dense, stack
 from scenetok_jax.nn.dit import (
   DiTBlock,
   FinalLayer,
   block_kv_caches,
   depth_axes,
-  repeat_for_passes,
+  repeat_scenes,
 )
 from scenetok_jax.nn.embed import (
   PatchEmbed,
@@ -47,9 +46,8 @@ class RayConditionedDiT(nn.Module):
 
   width: int = 1024
   depth: int = 24
-  heads: int = 16
   patch: int = 1
-  mlp_ratio: float = 4.0
+  block: BlockSpec = BlockSpec(heads=16, qk_norm=True, scheme="xavier")
   rays: RaySpec = RaySpec()
   camera_embedding: str = "linear"
   frames_per_latent: int = 4
@@ -59,15 +57,8 @@ class RayConditionedDiT(nn.Module):
   rope_latents: int = 8
   rope_split: int = 1
   null_token: bool = False
-  qk_norm: bool = True
-  swiglu: bool = True
-  norm: str = "rms"
-  shift: bool = True
   causal: bool = False
   timestep_features: int = 256
-  remat: str = "none"
-  dtype: Any = jnp.float32
-  kernel: str = "xla"
 
   @property
   def grouping(self) -> Grouping:
@@ -97,10 +88,17 @@ class RayConditionedDiT(nn.Module):
       camera_embed(self)(cameras) if isinstance(cameras, Cameras) else cameras
     )
     x = PatchEmbed(
-      self.width, self.patch, scheme="xavier", dtype=self.dtype, name="latents"
-    )(latents.astype(self.dtype))
+      self.width,
+      self.patch,
+      scheme="xavier",
+      dtype=self.block.dtype,
+      name="latents",
+    )(latents.astype(self.block.dtype))
     time = TimestepEmbed(
-      self.width, self.timestep_features, dtype=self.dtype, name="timestep"
+      self.width,
+      self.timestep_features,
+      dtype=self.block.dtype,
+      name="timestep",
     )(timestep)
     c = time[:, :, None] + camera
     x, c = (rearrange(a, "b l n d -> b (l n) d") for a in (x, c))
@@ -108,35 +106,25 @@ class RayConditionedDiT(nn.Module):
     if not isinstance(tokens, KVCache):
       condition = self._condition(tokens, unconditional)
     elif tokens.null is not None:
-      x = repeat_for_passes(x, 2)
+      x = repeat_scenes(x, 2)
     x, _ = stack(
       self,
       DiTBlock,
       self.depth,
-      self.remat,
+      self.block.remat,
       "blocks",
       depth_axes(condition),
-      heads=self.heads,
-      mlp_ratio=self.mlp_ratio,
-      qk_norm=self.qk_norm,
-      swiglu=self.swiglu,
-      norm=self.norm,
-      shift=self.shift,
+      block=self.block,
       causal=self.causal,
-      dtype=self.dtype,
-      kernel=self.kernel,
     )(
       constrain(x, "batch", "length", None),
       c,
       condition,
       self._angles(latents.shape[1], grid),
     )
-    x = FinalLayer(
-      self.patch**2 * latents.shape[-1],
-      norm=self.norm,
-      dtype=self.dtype,
-      name="final",
-    )(x, c)
+    x = FinalLayer(self.patch**2 * latents.shape[-1], self.block, name="final")(
+      x, c
+    )
     return rearrange(
       x.astype(jnp.float32),
       "b (l h w) (p q c) -> b l (h p) (w q) c",
@@ -162,7 +150,9 @@ class RayConditionedDiT(nn.Module):
     if self.rope == "none":
       return None
     table = angles_3d(
-      self.rope_latents // self.rope_split, *grid, self.width // self.heads
+      self.rope_latents // self.rope_split,
+      *grid,
+      self.width // self.block.heads,
     )
     length, rest = divmod(latents * grid[0] * grid[1], self.rope_split)
     if rest or length > len(table):
@@ -203,7 +193,7 @@ def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:
     net.rays,
     net.grouping,
     net.order_frames,
-    dtype=net.dtype,
+    dtype=net.block.dtype,
     name="camera",
   )
 
@@ -215,11 +205,11 @@ def _embed_tokens(net: RayConditionedDiT, tokens: Array) -> Array:
     tokens.shape[-1],
     name="condition_embed",
     scheme="torch",
-    dtype=net.dtype,
-  )(tokens.astype(net.dtype))
+    dtype=net.block.dtype,
+  )(tokens.astype(net.block.dtype))
 
 
 def _null_token(module: nn.Module, net: RayConditionedDiT) -> Array:
   """The learned token that stands for no scene: [1 D]."""
   null = module.param("null_tokens", nn.initializers.zeros, (1, net.width))
-  return null.astype(net.dtype)
+  return null.astype(net.block.dtype)

@@ -5,16 +5,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from einops import rearrange, repeat
+from einops import rearrange
 
 from scenetok_jax.nn.attention import KVCache
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import dense, stack
 from scenetok_jax.nn.dit import (
   DiTBlock,
   FinalLayer,
   block_kv_caches,
   depth_axes,
-  repeat_for_passes,
+  repeat_scenes,
 )
 from scenetok_jax.nn.embed import (
   PatchEmbed,
@@ -39,20 +40,12 @@ class SceneGen(nn.Module):
 
   width: int = 1536
   depth: int = 24
-  heads: int = 24
   patch: int = 1
-  mlp_ratio: float = 4.0
+  block: BlockSpec = BlockSpec(heads=24, qk_norm=True, scheme="xavier")
   rays: RaySpec = RaySpec(patch=8, encoding="plucker", normalize=True)
   camera_embedding: str = "patches"  # see nn.embed.camera_module
   anchor_embedding: str = "rays"
-  qk_norm: bool = True
-  swiglu: bool = True
-  norm: str = "rms"
-  shift: bool = True
   timestep_features: int = 256
-  remat: str = "none"
-  dtype: Any = jnp.float32
-  kernel: str = "xla"
 
   @nn.compact
   def __call__(
@@ -89,19 +82,24 @@ class SceneGen(nn.Module):
       tokens.shape[-1],
       name="embed",
       scheme="xavier",
-      dtype=self.dtype,
-    )(tokens.astype(self.dtype))
+      dtype=self.block.dtype,
+    )(tokens.astype(self.block.dtype))
     position = self.param(
       "pos_embed", nn.initializers.zeros, (tokens.shape[1], self.width)
     )
-    x = constrain(x + position.astype(self.dtype), "batch", "length", None)
+    x = constrain(
+      x + position.astype(self.block.dtype), "batch", "length", None
+    )
     c = TimestepEmbed(
-      self.width, self.timestep_features, dtype=self.dtype, name="timestep"
+      self.width,
+      self.timestep_features,
+      dtype=self.block.dtype,
+      name="timestep",
     )(timestep)
     condition: Array | KVCache
     if isinstance(latents, KVCache):
       condition = latents
-      x = repeat_for_passes(x, latents.key.shape[1] // x.shape[0])
+      x = repeat_scenes(x, latents.key.shape[1] // x.shape[0])
     else:
       assert cameras is not None and anchors is not None
       condition = jnp.concatenate(
@@ -115,21 +113,12 @@ class SceneGen(nn.Module):
       self,
       DiTBlock,
       self.depth,
-      self.remat,
+      self.block.remat,
       "blocks",
       depth_axes(condition),
-      heads=self.heads,
-      mlp_ratio=self.mlp_ratio,
-      qk_norm=self.qk_norm,
-      swiglu=self.swiglu,
-      norm=self.norm,
-      shift=self.shift,
-      dtype=self.dtype,
-      kernel=self.kernel,
+      block=self.block,
     )(x, c, condition, None)
-    x = FinalLayer(
-      tokens.shape[-1], norm=self.norm, dtype=self.dtype, name="final"
-    )(x, c)
+    x = FinalLayer(tokens.shape[-1], self.block, name="final")(x, c)
     return x.astype(jnp.float32)
 
 
@@ -148,20 +137,13 @@ class ConditionKVCache(nn.Module):
   ) -> KVCache:
     """Arguments of SceneGen, visible [B P V] for P passes -> [depth (B P)]."""
     passes = visible.shape[1]
-    latents, cameras = repeat_passes((latents, cameras), passes)
+    latents, cameras = repeat_scenes((latents, cameras), passes)
     shown = rearrange(visible, "b p v -> (b p) v")
     views = _views(self, self.net, latents, cameras, shown, None)
-    marks = repeat_passes(_anchors(self.net, anchors, None), passes)
+    marks = repeat_scenes(_anchors(self.net, anchors, None), passes)
     return block_kv_caches(
       self, self.net, jnp.concatenate([views, marks], axis=1), None
     )
-
-
-def repeat_passes(tree: Any, passes: int) -> Any:
-  """Arrays [B ...] -> [(B passes) ...], every scene repeated in place."""
-  return jax.tree.map(
-    lambda a: repeat(jnp.asarray(a), "b ... -> (b p) ...", p=passes), tree
-  )
 
 
 def _views(
@@ -174,20 +156,20 @@ def _views(
 ) -> Array:
   """Conditioning tokens [B V*n D]."""
   y = PatchEmbed(
-    net.width, net.patch, scheme="xavier", dtype=net.dtype, name="latents"
-  )(latents.astype(net.dtype))
+    net.width, net.patch, scheme="xavier", dtype=net.block.dtype, name="latents"
+  )(latents.astype(net.block.dtype))
   pose = _rays(net, "camera")(cameras)
   y = y + _keep(pose, drop)
   null = module.param("null_tokens", nn.initializers.zeros, (1, net.width))
   if visible is not None:
-    y = jnp.where(visible[:, :, None, None], y, null.astype(net.dtype))
+    y = jnp.where(visible[:, :, None, None], y, null.astype(net.block.dtype))
   return rearrange(y, "b v n d -> b (v n) d")
 
 
 def _rays(net: SceneGen, name: str) -> RayEmbed | RayPatchEmbed:
   """A camera embedding, cameras [B V] -> [B V n D]."""
   return camera_module(
-    net.camera_embedding, net.width, net.rays, dtype=net.dtype, name=name
+    net.camera_embedding, net.width, net.rays, dtype=net.block.dtype, name=name
   )
 
 
@@ -202,8 +184,8 @@ def _anchors(net: SceneGen, anchors: Cameras, drop: Array | None) -> Array:
       rearrange(anchors.intrinsics, "b v i j -> b v (i j)"),
     ],
     axis=-1,
-  ).astype(net.dtype)
-  layer: dict[str, Any] = {"scheme": "torch", "dtype": net.dtype}
+  ).astype(net.block.dtype)
+  layer: dict[str, Any] = {"scheme": "torch", "dtype": net.block.dtype}
   hidden = dense(net.width, 25, name="anchor_up", **layer)(flat)
   return dense(net.width, net.width, name="anchor_down", **layer)(
     jax.nn.silu(hidden)

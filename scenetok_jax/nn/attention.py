@@ -1,12 +1,11 @@
 """Multi-head self- and cross-attention with q/k norms and rotations."""
 
-from typing import Any
-
 import flax.linen as nn
 import flax.struct
 import jax.numpy as jnp
 from einops import rearrange
 
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import Norm, constrain_tokens, dense
 from scenetok_jax.ops.attention import attend
 from scenetok_jax.ops.rope import rotate
@@ -34,14 +33,8 @@ class Attention(nn.Module):
   Queries and keys are normalised per head (if asked), then rotated.
   """
 
-  heads: int
-  qk_norm: bool = False
-  norm: str = "rms"
-  epsilon: float = 1e-6
+  block: BlockSpec
   causal: bool = False
-  scheme: str = "torch"
-  dtype: Any = jnp.float32
-  kernel: str = "xla"
 
   @nn.compact
   def __call__(
@@ -62,21 +55,21 @@ class Attention(nn.Module):
     if null is not None:
       x = rearrange(x, "(b pair) l d -> pair b l d", pair=2)[0]
     x = constrain_tokens(x)
-    query = _projection(self, x.shape[-1], "query", fused)(x)
-    if self.qk_norm:
-      query = _head_norm(self, "query_norm")(query)
+    query = _projection(self.block, x.shape[-1], "query", fused)(x)
+    if self.block.qk_norm:
+      query = _head_norm(self.block, "query_norm")(query)
     if isinstance(context, KVCache):
       key, value = context.key, context.value
     else:
       source = x if context is None else constrain_tokens(context)
-      value = _projection(self, x.shape[-1], "value", fused)(source)
-      key = _keys(self, source, fused)
+      value = _projection(self.block, x.shape[-1], "value", fused)(source)
+      key = _keys(self.block, source, fused)
       if key_angles is not None:
         key = rotate(key, key_angles)
     if query_angles is not None:
       query = rotate(query, query_angles)
     out = attend(query, key, value, causal=self.causal, attention=self.kernel)
-    out = _merge(self, out)
+    out = _merge(self.block, out)
     if null is None:
       return out
     return rearrange(
@@ -87,62 +80,59 @@ class Attention(nn.Module):
 class KeyValue(nn.Module):
   """The half of a cross-attention that its context alone decides.
 
-  Shares its fields and the names of its parameters with Attention.
+  Shares the names of its parameters with Attention.
   """
 
-  heads: int
-  qk_norm: bool = False
-  norm: str = "rms"
-  epsilon: float = 1e-6
-  scheme: str = "torch"
-  dtype: Any = jnp.float32
+  block: BlockSpec
 
   @nn.compact
   def __call__(self, context: Array, null: Array | None = None) -> KVCache:
     """context [B M D], null [1 1 D] or None -> KVCache; no rotation."""
     context = constrain_tokens(context)
-    project = _projection(self, context.shape[-1], "value", 1)
-    key, value = _keys(self, context, 1), project(context)
+    project = _projection(self.block, context.shape[-1], "value", 1)
+    key, value = _keys(self.block, context, 1), project(context)
     if null is None:
       return KVCache(key, value)
     # Softmax over one key is 1, whatever the query: the value goes through.
-    return KVCache(key, value, _merge(self, project(constrain_tokens(null)))[0])
+    return KVCache(
+      key, value, _merge(self.block, project(constrain_tokens(null)))[0]
+    )
 
 
 def _projection(
-  layer: Any, width: int, name: str, fused: int
+  block: BlockSpec, width: int, name: str, fused: int
 ) -> nn.DenseGeneral:
   """[B M D] -> [B M heads d]."""
   return dense(
-    (layer.heads, width // layer.heads),
+    (block.heads, width // block.heads),
     width,
     name=name,
-    scheme=layer.scheme,
-    dtype=layer.dtype,
+    scheme=block.scheme,
+    dtype=block.dtype,
     fan_out=fused * width,
   )
 
 
-def _head_norm(layer: Any, name: str) -> Norm:
-  epsilon = layer.epsilon if layer.norm == "rms" else 1e-5
-  return Norm(kind=layer.norm, epsilon=epsilon, affine=True, name=name)
+def _head_norm(block: BlockSpec, name: str) -> Norm:
+  epsilon = block.rms_epsilon if block.norm == "rms" else 1e-5
+  return Norm(kind=block.norm, epsilon=epsilon, affine=True, name=name)
 
 
-def _keys(layer: Any, source: Array, fused: int) -> Array:
+def _keys(block: BlockSpec, source: Array, fused: int) -> Array:
   """source [B M D] -> normalised keys [B M heads d]."""
-  key = _projection(layer, source.shape[-1], "key", fused)(source)
-  return _head_norm(layer, "key_norm")(key) if layer.qk_norm else key
+  key = _projection(block, source.shape[-1], "key", fused)(source)
+  return _head_norm(block, "key_norm")(key) if block.qk_norm else key
 
 
-def _merge(layer: Any, out: Array) -> Array:
+def _merge(block: BlockSpec, out: Array) -> Array:
   """[B L heads d] -> [B L D]."""
   width = out.shape[-2] * out.shape[-1]
   out = dense(
     width,
     width,
     name="out",
-    scheme=layer.scheme,
-    dtype=layer.dtype,
+    scheme=block.scheme,
+    dtype=block.dtype,
     axis=(-2, -1),
   )(out)
   return constrain_tokens(out)

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.init import bias_init, kernel_init
 from scenetok_jax.ops.cpu import product
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
@@ -78,33 +79,24 @@ class Norm(nn.Module):
 class Mlp(nn.Module):
   """SwiGLU, or tanh-GELU when swiglu is False: x [B L D] -> [B L D]."""
 
-  ratio: float = 4.0
-  swiglu: bool = True
-  scheme: str = "torch"
-  dtype: Any = jnp.float32
+  block: BlockSpec
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
+    block = self.block
+    layer: dict[str, Any] = {"scheme": block.scheme, "dtype": block.dtype}
     x, width = constrain_tokens(x), x.shape[-1]
-    hidden = int(width * self.ratio)
-    if self.swiglu:
+    hidden = int(width * block.mlp_ratio)
+    if block.swiglu:
       hidden = int(2 / 3 * hidden)
-    up = dense(
-      (2 if self.swiglu else 1) * hidden,
-      width,
-      name="up",
-      scheme=self.scheme,
-      dtype=self.dtype,
-    )(x)
-    if self.swiglu:
+    outputs = (2 if block.swiglu else 1) * hidden
+    up = dense(outputs, width, name="up", **layer)(x)
+    if block.swiglu:
       gate, up = jnp.split(up, 2, axis=-1)
       up = jax.nn.silu(gate) * up
     else:
       up = jax.nn.gelu(up, approximate=True)
-    down = dense(
-      width, hidden, name="down", scheme=self.scheme, dtype=self.dtype
-    )(up)
-    return constrain_tokens(down)
+    return constrain_tokens(dense(width, hidden, name="down", **layer)(up))
 
 
 class Modulation(nn.Module):
@@ -147,7 +139,7 @@ def modulate(x: Array, shift: Array | None, scale: Array) -> Array:
 
 def stack(
   parent: nn.Module,
-  block: type[nn.Module],
+  layer: type[nn.Module],
   depth: int,
   remat: str,
   name: str,
@@ -159,22 +151,22 @@ def stack(
   Args:
     parent: the module that calls, and holds the parameters below `name`; they
       have a leading depth axis.
-    block: a module whose call takes (carry, *shared) and returns
+    layer: a module whose call takes (carry, *shared) and returns
       (carry, output or None).
     depth: number of blocks.
     remat: a key of REMAT_POLICIES.
     name: the collection's name in the parameter tree.
     in_axes: as nn.scan's; 0 for an argument with a leading depth axis.
-    **fields: the block's fields.
+    **fields: the layer's fields.
 
   Returns:
     (carry, *shared) -> (carry, outputs with a leading depth axis).
   """
   if remat != "none":
     # A scan keeps its recomputation apart from the forward pass by itself.
-    block = nn.remat(block, policy=REMAT_POLICIES[remat], prevent_cse=False)
+    layer = nn.remat(layer, policy=REMAT_POLICIES[remat], prevent_cse=False)
   scanned = nn.scan(
-    block,
+    layer,
     variable_axes={"params": 0, "intermediates": 0},
     split_rngs={"params": True},
     in_axes=in_axes,

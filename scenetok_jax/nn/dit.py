@@ -3,10 +3,12 @@
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from einops import repeat
 
 from scenetok_jax.nn.attention import Attention, KeyValue, KVCache
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import (
   Mlp,
   Modulation,
@@ -33,16 +35,8 @@ class DiTBlock(nn.Module):
   its queries: the tokens it reads are unordered (docs/architecture.md).
   """
 
-  heads: int
-  mlp_ratio: float = 4.0
-  qk_norm: bool = True
-  swiglu: bool = True
-  norm: str = "rms"
-  epsilon: float = 1e-6
-  shift: bool = True
+  block: BlockSpec
   causal: bool = False
-  dtype: Any = jnp.float32
-  kernel: str = "xla"
 
   @nn.compact
   def __call__(
@@ -53,65 +47,47 @@ class DiTBlock(nn.Module):
     condition may be a KVCache of it. x may hold several passes for each c,
     [(B passes) L D]: their modulation is computed once.
     """
-    attend: dict[str, Any] = {
-      "heads": self.heads,
-      "qk_norm": self.qk_norm,
-      "norm": self.norm,
-      "epsilon": self.epsilon,
-      "scheme": "xavier",
-      "dtype": self.dtype,
-      "kernel": self.kernel,
-    }
-    norm: dict[str, Any] = {"kind": self.norm, "epsilon": self.epsilon}
-    chunks = Modulation(6 if self.shift else 4, dtype=self.dtype, name="adaln")
+    block = self.block
+    chunks = Modulation(
+      6 if block.shift else 4, dtype=block.dtype, name="adaln"
+    )
     passes = x.shape[0] // c.shape[0]
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = split_modulation(
-      [repeat_for_passes(chunk, passes) for chunk in chunks(c)]
+      [repeat_scenes(chunk, passes) for chunk in chunks(c)]
     )
-    y = modulate(Norm(**norm, name="self_norm")(x), shift_a, scale_a)
-    y = Attention(**attend, causal=self.causal, name="self_attention")(
-      y, query_angles=angles, key_angles=angles
+    y = Norm(block.norm, block.epsilon, name="self_norm")(x)
+    y = Attention(block, self.causal, name="self_attention")(
+      modulate(y, shift_a, scale_a), query_angles=angles, key_angles=angles
     )
     x = x + gate_a * y
-    x = x + Attention(**attend, name="cross_attention")(
+    x = x + Attention(block, name="cross_attention")(
       x, condition, query_angles=angles
     )
-    y = modulate(Norm(**norm, name="mlp_norm")(x), shift_m, scale_m)
-    y = Mlp(
-      self.mlp_ratio, self.swiglu, scheme="xavier", dtype=self.dtype, name="mlp"
-    )(y)
-    x = constrain(x + gate_m * y, "batch", "length", None)
-    return x, None
+    y = Norm(block.norm, block.epsilon, name="mlp_norm")(x)
+    y = Mlp(block, name="mlp")(modulate(y, shift_m, scale_m))
+    return constrain(x + gate_m * y, "batch", "length", None), None
 
 
-def repeat_for_passes(c: Array, passes: int) -> Array:
-  """c [B L D] -> [(B passes) L D], every scene repeated in place."""
-  return c if passes == 1 else repeat(c, "b l d -> (b n) l d", n=passes)
+def repeat_scenes(tree: Any, passes: int) -> Any:
+  """Arrays [B ...] -> [(B passes) ...], every scene repeated in place."""
+  if passes == 1:
+    return tree
+  return jax.tree.map(
+    lambda a: repeat(jnp.asarray(a), "b ... -> (b n) ...", n=passes), tree
+  )
 
 
 class BlockKVCache(nn.Module):
   """The cache of a DiTBlock's cross-attention; its parameters' names too."""
 
-  heads: int
-  qk_norm: bool = True
-  norm: str = "rms"
-  epsilon: float = 1e-6
-  dtype: Any = jnp.float32
+  block: BlockSpec
 
   @nn.compact
   def __call__(
     self, carry: None, condition: Array, null: Array | None
   ) -> tuple[None, KVCache]:
     """condition [B N D], null [1 1 D] or None -> KVCache, for nn.scan."""
-    cache = KeyValue(
-      heads=self.heads,
-      qk_norm=self.qk_norm,
-      norm=self.norm,
-      epsilon=self.epsilon,
-      scheme="xavier",
-      dtype=self.dtype,
-      name="cross_attention",
-    )(condition, null)
+    cache = KeyValue(self.block, name="cross_attention")(condition, null)
     return carry, cache
 
 
@@ -128,17 +104,10 @@ def block_kv_caches(
 
   parent: the module that calls and holds the parameters of `net`.
   """
-  _, cache = stack(
-    parent,
-    BlockKVCache,
-    net.depth,
-    "none",
-    "blocks",
-    heads=net.heads,
-    qk_norm=net.qk_norm,
-    norm=net.norm,
-    dtype=net.dtype,
-  )(None, condition, null)
+  layers = stack(
+    parent, BlockKVCache, net.depth, "none", "blocks", block=net.block
+  )
+  _, cache = layers(None, condition, null)
   return cache
 
 
@@ -149,18 +118,16 @@ class FinalLayer(nn.Module):
   """
 
   features: int
-  norm: str = "rms"
-  epsilon: float = 1e-6
-  dtype: Any = jnp.float32
+  block: BlockSpec
 
   @nn.compact
   def __call__(self, x: Array, c: Array) -> Array:
-    passes = x.shape[0] // c.shape[0]
+    dtype, passes = self.block.dtype, x.shape[0] // c.shape[0]
     shift, scale = (
-      repeat_for_passes(chunk, passes)
-      for chunk in Modulation(2, dtype=self.dtype, name="adaln")(c)
+      repeat_scenes(chunk, passes)
+      for chunk in Modulation(2, dtype=dtype, name="adaln")(c)
     )
-    x = Norm(self.norm, self.epsilon, name="norm")(x)
+    x = Norm(self.block.norm, self.block.epsilon, name="norm")(x)
     return dense(
-      self.features, x.shape[-1], name="head", scheme="zero", dtype=self.dtype
+      self.features, x.shape[-1], name="head", scheme="zero", dtype=dtype
     )(modulate(x, shift, scale))

@@ -21,6 +21,7 @@ from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.model import Model
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.tokenizer import perceiver_table
@@ -62,19 +63,24 @@ def jit(function: Any) -> Any:
 
 
 def tokenizer(case: Case, config: Any = None) -> Perceiver:
-  return Perceiver(**reference_config.tokenizer_fields(config or case.config))
+  return with_fields(
+    Perceiver(), **reference_config.tokenizer_fields(config or case.config)
+  )
 
 
 def decoder(case: Case) -> RayConditionedDiT:
   """The renderer, with a null token where the weights have one."""
   null = f"{dit_table.PREFIX}null_tokens" in read_tensors(case.weights)
-  return RayConditionedDiT(
-    **reference_config.decoder_fields(case.config, null_token=null)
+  return with_fields(
+    RayConditionedDiT(),
+    **reference_config.decoder_fields(case.config, null_token=null),
   )
 
 
 def generator(case: Case) -> SceneGen:
-  return SceneGen(**reference_config.generator_fields(case.config))
+  return with_fields(
+    SceneGen(), **reference_config.generator_fields(case.config)
+  )
 
 
 def table(module: Any) -> Any:

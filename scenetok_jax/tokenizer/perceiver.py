@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from einops import rearrange, repeat
 
 from scenetok_jax.nn.attention import Attention
+from scenetok_jax.nn.block_spec import TORCH_EPSILON, BlockSpec
 from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, dense, modulate, stack
 from scenetok_jax.nn.dit import split_modulation
 from scenetok_jax.nn.embed import PatchEmbed, RaySpec, camera_module
@@ -15,8 +16,6 @@ from scenetok_jax.ops.rope import angles_2d, angles_3d
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras, Posterior
 
-# torch's nn.RMSNorm with eps unset: float32 machine epsilon.
-TORCH_EPSILON = 1.1920929e-7
 LOGVAR_RANGE = (-30.0, 20.0)
 
 
@@ -26,18 +25,10 @@ class PerceiverBlock(nn.Module):
   The last block has no view MLP: nothing would read its output.
   """
 
-  heads: int
-  mlp_ratio: float = 4.0
-  qk_norm: bool = False
-  swiglu: bool = True
-  norm: str = "rms"
-  epsilon: float = TORCH_EPSILON
-  shift: bool = True
+  block: BlockSpec
   adaln: bool = True
   causal_tokens: bool = False
   last: bool = False
-  dtype: Any = jnp.float32
-  kernel: str = "xla"
 
   @nn.compact
   def __call__(
@@ -47,47 +38,34 @@ class PerceiverBlock(nn.Module):
     angles: Array | None,
   ) -> tuple[tuple[Array, Array], None]:
     """carry (tokens [B N D], views [B V*n D]), camera [B V*n D] -> carry."""
-    x, y = carry
-    attend: dict[str, Any] = {
-      "heads": self.heads,
-      "qk_norm": self.qk_norm,
-      "norm": self.norm,
-      "epsilon": self.epsilon,
-      "dtype": self.dtype,
-      "kernel": self.kernel,
-    }
-    mlp: dict[str, Any] = {
-      "ratio": self.mlp_ratio,
-      "swiglu": self.swiglu,
-      "dtype": self.dtype,
-    }
+    (x, y), block = carry, self.block
 
     def norm(name: str) -> Norm:
-      return Norm(self.norm, self.epsilon, name=name)
+      return Norm(block.norm, block.epsilon, name=name)
 
     # Identity where the camera does not modulate.
     chunks: list[Any] = [None, 0.0, 1.0, None, 0.0, 1.0]
     if self.adaln:
       chunks = Modulation(
-        6 if self.shift else 4, scheme="torch", dtype=self.dtype, name="adaln"
+        6 if block.shift else 4, scheme="torch", dtype=block.dtype, name="adaln"
       )(camera)
       chunks = split_modulation(chunks)
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = chunks
     h = modulate(norm("view_norm")(y), shift_a, scale_a)
-    h = Attention(**attend, name="view_attention")(
+    h = Attention(block, name="view_attention")(
       h, query_angles=angles, key_angles=angles
     )
     y = constrain(y + gate_a * h, "batch", "length", None)
-    x = x + Attention(
-      **attend, causal=self.causal_tokens, name="token_attention"
-    )(norm("token_norm")(x))
+    x = x + Attention(block, self.causal_tokens, name="token_attention")(
+      norm("token_norm")(x)
+    )
     # Neither side is normalised here; only keys carry positions.
-    x = x + Attention(**attend, name="cross_attention")(x, y, key_angles=angles)
+    x = x + Attention(block, name="cross_attention")(x, y, key_angles=angles)
     if not self.last:
       h = modulate(norm("view_mlp_norm")(y), shift_m, scale_m)
-      y = y + gate_m * Mlp(**mlp, name="view_mlp")(h)
+      y = y + gate_m * Mlp(block, name="view_mlp")(h)
       y = constrain(y, "batch", "length", None)
-    x = x + Mlp(**mlp, name="token_mlp")(norm("token_mlp_norm")(x))
+    x = x + Mlp(block, name="token_mlp")(norm("token_mlp_norm")(x))
     return (constrain(x, "batch", "length", None), y), None
 
 
@@ -112,29 +90,17 @@ class Perceiver(nn.Module):
   token_channels: int = 64
   width: int = 768
   depth: int = 12
-  heads: int = 12
   patch: int = 2
-  mlp_ratio: float = 4.0
+  block: BlockSpec = BlockSpec(heads=12, rms_epsilon=TORCH_EPSILON)
   rays: RaySpec = RaySpec()
   camera_conditioning: str = "adaln"
   camera_embedding: str = "linear"
   rope: str = "2d"
   rope_views: int = 12
   projection: str = "kl"
-  qk_norm: bool = False
-  swiglu: bool = True
-  norm: str = "rms"
-  shift: bool = True
   normalize_tokens: bool = False
   causal_tokens: bool = False
   token_init: float = 5.0
-  remat: str = "none"
-  dtype: Any = jnp.float32
-  kernel: str = "xla"
-
-  @property
-  def epsilon(self) -> float:
-    return TORCH_EPSILON if self.norm == "rms" else 1e-6
 
   @nn.compact
   def __call__(self, latents: Array, cameras: Cameras) -> Posterior:
@@ -146,27 +112,24 @@ class Perceiver(nn.Module):
       nn.initializers.normal(self.token_init),
       (self.num_tokens, self.width),
     )
-    x = repeat(tokens.astype(self.dtype), "n d -> b n d", b=batch)
+    x = repeat(tokens.astype(self.block.dtype), "n d -> b n d", b=batch)
     if self.normalize_tokens:
       x = Norm("rms", TORCH_EPSILON, name="scene_norm")(x)
     fields: dict[str, Any] = {
-      "heads": self.heads,
-      "mlp_ratio": self.mlp_ratio,
-      "qk_norm": self.qk_norm,
-      "swiglu": self.swiglu,
-      "norm": self.norm,
-      "epsilon": self.epsilon,
-      "shift": self.shift,
+      "block": self.block,
       "adaln": self.camera_conditioning == "adaln",
       "causal_tokens": self.causal_tokens,
-      "dtype": self.dtype,
-      "kernel": self.kernel,
     }
     shared = (camera, self._angles(views, grid))
     carry = (x, constrain(y, "batch", "length", None))
     if self.depth > 1:
       carry, _ = stack(
-        self, PerceiverBlock, self.depth - 1, self.remat, "blocks", **fields
+        self,
+        PerceiverBlock,
+        self.depth - 1,
+        self.block.remat,
+        "blocks",
+        **fields,
       )(carry, *shared)
     (x, _), _ = PerceiverBlock(**fields, last=True, name="last_block")(
       carry, *shared
@@ -178,25 +141,25 @@ class Perceiver(nn.Module):
   ) -> tuple[Array, Array | None]:
     """-> views [B V*n D] and, for adaln, their camera embedding."""
     conditioning = self.camera_conditioning
-    latents = latents.astype(self.dtype)
+    latents = latents.astype(self.block.dtype)
     camera = None
     if conditioning == "concat":
-      rays = self.rays.map(cameras).astype(self.dtype)
+      rays = self.rays.map(cameras).astype(self.block.dtype)
       latents = jnp.concatenate([latents, rays], axis=-1)
     elif conditioning in ("adaln", "add"):
       camera = camera_module(
         self.camera_embedding,
         self.width,
         self.rays,
-        dtype=self.dtype,
+        dtype=self.block.dtype,
         name="camera",
       )(cameras)
       camera = rearrange(camera, "b v n d -> b (v n) d")
     else:
       raise ValueError(f"camera_conditioning {conditioning!r} is unknown")
-    y = PatchEmbed(self.width, self.patch, dtype=self.dtype, name="latents")(
-      latents
-    )
+    y = PatchEmbed(
+      self.width, self.patch, dtype=self.block.dtype, name="latents"
+    )(latents)
     y = rearrange(y, "b v n d -> b (v n) d")
     if conditioning == "add":
       return y + camera, None
@@ -204,7 +167,7 @@ class Perceiver(nn.Module):
 
   def _angles(self, views: int, grid: tuple[int, int]) -> Array | None:
     """Rotation angles [V*n, d/2] of the view tokens."""
-    head_dim = self.width // self.heads
+    head_dim = self.width // self.block.heads
     if self.rope == "2d":
       if grid[0] != grid[1]:
         raise ValueError(f"rope '2d' needs square latents, got {grid} tokens")
@@ -223,7 +186,7 @@ class Perceiver(nn.Module):
     if self.projection == "simple_prenorm":
       x = Norm("rms", TORCH_EPSILON, name="head_norm")(x)
     x = dense(
-      outputs, self.width, name="head", scheme="torch", dtype=self.dtype
+      outputs, self.width, name="head", scheme="torch", dtype=self.block.dtype
     )(x).astype(jnp.float32)
     if self.projection == "kl":
       mean, logvar = jnp.split(x, 2, axis=-1)

@@ -41,24 +41,25 @@ def table(perceiver: Any) -> Table:
 
 
 def _block(torch: str, flax: str, net: Any, *, last: bool) -> layers.Rules:
-  fields = (net.heads, net.qk_norm, net.norm)
+  spec = net.block
+  fields = (spec.heads, spec.qk_norm, spec.norm)
   rules = (
-    *layers.norm(f"{torch}.norm1", f"{flax}/view_norm", net.norm),
+    *layers.norm(f"{torch}.norm1", f"{flax}/view_norm", spec.norm),
     *layers.self_attention(f"{torch}.attn1", f"{flax}/view_attention", *fields),
-    *layers.norm(f"{torch}.norm2", f"{flax}/token_norm", net.norm),
+    *layers.norm(f"{torch}.norm2", f"{flax}/token_norm", spec.norm),
     *layers.self_attention(
       f"{torch}.attn2", f"{flax}/token_attention", *fields
     ),
     *layers.cross_attention(
       f"{torch}.attn3", f"{flax}/cross_attention", *fields
     ),
-    *layers.norm(f"{torch}.norm4", f"{flax}/token_mlp_norm", net.norm),
-    *layers.mlp(f"{torch}.mlp2", f"{flax}/token_mlp", net.swiglu),
+    *layers.norm(f"{torch}.norm4", f"{flax}/token_mlp_norm", spec.norm),
+    *layers.mlp(f"{torch}.mlp2", f"{flax}/token_mlp", spec.swiglu),
   )
   if not last:
     rules += (
-      *layers.norm(f"{torch}.norm3", f"{flax}/view_mlp_norm", net.norm),
-      *layers.mlp(f"{torch}.mlp1", f"{flax}/view_mlp", net.swiglu),
+      *layers.norm(f"{torch}.norm3", f"{flax}/view_mlp_norm", spec.norm),
+      *layers.mlp(f"{torch}.mlp1", f"{flax}/view_mlp", spec.swiglu),
     )
   if net.camera_conditioning == "adaln":
     rules += layers.modulation(torch, flax)
@@ -69,7 +70,7 @@ def _rotations(net: Any) -> Buffers:
   """The rotation tables [n*n d] of a view's tokens."""
   concat = net.camera_conditioning == "concat"
   side = net.rays.size[0] // (net.patch if concat else net.rays.patch)
-  half = net.width // net.heads // 2
+  half = net.width // net.block.heads // 2
 
   def angles() -> np.ndarray:
     # In float32 throughout, as torch does, to round alike.

@@ -13,6 +13,7 @@ from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
@@ -31,7 +32,9 @@ def cameras(views):
 def tokenizer():
   """(case, rename table, abstract parameters), in the released style."""
   case = load_case("compressor_kl_released_style")
-  net = Perceiver(**reference_config.tokenizer_fields(case.config))
+  net = with_fields(
+    Perceiver(), **reference_config.tokenizer_fields(case.config)
+  )
   inputs = (networks.abstract(1, 3, 8, 8, 8), cameras(3))
   return case, perceiver_table.table(net), abstract(net, *inputs)
 
@@ -39,7 +42,7 @@ def tokenizer():
 def decoder():
   case = load_case("denoiser_videodc")
   fields = reference_config.decoder_fields(case.config, null_token=True)
-  net = RayConditionedDiT(**fields)
+  net = with_fields(RayConditionedDiT(), **fields)
   inputs = (
     networks.abstract(1, 4, 4, 4, 8),
     networks.abstract(1, 4),
@@ -51,7 +54,9 @@ def decoder():
 
 def generator():
   case = load_case("scenegen_released_style")
-  net = SceneGen(**reference_config.generator_fields(case.config))
+  net = with_fields(
+    SceneGen(), **reference_config.generator_fields(case.config)
+  )
   inputs = (
     networks.abstract(1, 12, 8),
     networks.abstract(1, 12),

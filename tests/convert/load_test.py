@@ -14,6 +14,7 @@ from scenetok_jax.convert.load import (
 )
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
@@ -113,12 +114,14 @@ def reference_networks(config):
   """(table, parameters before loading) of both networks of the case."""
   cameras = networks.abstract_cameras
   tokens, channels = config["num_scene_tokens"], config["cond_dim"]
-  perceiver = Perceiver(**reference_config.tokenizer_fields(config))
+  perceiver = with_fields(
+    Perceiver(), **reference_config.tokenizer_fields(config)
+  )
   rows, columns = config["compressor"]["input_shape"]
   views = networks.abstract(1, 2, rows, columns, config["in_channels"])
   latents = {"num_target_latents_at_construction": 2}
   fields = reference_config.decoder_fields(config | latents, null_token=True)
-  dit = RayConditionedDiT(**fields)
+  dit = with_fields(RayConditionedDiT(), **fields)
   rows, columns = config["denoiser"]["input_shape"]
   depth = config["denoiser"]["kwargs"]["in_channels"]
   noisy = networks.abstract(1, 2, rows, columns, depth)

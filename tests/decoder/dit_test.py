@@ -12,13 +12,15 @@ from scenetok_jax.decoder.dit import (
   TokenKVCache,
   camera_embed,
 )
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.parity import reference_config
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.goldens import assert_close, load_case
 
-TINY = RayConditionedDiT(
+TINY = with_fields(
+  RayConditionedDiT(),
   width=32,
   depth=3,
   heads=2,
@@ -56,10 +58,11 @@ def tiny():
 def test_equals_the_reference(name):
   case = load_case(name)
   names = read_tensors(case.path / "weights.safetensors")
-  net = RayConditionedDiT(
+  net = with_fields(
+    RayConditionedDiT(),
     **reference_config.decoder_fields(
       case.config, null_token="denoiser.null_tokens" in names
-    )
+    ),
   )
   params = None
   for settings in case.config["runs"]:
@@ -96,7 +99,7 @@ def test_every_parameter_gets_a_gradient(tiny):
 
 def test_sharding_and_rematerialisation_change_nothing(tiny):
   params, expected = tiny
-  net = dataclasses.replace(TINY, remat="full")
+  net = with_fields(TINY, remat="full")
   found = networks.run_sharded(net, params, INPUTS, UNCONDITIONAL)
   networks.assert_same(found, expected)
 

@@ -8,13 +8,15 @@ import pytest
 
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import ConditionKVCache, SceneGen
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.parity import reference_config
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.goldens import assert_close, load_case
 
-TINY = SceneGen(
+TINY = with_fields(
+  SceneGen(),
   width=32,
   depth=3,
   heads=2,
@@ -44,7 +46,9 @@ def tiny():
 
 def test_equals_the_reference():
   case = load_case("scenegen_released_style")
-  net = SceneGen(**reference_config.generator_fields(case.config))
+  net = with_fields(
+    SceneGen(), **reference_config.generator_fields(case.config)
+  )
   arrays = case.inputs
 
   def poses(kind):
@@ -79,7 +83,7 @@ def test_every_parameter_gets_a_gradient(tiny):
 
 def test_sharding_and_rematerialisation_change_nothing(tiny):
   params, expected = tiny
-  net = dataclasses.replace(TINY, remat="full")
+  net = with_fields(TINY, remat="full")
   found = networks.run_sharded(net, params, INPUTS, MASKS)
   networks.assert_same(found, expected)
 

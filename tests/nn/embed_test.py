@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, modulate
 from scenetok_jax.nn.embed import sincos_crop, sincos_table, timestep_features
 from tests.networks import normals
@@ -39,7 +40,9 @@ def test_norms_scale_to_unit_size():
 def test_hidden_sizes_are_the_releases():
   for width, hidden in ((768, 2048), (1024, 2730), (1536, 4096)):
     params = jax.eval_shape(
-      Mlp().init, jax.random.key(0), np.zeros((1, 1, width), np.float32)
+      Mlp(BlockSpec()).init,
+      jax.random.key(0),
+      np.zeros((1, 1, width), np.float32),
     )["params"]
     assert params["up"]["kernel"].shape == (width, 2 * hidden)
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import REMAT_POLICIES, stack
 from scenetok_jax.nn.dit import DiTBlock
 from scenetok_jax.ops.rope import angles_3d
@@ -22,19 +23,19 @@ ANGLES = angles_3d(2, 2, 2, WIDTH // 2)
 BLOCKS = {
   "renderer": (
     DiTBlock,
-    {"heads": 2},
+    {"block": BlockSpec(heads=2, qk_norm=True)},
     normals(1, 2, 8, WIDTH),
     (normals(2, 2, 8, WIDTH), normals(3, 2, 5, WIDTH), ANGLES),
   ),
   "SceneGen": (
     DiTBlock,
-    {"heads": 2, "shift": False},
+    {"block": BlockSpec(heads=2, qk_norm=True, shift=False)},
     normals(7, 2, 5, WIDTH),
     (normals(8, 2, 5, WIDTH), normals(9, 2, 8, WIDTH), None),
   ),
   "tokenizer": (
     PerceiverBlock,
-    {"heads": 2, "qk_norm": True},
+    {"block": BlockSpec(heads=2, qk_norm=True)},
     (normals(4, 2, 5, WIDTH), normals(5, 2, 8, WIDTH)),
     (normals(6, 2, 8, WIDTH), ANGLES),
   ),
@@ -42,7 +43,7 @@ BLOCKS = {
 
 
 class Scanned(nn.Module):
-  block: Any
+  layer: Any
   fields: Any
   remat: str = "none"
   depth: int = DEPTH
@@ -50,7 +51,7 @@ class Scanned(nn.Module):
   @nn.compact
   def __call__(self, carry, *shared):
     layers = stack(
-      self, self.block, self.depth, self.remat, "blocks", **self.fields
+      self, self.layer, self.depth, self.remat, "blocks", **self.fields
     )
     return layers(carry, *shared)
 

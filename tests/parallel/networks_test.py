@@ -7,6 +7,7 @@ import pytest
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parallel import rules
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import Cameras
@@ -25,18 +26,18 @@ def shapes(network, *inputs):
 
 def tokenizer():
   latents = jnp.zeros((1, 2, 16, 16, 32))
-  return shapes(Perceiver(**SMALL), latents, cameras(2))
+  return shapes(with_fields(Perceiver(), **SMALL), latents, cameras(2))
 
 
 def decoder():
-  network = RayConditionedDiT(**SMALL, null_token=True)
+  network = with_fields(RayConditionedDiT(), **SMALL, null_token=True)
   latents = jnp.zeros((1, 2, 8, 8, 16))
   tokens = jnp.zeros((1, 4, 64))
   return shapes(network, latents, jnp.zeros((1, 2)), cameras(8), tokens)
 
 
 def generator(anchor_embedding):
-  network = SceneGen(**SMALL, anchor_embedding=anchor_embedding)
+  network = with_fields(SceneGen(), **SMALL, anchor_embedding=anchor_embedding)
   latents = jnp.zeros((1, 2, 16, 16, 32))
   tokens, time = jnp.zeros((1, 4, 64)), jnp.zeros((1, 4))
   return shapes(network, tokens, time, latents, cameras(2), cameras(3))

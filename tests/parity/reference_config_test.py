@@ -6,6 +6,7 @@ import pytest
 
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import InputError
@@ -62,9 +63,15 @@ RELEASED = {
 
 
 def test_the_release_is_the_default_of_every_network():
-  tokenizer = Perceiver(**reference_config.tokenizer_fields(RELEASED))
-  decoder = RayConditionedDiT(**reference_config.decoder_fields(RELEASED))
-  generator = SceneGen(**reference_config.generator_fields(RELEASED))
+  tokenizer = with_fields(
+    Perceiver(), **reference_config.tokenizer_fields(RELEASED)
+  )
+  decoder = with_fields(
+    RayConditionedDiT(), **reference_config.decoder_fields(RELEASED)
+  )
+  generator = with_fields(
+    SceneGen(), **reference_config.generator_fields(RELEASED)
+  )
   assert tokenizer == Perceiver()
   assert decoder == RayConditionedDiT()
   assert generator == SceneGen()

@@ -1,12 +1,11 @@
 """The tokenizer equals the reference, trains everywhere, shards neutrally."""
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
 
 from scenetok_jax.flow.losses import kl_divergence
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
@@ -16,7 +15,8 @@ from tests import networks
 from tests.goldens import assert_close, load_case
 
 RAYS = RaySpec(size=(8, 8), patch=4)
-TINY = Perceiver(
+TINY = with_fields(
+  Perceiver(),
   num_tokens=6,
   token_channels=4,
   width=32,
@@ -46,7 +46,9 @@ def tiny():
 )
 def test_equals_the_reference(name):
   case = load_case(name)
-  net = Perceiver(**reference_config.tokenizer_fields(case.config))
+  net = with_fields(
+    Perceiver(), **reference_config.tokenizer_fields(case.config)
+  )
   table, params = perceiver_table.table(net), None
   for settings in case.config["runs"]:
     arrays = case.run(settings["prefix"])
@@ -81,7 +83,7 @@ def test_every_parameter_gets_a_gradient(tiny):
 
 def test_sharding_and_rematerialisation_change_nothing(tiny):
   params, expected = tiny
-  net = dataclasses.replace(TINY, remat="full")
+  net = with_fields(TINY, remat="full")
   found = networks.run_sharded(net, params, INPUTS, {})
   networks.assert_same(found, expected)
 
@@ -103,7 +105,7 @@ def test_view_order_does_not_matter(tiny):
   ],
 )
 def test_variants_run_and_have_a_rename_table(fields):
-  net = dataclasses.replace(TINY, **fields)
+  net = with_fields(TINY, **fields)
   params = networks.draw(net, *INPUTS)
   networks.assert_exact_round_trip(perceiver_table.table(net), params)
   posterior = jax.eval_shape(

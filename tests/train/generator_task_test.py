@@ -10,6 +10,7 @@ from scenetok_jax.flow.timesteps import noise_levels
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.model import Model
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
@@ -28,9 +29,13 @@ from tests.train import reference
 def build_system(config) -> Model:
   codec = get_codec("block_dct", spatial=2, channels=8)  # not called
   return Model(
-    tokenizer=Perceiver(**reference_config.tokenizer_fields(config)),
+    tokenizer=with_fields(
+      Perceiver(), **reference_config.tokenizer_fields(config)
+    ),
     decoder=RayConditionedDiT(),  # not called
-    generator=SceneGen(**reference_config.generator_fields(config)),
+    generator=with_fields(
+      SceneGen(), **reference_config.generator_fields(config)
+    ),
     context_codec=codec,
     target_codec=codec,
     image_size=8,
@@ -118,7 +123,7 @@ def test_loss_and_gradients_equal_the_reference(stage2, run):
   out, grads = step(params, noise)
   assert_close(out.loss.mean(), case.outputs[f"{prefix}loss"])
   fields = reference_config.generator_fields(case.config)
-  table = scenegen_table.table(SceneGen(**fields))
+  table = scenegen_table.table(with_fields(SceneGen(), **fields))
   absent = reference.assert_gradients(
     case, prefix, [(table, grads["generator"])]
   )

@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
@@ -27,9 +28,11 @@ def shapes(network, *inputs):
 
 def stage1(config, weights):
   """Both networks of the reference case, with its weights."""
-  tokenizer = Perceiver(**reference_config.tokenizer_fields(config))
+  tokenizer = with_fields(
+    Perceiver(), **reference_config.tokenizer_fields(config)
+  )
   fields = reference_config.decoder_fields(config, null_token=True)
-  decoder = RayConditionedDiT(**fields)
+  decoder = with_fields(RayConditionedDiT(), **fields)
   context = jnp.zeros((1, 3, *config["compressor"]["input_shape"], 32))
   target = jnp.zeros((1, 2, *config["denoiser"]["input_shape"], 8))
   tokens = jnp.zeros((1, 10, config["cond_dim"]))

@@ -13,6 +13,7 @@ from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import noise_levels
 from scenetok_jax.model import Model
+from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
@@ -40,9 +41,12 @@ class Reference:
     config, arrays = self.case.config, self.case.inputs
     codec = get_codec("block_dct", spatial=2, channels=8)  # not called
     self.model = Model(
-      tokenizer=Perceiver(**reference_config.tokenizer_fields(config)),
-      decoder=RayConditionedDiT(
-        **reference_config.decoder_fields(config, null_token=True)
+      tokenizer=with_fields(
+        Perceiver(), **reference_config.tokenizer_fields(config)
+      ),
+      decoder=with_fields(
+        RayConditionedDiT(),
+        **reference_config.decoder_fields(config, null_token=True),
       ),
       generator=None,
       context_codec=codec,
