@@ -30,7 +30,8 @@ from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.convert.engine import Table, manifest
 from scenetok_jax.convert.export import stream_safetensors
 from scenetok_jax.convert.reader import read_tensors
-from scenetok_jax.metrics.registry import METRICS
+from scenetok_jax.metrics.registry import get_network, networks
+from scenetok_jax.metrics.weights import published
 from scenetok_jax.model import build, init_generator, init_stage1
 from scenetok_jax.workdir import release
 from scenetok_jax.workdir.config import load_config
@@ -43,7 +44,7 @@ CONFIGS = {
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
-  stages = [*CONFIGS, *PUBLISHED, *METRICS]
+  stages = [*CONFIGS, *PUBLISHED, *networks()]
   parser.add_argument("--stage", choices=stages, default="tokenizer")
   parser.add_argument("--folder", help="scratch space, default the system's")
   parser.add_argument("--json", help="write the report here")
@@ -82,9 +83,9 @@ def measure_frozen(name: str, scratch: Path) -> dict:
     kind, files = "codec", [PUBLISHED[name].file]
     entries = manifest(codec_table(name), codec_network(name).shapes())
   else:
-    metric = METRICS[name]
-    kind, files = "metric", [names[0] for names in metric.files]
-    entries = manifest(metric.table(), metric.shapes())
+    weights, table = published(get_network(name))
+    kind, files = "metric", [names[0] for names in weights.files]
+    entries = manifest(table, weights.shapes())
   rng = np.random.default_rng(0)
   tensors = {
     key: np.abs(rng.standard_normal(entry.shape, np.float32))

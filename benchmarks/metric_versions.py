@@ -21,12 +21,11 @@ from skimage.metrics import structural_similarity
 from data_pipelines.storage.records import Dataset
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
-from scenetok_jax.evaluation.networks import vgg_features
 from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.metrics import frechet, lpips
 from scenetok_jax.metrics.batches import in_batches
 from scenetok_jax.metrics.image import psnr, ssim
-from scenetok_jax.metrics.registry import load_metric
+from scenetok_jax.metrics.loading import load_metric
 
 MARKS = ("<!-- metric versions: begin -->", "<!-- metric versions: end -->")
 
@@ -122,10 +121,10 @@ def similarity(a: np.ndarray, b: np.ndarray, **options: Any) -> float:
 
 def perceptual(truth: np.ndarray, other: np.ndarray) -> list[tuple]:
   """LPIPS and Frechet distances of VGG features."""
-  network = load_metric("lpips_vgg")
+  network = load_metric("lpips")
   a, b = (x.astype(np.float32) / 255.0 for x in (truth, other))
   raw = jax.jit(functools.partial(lpips.distance, normalize=False))
-  features = vgg_features(network.params)
+  features = load_metric("fd_vgg")
   real, found = features(truth), features(other)
 
   def gap(frames: slice) -> float:
@@ -138,7 +137,7 @@ def perceptual(truth: np.ndarray, other: np.ndarray) -> list[tuple]:
     (
       "LPIPS",
       "VGG16, images left in [0, 1] by mistake",
-      in_batches(raw, network.params, (a, b), network.batch).mean(),
+      in_batches(raw, network.params, (a, b), network.metric.batch).mean(),
     ),
     ("FD-VGG", f"all {len(truth)} frames", gap(slice(None))),
     ("FD-VGG", f"every second, {len(truth[::2])}", gap(slice(None, None, 2))),

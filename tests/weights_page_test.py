@@ -11,11 +11,11 @@ import pytest
 from scenetok_jax import console
 from scenetok_jax.cli import convert
 from scenetok_jax.codecs.published import PUBLISHED
-from scenetok_jax.metrics.registry import METRICS
+from scenetok_jax.metrics.registry import networks
 from tests.goldens import shared_dir
 
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"
-ENTRIES = {**PUBLISHED, **METRICS}
+ENTRIES = {**PUBLISHED, **{n: m.weights for n, m in networks().items()}}
 TABLES = {
   "va_vae": "vavae",
   "video_dc_ae": "videodc",

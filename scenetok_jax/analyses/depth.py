@@ -30,11 +30,12 @@ from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
-from scenetok_jax.metrics.depth import depth_scores
+from scenetok_jax.metrics.depth import METRICS, depth_scores
+from scenetok_jax.metrics.registry import get_metric
 from scenetok_jax.types import InputError, Views, option
 
 _SHOWN = 8
-SCORES = ("abs_rel", "rmse", "delta_1.25")
+SCORES = tuple(metric.name for metric in METRICS)
 BASELINES = ("mean depth", "mean of the scene", "mean picture")
 Table = dict[str, dict[str, dict[str, float]]]  # who -> scene -> scores
 
@@ -188,7 +189,8 @@ def _comparisons(table: Table, tell: Tell) -> list[dict[str, Any]]:
   """Do the renderings beat each baseline, scene by scene?"""
   found = []
   for baseline in BASELINES:
-    for score, sign in (("abs_rel", 1), ("delta_1.25", -1)):
+    for score in ("abs_rel", "delta_1.25"):
+      sign = 1 if get_metric(score).better == "lower" else -1
       gap = mean_interval(
         {
           key: sign * (table[baseline][key][score] - row[score])

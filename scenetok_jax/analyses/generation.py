@@ -26,23 +26,24 @@ from scenetok_jax.evaluation import plan as evaluation_plan
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.bootstrap import Interval, pooled_interval
 from scenetok_jax.evaluation.evaluator import whole_frames
-from scenetok_jax.evaluation.generation import BLIND, SHUFFLED
-from scenetok_jax.evaluation.networks import WEIGHTS, Networks, load_networks
+from scenetok_jax.evaluation.measures import (
+  CEILING,
+  REAL,
+  SAMPLED,
+  SHUFFLED_POSE,
+  UNCONDITIONAL,
+)
 from scenetok_jax.evaluation.runner import generation
-from scenetok_jax.evaluation.scores import CEILING, REAL, SceneResult
+from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.sheets import stack_sheets
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics import frechet
-from scenetok_jax.metrics.registry import missing
+from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics, missing
+from scenetok_jax.metrics.registry import METRICS, of_kind
 from scenetok_jax.types import InputError, option
 
-LABELS = {
-  "fid": "gFID",
-  "fvd": "gFVD",
-  "fd_vgg": "VGG Frechet distance, not FID",
-}
-_FEATURES = {"fid": "fid_inception", "fvd": "fvd_i3d", "fd_vgg": "vgg"}
+DISTANCES = tuple(m.name for m in of_kind("image_set", "video_set"))
 _SHEETS = 4
 
 
@@ -51,9 +52,7 @@ class GenerationOptions(SceneOptions):
   """Two scenes or more, so that each has another's cameras."""
 
   batch: int = option(4, "scenes generated together")
-  metrics: tuple[str, ...] = option(
-    (), "default: fid", choices=tuple(_FEATURES)
-  )
+  metrics: tuple[str, ...] = option((), "default: fid", choices=DISTANCES)
   metric_weights: str | None = option(
     None, "of FID's and FVD's networks", metavar="DIR"
   )
@@ -96,26 +95,26 @@ def run(
       "generation.png": functools.partial(
         plots.bars,
         label="distance to the true frames",
-        groups={LABELS[metric]: rows["bars"] for metric, rows in found.items()},
+        groups={_label(metric): rows["bars"] for metric, rows in found.items()},
       )
     },
     pictures={"generation_sheet.png": stack_sheets(sheets)},
   )
 
 
-def _networks(options: GenerationOptions) -> Networks:
+def _networks(options: GenerationOptions) -> LoadedMetrics:
   """The metrics asked for; by default FID, or its stand-in without weights."""
   metrics = options.metrics
   if not metrics:
-    reason = missing(WEIGHTS["fid"], options.metric_weights)
+    reason = missing("fid", options.metric_weights)
     metrics = ("fid",) if reason is None else ("fd_vgg",)
     if reason is not None:
       print(f"without FID: {reason}", file=sys.stderr)
-  return load_networks(metrics, options.metric_weights)
+  return load_metrics(metrics, options.metric_weights)
 
 
 def _generate(
-  scenetok: SceneTok, options: GenerationOptions, networks: Networks
+  scenetok: SceneTok, options: GenerationOptions, networks: LoadedMetrics
 ) -> tuple[list[SceneResult], list[np.ndarray]]:
   """All scenes' features, and the sheets of the first scenes."""
   path, split = prepared(scenetok, options.data, options.split)
@@ -152,16 +151,15 @@ def _compare(
   tell: Tell,
 ) -> dict[str, Any]:
   """Distances of all sets, and by how much the samples are nearer."""
-  network = _FEATURES[metric]
   parts = {
     r.key: {
       name.split("/")[1]: frechet.statistics(values)
       for name, values in r.features.items()
-      if name.split("/")[0] == network
+      if name.split("/")[0] == metric
     }
     for r in results
   }
-  names = ("sampled", SHUFFLED, BLIND, CEILING)
+  names = (SAMPLED, SHUFFLED_POSE, UNCONDITIONAL, CEILING)
   # A last batch of one scene has no other scene's cameras.
   whole = {k: p for k, p in parts.items() if {REAL, *names} <= p.keys()}
   left = len(parts) - len(whole)
@@ -178,11 +176,11 @@ def _compare(
   }
   for name, value in found.items():
     tell(
-      f"{LABELS[metric]}: {name:<14} {value.value:9.3f}"
+      f"{_label(metric)}: {name:<14} {value.value:9.3f}"
       f" (95 %: {value.low:.3f} to {value.high:.3f})"
     )
   findings = []
-  for name in (SHUFFLED, BLIND):
+  for name in (SHUFFLED_POSE, UNCONDITIONAL):
     gap = interval(functools.partial(_gap, name=name))
     holds = gap.low > 0
     tell(
@@ -202,10 +200,16 @@ def _compare(
       }
     )
   return {
-    "label": LABELS[metric],
+    "label": _label(metric),
     "bars": {n: bar(v) for n, v in found.items()},
     "findings": findings,
   }
+
+
+def _label(metric: str) -> str:
+  """gFID, gFD-VGG (not FID), ..."""
+  note = METRICS[metric].note
+  return f"g{METRICS[metric].title}" + (f" ({note})" if note else "")
 
 
 def _gap(parts: Sequence[dict[str, Any]], name: str) -> float:

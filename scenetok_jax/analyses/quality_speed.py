@@ -20,7 +20,7 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import placement, rendering, scenes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import psnr, ssim
-from scenetok_jax.metrics.registry import Metric, load_metric, missing
+from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.scene_file import STORAGES, restored, stored
@@ -108,11 +108,11 @@ def run(
   return Findings("quality_speed", result, {"quality_speed.png": plot})
 
 
-def _lpips(weights: str | None) -> Metric | None:
+def _lpips(weights: str | None) -> LoadedMetric | None:
   """LPIPS where its weights are at hand; says so where they are not."""
-  reason = missing("lpips_vgg", weights)
+  reason = missing("lpips", weights)
   if reason is None:
-    return load_metric("lpips_vgg", weights)
+    return load_metric("lpips", weights)
   if weights is not None:
     raise InputError(reason)
   print(f"without LPIPS: {reason}", file=sys.stderr)
@@ -124,7 +124,7 @@ def _curves(
   bench: Benchmark,
   key: Array,
   options: QualitySpeedOptions,
-  lpips: Metric | None,
+  lpips: LoadedMetric | None,
   tell: Tell,
 ) -> list[dict[str, Any]]:
   """One row per solver and number of steps."""
@@ -214,7 +214,7 @@ def render(
 
 
 def scores(
-  bench: Benchmark, videos: np.ndarray, lpips: Metric | None = None
+  bench: Benchmark, videos: np.ndarray, lpips: LoadedMetric | None = None
 ) -> dict[str, float]:
   """Means over the novel frames; LPIPS over every LPIPS_EVERY-th of them."""
   found, truth = unit(videos[bench.novel]), unit(bench.truth[bench.novel])

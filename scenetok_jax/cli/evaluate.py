@@ -10,14 +10,13 @@ from typing import Any
 from data_pipelines.storage import records
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
-from scenetok_jax.evaluation import networks, store, summary
 from scenetok_jax.evaluation import plan as evaluation_plan
+from scenetok_jax.evaluation import store, summary
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.evaluator import (
   EvaluationOptions,
   whole_frames,
 )
-from scenetok_jax.evaluation.networks import load_networks
 from scenetok_jax.evaluation.plan import Plan
 from scenetok_jax.evaluation.protocols import (
   HELDOUT,
@@ -41,6 +40,9 @@ from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_file, check_writable
 from scenetok_jax.media import write_png
+from scenetok_jax.metrics.inception import RESIZES
+from scenetok_jax.metrics.loading import load_metrics
+from scenetok_jax.metrics.registry import with_weights
 from scenetok_jax.parallel.runtime import initialize, is_lead
 from scenetok_jax.types import InputError
 
@@ -58,11 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   scenetok = SceneTok.from_pretrained(args.workdir)
   plan = make_plan(scenetok, args, protocol)
   options = make_options(scenetok, args, protocol)
-  nets = load_networks(
+  nets = load_metrics(
     protocol.metrics if args.metrics is None else args.metrics,
     args.metrics_weights,
     allow_missing=args.allow_missing_metrics,
-    fid_resize=args.fid_resize,
+    options={"fid": {"resize": args.fid_resize}},
   )
   known = identity(scenetok, plan, options, nets, protocol)
   kept = store.open_store(args.out, known) if args.out else None
@@ -198,7 +200,7 @@ def _parser() -> console.Parser:
   add(
     "--metrics",
     nargs="*",
-    choices=sorted(networks.WEIGHTS),
+    choices=sorted(with_weights()),
     help="those that need weights (default: the protocol's)",
   )
   add(
@@ -209,7 +211,7 @@ def _parser() -> console.Parser:
   )
   add(
     "--fid-resize",
-    choices=networks.FID_RESIZES,
+    choices=RESIZES,
     default="antialias",
     help="to Inception's input: torchmetrics since 1.8, or before it",
   )

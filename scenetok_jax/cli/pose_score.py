@@ -20,7 +20,6 @@ import numpy as np
 from scenetok_jax import console
 from scenetok_jax.evaluation import store, summary
 from scenetok_jax.evaluation.bootstrap import pooled_interval
-from scenetok_jax.evaluation.networks import Networks, load_networks
 from scenetok_jax.evaluation.pose import runner, structure
 from scenetok_jax.evaluation.pose.clips import Job, given, rendered
 from scenetok_jax.evaluation.scores import SceneResult
@@ -28,6 +27,8 @@ from scenetok_jax.inference import placement, rendering
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_file, check_writable, write_json
 from scenetok_jax.metrics import pose
+from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
+from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.types import InputError
 
 _DISTANCES = ("fid", "fd_vgg")
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       poses = runner.given_poses(args.poses, [job.key for job in jobs])
     nets = None
     if args.workdir or args.images:  # elsewhere frames are the truth itself
-      nets = load_networks(
+      nets = load_metrics(
         [args.distance], args.metric_weights, allow_missing=True
       )
     known = runner.identity(scenetok, made_by, jobs, poses, nets, args)
@@ -123,7 +124,9 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _report(
-  jobs: Sequence[Job], results: Sequence[SceneResult], nets: Networks | None
+  jobs: Sequence[Job],
+  results: Sequence[SceneResult],
+  nets: LoadedMetrics | None,
 ) -> dict[str, Any]:
   """Scores of all pairs together, of each scene, and the sets' distance."""
   rows = {
@@ -157,7 +160,9 @@ def _report(
   }
 
 
-def _distance(results: Sequence[SceneResult], nets: Networks) -> dict[str, Any]:
+def _distance(
+  results: Sequence[SceneResult], nets: LoadedMetrics
+) -> dict[str, Any]:
   """The distance between sets that belongs beside a pose score."""
   own = [
     dataclasses.replace(result, features=runner.image_features(result))
@@ -165,7 +170,8 @@ def _distance(results: Sequence[SceneResult], nets: Networks) -> dict[str, Any]:
   ]
   found, impossible = summary.distances(own, summary.Resampling(), "")
   for name, value in found.items():
-    label = "" if name == "fid" else " (VGG Frechet distance, not FID)"
+    note = METRICS[name].note
+    label = f" ({METRICS[name].title}, {note})" if note else ""
     print(
       f"{name} to the scenes' true frames: {value.value:.3f}{label}"
       f" (95 %: {value.low:.3f} to {value.high:.3f})"

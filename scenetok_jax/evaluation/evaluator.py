@@ -167,7 +167,7 @@ class Predictor:
     place: Callable[[Any], Any] = lambda tree: tree,
   ) -> None:
     """place: puts arrays [B ...] where the parameters are."""
-    self._system, self._params, self._options = model, params, options
+    self._model, self._params, self._options = model, params, options
     self._place = place
     self._codecs = codec_params(model)
     self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
@@ -175,7 +175,7 @@ class Predictor:
 
   def __call__(self, batch: Batch) -> Iterator[Prediction]:
     """The scenes of a batch; draws depend on the seed and batch.number."""
-    filled = [trim(self._system, scene) for scene in batch.load()]
+    filled = [trim(self._model, scene) for scene in batch.load()]
     key = jax.random.key(self._options.seed)
     arguments = (
       self._params,
@@ -203,7 +203,7 @@ class Predictor:
     frames = len(scene.target.cameras.extrinsics)
     shape = (len(scene.context.cameras.extrinsics), frames)
     if shape not in self._compiled:
-      run: Any = renderer(self._system, self._options, frames)
+      run: Any = renderer(self._model, self._options, frames)
       self._compiled[shape] = run.lower(*arguments).compile()
     return self._compiled[shape]
 

@@ -13,6 +13,11 @@ import numpy as np
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.evaluation.batches import Batch, EvaluationScene
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, stack, trim
+from scenetok_jax.evaluation.measures import (
+  SAMPLED,
+  SHUFFLED_POSE,
+  UNCONDITIONAL,
+)
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.parallel.runtime import quick_compile_options
@@ -31,9 +36,6 @@ from scenetok_jax.sampling.render import (
   video_noise,
 )
 from scenetok_jax.types import Array, Cameras, InputError, Views
-
-# Baselines: the given views with another scene's cameras; no views at all.
-SHUFFLED, BLIND = "shuffled_pose", "unconditional"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Generation:
         f"config.generation.solver: {generation.solver}; evaluation generates"
         " by euler, as the release does"
       )
-    self._system, self._params, self._options = model, params, options
+    self._model, self._params, self._options = model, params, options
     self._generation, self._anchors, self._place = generation, anchors, place
     self._codecs = codec_params(model)
     self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
@@ -91,7 +93,7 @@ class Generation:
 
   def __call__(self, batch: Batch) -> Iterator[Generated]:
     """The scenes of a batch; draws depend on the seed and batch.number."""
-    filled = [trim(self._system, scene) for scene in batch.load()]
+    filled = [trim(self._model, scene) for scene in batch.load()]
     count = len(batch.scenes)
     views, visible = self._slots(filled)
     target = stack([scene.target.cameras for scene in filled])
@@ -106,7 +108,7 @@ class Generation:
       images[name], spent[name] = self._run(
         given, self._place((swap, seen)), token_key, video_key
       )
-    generation, rendering = (x / batch.size for x in spent["sampled"])
+    generation, rendering = (x / batch.size for x in spent[SAMPLED])
     for i, scene in enumerate(filled[:count]):
       yield Generated(
         scene=scene,
@@ -123,7 +125,7 @@ class Generation:
 
     Empty slots repeat the last view and are masked (release).
     """
-    slots = self._system.num_conditions
+    slots = self._model.num_conditions
     count = len(scenes[0].context.cameras.extrinsics)
     if count > slots:
       raise InputError(
@@ -144,13 +146,13 @@ class Generation:
   ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """(name, whose cameras [B], whether views are seen [B])."""
     own, seen = np.arange(size), np.ones(size, bool)
-    yield "sampled", own, seen
+    yield SAMPLED, own, seen
     if not self._options.probes:
       return
     if count > 1:
       others = np.concatenate([np.roll(own[:count], -1), own[count:]])
-      yield SHUFFLED, others, seen
-    yield BLIND, own, ~seen
+      yield SHUFFLED_POSE, others, seen
+    yield UNCONDITIONAL, own, ~seen
 
   def _run(
     self, given: Any, kind: Any, token_key: Array, video_key: Array
@@ -211,15 +213,15 @@ class Generation:
       (relative_to(views.cameras, reference), relative_to(marks, reference)),
     )
     return generate_tokens(
-      self._system,
+      self._model,
       params,
       SceneCondition(
-        encode_views(self._system.context_codec, views, None, codec),
+        encode_views(self._model.context_codec, views, None, codec),
         cameras,
         anchors,
         jnp.logical_and(visible, seen[:, None]),
       ),
-      token_noise(self._system, key, len(reference)),
+      token_noise(self._model, key, len(reference)),
       self._generation,
     )
 
@@ -233,7 +235,7 @@ class Generation:
     key: Array,
   ) -> Array:
     """Tokens along the path [B T] -> uint8 [B T H W 3]."""
-    model, options = self._system, self._options.render
+    model, options = self._model, self._options.render
     frames = target.extrinsics.shape[1]
     reference = jnp.asarray(views.cameras.extrinsics)[:, 0]
     path = fill_windows(model, options, relative_to(target, reference))

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from scenetok_jax.evaluation import plots
+from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import HEADINGS, cells
 from scenetok_jax.evaluation.tables import Line, Table
@@ -96,7 +97,8 @@ def ranking(scenes: dict[str, Any], measure: str) -> list[tuple[str, float]]:
   """(scene, score), the worst first."""
   found = [(k, row[measure]) for k, row in scenes.items() if measure in row]
   found = [(key, value) for key, value in found if value is not None]
-  return sorted(found, key=lambda item: item[1], reverse=measure == "lpips")
+  worst_is_high = measures()[measure].better == "lower"
+  return sorted(found, key=lambda item: item[1], reverse=worst_is_high)
 
 
 def _sheet(result: Result, key: str, caption: str) -> str:

@@ -7,60 +7,7 @@ Which index file made which row is inferred, not published
 import dataclasses
 from collections.abc import Mapping
 
-HIGHER, LOWER = "higher", "lower"
 TPS = "tps"  # what scenetok pose-score --transfer measures
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-  """A column of a table: its heading, better direction and decimals.
-
-  scale: of the stored value; 100 shows shares as percent.
-  """
-
-  title: str
-  better: str | None
-  decimals: int = 2
-  scale: float = 1.0
-
-
-MEASURES = {
-  "psnr": Measure("PSNR (dB)", HIGHER),
-  "novel_psnr": Measure("PSNR without context frames (dB)", HIGHER),
-  "one_step_psnr": Measure("PSNR in one step (dB)", HIGHER),
-  "ssim": Measure("SSIM", HIGHER, 3),
-  "lpips": Measure("LPIPS", LOWER, 3),
-  "rfid": Measure("rFID", LOWER),
-  "rfvd": Measure("rFVD", LOWER),
-  "gfid": Measure("gFID", LOWER),
-  "gfvd": Measure("gFVD", LOWER),
-  "rfd_vgg": Measure("rFD-VGG (not FID)", LOWER),
-  "gfd_vgg": Measure("gFD-VGG (not FID)", LOWER),
-  "fid": Measure("FID of the same frames", LOWER),
-  "fd_vgg": Measure("FD-VGG of the same frames (not FID)", LOWER),
-  "shuffled_auc@30": Measure("baseline: shuffled frames, AUC@30", HIGHER, 3),
-  "racc@10": Measure("R.Acc@10 (%)", HIGHER, 2, 100.0),
-  "auc@30": Measure("AUC@30", HIGHER, 3),
-  "representation_floats": Measure("floats a scene", None, 0),
-  "seconds_per_scene": Measure("seconds a scene", LOWER, 1),
-  "generation_seconds_per_scene": Measure("of them generation", LOWER, 1),
-  "rendering_seconds_per_scene": Measure("of them rendering", LOWER, 1),
-  "nearest_view_psnr": Measure("baseline: nearest view, PSNR", HIGHER),
-  "mean_view_psnr": Measure("baseline: mean view, PSNR", HIGHER),
-  "shuffled_pose_gfid": Measure("baseline: wrong poses, gFID", LOWER),
-  "unconditional_gfid": Measure("baseline: no images, gFID", LOWER),
-  "shuffled_pose_gfd_vgg": Measure("baseline: wrong poses, gFD-VGG", LOWER),
-  "unconditional_gfd_vgg": Measure("baseline: no images, gFD-VGG", LOWER),
-  "codec_ceiling_psnr": Measure("codec ceiling: PSNR (dB)", HIGHER),
-  "codec_ceiling_ssim": Measure("codec ceiling: SSIM", HIGHER, 3),
-  "codec_ceiling_lpips": Measure("codec ceiling: LPIPS", LOWER, 3),
-  "codec_ceiling_rfid": Measure("codec ceiling: rFID", LOWER),
-  "codec_ceiling_rfvd": Measure("codec ceiling: rFVD", LOWER),
-  "codec_ceiling_gfid": Measure("codec ceiling: gFID", LOWER),
-  "codec_ceiling_gfvd": Measure("codec ceiling: gFVD", LOWER),
-  "codec_ceiling_rfd_vgg": Measure("codec ceiling: rFD-VGG", LOWER),
-  "codec_ceiling_gfd_vgg": Measure("codec ceiling: gFD-VGG", LOWER),
-}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 
-from scenetok_jax.evaluation.paper import MEASURES
+from scenetok_jax.evaluation.measures import Measure, measures
 from scenetok_jax.evaluation.tables import Line, Table
 
 matplotlib.use("Agg")
@@ -19,34 +19,35 @@ def beside_paper(table: Table) -> bytes | None:
 
   Other methods are dotted lines. None where nothing can be compared.
   """
-  measures = list(
+  names = list(
     dict.fromkeys(
       line.measure
       for line in table.lines
       if line.measured is not None and line.paper is not None
     )
   )
-  if not measures:
+  if not names:
     return None
   figure, axes = plt.subplots(
     1,
-    len(measures),
-    figsize=(max(4.0, 2.6 * len(measures)), 3.2),
+    len(names),
+    figsize=(max(4.0, 2.6 * len(names)), 3.2),
     layout="constrained",
     squeeze=False,
   )
-  for ax, name in zip(axes[0], measures, strict=True):
+  for ax, name in zip(axes[0], names, strict=True):
+    measure = measures()[name]
     lines = [line for line in table.lines if line.measure == name]
-    _panel(ax, name, lines)
+    _panel(ax, measure, lines)
     for line in table.others:
       if line.measure == name and line.paper is not None:
-        ax.axhline(line.paper * MEASURES[name].scale, color="0.7", ls=":")
+        ax.axhline(line.paper * measure.scale, color="0.7", ls=":")
   axes[0][0].legend(fontsize=8)
   return _png(figure)
 
 
-def _panel(ax: plt.Axes, name: str, lines: Sequence[Line]) -> None:
-  scale = MEASURES[name].scale
+def _panel(ax: plt.Axes, measure: Measure, lines: Sequence[Line]) -> None:
+  scale = measure.scale
   for place, line in enumerate(lines):
     if line.paper is not None:
       label = None if place else "paper"
@@ -69,7 +70,7 @@ def _panel(ax: plt.Axes, name: str, lines: Sequence[Line]) -> None:
       )
   names = [line.setting for line in lines]
   ax.set_xticks(range(len(lines)), names, rotation=20, fontsize=8)
-  ax.set_title(MEASURES[name].title, fontsize=9)
+  ax.set_title(measure.title, fontsize=9)
 
 
 def scenes(ranked: Sequence[tuple[str, float]], measure: str) -> bytes:
@@ -84,7 +85,7 @@ def scenes(ranked: Sequence[tuple[str, float]], measure: str) -> bytes:
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
   else:
     ax.set_xlabel(f"{len(values)} scenes, worst first")
-  ax.set_ylabel(MEASURES[measure].title)
+  ax.set_ylabel(measures()[measure].title)
   ax.legend(fontsize=8)
   return _png(figure)
 

@@ -6,12 +6,7 @@ from pathlib import Path
 from scenetok_jax.types import InputError
 
 HELDOUT, INDEX = "heldout", "index"
-# What a metric is computed with, and its name in a table.
-NETWORKS = {
-  "lpips": "lpips_vgg",
-  "fid": "fid_inception",
-  "fvd": "fvd_i3d",
-}
+PAPER_METRICS = ("lpips", "fid", "fvd")  # those that need weights
 SOURCE = "assets/evaluation_index of the authors' repository"
 
 
@@ -31,7 +26,7 @@ class Protocol:
   context: int | None = None
   frames: int | None = None
   generation: bool = False
-  metrics: tuple[str, ...] = tuple(NETWORKS)
+  metrics: tuple[str, ...] = PAPER_METRICS
 
 
 def _published(
@@ -42,7 +37,7 @@ def _published(
 ) -> Protocol:
   name = f"{dataset}_c{context}_{frames}"
   generation = context == 1
-  metrics = ("fid", "fvd") if generation else tuple(NETWORKS)
+  metrics = ("fid", "fvd") if generation else PAPER_METRICS
   return Protocol(
     name, f"{name}.json", dataset, scenes, context, frames, generation, metrics
   )

@@ -5,29 +5,22 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.evaluation.networks import Networks
+from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.plan import Plan
 from scenetok_jax.evaluation.protocols import Protocol
 from scenetok_jax.evaluation.store import Store
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import write_json
+from scenetok_jax.metrics.loading import LoadedMetrics
+from scenetok_jax.metrics.registry import of_kind
 
-COLUMNS = (
-  "psnr",
-  "novel_psnr",
-  "one_step_psnr",
-  "ssim",
-  "lpips",
-  "nearest_view_psnr",
-  "mean_view_psnr",
-  "codec_ceiling_psnr",
-)
+_BASELINES = ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
 
 
 def described(
   known: dict[str, Any],
   plan: Plan,
-  nets: Networks,
+  loaded: LoadedMetrics,
   scenetok: SceneTok,
   protocol: Protocol,
 ) -> dict[str, Any]:
@@ -50,8 +43,8 @@ def described(
       for part in ("context", "target")
     },
     "options": known["options"],
-    "metric_weights": nets.weights,
-    "missing_metrics": nets.missing,
+    "metric_weights": loaded.weights,
+    "missing_metrics": loaded.missing,
   }
 
 
@@ -73,7 +66,8 @@ def write_report(
 
 def table(report: dict[str, Any]) -> str:
   """Scores per scene, their means and intervals, as text."""
-  columns = [name for name in COLUMNS if name in report]
+  known = measures()
+  columns = [name for name in _columns() if name in report]
   short = [name.removesuffix("_psnr") for name in columns]
   lines = [f"{'scene':<24}" + "".join(f"{name:>14}" for name in short)]
 
@@ -92,7 +86,7 @@ def table(report: dict[str, Any]) -> str:
     ends = {key: ends[side] for key, ends in intervals.items()}
     lines.append(line(f"95 % interval, {name}", ends))
   for name in sorted(intervals):
-    if name.endswith(("fid", "fvd", "fd_vgg")):
+    if name in known and known[name].is_set:
       low, high = intervals[name]
       spread = f" (95 %: {low:.3f} to {high:.3f})" if sides else ""
       lines.append(f"{name}: {report[name]:.3f}{spread}")
@@ -100,6 +94,13 @@ def table(report: dict[str, Any]) -> str:
   if gap is not None:
     lines.append(f"the right scene's tokens beat another's by {gap:+.2f} dB")
   return "\n".join(lines + _notes(report))
+
+
+def _columns() -> list[str]:
+  """Scores that every scene has, baselines behind them."""
+  scores = [metric.name for metric in of_kind("image")]
+  scores[1:1] = ("novel_psnr", "one_step_psnr")
+  return [*scores, *_BASELINES]
 
 
 def _notes(report: dict[str, Any]) -> list[str]:

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.evaluation.paper import MEASURES, TPS
+from scenetok_jax.evaluation.measures import (
+  GENERATED,
+  RECONSTRUCTED,
+  SAMPLED,
+  measures,
+  set_key,
+)
+from scenetok_jax.evaluation.paper import TPS
+from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.types import InputError
 
 _NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
@@ -79,11 +87,11 @@ def _pose_score(data: Any, file: Path) -> Any:
 
 def missing_measures(data: Mapping[str, Any]) -> dict[str, str]:
   """Why a measure has no value, by measure."""
-  prefix = "g" if data.get("generation") else "r"
+  prefix = GENERATED if data.get("generation") else RECONSTRUCTED
   prefix = "" if data["protocol"] == TPS else prefix
   found = {}
-  for metric, reason in data.get("missing_metrics", {}).items():
-    key = metric if metric == "lpips" else f"{prefix}{metric}"
-    found[key] = reason
-  impossible = data.get("impossible_metrics", {})
-  return found | {k: v for k, v in impossible.items() if k in MEASURES}
+  for name, reason in data.get("missing_metrics", {}).items():
+    is_set = name in METRICS and METRICS[name].is_set
+    found[set_key(name, SAMPLED, prefix) if is_set else name] = reason
+  impossible, known = data.get("impossible_metrics", {}), measures()
+  return found | {k: v for k, v in impossible.items() if k in known}

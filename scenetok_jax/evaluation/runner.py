@@ -11,7 +11,6 @@ from scenetok_jax.evaluation import store
 from scenetok_jax.evaluation.batches import Batch, shares
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, Predictor
 from scenetok_jax.evaluation.generation import Generation
-from scenetok_jax.evaluation.networks import Networks
 from scenetok_jax.evaluation.plan import Plan
 from scenetok_jax.evaluation.protocols import Protocol
 from scenetok_jax.evaluation.scores import generated_result
@@ -20,6 +19,7 @@ from scenetok_jax.evaluation.sheets import generated_sheet, prediction_sheet
 from scenetok_jax.evaluation.store import Store
 from scenetok_jax.evaluation.work import Compute, Outcome, work
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.metrics.loading import LoadedMetrics
 from scenetok_jax.parallel.placement import shard_batch
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.generate import GenerateOptions
@@ -31,12 +31,12 @@ def identity(
   scenetok: SceneTok,
   plan: Plan,
   options: EvaluationOptions,
-  nets: Networks,
+  loaded: LoadedMetrics,
   protocol: Protocol,
 ) -> dict[str, Any]:
   """All that a scene's result depends on, as JSON values."""
   return {
-    "format": 1,
+    "format": 2,
     "protocol": protocol.name,
     "checkpoint_sha256": digest(scenetok.params),
     "checkpoint_step": scenetok.step,
@@ -52,27 +52,27 @@ def identity(
     },
     "metrics": {
       name: {k: v for k, v in net.items() if k != "source"}
-      for name, net in nets.weights.items()
+      for name, net in loaded.weights.items()
     },
   }
 
 
 def reconstruction(
-  scenetok: SceneTok, options: EvaluationOptions, nets: Networks
+  scenetok: SceneTok, options: EvaluationOptions, loaded: LoadedMetrics
 ) -> Compute:
   """Renders encoded scenes and scores them."""
   predictor = Predictor(scenetok.model, scenetok.params, options, shard_batch)
 
   def compute(batch: Batch) -> Iterator[Outcome]:
     for prediction in predictor(batch):
-      scored = scene_result(prediction, nets.functions)
+      scored = scene_result(prediction, loaded.functions)
       yield scored, prediction_sheet(prediction)
 
   return compute
 
 
 def generation(
-  scenetok: SceneTok, options: EvaluationOptions, nets: Networks
+  scenetok: SceneTok, options: EvaluationOptions, loaded: LoadedMetrics
 ) -> Compute:
   """Generates scenes from given views and keeps what their sets need."""
   program = Generation(
@@ -86,7 +86,7 @@ def generation(
 
   def compute(batch: Batch) -> Iterator[Outcome]:
     for generated in program(batch):
-      scored = generated_result(generated, nets.functions)
+      scored = generated_result(generated, loaded.functions)
       yield scored, generated_sheet(generated)
 
   return compute

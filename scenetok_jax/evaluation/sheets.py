@@ -6,6 +6,7 @@ import numpy as np
 
 from scenetok_jax.evaluation.evaluator import Prediction
 from scenetok_jax.evaluation.generation import Generated
+from scenetok_jax.evaluation.measures import SAMPLED
 from scenetok_jax.media import contact_sheet, error_map
 
 
@@ -38,7 +39,7 @@ def prediction_sheet(prediction: Prediction, columns: int = 8) -> np.ndarray:
 
 def generated_sheet(generated: Generated, columns: int = 8) -> np.ndarray:
   """Given views, the new scene, baselines and truth -> uint8 [H W 3]."""
-  scene, count = generated.scene, len(generated.images["sampled"])
+  scene, count = generated.scene, len(generated.images[SAMPLED])
   chosen = np.linspace(0, count - 1, min(columns, count)).astype(int)
   return contact_sheet(
     [

@@ -9,13 +9,17 @@ from scenetok_jax.evaluation.bootstrap import (
   mean_interval,
   pooled_interval,
 )
-from scenetok_jax.evaluation.scores import REAL, SceneResult, average
+from scenetok_jax.evaluation.measures import (
+  REAL,
+  RECONSTRUCTED,
+  SAMPLED,
+  set_key,
+)
+from scenetok_jax.evaluation.scores import SceneResult, average
 from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.frechet import Statistics
 from scenetok_jax.metrics.i3d import CLIP
-
-# Distance between sets of features -> its key, after "r" or "g".
-SETS = {"fid_inception": "fid", "fvd_i3d": "fvd", "vgg": "fd_vgg"}
+from scenetok_jax.metrics.registry import METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +34,16 @@ class Resampling:
 def summarize(
   results: Sequence[SceneResult],
   resampling: Resampling,
-  prefix: str = "r",
-  networks: Iterable[str] = (),
+  prefix: str = RECONSTRUCTED,
+  metrics: Iterable[str] = (),
 ) -> dict[str, Any]:
   """Means, distances between sets, and the intervals of both.
 
   Args:
     results: of scenes, each once; their order does not matter.
     resampling: of the intervals.
-    prefix: "r" for renderings of encoded scenes, "g" for generated ones.
-    networks: names of those that were asked for features.
+    prefix: RECONSTRUCTED for renderings of encoded scenes, or GENERATED.
+    metrics: names of those that need weights and were computed.
   """
   results = sorted(results, key=lambda result: result.key)
   means = average([result.scores for result in results])
@@ -50,7 +54,7 @@ def summarize(
       scores, resamples=resampling.scenes, seed=resampling.seed
     )
   sets, impossible = distances(results, resampling, prefix)
-  impossible |= _without_features(results, prefix, networks)
+  impossible |= _without_features(results, prefix, metrics)
   intervals |= sets
   for name, interval in intervals.items():
     means.setdefault(name, interval.value)
@@ -89,18 +93,18 @@ def distances(
   names = {name for result in results for name in result.features}
   found, impossible = {}, {}
   for name in sorted(names):
-    network, who = name.split("/")
+    metric, who = name.split("/")
     if who == REAL:
       continue
     parts = {
       result.key: (
-        frechet.statistics(result.features[f"{network}/{REAL}"]),
+        frechet.statistics(result.features[f"{metric}/{REAL}"]),
         frechet.statistics(result.features[name]),
       )
       for result in results
       if name in result.features
     }
-    key = _key(network, who, prefix)
+    key = set_key(metric, who, prefix)
     if min(sum(p[i].count for p in parts.values()) for i in (0, 1)) < 2:
       impossible[key] = "fewer than two samples; score more or longer scenes"
       continue
@@ -111,22 +115,16 @@ def distances(
 
 
 def _without_features(
-  results: Sequence[SceneResult], prefix: str, networks: Iterable[str]
+  results: Sequence[SceneResult], prefix: str, metrics: Iterable[str]
 ) -> dict[str, str]:
   """Why a set of images has no features: clips may be longer than scenes."""
   found = {name for result in results for name in result.features}
   reason = f"no scene has the {CLIP} frames of a clip; score longer scenes"
   return {
-    _key(network, "sampled", prefix): reason
-    for network in networks
-    if network in SETS and f"{network}/sampled" not in found
+    set_key(name, SAMPLED, prefix): reason
+    for name in metrics
+    if METRICS[name].is_set and f"{name}/{SAMPLED}" not in found
   }
-
-
-def _key(network: str, who: str, prefix: str) -> str:
-  """rfid, codec_ceiling_rfid, unconditional_gfid, ..."""
-  key = f"{prefix}{SETS[network]}"
-  return key if who == "sampled" else f"{who}_{key}"
 
 
 def _distance(parts: Sequence[tuple[Statistics, Statistics]]) -> float:

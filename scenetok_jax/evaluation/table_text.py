@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scenetok_jax.evaluation.paper import MEASURES
+from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.tables import Line, Table
 
 HEADINGS = (
@@ -24,12 +24,12 @@ _LATEX = {
 
 def cells(line: Line) -> list[str]:
   """One line under HEADINGS."""
-  measure = MEASURES[line.measure]
+  measure = measures()[line.measure]
 
   def number(value: float | None, sign: str = "") -> str:
     if value is None:
       return "-"
-    return f"{value * measure.scale:{sign},.{measure.decimals}f}"
+    return f"{value * measure.scale:{sign},.{measure.digits}f}"
 
   interval = "-"
   if line.interval is not None:

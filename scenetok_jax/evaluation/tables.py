@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scenetok_jax.evaluation.paper import MEASURES, TABLES, PaperTable, Setting
+from scenetok_jax.evaluation.measures import measures
+from scenetok_jax.evaluation.paper import TABLES, PaperTable, Setting
 from scenetok_jax.evaluation.results import Result, missing_measures
 from scenetok_jax.types import InputError
 
@@ -162,7 +163,7 @@ def _lines(
 ) -> list[Line]:
   """Published measures first, then what else was measured or is missing."""
   data = {} if result is None else result.data
-  measured = [name for name in MEASURES if _number(data, name) is not None]
+  measured = [name for name in measures() if _number(data, name) is not None]
   missing = missing_measures(data) if data else {}
   names = list(dict.fromkeys([*paper, *measured, *missing]))
   # One scene has no spread: its resamples are all the same.

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from scenetok_jax.metrics.metric import Metric
 from scenetok_jax.types import InputError
 
 RATIO = 1.25
@@ -48,14 +49,25 @@ def depth_scores(
     )
   if align:
     p = p * _median_ratio(p, t)
-  positive = np.maximum(p, np.finfo(np.float64).tiny)
-  ratio = np.maximum(positive / t, t / positive)
-  return {
-    "abs_rel": float(np.mean(np.abs(p - t) / t)),
-    "rmse": float(np.sqrt(np.mean(np.square(p - t)))),
-    "delta_1.25": float(np.mean(ratio < RATIO)),
-    "pixels": int(t.size),
-  }
+  scores = {metric.name: metric.function(p, t) for metric in METRICS}
+  return {**scores, "pixels": int(t.size)}
+
+
+def abs_rel(predicted: Values, truth: Values) -> float:
+  """Mean of |p - t| / t."""
+  return float(np.mean(np.abs(predicted - truth) / truth))
+
+
+def rmse(predicted: Values, truth: Values) -> float:
+  """Root of the mean of (p - t)^2, in the truth's unit."""
+  return float(np.sqrt(np.mean(np.square(predicted - truth))))
+
+
+def delta(predicted: Values, truth: Values) -> float:
+  """Share with max(p / t, t / p) below 1.25; none that is not positive."""
+  positive = np.maximum(predicted, np.finfo(np.float64).tiny)
+  ratio = np.maximum(positive / truth, truth / positive)
+  return float(np.mean(ratio < RATIO))
 
 
 def _median_ratio(predicted: Values, truth: Values) -> float:
@@ -65,3 +77,10 @@ def _median_ratio(predicted: Values, truth: Values) -> float:
       f"depth: the predictions' median is {median}; they cannot be aligned"
     )
   return float(np.median(truth)) / median
+
+
+METRICS = (
+  Metric("abs_rel", "depth", abs_rel, None, "lower", 4, None, "AbsRel"),
+  Metric("rmse", "depth", rmse, None, "lower", 4, None, "RMSE"),
+  Metric("delta_1.25", "depth", delta, None, "higher", 4, None, "delta < 1.25"),
+)

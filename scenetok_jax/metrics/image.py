@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax.metrics.metric import Metric
+
 _SIGMA = 1.5
 _RADIUS = 5  # int(3.5 * sigma + 0.5), the truncation of scikit-image
 _C1, _C2 = 0.01**2, 0.03**2  # for a data range of 1
@@ -85,3 +87,9 @@ def _same_shape(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
   if a.shape != b.shape:
     raise ValueError(f"image shapes differ: {a.shape} and {b.shape}")
   return a, b
+
+
+METRICS = (
+  Metric("psnr", "image", psnr, None, "higher", 2, None, "PSNR", unit="dB"),
+  Metric("ssim", "image", ssim, None, "higher", 3, None, "SSIM"),
+)

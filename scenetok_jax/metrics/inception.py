@@ -14,12 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
+from scenetok_jax.metrics import inception_table
 from scenetok_jax.metrics.layers import Unit
+from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.metrics.resize import Kind, resize
 from scenetok_jax.types import Array, InputError
 
 SIZE = 299
 CLASSES = 1008
+# To 299 pixels: torchmetrics since 1.8; before it, and torch-fidelity.
+RESIZES = ("antialias", "tf1")
 DIMENSIONS = 2048
 
 # Padding of a unit: "SAME" keeps the size at stride 1.
@@ -242,6 +246,29 @@ def taps(params: dict, images: Array, kind: Kind = "antialias") -> Taps:
   return found
 
 
-def features(params: dict, images: Array, kind: Kind = "antialias") -> Array:
+def features(params: dict, images: Array, resize: Kind = "antialias") -> Array:
   """uint8 RGB [B H W 3] -> FID's features [B 2048]; see `taps`."""
-  return taps(params, images, kind).pool2048
+  return taps(params, images, resize).pool2048
+
+
+METRIC = Metric(
+  name="fid",
+  kind="image_set",
+  function=features,
+  weights=Published(
+    name="fid_inception",
+    files=(inception_table.FILES,),
+    source=(
+      "github.com/mseitzer/pytorch-fid/releases (fid_weights) or"
+      " github.com/toshas/torch-fidelity/releases (v0.2.0)"
+    ),
+    licence="Apache-2.0",
+    tensors=472,
+    parameters=23_850_960,
+    shapes=shapes,
+  ),
+  better="lower",
+  digits=2,
+  table=inception_table.table,
+  title="FID",
+)

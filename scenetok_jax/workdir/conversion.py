@@ -10,13 +10,13 @@ from scenetok_jax.codecs.convert import convert_codec, export_codec
 from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.codecs.weights import read_counts
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
-from scenetok_jax.metrics.registry import (
-  METRICS,
-  import_metric,
-  installed_files,
+from scenetok_jax.metrics.registry import get_network, networks
+from scenetok_jax.metrics.weights import (
+  import_network,
   parameter_counts,
   parameters_sha256,
-  save_metric,
+  published,
+  save_network,
 )
 from scenetok_jax.types import InputError, option
 from scenetok_jax.workdir import release
@@ -52,7 +52,7 @@ class ConvertOptions:
   workdir: str = option("", "with --export: what to write")
   codec: str | None = option(None, "a codec's file", choices=sorted(PUBLISHED))
   metric: str | None = option(
-    None, "an evaluation network's files", choices=sorted(METRICS)
+    None, "an evaluation network's files", choices=sorted(networks())
   )
   format: str = option(
     "orbax", "of a codec's parameters", choices=["orbax", "safetensors"]
@@ -118,16 +118,16 @@ def _codec(options: ConvertOptions, name: str) -> Report:
 
 
 def _metric(options: ConvertOptions, name: str) -> Report:
-  sources = options.source or installed_files(name)
+  entry, _ = published(get_network(name))
+  sources = options.source or entry.installed()
   if not sources:
-    entry = METRICS[name]
     wanted = " and ".join(" or ".join(names) for names in entry.files)
     raise InputError(
       f"--source: not given; name {wanted} ({entry.source}, {entry.licence})"
     )
-  params = import_metric(name, sources)
+  params = import_network(name, sources)
   names = ", ".join(Path(source).name for source in sources)
-  save_metric(name, params, options.out, source=names)
+  save_network(name, params, options.out, source=names)
   counts, digest = parameter_counts(params), parameters_sha256(params)
   line = (
     f"{options.out}: {name} from {names}, {_told(counts)}, sha256 {digest[:16]}"

@@ -12,7 +12,7 @@ from scenetok_jax.analyses import depth as depth_kind
 from scenetok_jax.cli import analyze, pose_score, prepare
 from scenetok_jax.geometry import depth_images
 from scenetok_jax.geometry.trajectories import to_json
-from scenetok_jax.metrics.registry import missing
+from scenetok_jax.metrics.loading import missing
 from tests.cli import workdirs
 
 MASKING = [
@@ -151,7 +151,7 @@ def test_perfect_depth_beats_every_baseline(data, depth):
 def test_generation_is_compared_with_weaker_generators(
   workdir, data, tmp_path, capsys
 ):
-  reason = missing("lpips_vgg")
+  reason = missing("lpips")
   if reason:
     pytest.skip(reason)
   stage2 = workdirs.stage2(tmp_path / "stage2", workdir)
@@ -167,7 +167,7 @@ def test_generation_is_compared_with_weaker_generators(
   assert "not FID" in metric["fd_vgg"]["label"]
   assert len(metric["fd_vgg"]["findings"]) == 2
   printed = capsys.readouterr()
-  assert "VGG Frechet distance, not FID: sampled" in printed.out
+  assert "gFD-VGG (not FID): sampled" in printed.out
   assert "without FID: fid_inception" in printed.err
 
 

@@ -13,7 +13,9 @@ from scenetok_jax.cli import convert
 from scenetok_jax.codecs.convert import codec_network, codec_table
 from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.convert.engine import export_tensors, flatten, manifest
-from scenetok_jax.metrics.registry import METRICS, load_metric, missing
+from scenetok_jax.metrics.loading import load_metric, missing
+from scenetok_jax.metrics.registry import get_network
+from scenetok_jax.metrics.weights import published
 from scenetok_jax.model import build, init_stage1
 from scenetok_jax.workdir import release
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
@@ -250,8 +252,8 @@ def test_published_sizes_are_counted(tmp_path, capsys, argv):
     tensors["loss.logvar"] = np.zeros(1, np.float32)
     groups = {"vavae-imagenet256-f16d32-dinov2": tensors}
   else:
-    entry = METRICS[name]
-    found = manifest(entry.table(), entry.shapes())
+    entry, table = published(get_network(name))
+    found = manifest(table, entry.shapes())
     heads, vgg = {}, {"classifier.6.bias": np.zeros(9, np.float32)}
     for key, value in found.items():
       kind = heads if key.startswith("lin") else vgg
@@ -269,12 +271,10 @@ def test_published_sizes_are_counted(tmp_path, capsys, argv):
 
 
 def test_lpips_converts_from_the_installed_package(tmp_path, capsys):
-  reason = missing("lpips_vgg")
+  reason = missing("lpips")
   if reason:
     pytest.skip(f"needs the extra [metrics]: {reason}")
   out = tmp_path / "lpips_vgg"
   assert run("--metric", "lpips_vgg", "--out", out) == 0
   assert "31 tensors, 14,716,160 parameters" in capsys.readouterr().out
-  assert load_metric("lpips_vgg", tmp_path).sha256 == (
-    load_metric("lpips_vgg").sha256
-  )
+  assert load_metric("lpips", tmp_path).sha256 == (load_metric("lpips").sha256)

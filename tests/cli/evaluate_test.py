@@ -16,7 +16,8 @@ from scenetok_jax import console
 from scenetok_jax.cli import evaluate, prepare
 from scenetok_jax.evaluation import work
 from scenetok_jax.evaluation.plan import evaluation_scenes
-from scenetok_jax.metrics.registry import METRICS, import_tensors, save_metric
+from scenetok_jax.metrics.registry import get_network
+from scenetok_jax.metrics.weights import import_tensors, published, save_network
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
 from tests.metrics.seeded import random_tensors
@@ -285,10 +286,10 @@ def test_fid_and_fvd_of_rendered_and_decoded_frames(
   data = workdirs.rooms(tmp_path_factory.mktemp("long"), 2, 20)
   folder = tmp_path / "weights"
   for name in ("fid_inception", "fvd_i3d"):
-    entry = METRICS[name]
-    tensors = random_tensors(entry.table(), entry.shapes())
+    weights, table = published(get_network(name))
+    tensors = random_tensors(table, weights.shapes())
     params = import_tensors(name, tensors, "random")
-    save_metric(name, params, folder / name)
+    save_network(name, params, folder / name)
   report = tmp_path / "report.json"
 
   def run(*more):

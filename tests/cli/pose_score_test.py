@@ -8,9 +8,9 @@ import pytest
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.cli import pose_score
-from scenetok_jax.evaluation.networks import Networks
 from scenetok_jax.evaluation.pose import clips, runner, structure
 from scenetok_jax.media import write_frames
+from scenetok_jax.metrics.loading import LoadedMetrics
 from tests.cli import workdirs
 
 EVERY = 2
@@ -52,9 +52,9 @@ def oracle(monkeypatch, truth):
 
   monkeypatch.setattr(structure, "estimate_poses", estimate)
   monkeypatch.setattr(structure, "available", lambda: True)
-  nets = Networks({"fid_inception": _means}, {"fid": {"sha256": "0"}}, {})
+  nets = LoadedMetrics({"fid": _means}, {"fid": {"sha256": "0"}}, {})
   monkeypatch.setattr(
-    pose_score, "load_networks", lambda *names, **options: nets
+    pose_score, "load_metrics", lambda *names, **options: nets
   )
   return calls
 

@@ -7,7 +7,8 @@ import pytest
 
 from scenetok_jax.evaluation.batches import EvaluationScene, batches, in_memory
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
-from scenetok_jax.evaluation.generation import BLIND, SHUFFLED, Generation
+from scenetok_jax.evaluation.generation import Generation
+from scenetok_jax.evaluation.measures import SHUFFLED_POSE, UNCONDITIONAL
 from scenetok_jax.evaluation.scores import generated_result
 from scenetok_jax.sampling.generate import GenerateOptions
 from scenetok_jax.sampling.render import RenderOptions
@@ -45,14 +46,14 @@ def test_every_scene_has_frames_and_baselines_of_their_own(found):
   _, _, generated = found
   assert [g.scene.key for g in generated] == ["a", "b"]
   for one in generated:
-    assert set(one.images) == {"sampled", SHUFFLED, BLIND}
+    assert set(one.images) == {"sampled", SHUFFLED_POSE, UNCONDITIONAL}
     shapes = {images.shape for images in one.images.values()}
     assert shapes == {np.asarray(one.scene.target.images).shape}
     assert one.ceiling.shape in shapes
     assert 0 < one.generation_seconds < one.seconds
   sampled = [g.images["sampled"] for g in generated]
   assert not np.array_equal(*sampled)
-  for name in (SHUFFLED, BLIND):
+  for name in (SHUFFLED_POSE, UNCONDITIONAL):
     assert not np.array_equal(sampled[0], generated[0].images[name])
 
 
@@ -67,7 +68,7 @@ def test_a_lone_scene_has_no_other_poses(found):
   program, batch, generated = found
   lone = dataclasses.replace(batch, scenes=batch.scenes[:1])
   (one,) = program(lone)
-  assert set(one.images) == {"sampled", BLIND}
+  assert set(one.images) == {"sampled", UNCONDITIONAL}
   np.testing.assert_array_equal(
     one.images["sampled"], generated[0].images["sampled"]
   )
@@ -75,11 +76,11 @@ def test_a_lone_scene_has_no_other_poses(found):
 
 def test_features_are_kept_for_every_set(found):
   _, _, generated = found
-  networks = {"vgg": lambda images: images[:, 0, 0].astype(np.float32)}
+  networks = {"fd_vgg": lambda images: images[:, 0, 0].astype(np.float32)}
   result = generated_result(generated[0], networks)
   assert set(result.features) == {
-    "vgg/real", "vgg/sampled", f"vgg/{SHUFFLED}", f"vgg/{BLIND}",
-    "vgg/codec_ceiling",
+    "fd_vgg/real", "fd_vgg/sampled", f"fd_vgg/{SHUFFLED_POSE}",
+    f"fd_vgg/{UNCONDITIONAL}", "fd_vgg/codec_ceiling",
   }  # fmt: skip
   assert result.generation_seconds == generated[0].generation_seconds
   assert set(result.scores) == {"codec_ceiling_psnr"}

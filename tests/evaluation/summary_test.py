@@ -17,9 +17,7 @@ def results(scenes: int = 8, samples: int = 5) -> list[SceneResult]:
   for i in range(scenes):
     rng = np.random.default_rng(i)
     features = {
-      f"fid_inception/{who}": (rng.normal(size=(samples, 6)) + shift).astype(
-        np.float32
-      )
+      f"fid/{who}": (rng.normal(size=(samples, 6)) + shift).astype(np.float32)
       for who, shift in (("real", 0), ("sampled", 0.5), ("codec_ceiling", 0.1))
     }
     scores = {"psnr": 20 + rng.normal(), "wrong_scene_psnr": 15.0}
@@ -51,7 +49,7 @@ def test_hosts_add_up_to_the_same_numbers(hosts):
 def test_fid_is_that_of_all_frames_together():
   found = summarize(results(), SOME)
   pools = [
-    np.concatenate([r.features[f"fid_inception/{who}"] for r in results()])
+    np.concatenate([r.features[f"fid/{who}"] for r in results()])
     for who in ("real", "sampled", "codec_ceiling")
   ]
   real, sampled, ceiling = map(frechet.statistics, pools)
@@ -82,7 +80,7 @@ def test_generated_scenes_are_named_so():
 
 
 def test_scenes_shorter_than_a_clip_have_no_fvd_and_say_why():
-  names = ("fid_inception", "fvd_i3d", "lpips_vgg")
+  names = ("fid", "fvd", "lpips")
   found = summarize(results(), SOME, "r", names)
   assert "rfvd" not in found and found["rfid"] > 0
   assert found["impossible_metrics"].keys() == {"rfvd"}

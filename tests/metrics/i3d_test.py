@@ -6,7 +6,7 @@ import pytest
 from einops import rearrange, reduce
 
 from scenetok_jax.metrics import frechet, i3d
-from scenetok_jax.metrics.registry import import_tensors
+from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.types import InputError
 from tests.goldens import assert_close, load_case
 from tests.metrics.seeded import seeded_tensors

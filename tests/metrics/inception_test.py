@@ -8,7 +8,7 @@ from einops import rearrange
 
 from scenetok_jax.metrics import frechet, inception
 from scenetok_jax.metrics.batches import in_batches
-from scenetok_jax.metrics.registry import import_tensors
+from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.types import InputError
 from tests.goldens import assert_close, load_case
 from tests.metrics.seeded import seeded_tensors

@@ -8,7 +8,8 @@ from einops import rearrange, reduce
 from safetensors.numpy import load_file
 
 from scenetok_jax.metrics import lpips
-from scenetok_jax.metrics.registry import import_tensors, load_metric, missing
+from scenetok_jax.metrics.loading import load_metric, missing
+from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.types import InputError
 from tests.goldens import assert_close, load_case
 from tests.metrics.seeded import seeded_tensors
@@ -61,10 +62,10 @@ def test_images_of_wrong_shape_are_refused():
 
 @pytest.fixture(scope="module")
 def real():
-  reason = missing("lpips_vgg")
+  reason = missing("lpips")
   if reason:
     pytest.skip(f"needs the extra [metrics]: {reason}")
-  return load_metric("lpips_vgg", batch=4)
+  return load_metric("lpips", batch=4)
 
 
 def test_real_weights_rank_distortions(real):

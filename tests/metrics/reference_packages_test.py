@@ -6,6 +6,7 @@ real.
 """
 
 import contextlib
+import dataclasses
 import warnings
 
 import numpy as np
@@ -15,8 +16,8 @@ from einops import rearrange
 from data_pipelines.loading.transforms import rescale_and_crop
 from scenetok_jax.media import read_image, read_video
 from scenetok_jax.metrics import frechet
-from scenetok_jax.metrics.lpips_table import read_package_file
-from scenetok_jax.metrics.registry import installed_files, load_metric
+from scenetok_jax.metrics.loading import load_metric
+from scenetok_jax.metrics.lpips_table import installed_files, read_package_file
 from tests.goldens import case_dir, shared_dir
 from tests.metrics.seeded import seeded_tensors
 
@@ -78,6 +79,13 @@ def _noisy(images):
   return np.clip(images + 20 * noise, 0, 255).astype(np.uint8)
 
 
+def one_at_a_time(name, weights, **options):
+  """A metric that computes one input at a time: these networks are large."""
+  loaded = load_metric(name, weights, **options)
+  metric = dataclasses.replace(loaded.metric, batch=1)
+  return dataclasses.replace(loaded, metric=metric)
+
+
 def _weights(torch, case, path):
   """A file of a reference case's weights, as the publishers write theirs."""
   tensors = seeded_tensors(case_dir(case))
@@ -91,7 +99,7 @@ def _torch_images(torch, images):
 
 def test_lpips_equals_the_lpips_package(torch, torchvision, images):
   package = pytest.importorskip("lpips", reason=_REASON)
-  files = installed_files("lpips_vgg")
+  files = installed_files()
   if not files:
     pytest.skip("the extra [metrics] is not installed")
   with warnings.catch_warnings():
@@ -109,7 +117,7 @@ def test_lpips_equals_the_lpips_package(torch, torchvision, images):
   with torch.no_grad():
     a, b = (_torch_images(torch, x) for x in pair)
     expected = network(a, b, normalize=True).numpy()[:, 0, 0, 0]
-  found = load_metric("lpips_vgg", batch=4)(*pair)
+  found = load_metric("lpips")(*pair)
   assert (expected > 0.05).all()
   np.testing.assert_allclose(found, expected, rtol=1e-4)
 
@@ -128,7 +136,7 @@ def test_fid_equals_torchmetrics(torch, torchvision, images, tmp_path):
   )
   for side, frames in sides.items():
     reference.update(_torch_images(torch, frames), real=side == "real")
-  ours = load_metric("fid_inception", tmp_path, batch=1)
+  ours = one_at_a_time("fid", tmp_path)
   features = {side: ours(frames) for side, frames in sides.items()}
   found = frechet.distance(*map(frechet.statistics, features.values()))
   np.testing.assert_allclose(found, float(reference.compute()), rtol=1e-3)
@@ -136,9 +144,7 @@ def test_fid_equals_torchmetrics(torch, torchvision, images, tmp_path):
     "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
   )
   (expected,) = old(_torch_images(torch, images[:2]))
-  found = load_metric("fid_inception", tmp_path, batch=1, kind="tf1")(
-    images[:2]
-  )
+  found = one_at_a_time("fid", tmp_path, resize="tf1")(images[:2])
   np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
   assert np.abs(found - features["real"][:2]).max() > 1e-3
 
@@ -154,7 +160,7 @@ def test_fvd_equals_cd_fvd(torch, torchvision, clips, tmp_path):
       layer.eps = 1e-3
   reference.add_real_stats(clips)
   reference.add_fake_stats(_noisy(clips))
-  ours = load_metric("fvd_i3d", tmp_path, batch=1)
+  ours = one_at_a_time("fvd", tmp_path)
   sides = [
     frechet.statistics(ours(x.astype(np.float32) / 255))
     for x in (clips, _noisy(clips))

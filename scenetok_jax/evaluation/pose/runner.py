@@ -10,16 +10,17 @@ import numpy as np
 
 from scenetok_jax import console
 from scenetok_jax.evaluation import scores
-from scenetok_jax.evaluation.networks import Networks
+from scenetok_jax.evaluation.measures import REAL, SAMPLED
 from scenetok_jax.evaluation.pose import structure, true_pose
 from scenetok_jax.evaluation.pose.clips import Clip, Job
-from scenetok_jax.evaluation.scores import REAL, SceneResult
+from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import Store
 from scenetok_jax.geometry.camera_files import estimates_from_json
 from scenetok_jax.inference import pictures, rendering
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.metrics import pose
+from scenetok_jax.metrics.loading import LoadedMetrics
 from scenetok_jax.metrics.pose import PairErrors
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.scene_file import codec_digest
@@ -53,7 +54,7 @@ def identity(
   made_by: dict[str, Any],
   jobs: Sequence[Job],
   poses: Poses | None,
-  nets: Networks | None,
+  nets: LoadedMetrics | None,
   args: argparse.Namespace,
 ) -> dict[str, Any]:
   """All that a scene's result depends on, as JSON values."""
@@ -68,7 +69,7 @@ def identity(
     }
   weights = {} if nets is None else nets.weights
   return {
-    "format": "pose-score 1",
+    "format": "pose-score 2",
     **described,
     "scenes": [[job.key, job.identity] for job in jobs],
     "oracle": structure.ORACLE if poses is None else digest(poses),
@@ -100,7 +101,7 @@ def all_results(
 
 
 def scorer(
-  args: argparse.Namespace, poses: Poses | None, nets: Networks | None
+  args: argparse.Namespace, poses: Poses | None, nets: LoadedMetrics | None
 ) -> Callable[[Job, Clip], SceneResult]:
   """Compares the poses of a clip's frames with those asked for."""
 
@@ -109,9 +110,7 @@ def scorer(
     predicted = _estimate(job, clip, args, poses)
     truth = np.asarray(clip.cameras.extrinsics)
     found = true_pose.path_errors(predicted, truth)
-    sets = (
-      {} if clip.real is None else {REAL: clip.real, "sampled": clip.images}
-    )
+    sets = {} if clip.real is None else {REAL: clip.real, SAMPLED: clip.images}
     count = len(clip.images)
     return SceneResult(
       key=job.key,

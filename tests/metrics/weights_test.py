@@ -9,9 +9,10 @@ import pytest
 import safetensors.numpy
 
 from scenetok_jax.convert.engine import manifest
-from scenetok_jax.metrics import registry
+from scenetok_jax.metrics import loading, weights
 from scenetok_jax.metrics.batches import in_batches
-from scenetok_jax.metrics.registry import METRICS
+from scenetok_jax.metrics.registry import METRICS, get_network, networks
+from scenetok_jax.metrics.weights import published
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.types import InputError
 from tests.goldens import shared_dir
@@ -27,25 +28,25 @@ _TABLES = {
 
 @pytest.fixture(scope="module")
 def shapes():
-  return {name: entry.shapes() for name, entry in METRICS.items()}
+  return {n: metric.weights.shapes() for n, metric in networks().items()}
 
 
 @pytest.fixture(scope="module")
 def vgg(shapes):
-  entry = METRICS["lpips_vgg"]
-  return random_tensors(entry.table(), shapes["lpips_vgg"])
+  table = get_network("lpips_vgg").table()
+  return random_tensors(table, shapes["lpips_vgg"])
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", networks())
 def test_sizes_are_the_published_ones(shapes, name):
-  entry = METRICS[name]
-  found = manifest(entry.table(), shapes[name])
+  entry, table = published(get_network(name))
+  found = manifest(table, shapes[name])
   assert len(found) == entry.tensors
   counted = [e.shape for n, e in found.items() if not n.endswith(_STORED)]
   assert sum(map(math.prod, counted)) == entry.parameters
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", networks())
 def test_names_and_shapes_equal_the_specification(shapes, name):
   path = shared_dir() / "spec" / "spec_tables" / f"{_TABLES[name]}.tsv"
   if not path.exists():
@@ -55,7 +56,7 @@ def test_names_and_shapes_equal_the_specification(shapes, name):
       row["name"]: tuple(int(n) for n in (row["shape"] or "").split(",") if n)
       for row in csv.DictReader(file, delimiter="\t")
     }
-  table = METRICS[name].table()
+  table = get_network(name).table()
   found = manifest(table, shapes[name])
   heads = {n for n in found if n.startswith("lin")}
   ours = {n: e.shape for n, e in found.items() if n not in heads}
@@ -74,26 +75,26 @@ def test_a_converted_folder_equals_the_published_files(tmp_path, vgg):
   published.mkdir()
   for tensors, file in ((rest, "vgg16-397923af"), (heads, "vgg")):
     safetensors.numpy.save_file(tensors, published / f"{file}.safetensors")
-  first = registry.load_metric("lpips_vgg", published)
+  first = loading.load_metric("lpips", published)
   assert "vgg16-397923af" in first.source
   folder = tmp_path / "weights" / "lpips_vgg"
-  registry.save_metric("lpips_vgg", first.params, folder, source="here")
-  again = registry.load_metric("lpips_vgg", tmp_path / "weights")
+  weights.save_network("lpips_vgg", first.params, folder, source="here")
+  again = loading.load_metric("lpips", tmp_path / "weights")
   assert again.sha256 == first.sha256 and again.source == str(folder)
   np.testing.assert_array_equal(
     again.params["vgg"]["conv3"]["bias"], vgg["features.7.bias"]
   )
   with pytest.raises(InputError, match="exists"):
-    registry.save_metric("lpips_vgg", first.params, folder)
+    weights.save_network("lpips_vgg", first.params, folder)
   with pytest.raises(InputError, match=r"features\.0\.\w+.*another of the"):
     file = published / "vgg16-397923af.safetensors"
-    registry.import_metric("lpips_vgg", [file, file])
+    weights.import_network("lpips_vgg", [file, file])
 
 
 def test_wrong_files_are_named(tmp_path, vgg, shapes):
   def attempt(changes, drop=()):
     tensors = {n: t for n, t in {**vgg, **changes}.items() if n not in drop}
-    registry.import_tensors("lpips_vgg", tensors, "f.pth")
+    weights.import_tensors("lpips_vgg", tensors, "f.pth")
 
   with pytest.raises(InputError, match=r"f\.pth.*1 missing \(features\.5\.b"):
     attempt({}, drop=("features.5.bias",))
@@ -104,24 +105,27 @@ def test_wrong_files_are_named(tmp_path, vgg, shapes):
   with pytest.raises(InputError, match=r"not finite \(features\.2\.bias"):
     attempt({"features.2.bias": np.full(64, np.nan, np.float32)})
   with pytest.raises(InputError, match="472 missing"):
-    registry.import_tensors("fid_inception", vgg, "vgg16-397923af.pth")
+    weights.import_tensors("fid_inception", vgg, "vgg16-397923af.pth")
   cut = tmp_path / "rgb_imagenet.safetensors"
   cut.write_bytes(b"\x00" * 8 + b"{")
   with pytest.raises(InputError, match="rgb_imagenet"):
-    registry.load_metric("fvd_i3d", tmp_path)
+    loading.load_metric("fvd", tmp_path)
 
 
 def test_absent_weights_are_named_with_their_source(tmp_path):
-  for name in ("fid_inception", "fvd_i3d"):
-    reason = registry.missing(name, tmp_path)
-    assert METRICS[name].files[0][0] in reason and "github.com" in reason
+  for name in ("fid", "fvd"):
+    reason = loading.missing(name, tmp_path)
+    entry, _ = published(METRICS[name])
+    assert entry.files[0][0] in reason and "github.com" in reason
     with pytest.raises(InputError, match="get it from"):
-      registry.load_metric(name, tmp_path)
-    assert "no weights folder" in registry.missing(name)
+      loading.load_metric(name, tmp_path)
+    assert "no weights folder" in loading.missing(name)
   with pytest.raises(InputError, match="not an evaluation network"):
-    registry.load_metric("fid")
+    weights.import_network("fid", [])
+  with pytest.raises(InputError, match="not a metric; use one of psnr"):
+    loading.load_metric("lpips_vgg")
   with pytest.raises(InputError, match="not a folder"):
-    registry.missing("fid_inception", tmp_path / "none")
+    loading.missing("fid", tmp_path / "none")
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])

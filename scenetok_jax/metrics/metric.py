@@ -1,0 +1,79 @@
+"""What a metric is: one frozen struct, which everything else reads."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from scenetok_jax.convert.engine import Table
+from scenetok_jax.convert.reader import read_tensors
+
+Kind = Literal["image", "image_set", "video_set", "pose", "depth"]
+
+
+def no_files() -> list[Path] | None:
+  """Of a network that no Python package brings."""
+  return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+  """Published weights of a network.
+
+  name: of the network, and of the folder that it is converted to.
+  files: per file that is needed, the names under which it is published.
+  source: where from. licence: of the weights. tensors, parameters: of all
+  files together, stored statistics and what the metric does not use left out.
+  shapes: abstract parameters. installed: files of an installed package, or
+  None. read: one file -> tensors by published name, in torch's layout.
+  """
+
+  name: str
+  files: tuple[tuple[str, ...], ...]
+  source: str
+  licence: str
+  tensors: int
+  parameters: int
+  shapes: Callable[[], dict]
+  installed: Callable[[], list[Path] | None] = no_files
+  read: Callable[[Path], Mapping[str, np.ndarray]] = read_tensors
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+  """One way to score what was predicted.
+
+  name: its key in results, and what --metrics calls it.
+  kind: what the function takes; with weights, the parameters come first.
+    image: float [B H W 3] in [0, 1], predicted and true -> [B].
+    image_set: uint8 [B H W 3] -> features [B D]; the score is the Frechet
+      distance between predicted and true ones.
+    video_set: the same of float clips [B 16 H W 3] in [0, 1].
+    pose: PairErrors -> a number.
+    depth: positive depths [P], predicted and true -> a number.
+  weights: where the network's come from; None without a network.
+  better: which values are. digits: decimals in tables.
+  table: the rename table of the published weights; None without a network.
+  title: its heading in tables. unit, note: behind the heading in brackets.
+  scale: of the stored value in tables. batch: inputs computed together.
+  """
+
+  name: str
+  kind: Kind
+  function: Callable[..., Any]
+  weights: Published | None
+  better: Literal["higher", "lower"]
+  digits: int
+  table: Callable[[], Table] | None
+  title: str
+  unit: str = ""
+  note: str = ""
+  scale: float = 1.0
+  batch: int = 16
+
+  @property
+  def is_set(self) -> bool:
+    """Whether it compares two sets, each as a whole."""
+    return self.kind in ("image_set", "video_set")
