@@ -115,13 +115,13 @@ def write_text(
 
 
 def write_json(
-  path: str | os.PathLike, value: Any, *, sync: bool = False
+  path: str | os.PathLike, value: Any, *, sync: bool = False, indent: int = 2
 ) -> None:
   """Writes a JSON file atomically; numbers that JSON lacks become null.
 
   NumPy and JAX scalars and arrays become plain numbers and lists.
   """
-  text = json.dumps(to_plain(value), indent=2, allow_nan=False)
+  text = json.dumps(to_plain(value), indent=indent, allow_nan=False)
   write_text(path, text + "\n", sync=sync)
 
 

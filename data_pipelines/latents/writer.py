@@ -15,6 +15,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from data_pipelines.latents import records as latent_records
 from data_pipelines.latents.records import NAMES, LatentRow
 from data_pipelines.storage import records, writer
+from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras
 
 # `pack` has compressed them already.
@@ -88,8 +89,8 @@ class PartWriter:
     self.abandon()
     counts = {"scenes": self._rows, "frames": self._frames}
     sizes = {"records": self._counts, "bytes": self._bytes}
-    writer.write_json(
-      self._directory / writer.PART, {**counts, **sizes, **report}
+    write_json(
+      self._directory / writer.PART, {**counts, **sizes, **report}, indent=1
     )
 
   def abandon(self) -> None:
@@ -148,7 +149,9 @@ def merge(
     "frames": sum(report["frames"] for report in reports),
   }
   version = {"format_version": records.FORMAT_VERSION}
-  writer.write_json(directory / records.PREPARED, {**version, **counts, **info})
+  write_json(
+    directory / records.PREPARED, {**version, **counts, **info}, indent=1
+  )
 
 
 def _join(parts: Sequence[tuple[Path, dict]], directory: Path) -> None:

@@ -12,7 +12,7 @@ from data_pipelines.loading.view_readers import (
   LatentReader,
   PairedReader,
 )
-from data_pipelines.loading.watchdog import Diary
+from data_pipelines.loading.watchdog import ActivityLog
 from data_pipelines.storage.records import Dataset
 from data_pipelines.views.samplers import ViewSampler
 from scenetok_jax.types import InputError
@@ -28,7 +28,7 @@ class Examples:
   sampler: ViewSampler
   batch_size: int
   flip: bool
-  diary: Diary | None = None
+  activity: ActivityLog | None = None
 
   def __call__(
     self, item: tuple[int, int], rng: np.random.Generator
@@ -36,9 +36,9 @@ class Examples:
     """Draws the views, reads only these, flips half of the scenes."""
     index, number = item
     row: Any = self.reader.dataset.scenes[number]
-    if self.diary is None:
+    if self.activity is None:
       return self._read(row, index, rng)
-    with self.diary.doing(f"scene {row.key}"):
+    with self.activity.doing(f"scene {row.key}"):
       return self._read(row, index, rng)
 
   def _read(
@@ -69,7 +69,8 @@ def open_examples(
   sampler = ViewSampler.from_config(data)
   reader = _open(data, codecs)
   check(reader.dataset, sampler, data.image_size)
-  return Examples(reader, sampler, data.batch_size, bool(data.flip), Diary())
+  flip = bool(data.flip)
+  return Examples(reader, sampler, data.batch_size, flip, ActivityLog())
 
 
 def _open(

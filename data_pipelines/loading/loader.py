@@ -16,7 +16,7 @@ import numpy as np
 from einops import rearrange
 
 from data_pipelines.loading.examples import open_examples
-from data_pipelines.loading.watchdog import Diary, Watched
+from data_pipelines.loading.watchdog import ActivityLog, TimedCall
 from data_pipelines.storage.records import Dataset, SceneRow
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
@@ -32,11 +32,11 @@ class Scene:
   cameras: Cameras
 
 
-class Watch(NamedTuple):
+class TimeLimit(NamedTuple):
   """How long to wait for a batch; what its readers note; what they read."""
 
   seconds: float
-  diary: Diary
+  activity: ActivityLog
   source: str
 
 
@@ -48,15 +48,15 @@ class TrainIterator(Iterator[SceneBatch]):
   sizes.
   """
 
-  def __init__(self, elastic: Any, watch: Watch | None = None):
+  def __init__(self, elastic: Any, limit: TimeLimit | None = None):
     self._iterator = iterator = iter(elastic)
     # Also at exit: Grain's threads outlive the interpreter's modules.
     self._closer = weakref.finalize(self, self._iterator.close)
     self._fetch: Callable[[], Any] = lambda: next(iterator)
-    if watch is not None:
-      watched = Watched(self._fetch, *watch)
-      weakref.finalize(self, watched.close)
-      self._fetch = watched
+    if limit is not None:
+      timed = TimedCall(self._fetch, *limit)
+      weakref.finalize(self, timed.close)
+      self._fetch = timed
 
   def __next__(self) -> SceneBatch:
     return to_scene_batch(self._fetch())
@@ -120,10 +120,10 @@ def train_iterator(
   elastic = batches(stream, data.batch_size, data.workers, shard)
   seconds = float(data.get("timeout", 0.0))
   source = str(examples.reader.dataset.directory)
-  watch = None
-  if seconds > 0 and examples.diary is not None:
-    watch = Watch(seconds, examples.diary, source)
-  return TrainIterator(elastic, watch)
+  limit = None
+  if seconds > 0 and examples.activity is not None:
+    limit = TimeLimit(seconds, examples.activity, source)
+  return TrainIterator(elastic, limit)
 
 
 def example_stream(

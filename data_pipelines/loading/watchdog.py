@@ -29,7 +29,7 @@ class StuckWorkerError(InputError):
   """No batch within the time limit; the message names the worker."""
 
 
-class Diary:
+class ActivityLog:
   """What every reading thread is doing, in files that outlive a hang.
 
   Pickles into worker processes. A thread has one small file, empty while it
@@ -43,7 +43,7 @@ class Diary:
       weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
   def __reduce__(self) -> tuple[type, tuple[str]]:
-    return Diary, (self.folder,)
+    return ActivityLog, (self.folder,)
 
   @contextlib.contextmanager
   def doing(self, what: str) -> Iterator[None]:
@@ -74,15 +74,19 @@ class Diary:
       path.write_text(text)
 
 
-class Watched:
+class TimedCall:
   """Calls a function in a thread of its own, and gives up after a while."""
 
   def __init__(
-    self, call: Callable[[], Any], seconds: float, diary: Diary, source: str
+    self,
+    call: Callable[[], Any],
+    seconds: float,
+    activity: ActivityLog,
+    source: str,
   ) -> None:
-    """Args: what to call; the limit; its readers' diary; what they read."""
+    """Args: what to call; the limit; what its readers do; what they read."""
     self._call, self._seconds = call, seconds
-    self._diary, self._source = diary, source
+    self._activity, self._source = activity, source
     self._asked: queue.Queue[bool] = queue.Queue()
     self._answers: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue()
     self._thread: threading.Thread | None = None
@@ -122,7 +126,7 @@ class Watched:
         self._answers.put((None, error))
 
   def _explain(self) -> str:
-    busy = self._diary.busy()
+    busy = self._activity.busy()
     if busy:
       age, process, what = busy[0]
       who = (

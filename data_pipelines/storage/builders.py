@@ -16,8 +16,8 @@ from data_pipelines.storage.recipes import (
   SplitPlan,
   unique,
 )
-from data_pipelines.storage.writer import write_json
 from scenetok_jax.console import Progress
+from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
 REPORT = "report.json"
@@ -215,7 +215,7 @@ def tidy(out: Path, split: str) -> None:
       shutil.rmtree(path)
   report = _merged_report(out)
   if not (out / REPORT).exists() or _read(out / REPORT) != report:
-    write_json(out / REPORT, report)
+    write_json(out / REPORT, report, indent=1)
 
 
 def _read(path: Path) -> dict | None:

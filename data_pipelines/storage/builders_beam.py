@@ -23,6 +23,7 @@ from data_pipelines.storage.recipes import (
   SplitPlan,
   unique,
 )
+from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
 try:
@@ -181,7 +182,7 @@ def _write_index(item: tuple[int, Iterable], root: str) -> None:
   index.close()
   counts = {"scenes": index.rows, "frames": index.frames, "bytes": 0}
   report = {**counts, "dropped": dropped, "warnings": warnings}
-  writer.write_json(partial / writer.PART, report)
+  write_json(partial / writer.PART, report, indent=1)
   shutil.rmtree(final, ignore_errors=True)  # a repeated attempt
   partial.rename(final)
 

@@ -15,6 +15,7 @@ from tensorflow_datasets.core import dataset_info, example_serializer
 
 from data_pipelines.storage import records
 from data_pipelines.storage.depth_maps import DEPTH
+from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras, InputError
 
 PART = "part.json"
@@ -128,7 +129,9 @@ class PartWriter:
     self.abandon()
     counts = {"scenes": self._index.rows, "frames": self._index.frames}
     write_json(
-      self._directory / PART, {**counts, "bytes": self._bytes, **report}
+      self._directory / PART,
+      {**counts, "bytes": self._bytes, **report},
+      indent=1,
     )
 
   def abandon(self) -> None:
@@ -204,14 +207,9 @@ def finish(directory: Path, parts: Sequence[Path], info: dict) -> None:
         shutil.copyfileobj(source, cameras)
   counts = {"scenes": len(keys), "frames": frames}
   version = {"format_version": records.FORMAT_VERSION}
-  write_json(directory / records.PREPARED, {**version, **counts, **info})
-
-
-def write_json(path: Path, value: dict) -> None:
-  """Replaces a JSON file in one step."""
-  partial = path.with_name(f".{path.name}.{os.getpid()}")
-  partial.write_text(json.dumps(value, indent=1) + "\n")
-  partial.replace(path)
+  write_json(
+    directory / records.PREPARED, {**version, **counts, **info}, indent=1
+  )
 
 
 def features() -> tfds.features.FeaturesDict:

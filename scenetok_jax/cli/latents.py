@@ -5,16 +5,14 @@ from collections.abc import Sequence
 
 import jax
 
-from data_pipelines.latents import jobs
+from data_pipelines.latents import builders
+from data_pipelines.latents.encoder import EncodingJob, LatentOptions
 from data_pipelines.latents.records import DTYPES
-from data_pipelines.storage import builders, records
-from data_pipelines.views.samplers import ViewSampler
+from data_pipelines.storage.builders import summary
+from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.io import write_json
-from scenetok_jax.model import build
 from scenetok_jax.parallel.runtime import initialize
-from scenetok_jax.train.experiment import codec_identities
-from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
 
@@ -22,42 +20,26 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/<split>: latents of every frame, for config.data.latents."""
   args, overrides = _parser().parse_known_args(argv)
   config = load_config(args.config, overrides)
-  index, count = _process(args)
-  model = build(config)
-  codecs = {"context": model.context_codec, "target": model.target_codec}
-  work = jobs.Work(
-    dataset=records.Dataset(args.data, args.split),
-    codecs=codecs,
-    identities=codec_identities(config, model),
-    sampler=ViewSampler.from_config(config.data),
-    options=jobs.Options(
-      dtype=args.dtype,
-      flipped=bool(config.data.flip) and not args.no_flip,
-      seed=args.seed,
-      sample=not args.mean,
-    ),
+  index, count = args.process_index, args.process_count
+  if count is None:
+    initialize()
+    index, count = jax.process_index(), jax.process_count()
+  options = LatentOptions(
+    dtype=args.dtype,
+    flipped=bool(config.data.flip) and not args.no_flip,
+    seed=args.seed,
+    sample=not args.mean,
   )
-  report = jobs.build(args.out, work, index, count)
+  dataset = Dataset(args.data, args.split)
+  job = EncodingJob.from_config(config, dataset, options)
+  report = builders.build(args.out, job, index, count)
   if report is None:
     print(f"{args.out}: process {index} is done; others are still at work")
     return 0
-  print(builders.summary(args.out, args.split, report))
+  print(summary(args.out, args.split, report))
   if args.json:
     write_json(args.json, report)
   return 0
-
-
-def _process(args) -> tuple[int, int]:
-  """Which of how many processes this is: told, or JAX's own count."""
-  if args.process_count is None:
-    initialize()
-    return jax.process_index(), jax.process_count()
-  if not 0 <= args.process_index < args.process_count:
-    raise InputError(
-      f"--process-index={args.process_index}: must be 0 to"
-      f" {args.process_count - 1}, below --process-count"
-    )
-  return args.process_index, args.process_count
 
 
 def _parser() -> console.Parser:

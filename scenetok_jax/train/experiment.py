@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from data_pipelines.latents import jobs as latents
+from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
@@ -112,15 +112,6 @@ def open_data(config: ConfigDict, model: Model) -> loader.TrainIterator:
     process_count=share.total,
     parts=share.parts,
   )
-
-
-def codec_identities(config: ConfigDict, model: Model) -> dict[str, dict]:
-  """What latents for a configuration must have been made with, by part."""
-  codecs = {"context": model.context_codec, "target": model.target_codec}
-  return {
-    part: latents.identity(codec, config.codecs[part].to_dict())
-    for part, codec in codecs.items()
-  }
 
 
 def make_evaluate(

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from data_pipelines.inspection import pictures
-from data_pipelines.latents import jobs
+from data_pipelines.latents import builders as latents
+from data_pipelines.latents.encoder import EncodingJob, LatentOptions
+from data_pipelines.latents.identity import identity
 from data_pipelines.storage import builders, recipes, records
 from data_pipelines.views.samplers import ViewSampler
 from scenetok_jax import console
@@ -78,14 +80,14 @@ def test_latents_have_statistics_and_a_path(prepared, tmp_path, capsys):
     "chunked": False,
   }  # fmt: skip
   codecs = dict.fromkeys(("context", "target"), get_codec(**codec))
-  work = jobs.Work(
+  work = EncodingJob(
     dataset=records.Dataset(prepared),
     codecs=codecs,
-    identities={p: jobs.identity(c, codec) for p, c in codecs.items()},
+    identities={p: identity(c, codec) for p, c in codecs.items()},
     sampler=ViewSampler.from_config(clips.data_config("", image_size=32)),
-    options=jobs.Options(flipped=False),
+    options=LatentOptions(flipped=False),
   )
-  jobs.build(tmp_path / "latents", work)
+  latents.build(tmp_path / "latents", work)
   code, text, _ = _run(capsys, tmp_path / "latents")
   assert code == 0 and "scenes of latents" in text and "block_dct" in text
   out = tmp_path / "out"

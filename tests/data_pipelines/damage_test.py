@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from data_pipelines import sources
-from data_pipelines.latents import jobs as latents
+from data_pipelines.latents import builders as latents
 from data_pipelines.latents.records import LatentDataset
 from data_pipelines.storage import builders, recipes, records
 from scenetok_jax.parity import release_latents
 from scenetok_jax.types import InputError
 from tests.data_pipelines import chunks, clips
-from tests.data_pipelines.latents.jobs_test import _work as latent_work
+from tests.data_pipelines.latents.builders_test import _work as latent_work
 
 _SHAPE = (16, 16)
 _GOOD = ["first", "last"]

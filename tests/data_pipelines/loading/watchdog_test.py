@@ -9,18 +9,22 @@ import time
 import pytest
 
 from data_pipelines.loading import loader
-from data_pipelines.loading.watchdog import Diary, StuckWorkerError, Watched
+from data_pipelines.loading.watchdog import (
+  ActivityLog,
+  StuckWorkerError,
+  TimedCall,
+)
 from data_pipelines.storage import builders
 from tests.data_pipelines import clips
 
 
-def watched(call, diary, seconds=0.3):
-  return Watched(call, seconds, diary, "data/rooms")
+def timed(call, activity, seconds=0.3):
+  return TimedCall(call, seconds, activity, "data/rooms")
 
 
 def test_results_and_errors_of_the_call_pass_through():
   numbers = iter([1, 2])
-  fetch = watched(lambda: next(numbers), Diary(), 10.0)
+  fetch = timed(lambda: next(numbers), ActivityLog(), 10.0)
   assert [fetch(), fetch()] == [1, 2]
   with pytest.raises(StopIteration):
     fetch()
@@ -29,13 +33,13 @@ def test_results_and_errors_of_the_call_pass_through():
 
 @pytest.mark.faults("a stuck reading thread")
 def test_a_reading_thread_that_hangs_is_named_with_its_scene():
-  diary, release = Diary(), threading.Event()
+  activity, release = ActivityLog(), threading.Event()
 
   def read():
-    with diary.doing("scene room_0007"):
+    with activity.doing("scene room_0007"):
       release.wait(20)
 
-  fetch = watched(read, diary)
+  fetch = timed(read, activity)
   message = r"data/rooms: no batch .* has been at scene room_0007 for"
   with pytest.raises(StuckWorkerError, match=message):
     fetch()
@@ -44,18 +48,18 @@ def test_a_reading_thread_that_hangs_is_named_with_its_scene():
 
 
 def test_finished_work_is_nobodys_fault():
-  diary = Diary()
-  with diary.doing("scene a"):
-    assert [what for _, _, what in diary.busy()] == ["scene a"]
-  assert diary.busy() == []
+  activity = ActivityLog()
+  with activity.doing("scene a"):
+    assert [what for _, _, what in activity.busy()] == ["scene a"]
+  assert activity.busy() == []
   with pytest.raises(StuckWorkerError, match="no worker has an example"):
-    watched(lambda: time.sleep(20), diary)()
+    timed(lambda: time.sleep(20), activity)()
 
 
 def test_the_diary_is_removed_with_its_owner():
-  diary = Diary()
-  folder = diary.folder
-  del diary
+  activity = ActivityLog()
+  folder = activity.folder
+  del activity
   assert not os.path.exists(folder)
 
 

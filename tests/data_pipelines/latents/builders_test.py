@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from data_pipelines.latents import jobs as latents
+from data_pipelines.latents import builders as latents
+from data_pipelines.latents import encoder
 from data_pipelines.latents import records as latent_records
+from data_pipelines.latents.identity import identity, weights_hash
 from data_pipelines.loading import loader
 from data_pipelines.storage import builders, recipes, records
 from data_pipelines.views.samplers import ViewSampler
@@ -57,20 +59,17 @@ def _codecs(unit=4, chunked=False, **changes):
 
 
 def _identities(codecs, fields):
-  return {
-    part: latents.identity(codec, fields[part])
-    for part, codec in codecs.items()
-  }
+  return {part: identity(codec, fields[part]) for part, codec in codecs.items()}
 
 
 def _work(frames, unit=4, chunked=False, **options):
   codecs, fields = _codecs(unit, chunked)
-  return latents.Work(
+  return encoder.EncodingJob(
     dataset=records.Dataset(frames),
     codecs=codecs,
     identities=_identities(codecs, fields),
     sampler=ViewSampler.from_config(_data(unit=unit, chunked=chunked)),
-    options=latents.Options(**options),
+    options=encoder.LatentOptions(**options),
   )
 
 
@@ -261,9 +260,9 @@ def test_the_hash_of_weights_tells_values_names_and_shapes_apart():
     {"a": ones}, {"a": zeros}, {"b": ones}, {"a": ones.reshape(2, 2)},
     {"a": {"b": ones}}, {},
   ]  # fmt: skip
-  assert len({latents.weights_hash(tree) for tree in trees}) == len(trees)
+  assert len({weights_hash(tree) for tree in trees}) == len(trees)
   twice = {"b": zeros, "a": ones}, {"a": ones, "b": zeros}
-  assert latents.weights_hash(twice[0]) == latents.weights_hash(twice[1])
+  assert weights_hash(twice[0]) == weights_hash(twice[1])
 
 
 def test_data_without_mirrored_latents_serves_only_runs_without_flip(
