@@ -13,6 +13,7 @@ from scenetok_jax.evaluation.baselines import mean_view, nearest_view
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.io import to_unit
 from scenetok_jax.metrics.image import psnr
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
@@ -143,4 +144,4 @@ def scene_psnr(videos: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def unit(images: np.ndarray) -> Array:
   """uint8 -> float32 in [0, 1], on the device."""
-  return jnp.asarray(images, jnp.float32) / 255.0
+  return to_unit(jnp.asarray(images))

@@ -15,6 +15,7 @@ from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import rendering
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.io import to_unit
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.video import (
   VideoProgram,
@@ -123,7 +124,7 @@ def sample_variance(videos: np.ndarray) -> np.ndarray:
   Of images in [0, 1], averaged over the three channels; of at least two
   samples.
   """
-  variance = (videos.astype(np.float32) / 255.0).var(axis=1, ddof=1)
+  variance = to_unit(videos).var(axis=1, ddof=1)
   return reduce(variance, "b t h w c -> b t h w", "mean")
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from scenetok_jax import console
-from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.io import write_json, write_text
 from scenetok_jax.parity import report
 from scenetok_jax.parity.case import CONFIG_FILE
 from scenetok_jax.parity.run import Result, run
@@ -21,8 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.json:
     write_json(args.json, found)
   if args.table:
-    with atomic_path(args.table) as temporary:
-      temporary.write_text(report.table(results) + "\n")
+    write_text(args.table, report.table(results) + "\n")
   print(f"{found['outputs']} outputs, {found['failed']} failed")
   if any(result.bad_input for result in results):
     return 2

@@ -171,6 +171,11 @@ def _strip(arrays: Mapping[str, Any], prefix: str) -> Arrays:
   }
 
 
+def prefixed(prefix: str, arrays: Mapping[str, Any]) -> Arrays:
+  """The opposite: a run's arrays under its prefix."""
+  return {f"{prefix}{name}": value for name, value in arrays.items()}
+
+
 def suggested(case: Case, default: Tolerance = FORWARD) -> Tolerance:
   """The tolerance that a case suggests, or the default."""
   config = case.config

@@ -14,15 +14,7 @@ from scenetok_jax.codecs.published import Scaling, published
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS
 from scenetok_jax.parity.case import Arrays, Case
-from scenetok_jax.parity.modules import jit
-
-
-def _last(x: Any) -> np.ndarray:
-  return rearrange(np.asarray(x), "... c h w -> ... h w c")
-
-
-def _first(x: Any) -> np.ndarray:
-  return rearrange(np.asarray(x), "... h w c -> ... c h w")
+from scenetok_jax.parity.modules import channels_first, channels_last, jit
 
 
 def _pixels(images: Any) -> np.ndarray:
@@ -48,26 +40,26 @@ def va_vae(case: Case) -> Arrays:
   scaling = _scaling(case, "va_vae")
   model = va.VaVae(va.Sizes(**fields))
   encode, decode = jit(model.moments), jit(model.decode)
-  moments = encode(params, _last(given["images"]))
+  moments = encode(params, channels_last(given["images"]))
   latents = va.posterior(moments)
-  gaussian = va.encoded(latents)
+  gaussian, noise = va.encoded(latents), channels_last(given["eps"])
   found = {
     "moments": moments,
     "mean": gaussian.mean,
     "logvar": latents.logvar,
     "std": gaussian.std,
-    "sample_with_eps": gaussian.mean + gaussian.std * _last(given["eps"]),
-    "decoded": decode(params, _last(given["latents"])),
+    "sample_with_eps": gaussian.mean + gaussian.std * noise,
+    "decoded": decode(params, channels_last(given["latents"])),
     "decoded_from_mean": decode(params, gaussian.mean),
   }
   if "pipe_images01" in given:
-    images = 2.0 * _last(given["pipe_images01"]) - 1.0
+    images = 2.0 * channels_last(given["pipe_images01"]) - 1.0
     drawn = va.encoded(va.posterior(encode(params, images)))
-    sample = drawn.mean + drawn.std * _last(given["pipe_eps"])
-    scaled = scaling.restore(_last(given["pipe_scaled_latents"]))
+    sample = drawn.mean + drawn.std * channels_last(given["pipe_eps"])
+    scaled = scaling.restore(channels_last(given["pipe_scaled_latents"]))
     found["pipe_first_stage_encode"] = scaling.normalize(sample)
     found["pipe_last_stage_decode"] = _pixels(decode(params, scaled))
-  return {name: _first(x) for name, x in found.items()} | {
+  return {name: channels_first(x) for name, x in found.items()} | {
     "kl": kl_divergence(latents)
   }
 
@@ -82,11 +74,11 @@ def video_dc_ae(case: Case) -> Arrays:
   found: Arrays = {}
   for name in given:
     if name.startswith("video_"):
-      latents = encode(params, _last(given[name]))
+      latents = encode(params, channels_last(given[name]))
       found[f"enc_{name}"] = latents
       found[f"rec_{name}"] = decode(params, latents)
     if name.startswith("latent_"):
-      found[f"dec_{name}"] = decode(params, _last(given[name]))
+      found[f"dec_{name}"] = decode(params, channels_last(given[name]))
   for name, tiles in case.config.get("tilings", {}).items():
     tiled_encode, tiled_decode = _functions(
       "video_dc_ae",
@@ -98,16 +90,20 @@ def video_dc_ae(case: Case) -> Arrays:
       },
     )
     if f"tv_{name}" in given:
-      found[f"tenc_{name}"] = tiled_encode(params, _last(given[f"tv_{name}"]))
+      found[f"tenc_{name}"] = tiled_encode(
+        params, channels_last(given[f"tv_{name}"])
+      )
     if f"tz_{name}" in given:
-      found[f"tdec_{name}"] = tiled_decode(params, _last(given[f"tz_{name}"]))
+      found[f"tdec_{name}"] = tiled_decode(
+        params, channels_last(given[f"tz_{name}"])
+      )
   if "pipe_images01" in given:
-    images = 2.0 * _last(given["pipe_images01"]) - 1.0
-    scaled = scaling.restore(_last(given["pipe_scaled_latents"]))
+    images = 2.0 * channels_last(given["pipe_images01"]) - 1.0
+    scaled = scaling.restore(channels_last(given["pipe_scaled_latents"]))
     latents = encode(params, images)
     found["pipe_first_stage_encode"] = scaling.normalize(latents)
     found["pipe_last_stage_decode"] = _pixels(decode(params, scaled))
-  return {name: _first(x) for name, x in found.items()}
+  return {name: channels_first(x) for name, x in found.items()}
 
 
 def _functions(name: str, fields: Any) -> tuple[Any, Any]:
@@ -130,16 +126,16 @@ def wan_vae(case: Case) -> Arrays:
   found: Arrays = {}
   for name in given:
     if name.startswith("video_"):
-      mean = encode(params, _last(given[name]))
+      mean = encode(params, channels_last(given[name]))
       found[f"mu_unscaled_{name}"] = mean
       found[f"enc_{name}"] = scaling.normalize(mean)
       found[f"rec_{name}"] = decoded(scaling.normalize(mean))
     if name.startswith("latent_"):
-      found[f"dec_{name}"] = decoded(_last(given[name]))
+      found[f"dec_{name}"] = decoded(channels_last(given[name]))
   if "pipe_images01" in given:
-    images = 2.0 * _last(given["pipe_images01"]) - 1.0
+    images = 2.0 * channels_last(given["pipe_images01"]) - 1.0
     found["pipe_first_stage_encode"] = scaling.normalize(encode(params, images))
-    scaled = _last(given["pipe_scaled_latents"])
+    scaled = channels_last(given["pipe_scaled_latents"])
     found["pipe_last_stage_decode"] = _groups(decoded, scaled, CHUNK_LATENTS)
     single = "pipe_last_stage_decode_single"
     if single in case.outputs:
@@ -154,12 +150,12 @@ def wan_vae(case: Case) -> Arrays:
         b=images.shape[0],
       )
       found["single_image_latents"] = scaling.normalize(mean)
-  found = {name: _first(x) for name, x in found.items()}
+  found = {name: channels_first(x) for name, x in found.items()}
   for name in case.outputs:
     clip = re.fullmatch(r"patchify_(.*)", name)
     if clip:
       patches = wan.patchify(
-        _last(given[clip[1]]), case.config["reduced"]["patch_size"]
+        channels_last(given[clip[1]]), case.config["reduced"]["patch_size"]
       )
       found[name] = rearrange(np.asarray(patches), "b t h w c -> b c t h w")
   return found

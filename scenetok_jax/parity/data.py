@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from einops import rearrange
 
 from data_pipelines.loading import transforms
 from data_pipelines.views.evaluation import from_index, read_index
@@ -13,6 +12,7 @@ from data_pipelines.views.samplers import ViewChoice, ViewSampler
 from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.modules import channels_first, channels_last
 from scenetok_jax.types import Cameras, InputError
 
 # Fields of the release's view samplers.
@@ -39,7 +39,7 @@ def crop(case: Case) -> Arrays:
   found: Arrays = {}
   for run in case.config["runs"]:
     prefix, given = run["prefix"], case.given(run["prefix"])
-    frames = rearrange(given["image_u8"], "v c h w -> v h w c")
+    frames = channels_last(given["image_u8"])
     pairs = [
       transforms.rescale_and_crop(frame, k, tuple(run["shape"]))
       for frame, k in zip(frames, given["intrinsics"], strict=True)
@@ -50,13 +50,9 @@ def crop(case: Case) -> Arrays:
       images, Cameras(given["extrinsics"], intrinsics)
     )
     for kind in ("f32", "f64"):
-      found[f"{prefix}{kind}_image_u8"] = rearrange(
-        images, "v h w c -> v c h w"
-      )
+      found[f"{prefix}{kind}_image_u8"] = channels_first(images)
       found[f"{prefix}{kind}_intrinsics"] = intrinsics
-    found[f"{prefix}reflected_image_u8"] = rearrange(
-      mirrored, "v h w c -> v c h w"
-    )
+    found[f"{prefix}reflected_image_u8"] = channels_first(mirrored)
     found[f"{prefix}reflected_extrinsics"] = cameras.extrinsics
   return found
 

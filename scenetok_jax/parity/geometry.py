@@ -11,7 +11,7 @@ from scenetok_jax.geometry.cameras import flip, relative_to
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.parity import modules
-from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.case import Arrays, Case, prefixed
 from scenetok_jax.types import Cameras
 
 
@@ -29,7 +29,7 @@ def rays(case: Case) -> Arrays:
       out = {"encoding": modules.channels_first(encoded)}
       if "patch" in run:
         out["lvsm_patches"] = _patches(encoded, run)
-    found |= {f"{run['prefix']}{name}": x for name, x in out.items()}
+    found |= prefixed(run["prefix"], out)
   return found
 
 

@@ -14,7 +14,7 @@ from scenetok_jax.metrics import lpips as lpips_net
 from scenetok_jax.metrics.frechet import distance, statistics
 from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.parity.case import Arrays, Case
-from scenetok_jax.parity.modules import jit
+from scenetok_jax.parity.modules import channels_first, channels_last, jit
 from scenetok_jax.types import InputError
 
 _TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
@@ -55,10 +55,6 @@ def _drawn(case: Case) -> Arrays:
   return tensors
 
 
-def _last(x: np.ndarray) -> np.ndarray:
-  return rearrange(x, "... c h w -> ... h w c")
-
-
 def _each(function: Any, params: Any, images: Iterable[Any]) -> np.ndarray:
   """One at a time: the networks are large."""
   parts = [np.asarray(function(params, image[None])) for image in images]
@@ -76,7 +72,8 @@ def lpips(case: Case) -> Arrays:
       continue
     i = "flat" if name == "flat_a" else name.removeprefix("a_")
     a, b = (
-      _last(given[f"flat_{x}" if i == "flat" else f"{x}_{i}"]) for x in "ab"
+      channels_last(given[f"flat_{x}" if i == "flat" else f"{x}_{i}"])
+      for x in "ab"
     )
     terms = np.asarray(layers(params, a, b))
     plain = lpips_net.distance(params, 2 * a - 1, 2 * b - 1, normalize=False)
@@ -86,10 +83,10 @@ def lpips(case: Case) -> Arrays:
       f"lpips_{i}_normalize_false_on_minus1_1": plain,
     }
   found["compute_lpips_0"] = np.mean(found["lpips_0"])
-  first = _last(given["a_0"])[:1]
+  first = channels_last(given["a_0"])[:1]
   taps = jit(lpips_net.features)(params, first)
   for name, tap in zip(_TAPS, taps, strict=True):
-    x = rearrange(np.asarray(tap), "b h w c -> b c h w")
+    x = channels_first(tap)
     found[f"feat_{name}_chan_mean"] = x.mean((2, 3))
     found[f"feat_{name}_corner"] = x[:, :8, :4, :4]
   return found
@@ -100,7 +97,7 @@ def fid(case: Case) -> Arrays:
   given = case.inputs
   params = _weights(case, "fid_inception")
   sets = {
-    name: inception.truncate_uint8(_last(given[f"{name}01"]))
+    name: inception.truncate_uint8(channels_last(given[f"{name}01"]))
     for name in ("real", "fake")
   }
   found: Arrays = {
@@ -118,7 +115,7 @@ def fid(case: Case) -> Arrays:
     for name in given:
       if not name.startswith("extra_"):
         continue
-      image = _last(given[name])
+      image = channels_last(given[name])
       taps = see(params, image)
       resized = inception.preprocess(image, kind) * 128 + 128
       corner = np.asarray(resized)[:, ::13, ::13]
@@ -129,7 +126,7 @@ def fid(case: Case) -> Arrays:
         f"{prefix}_768": taps.pool768,
         f"{prefix}_2048": taps.pool2048,
         f"{prefix}_logits_unbiased": taps.logits,
-        f"{prefix}_resized_every13": rearrange(corner, "b h w c -> b c h w"),
+        f"{prefix}_resized_every13": channels_first(corner),
       }
   return found
 
@@ -142,7 +139,7 @@ def fvd(case: Case) -> Arrays:
   found: Arrays = {}
   sides = []
   for name in ("gt", "pred"):
-    clips = _last(given[f"{name}01"])
+    clips = channels_last(given[f"{name}01"])
     scores = _each(logits, params, clips)[:, 0]
     sides.append(statistics(scores))
     found[f"logits_{name}"] = scores
@@ -152,9 +149,9 @@ def fvd(case: Case) -> Arrays:
     )
   found["fvd"] = found["fvd_exact_lowrank"] = distance(*sides)
   if "long01" in given:
-    long = logits(params, _last(given["long01"]))
+    long = logits(params, channels_last(given["long01"]))
     found["logits_long"] = rearrange(np.asarray(long), "b t c -> b c t")
-  ends = jit(i3d.endpoints)(params, _last(given["gt01"])[:1])
+  ends = jit(i3d.endpoints)(params, channels_last(given["gt01"])[:1])
   for name, x in ends.items():
     if name == "avg_pool":
       found["avgpool_gt0"] = rearrange(np.asarray(x), "b t c -> b c t")

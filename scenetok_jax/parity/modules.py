@@ -45,14 +45,14 @@ _WATCHED = {
 }
 
 
-def channels_last(x: np.ndarray) -> np.ndarray:
-  """torch's [B V C h w] -> [B V h w C]."""
-  return rearrange(x, "b v c h w -> b v h w c")
+def channels_last(x: Any) -> np.ndarray:
+  """torch's [... C h w] -> [... h w C]."""
+  return rearrange(np.asarray(x), "... c h w -> ... h w c")
 
 
 def channels_first(x: Any) -> np.ndarray:
-  """[B V h w C] -> torch's [B V C h w]."""
-  return rearrange(np.asarray(x), "b v h w c -> b v c h w")
+  """[... h w C] -> torch's [... C h w]."""
+  return rearrange(np.asarray(x), "... h w c -> ... c h w")
 
 
 def jit(function: Any) -> Any:

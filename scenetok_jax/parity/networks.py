@@ -7,7 +7,7 @@ from einops import rearrange
 
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity import modules
-from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.case import Arrays, Case, prefixed
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.types import InputError
 
@@ -36,7 +36,7 @@ def compressor(case: Case) -> Arrays:
       }
     out |= _tokenizer_parts(parts, net.depth)
     out |= _embeddings(parts, net, given["view"].shape[1])
-    found |= {f"{prefix}{name}": value for name, value in out.items()}
+    found |= prefixed(prefix, out)
   return found
 
 
@@ -105,7 +105,7 @@ def denoiser(case: Case) -> Arrays:
     modulation = parts["timestep"][:, :, None] + parts["camera"]
     out["mid_t_embedder"] = rearrange(modulation, "b l n d -> (b l) n d")
     out |= _blocks(parts)
-    found |= {f"{prefix}{name}": value for name, value in out.items()}
+    found |= prefixed(prefix, out)
   return found
 
 
@@ -142,5 +142,5 @@ def scene_generator(case: Case) -> Arrays:
     }
     if "anchor_camera" in parts:
       out["mid_anchor_pose_embed"] = _grid(parts["anchor_camera"], net)
-    found |= {f"{prefix}{name}": value for name, value in out.items()}
+    found |= prefixed(prefix, out)
   return found

@@ -17,7 +17,7 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS
 from scenetok_jax.model import Model, tokenize
 from scenetok_jax.parity import modules
-from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.case import Arrays, Case, prefixed
 from scenetok_jax.parity.flow import SAMPLER_FIELDS
 from scenetok_jax.sampling import generate, render, window
 from scenetok_jax.sampling.velocity import (
@@ -60,7 +60,7 @@ def sampling(case: Case) -> Arrays:
     out = _render(programs, tokens, cameras, noise, plan, run["cfg_scale"])
     out["scheduling_matrix"] = plan.levels
     out["denoising_mask"] = plan.mask
-    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+    found |= prefixed(run["prefix"], out)
   return found
 
 
@@ -235,7 +235,7 @@ def render_pipeline(case: Case) -> Arrays:
       "scene_tokens": tokens,
       **_render(programs, tokens, path, noise, plan, run["cfg_scale"]),
     }
-    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+    found |= prefixed(run["prefix"], out)
   return found
 
 
@@ -299,5 +299,5 @@ def scene_sampling(case: Case) -> Arrays:
     )
     out["final_scaled_tokens"] = states[-1]
     out["tokens"] = states[-1] / options.scale_factor
-    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+    found |= prefixed(run["prefix"], out)
   return found

@@ -17,7 +17,14 @@ from scenetok_jax.flow import path, timesteps
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, tokenize
 from scenetok_jax.parity import modules
-from scenetok_jax.parity.case import FORWARD, GRADIENT, Arrays, Case, Tolerance
+from scenetok_jax.parity.case import (
+  FORWARD,
+  GRADIENT,
+  Arrays,
+  Case,
+  Tolerance,
+  prefixed,
+)
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train import generator_task, tokenizer_task
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
@@ -96,7 +103,7 @@ def stage1(case: Case) -> Arrays:
       "flow_target": modules.channels_first(target),
       "pred": modules.channels_first(predict(params, example, noise, x_t)),
     }
-    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+    found |= prefixed(run["prefix"], out)
   return found
 
 
@@ -266,7 +273,7 @@ def stage2(case: Case) -> Arrays:
     out["cond_mask"] = noise.visible
     out["cond_relative_extrinsics"] = condition.extrinsics
     out["anchor_relative_extrinsics"] = anchors.extrinsics
-    found |= {f"{run['prefix']}{name}": value for name, value in out.items()}
+    found |= prefixed(run["prefix"], out)
   return found
 
 
