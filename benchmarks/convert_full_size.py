@@ -25,8 +25,8 @@ import jax
 import numpy as np
 from safetensors.numpy import save_file
 
+from scenetok_jax.codecs import registry
 from scenetok_jax.codecs.convert import codec_network, codec_table
-from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.convert.engine import Table, manifest
 from scenetok_jax.convert.export import stream_safetensors
 from scenetok_jax.convert.reader import read_tensors
@@ -44,7 +44,7 @@ CONFIGS = {
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
-  stages = [*CONFIGS, *PUBLISHED, *networks()]
+  stages = [*CONFIGS, *registry.published_names(), *networks()]
   parser.add_argument("--stage", choices=stages, default="tokenizer")
   parser.add_argument("--folder", help="scratch space, default the system's")
   parser.add_argument("--json", help="write the report here")
@@ -79,8 +79,8 @@ def measure(stage: str, scratch: Path) -> dict:
 
 def measure_frozen(name: str, scratch: Path) -> dict:
   """Converts a codec's or an evaluation network's published files."""
-  if name in PUBLISHED:
-    kind, files = "codec", [PUBLISHED[name].file]
+  if name in registry.published_names():
+    kind, files = "codec", [registry.published(name).file]
     entries = manifest(codec_table(name), codec_network(name).shapes())
   else:
     weights, table = published(get_network(name))

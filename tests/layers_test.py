@@ -109,6 +109,8 @@ def _problems(path: Path) -> list[str]:
     other = _room(name)
     if own and other and other != own and _STEP[other] >= _STEP[own]:
       found.append(f"{own} may not import {name}")
+    if own == "convert" and other in ("nn", "flow"):
+      found.append(f"convert knows no network: {name}")
     if other == "cli" and own != "cli":
       found.append(f"nothing imports cli: {name}")
     if _is_reader(path) and other and other not in _SEEN_BY_READERS:
@@ -160,6 +162,7 @@ def test_every_folder_of_the_package_is_a_layer():
     ("scenetok_jax/nn/x.py", "from scenetok_jax import codecs", "nn may not"),
     ("scenetok_jax/nn/x.py", "from ..train import loop", "nn may not"),
     ("scenetok_jax/flow/x.py", "from flax import linen", "may not use Linen"),
+    ("scenetok_jax/convert/x.py", "import scenetok_jax.nn.dit", "no network"),
     ("scenetok_jax/nn/x.py", "import torch.nn", "torch belongs"),
     ("scenetok_jax/decoder/x.py", "import scenetok_jax.tokenizer", "may not"),
     ("scenetok_jax/workdir/x.py", "import data_pipelines", "workdir may not"),

@@ -10,11 +10,12 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import convert
-from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.codecs.registry import published, published_names
 from scenetok_jax.metrics.registry import networks
 from tests.goldens import shared_dir
 
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"
+PUBLISHED = {name: published(name) for name in published_names()}
 ENTRIES = {**PUBLISHED, **{n: m.weights for n, m in networks().items()}}
 TABLES = {
   "va_vae": "vavae",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scenetok_jax import console
+from scenetok_jax.codecs.registry import CODECS
 from scenetok_jax.evaluation import codec_check
 from scenetok_jax.evaluation.codec_check import ClipOptions, CodecOptions
 from scenetok_jax.io import write_json
@@ -36,7 +37,7 @@ def _parser() -> console.Parser:
   )
   add = parser.add_argument
   add("inputs", nargs="+", help="image files, a folder of them, or one video")
-  add("--codec", required=True, choices=codec_check.CODECS)
+  add("--codec", required=True, choices=CODECS)
   console.add_options(parser, CodecOptions)
   console.add_options(parser, ClipOptions)
   add("--json", metavar="FILE", help="write the scores here")

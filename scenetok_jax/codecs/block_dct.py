@@ -15,6 +15,8 @@ import numpy as np
 from einops import rearrange
 from scipy.fft import dct
 
+from scenetok_jax.codecs.codec import Codec
+from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
 
@@ -162,3 +164,27 @@ def decode(spec: BlockDct, latents: Array) -> Array:
     for x in chunks
   ]
   return jnp.concatenate(images, axis=1) / 2.0 + 0.5
+
+
+def codec(
+  spatial: int | None,
+  channels: int | None,
+  grouping: Grouping,
+  *,
+  whiten: float = BlockDct.whiten,
+) -> Codec:
+  """The codec of these fields; InputError where one is missing."""
+  if spatial is None or channels is None:
+    raise InputError(
+      "config: codecs: block_dct needs the fields spatial and channels"
+    )
+  spec = BlockDct(spatial, channels, grouping, whiten)
+  return Codec(
+    name="block_dct",
+    spatial=spatial,
+    grouping=grouping,
+    channels=channels,
+    scaling=Scaling(),
+    encode=lambda params, images, key: encode(spec, images),
+    decode=lambda params, latents: jnp.clip(decode(spec, latents), 0.0, 1.0),
+  )

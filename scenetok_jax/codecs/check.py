@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.codecs.api import Codec, check_images
+from scenetok_jax.codecs.codec import Codec
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.types import Array, InputError
 
@@ -77,7 +77,7 @@ class RoundTrip:
         f"images: {len(images)} frames do not fill a latent of the"
         f" {codec.name} codec; give {unit} or more"
       )
-    check_images(codec.name, codec, (1, kept, *images.shape[1:]))
+    codec.check_images((1, kept, *images.shape[1:]))
     return kept
 
 

@@ -1,18 +1,12 @@
-"""Published autoencoders: from the authors' files to codec folders, and back.
-
-A codec NAME has three modules with one contract: codecs/NAME.py with
-network(**fields), and convert/NAME_table.py with table(**fields), fields(the
-authors' configuration) and, if its file holds more, PREFIXES.
-"""
+"""From the files of published autoencoders to codec folders, and back."""
 
 import hashlib
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.codecs.network import Network
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.network import Network, Published
+from scenetok_jax.codecs.registry import codec_module, published, table_module
 from scenetok_jax.codecs.weights import (
   Manifest,
   load_weights,
@@ -27,27 +21,22 @@ from scenetok_jax.types import InputError
 Fields = Mapping[str, Any]
 
 
-def codec_fields(name: str, reduced: Fields | None) -> dict[str, Any]:
+def codec_fields(name: str, sizes: Fields | None) -> dict[str, Any]:
   """Fields of the network from the authors' sizes; None: as published."""
-  published(name)
-  return _table_module(name).fields(reduced) if reduced else {}
+  found: dict[str, Any] = table_module(name).fields(sizes) if sizes else {}
+  return found
 
 
 def codec_network(name: str, fields: Fields | None = None) -> Network:
   """The network of a codec, as published or with other fields."""
-  published(name)
-  module = importlib.import_module(f"scenetok_jax.codecs.{name}")
-  return module.network(**(fields or {}))
+  found: Network = codec_module(name).network(**(fields or {}))
+  return found
 
 
 def codec_table(name: str, fields: Fields | None = None) -> Table:
   """The rename table of a codec's file."""
-  published(name)
-  return _table_module(name).table(**(fields or {}))
-
-
-def _table_module(name: str) -> Any:
-  return importlib.import_module(f"scenetok_jax.codecs.{name}_table")
+  found: Table = table_module(name).table(**(fields or {}))
+  return found
 
 
 def load_codec(
@@ -56,7 +45,7 @@ def load_codec(
   """Parameters of a codec from the authors' file, strict both ways.
 
   Args:
-    name: va_vae, video_dc_ae or wan_vae.
+    name: one of registry.published_names().
     source: the published file, or one with the same names.
     fields: of the network where they differ from the published ones.
 
@@ -64,11 +53,11 @@ def load_codec(
     InputError: unreadable, of another network, or tensors that are missing,
       unknown, not finite or of another shape.
   """
-  table = codec_table(name, fields)
+  entry, table = published(name), codec_table(name, fields)
   tensors = read_tensors(source)
-  prefixes = getattr(_table_module(name), "PREFIXES", ("",))
+  prefixes = getattr(table_module(name), "PREFIXES", ("",))
   own = [n for n in tensors if n.startswith(prefixes)]
-  _check_kind(name, source, own, table)
+  _check_kind(name, entry, source, own, table)
   shapes = codec_network(name, fields).shapes()
   return import_params(
     Tensors(own, tensors.__getitem__), table, shapes, str(source)
@@ -76,13 +65,16 @@ def load_codec(
 
 
 def _check_kind(
-  name: str, source: str | Path, names: list[str], table: Table
+  name: str,
+  entry: Published,
+  source: str | Path,
+  names: list[str],
+  table: Table,
 ) -> None:
   """A file of something else gets one short error, not a list of names."""
   wanted = {rule.torch for rule in table.rules}
   known = sum(n in wanted for n in names)
   if 2 * known < len(wanted):
-    entry = published(name)
     raise InputError(
       f"{source}: not the {name} codec: {known} of its {len(wanted)} tensors"
       f" are there; give {entry.file} ({entry.source})"
@@ -100,7 +92,7 @@ def convert_codec(
   """Writes the folder that the config field codecs.X.weights names.
 
   Args:
-    name: va_vae, video_dc_ae or wan_vae.
+    name: one of registry.published_names().
     source: the published file.
     out: the folder to make.
     reduced: the authors' sizes where they are not the published ones.

@@ -8,11 +8,54 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from einops import rearrange
 
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parallel.mesh import BATCH_AXES
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+  """Affine map between a codec's latents and those that networks see.
+
+  mean, std: per channel [C], or one number for all.
+  """
+
+  mean: tuple[float, ...] = (0.0,)
+  std: tuple[float, ...] = (1.0,)
+
+  def normalize(self, latents: Array) -> Array:
+    """latents [... C] of the codec -> about zero mean and unit variance."""
+    mean, std = (np.asarray(x, np.float32) for x in (self.mean, self.std))
+    return (latents - mean) / std
+
+  def restore(self, latents: Array) -> Array:
+    """The inverse of normalize."""
+    mean, std = (np.asarray(x, np.float32) for x in (self.mean, self.std))
+    return latents * std + mean
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+  """One published autoencoder: its geometry, scaling and file.
+
+  spatial: pixels per latent cell, per side. file, source, licence: where
+  the weights come from.
+  tensors, parameters: what the file must hold.
+  """
+
+  spatial: int
+  channels: int
+  grouping: Grouping
+  scaling: Scaling
+  file: str
+  source: str
+  licence: str
+  tensors: int
+  parameters: int
 
 
 @flax.struct.dataclass

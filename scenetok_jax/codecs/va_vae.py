@@ -15,9 +15,42 @@ from scenetok_jax.codecs.layers import (
   conv,
   image_attention,
 )
-from scenetok_jax.codecs.network import Encoded, Network
+from scenetok_jax.codecs.network import (
+  Encoded,
+  Network,
+  Published,
+  Scaling,
+)
 from scenetok_jax.flow.losses import LOGVAR_RANGE
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError, Posterior
+
+# fmt: off
+_MEAN = (
+  0.5985, -0.4992, 0.6440, -0.0971, -1.1910, -1.4332, 0.4685, 0.6259,
+  0.6320, -0.4897, -0.7445, 1.1596, 0.8456, 0.5008, 0.2293, 0.4754,
+  -0.4379, 0.8317, -0.0751, 0.3063, 0.4665, -0.0914, -0.8271, 0.0781,
+  1.4151, 1.3792, 0.2696, -0.7573, 0.2813, -0.3092, 0.0779, 0.3497,
+)
+_STD = (
+  3.8461, 4.2699, 3.5768, 3.5911, 3.6231, 3.4810, 3.3075, 3.5093,
+  3.5541, 3.6067, 3.7058, 3.6314, 3.6295, 3.6205, 3.2590, 3.1868,
+  3.8258, 3.5999, 3.2966, 3.2261, 3.2192, 3.1055, 3.5805, 4.3569,
+  3.3085, 3.2076, 4.5150, 3.4870, 3.0416, 3.4869, 4.4310, 4.0881,
+)
+# fmt: on
+
+PUBLISHED = Published(
+  spatial=16,
+  channels=32,
+  grouping=Grouping(),
+  scaling=Scaling(_MEAN, _STD),
+  file="vavae-imagenet256-f16d32-dinov2.pt",
+  source="huggingface.co/hustvl/vavae-imagenet256-f16d32-dinov2",
+  licence="MIT",
+  tensors=342,
+  parameters=69_836_067,
+)
 
 
 class ResBlock(nn.Module):

@@ -3,47 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scenetok_jax.codecs.table_layers import conv2d, norm, point2d
 from scenetok_jax.codecs.va_vae import Sizes
 from scenetok_jax.convert.config_block import check_fields, check_values
-from scenetok_jax.convert.engine import Rule, Table
-from scenetok_jax.convert.layers import Rules, norm, same
+from scenetok_jax.convert.engine import Table
+from scenetok_jax.convert.layers import Rules
 
 # The published file also holds what only training needs (loss.*,
 # foundation_model.*, linear_proj.*); the autoencoder is all of these.
 PREFIXES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 
 
-def conv2d(torch: str, flax: str) -> Rules:
-  """Convolution [out in p q] <-> kernel [p q in out]."""
-  kernel = Rule(f"{torch}.weight", (f"{flax}/kernel",), "o i p q -> p q i o")
-  return (kernel, *same(f"{torch}.bias", f"{flax}/bias"))
-
-
-def point(torch: str, flax: str) -> Rules:
-  """1x1 convolution [out in 1 1] <-> kernel [in out]."""
-  kernel = Rule(f"{torch}.weight", (f"{flax}/kernel",), "o i 1 1 -> i o")
-  return (kernel, *same(f"{torch}.bias", f"{flax}/bias"))
-
-
-def _group_norm(torch: str, flax: str) -> Rules:
-  return norm(torch, flax, "layer", affine=True)
-
-
 def _res_block(torch: str, flax: str, *, widens: bool) -> Rules:
   rules: Rules = ()
   for i in (1, 2):
-    rules += _group_norm(f"{torch}.norm{i}", f"{flax}/norm{i}")
+    rules += norm(f"{torch}.norm{i}", f"{flax}/norm{i}")
     rules += conv2d(f"{torch}.conv{i}", f"{flax}/conv{i}")
   if widens:
-    rules += point(f"{torch}.nin_shortcut", f"{flax}/shortcut")
+    rules += point2d(f"{torch}.nin_shortcut", f"{flax}/shortcut")
   return rules
 
 
 def _attention(torch: str, flax: str) -> Rules:
   names = {"q": "query", "k": "key", "v": "value", "proj_out": "out"}
-  rules = _group_norm(f"{torch}.norm", f"{flax}/norm")
+  rules = norm(f"{torch}.norm", f"{flax}/norm")
   for source, target in names.items():
-    rules += point(f"{torch}.{source}", f"{flax}/{target}")
+    rules += point2d(f"{torch}.{source}", f"{flax}/{target}")
   return rules
 
 
@@ -66,7 +51,7 @@ def _ends(side: str) -> Rules:
   return (
     *conv2d(f"{side}.conv_in", f"{side}/embed"),
     *conv2d(f"{side}.conv_out", f"{side}/head"),
-    *_group_norm(f"{side}.norm_out", f"{side}/norm"),
+    *norm(f"{side}.norm_out", f"{side}/norm"),
     *_res_block(f"{side}.mid.block_1", f"{middle}/block0", widens=False),
     *_attention(f"{side}.mid.attn_1", f"{middle}/attention0"),
     *_res_block(f"{side}.mid.block_2", f"{middle}/block1", widens=False),
@@ -85,8 +70,8 @@ def table(
   rules: Rules = (
     *_ends("encoder"),
     *_ends("decoder"),
-    *point("quant_conv", "encoder/moments"),
-    *point("post_quant_conv", "decoder/latents"),
+    *point2d("quant_conv", "encoder/moments"),
+    *point2d("post_quant_conv", "decoder/latents"),
   )
   for i, own in enumerate(multipliers):
     # What runs before a level, and how wide it is.

@@ -20,7 +20,12 @@ from scenetok_jax.codecs.layers_3d import (
   average_channels,
   repeat_channels,
 )
-from scenetok_jax.codecs.network import Encoded, Network
+from scenetok_jax.codecs.network import (
+  Encoded,
+  Network,
+  Published,
+  Scaling,
+)
 from scenetok_jax.codecs.tiling import (
   Axis,
   Function,
@@ -35,7 +40,20 @@ from scenetok_jax.codecs.video_dc_ae_layers import (
   ResBlock,
   Upsample,
 )
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
+
+PUBLISHED = Published(
+  spatial=32,
+  channels=128,
+  grouping=Grouping(4),
+  scaling=Scaling(std=(1 / 0.493,)),  # release: latents are times 0.493
+  file="F32T4C128_AE.safetensors",
+  source="huggingface.co/hpcai-tech/Open-Sora-v2-Video-DC-AE",
+  licence="Apache-2.0",
+  tensors=339,
+  parameters=459_462_147,
+)
 
 SPATIAL, TEMPORAL = 32, 4  # pixels and frames per latent
 _TEMPORAL_STAGES = (3, 4)  # whose resampling halves or doubles time

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scenetok_jax.codecs.table_layers import conv3d, depthwise, norm, point3d
 from scenetok_jax.convert.config_block import check_fields, check_values
 from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.layers import Rules
-from scenetok_jax.convert.layers_3d import conv3d, depthwise, norm, point3d
 
 _STAGES = 6
 _CONVOLUTIONAL = 3

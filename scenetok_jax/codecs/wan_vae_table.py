@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scenetok_jax.codecs.table_layers import conv2d, conv3d, point2d, point3d
 from scenetok_jax.codecs.wan_vae import Sizes
 from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.convert.engine import Rule, Table
 from scenetok_jax.convert.layers import Rules
-from scenetok_jax.convert.layers_3d import conv2d, conv3d, point2d, point3d
 
 
 def _gamma(torch: str, flax: str, trailing: str) -> Rules:

@@ -19,7 +19,7 @@ from data_pipelines.sources.capture.frames import (
 from scenetok_jax import console
 from scenetok_jax.codecs.api import Codec, get_codec
 from scenetok_jax.codecs.check import RoundTrip
-from scenetok_jax.codecs.published import PUBLISHED
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.media import (
   contact_sheet,
   error_map,
@@ -32,7 +32,6 @@ from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.types import InputError, option
 
 COLUMNS = 8  # of the contact sheet
-CODECS = ("block_dct", *sorted(PUBLISHED))
 # The block-DCT codec that configs/common.py:embedded_codecs puts in place.
 BLOCK_DCT = {"spatial": 16, "channels": 96, "frames_per_latent": 1}
 
@@ -149,7 +148,7 @@ def make_codec(name: str, options: CodecOptions) -> Codec:
     flag = given[0].replace("_", "-")
     raise InputError(f"--{flag}: is of block_dct alone; leave it out")
   if not options.weights:
-    entry = PUBLISHED[name]
+    entry = published(name)
     raise InputError(
       f"--weights: {name} needs the folder that scenetok convert --codec"
       f" {name} makes from {entry.file} ({entry.source})"

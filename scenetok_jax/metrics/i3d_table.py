@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from scenetok_jax.convert.engine import Rule, Table
-from scenetok_jax.convert.frozen_norm import KERNEL_3D, units_table
 from scenetok_jax.convert.layers import same
+from scenetok_jax.metrics.table_layers import KERNEL_3D, units_table
 
 FILES = ("rgb_imagenet.pt",)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from scenetok_jax.convert.engine import Table
-from scenetok_jax.convert.frozen_norm import KERNEL_2D, units_table
 from scenetok_jax.convert.layers import linear
+from scenetok_jax.metrics.table_layers import KERNEL_2D, units_table
 
 # Names under which the one file is published.
 FILES = (

@@ -12,10 +12,10 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.convert.engine import Rule, Table
-from scenetok_jax.convert.frozen_norm import KERNEL_2D
 from scenetok_jax.convert.layers import Rules, same
-from scenetok_jax.convert.numpy_pickle import read_numpy_pickle
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.metrics.numpy_pickle import read_numpy_pickle
+from scenetok_jax.metrics.table_layers import KERNEL_2D
 from scenetok_jax.types import InputError
 
 VGG_FILES = ("vgg16-397923af.pth",)

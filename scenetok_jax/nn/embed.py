@@ -13,6 +13,7 @@ from einops import rearrange
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.nn.blocks import constrain_tokens, dense
+from scenetok_jax.ops.sincos import sincos_table
 from scenetok_jax.types import Array, Cameras
 
 CAMERA_EMBEDDINGS = ("linear", "patches")
@@ -155,28 +156,6 @@ def camera_module(
   if kind == "patches":
     return RayPatchEmbed(width, rays, grouping, dtype=dtype, name=name)
   return RayEmbed(width, rays, grouping, order_frames, dtype=dtype, name=name)
-
-
-def sincos_table(
-  rows: np.ndarray, columns: np.ndarray, width: int
-) -> np.ndarray:
-  """[rows * columns, width] float32: first half columns, then rows."""
-  quarter = width // 4
-  omega = 10000.0 ** (-np.arange(quarter) / quarter)
-
-  def encode(positions: np.ndarray) -> np.ndarray:
-    angles = positions[:, None].astype(np.float64) * omega
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
-
-  shape = (len(rows), len(columns), width // 2)
-  table = np.concatenate(
-    [
-      np.broadcast_to(encode(columns)[None, :], shape),
-      np.broadcast_to(encode(rows)[:, None], shape),
-    ],
-    axis=-1,
-  )
-  return rearrange(table, "h w c -> (h w) c").astype(np.float32)
 
 
 def sincos_crop(size: tuple[int, int], patch: int, width: int) -> np.ndarray:

@@ -10,7 +10,8 @@ from einops import rearrange
 from scenetok_jax.codecs import va_vae as va
 from scenetok_jax.codecs import wan_vae as wan
 from scenetok_jax.codecs.convert import codec_fields, codec_network, load_codec
-from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.codecs.network import Scaling
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS
 from scenetok_jax.parity.case import Arrays, Case

@@ -3,7 +3,7 @@
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.flow import path, timesteps
 from scenetok_jax.flow.windows import SAMPLERS, WindowSchedule, schedule

@@ -10,7 +10,8 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.codecs.api import Codec
-from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.codecs.network import Scaling
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.convert.reader import read_tensors

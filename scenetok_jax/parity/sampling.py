@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.codecs.published import Scaling, published
+from scenetok_jax.codecs.network import Scaling
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.flow.solvers import SolverState, SolverStep, get_solver
 from scenetok_jax.flow.timesteps import WEIGHTINGS, shift

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.convert.engine import export_tensors
 from scenetok_jax.flow import path, timesteps
 from scenetok_jax.geometry.cameras import relative_to

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scenetok_jax.codecs import registry
 from scenetok_jax.codecs.convert import convert_codec, export_codec
-from scenetok_jax.codecs.published import PUBLISHED
 from scenetok_jax.codecs.weights import read_counts
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.metrics.registry import get_network, networks
@@ -50,7 +50,9 @@ class ConvertOptions:
   )
   export: bool = option(False, "write the release's names")
   workdir: str = option("", "with --export: what to write")
-  codec: str | None = option(None, "a codec's file", choices=sorted(PUBLISHED))
+  codec: str | None = option(
+    None, "a codec's file", choices=registry.published_names()
+  )
   metric: str | None = option(
     None, "an evaluation network's files", choices=sorted(networks())
   )
@@ -108,7 +110,7 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
 
 
 def _codec(options: ConvertOptions, name: str) -> Report:
-  entry = PUBLISHED[name]
+  entry = registry.published(name)
   source = _source(options, f"{entry.file} ({entry.source}, {entry.licence})")
   manifest = convert_codec(name, source, options.out, form=options.format)
   counts = read_counts(options.out)

@@ -13,7 +13,7 @@ from scenetok_jax.codecs import api, va_vae
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.convert import convert_codec, export_codec, load_codec
 from scenetok_jax.codecs.network import Encoded, Network, map_clips
-from scenetok_jax.codecs.published import PUBLISHED, published
+from scenetok_jax.codecs.registry import published, published_names
 from scenetok_jax.codecs.weights import (
   FORMATS,
   PARAMS_FILE,
@@ -73,7 +73,7 @@ def folder(params, tmp_path):
 def test_geometry_needs_no_weights(name, grid, channels, frames, latents):
   codec = get_codec(name)
   assert codec.grid(256) == grid
-  assert codec.channels == channels == len(PUBLISHED[name].scaling.std) or (
+  assert codec.channels == channels == len(published(name).scaling.std) or (
     name == "video_dc_ae"
   )
   assert codec.latents(frames) == latents
@@ -89,7 +89,7 @@ def test_published_configurations_build_without_weights(config):
   assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) > 7e8
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", published_names())
 def test_running_without_weights_says_where_they_come_from(name):
   codec = get_codec(name)
   file = published(name).file
@@ -100,7 +100,7 @@ def test_running_without_weights_says_where_they_come_from(name):
 
 
 def test_scaling_inverts():
-  for entry in PUBLISHED.values():
+  for entry in map(published, published_names()):
     latents = normals(0, 2, 3, entry.channels)
     scaled = entry.scaling.normalize(latents)
     np.testing.assert_allclose(
@@ -373,7 +373,7 @@ def test_wan_clips_of_17_frames_do_not_see_each_other(monkeypatch):
     return Encoded(latents)
 
   entry = published("wan_vae")
-  codec = api._published(
+  codec = api.network_codec(
     "wan_vae",
     entry,
     lambda: Network(lambda key: {}, encode, lambda params, x: x),

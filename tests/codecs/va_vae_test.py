@@ -16,7 +16,7 @@ from scenetok_jax.codecs.convert import (
   convert_codec,
   load_codec,
 )
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.codecs.va_vae import Sizes, VaVae, encoded, posterior
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence

@@ -14,7 +14,7 @@ from scenetok_jax.codecs.convert import (
   convert_codec,
   load_codec,
 )
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.codecs.wan_vae import network, patchify, unpatchify
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (

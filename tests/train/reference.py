@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from scenetok_jax.codecs.published import published
+from scenetok_jax.codecs.registry import published
 from scenetok_jax.convert.engine import Table, export_tensors
 from scenetok_jax.train.task import StepLoss
 from tests import goldens, networks

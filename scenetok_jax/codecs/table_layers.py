@@ -1,4 +1,4 @@
-"""Rename rules of the layers of the video autoencoders."""
+"""Rename rules of the layers of the autoencoders."""
 
 from scenetok_jax.convert.engine import Rule
 from scenetok_jax.convert.layers import Rules, same

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from scenetok_jax.convert.numpy_pickle import read_numpy_pickle
 from scenetok_jax.metrics.lpips_table import read_package_file
+from scenetok_jax.metrics.numpy_pickle import read_numpy_pickle
 from scenetok_jax.types import InputError
 
 

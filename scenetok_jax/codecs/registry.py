@@ -1,0 +1,64 @@
+"""The codecs by the names that configurations call them.
+
+A codec is a module, a line here, and its rename table in <module>_table.py
+beside it. The module of a published network offers
+  PUBLISHED: network.Published, its geometry, scaling and file,
+  network(*, dtype, **options) -> network.Network;
+its table's module
+  table(**options) -> convert.engine.Table,
+  fields(sizes in the authors' words) -> options,
+  PREFIXES: of the autoencoder's tensors, where the file holds more.
+The module of a codec without weights offers
+  codec(spatial, channels, grouping, **options) -> codec.Codec.
+"""
+
+import importlib
+from types import ModuleType
+
+from scenetok_jax.codecs import block_dct, va_vae, video_dc_ae, wan_vae
+from scenetok_jax.codecs.network import Published
+from scenetok_jax.types import InputError
+
+CODECS: dict[str, ModuleType] = {
+  "block_dct": block_dct,
+  "va_vae": va_vae,
+  "video_dc_ae": video_dc_ae,
+  "wan_vae": wan_vae,
+}
+
+
+def codec_module(name: str) -> ModuleType:
+  """The module of a codec; InputError for an unknown name."""
+  if name not in CODECS:
+    raise InputError(
+      f"config: codecs: {name!r} is not a codec; use one of {', '.join(CODECS)}"
+    )
+  return CODECS[name]
+
+
+def published_names() -> list[str]:
+  """Codecs that have a file of weights."""
+  return sorted(
+    n for n, module in CODECS.items() if hasattr(module, "PUBLISHED")
+  )
+
+
+def published(name: str) -> Published:
+  """What is known of a codec without its weights.
+
+  Raises:
+    InputError: an unknown name, or a codec that has no weights.
+  """
+  module = codec_module(name)
+  if not hasattr(module, "PUBLISHED"):
+    raise InputError(
+      f"{name}: has no weights to convert; use one of"
+      f" {', '.join(published_names())}"
+    )
+  entry: Published = module.PUBLISHED
+  return entry
+
+
+def table_module(name: str) -> ModuleType:
+  """The module with the rename table of a published codec."""
+  return importlib.import_module(f"{codec_module(name).__name__}_table")
