@@ -10,8 +10,8 @@ from safetensors.numpy import load_file, save_file
 
 from scenetok_jax import console
 from scenetok_jax.cli import convert
+from scenetok_jax.codecs import registry
 from scenetok_jax.codecs.convert import codec_network, codec_table
-from scenetok_jax.codecs.registry import published
 from scenetok_jax.convert.engine import export_tensors, flatten, manifest
 from scenetok_jax.metrics.loading import load_metric, missing
 from scenetok_jax.metrics.registry import get_network
@@ -245,7 +245,7 @@ def test_published_sizes_are_counted(tmp_path, capsys, argv):
   """Full size, from files with the publishers' names."""
   name, out = argv[1], tmp_path / "out"
   if name == "va_vae":
-    entry = published(name)
+    entry = registry.published(name)
     found = manifest(codec_table(name), codec_network(name).shapes())
     tensors = {n: np.zeros(e.shape, np.float32) for n, e in found.items()}
     # What the published file holds beside the codec.
