@@ -68,7 +68,9 @@ class Attention(nn.Module):
         key = rotate(key, key_angles)
     if query_angles is not None:
       query = rotate(query, query_angles)
-    out = attend(query, key, value, causal=self.causal, attention=self.kernel)
+    out = attend(
+      query, key, value, causal=self.causal, attention=self.block.attention
+    )
     out = _merge(self.block, out)
     if null is None:
       return out
