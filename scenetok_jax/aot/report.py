@@ -27,26 +27,23 @@ ASSUMPTIONS = (
   f" rings over one torus axis, both ways, at {LINK_SHARE:.0%} of its links,"
   " not overlapped with computation"
 )
+# Keys that a program that does not fit has no value for.
+_UNKNOWN = (
+  "collective_bytes_per_chip",
+  "collectives",
+  "estimated_step_seconds",
+  "estimated_utilisation",
+  "compile_seconds",
+  "cpu_seconds",
+)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": GIB}
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
+def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
   """Seconds of a step by each roof at its full peak, and the estimate.
 
-  compute, memory, interconnect: totals over the roofs. step: see ASSUMPTIONS.
-  utilisation: share of the matrix units' peak in the estimated time.
+  estimated_utilisation is the share of the matrix units' peak in that time.
   """
-
-  compute: float
-  memory: float
-  interconnect: float
-  step: float
-  utilisation: float
-
-
-def estimate(found: Cost, chip: Chip) -> Estimate:
-  """Roofline of a program on one chip."""
   busy = sum(
     count
     * max(
@@ -55,15 +52,18 @@ def estimate(found: Cost, chip: Chip) -> Estimate:
     )
     for (flops, moved), count in found.operations.items()
   )
-  interconnect = found.sent / (2 * chip.link)
-  step = busy + interconnect / LINK_SHARE
-  return Estimate(
-    compute=found.flops / chip.flops,
-    memory=found.bytes / chip.bandwidth,
-    interconnect=interconnect,
-    step=step,
-    utilisation=found.flops / chip.flops / step if step else 0.0,
-  )
+  roofs = {
+    "compute": found.flops / chip.flops,
+    "memory": found.bytes / chip.bandwidth,
+    "interconnect": found.sent / (2 * chip.link),
+  }
+  step = busy + roofs["interconnect"] / LINK_SHARE
+  return {
+    "roofline_seconds": roofs,
+    "estimated_step_seconds": step,
+    "estimated_utilisation": roofs["compute"] / step if step else 0.0,
+    "assumptions": ASSUMPTIONS,
+  }
 
 
 def report(
@@ -112,7 +112,13 @@ def _report(
     needed = needed_bytes(str(error), sum(program.held.values()))
     if needed is None:
       raise
-    return result | _too_large(program, mesh, needed)
+    return {
+      **result,
+      "fits": False,
+      "hbm_bytes_per_chip": needed,
+      "flops_per_chip": program.flops / mesh.size,
+      **dict.fromkeys(_UNKNOWN),
+    }
   result["compile_seconds"] = time.perf_counter() - lowered_at
   result["cpu_seconds"] = time.process_time() - start_cpu
   return result | _fitting(compiled, program, mesh, chip)
@@ -148,20 +154,6 @@ def needed_bytes(message: str, held: int) -> int | None:
   return None
 
 
-def _too_large(program: Program, mesh: Mesh, needed: int) -> dict[str, Any]:
-  return {
-    "fits": False,
-    "hbm_bytes_per_chip": needed,
-    "flops_per_chip": program.flops / mesh.size,
-    "collective_bytes_per_chip": None,
-    "collectives": None,
-    "estimated_step_seconds": None,
-    "estimated_utilisation": None,
-    "compile_seconds": None,
-    "cpu_seconds": None,
-  }
-
-
 def _fitting(
   compiled: Any, program: Program, mesh: Mesh, chip: Chip
 ) -> dict[str, Any]:
@@ -176,7 +168,6 @@ def _fitting(
   parts["padding"] = memory.argument_size_in_bytes - sum(program.held.values())
   total = sum(parts.values())
   found = cost(parse(compiled.as_text()))
-  times = estimate(found, chip)
   return {
     "fits": total <= chip.hbm,
     "hbm_bytes_per_chip": total,
@@ -189,14 +180,7 @@ def _fitting(
     "collectives": collectives(found),
     "collective_sizes": _sizes(found),
     "loops_of_unknown_length": found.unknown_loops,
-    "roofline_seconds": {
-      "compute": times.compute,
-      "memory": times.memory,
-      "interconnect": times.interconnect,
-    },
-    "estimated_step_seconds": times.step,
-    "estimated_utilisation": times.utilisation,
-    "assumptions": ASSUMPTIONS,
+    **estimate(found, chip),
   }
 
 

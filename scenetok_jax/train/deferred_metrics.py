@@ -1,6 +1,5 @@
 """Metrics of the step before: reading them sooner would wait for the device."""
 
-import json
 import math
 import pathlib
 from collections.abc import Callable
@@ -8,9 +7,10 @@ from typing import Any
 
 import jax
 
+from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.writer import legal_json
 from scenetok_jax.types import Array, InputError
-from scenetok_jax.workdir.lock import write_atomically
 
 REPORT_FILE = "nonfinite.json"
 _KEPT = 100  # steps in the report
@@ -95,8 +95,7 @@ class NonFiniteGuard:
         "last_finite": before,
         "rows": self._rows[-_KEPT:],
       }
-      text = json.dumps(_legal(report), indent=1)
-      write_atomically(self._path, text + "\n")
+      write_json(self._path, legal_json(report), sync=True)
     fate = {
       "none": "the parameters are spoilt since then",
       "zero": "the parameters are intact but for weight decay",
@@ -108,14 +107,3 @@ class NonFiniteGuard:
       f" {self._path}; lower optimizer.learning_rate, set dtype=float32 or look"
       " at the examples it names; train.max_nonfinite is the limit"
     )
-
-
-def _legal(value: Any) -> Any:
-  """JSON has no NaN: non-finite floats become strings."""
-  if isinstance(value, dict):
-    return {key: _legal(item) for key, item in value.items()}
-  if isinstance(value, list):
-    return [_legal(item) for item in value]
-  if isinstance(value, float) and not math.isfinite(value):
-    return str(value)
-  return value

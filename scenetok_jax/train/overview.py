@@ -7,8 +7,8 @@ from typing import Any
 import jax
 from clu.parameter_overview import get_parameter_overview
 
+from scenetok_jax.io import write_text
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.workdir.lock import write_atomically
 
 OVERVIEW_FILE = "parameters.txt"
 
@@ -29,5 +29,5 @@ def write_overview(workdir: str, params: Any) -> None:
     f" {held / (1 << 20):.1f} MiB on each of {jax.device_count()} devices"
   )
   path = pathlib.Path(workdir) / OVERVIEW_FILE
-  write_atomically(path, f"{line}\n{table}\n")
+  write_text(path, f"{line}\n{table}\n")
   print(f"{line}; see {path}", flush=True)

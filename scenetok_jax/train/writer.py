@@ -7,13 +7,14 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TextIO
 
+from scenetok_jax.io import write_text
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.loggers import open_tensorboard, open_wandb
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.lock import make_folder, write_atomically
+from scenetok_jax.workdir.lock import make_folder
 
 TRAIN_FILE = "metrics.jsonl"
 EVAL_FILE = "eval.jsonl"
@@ -38,7 +39,6 @@ class MetricWriter:
     step_flops: float = 0.0,
     peak_flops: float = 0.0,
     stream: TextIO | None = None,
-    tensorboard: bool = True,
     wandb: str = "",
     config: Mapping[str, Any] | None = None,
   ) -> None:
@@ -52,7 +52,6 @@ class MetricWriter:
       step_flops: FLOPs of one step, for flop_utilisation.
       peak_flops: FLOP/s that step_flops are compared with.
       stream: where console lines go, default standard output.
-      tensorboard: write event files too when clu's writer can be imported.
       wandb: project of Weights & Biases to log to as well, "" for none.
       config: shown there.
     """
@@ -63,14 +62,14 @@ class MetricWriter:
     self._stream = stream or sys.stdout
     self._last_time: float | None = None
     self._files: dict[str, TextIO] = {}
-    self._board: Any = None
+    self._tensorboard: Any = None
     self._wandb: Any = None
     if self._active:
       make_folder(self._folder)
       for name in (TRAIN_FILE, EVAL_FILE):
         _rewind(self._folder / name, start_step)
         self._files[name] = open(self._folder / name, "a")  # noqa: SIM115
-      self._board = open_tensorboard(self._folder) if tensorboard else None
+      self._tensorboard = open_tensorboard(self._folder)
       if wandb:
         self._wandb = open_wandb(self._folder, wandb, config or {})
 
@@ -91,8 +90,7 @@ class MetricWriter:
     """
     if not self._active:
       return
-    row = {"step": int(step)} | {k: _number(v) for k, v in metrics.items()}
-    row |= self._timing(step)
+    row = _row(step, metrics) | self._timing(step)
     self._append(TRAIN_FILE, row)
     print(console_line(row, self._total), file=self._stream, flush=True)
 
@@ -100,7 +98,7 @@ class MetricWriter:
     """Logs an evaluation made after `step` steps."""
     if not self._active:
       return
-    row = {"step": int(step)} | {k: _number(v) for k, v in metrics.items()}
+    row = _row(step, metrics)
     self._append(EVAL_FILE, row)
     parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
     text = f"step {step:>7}  eval  {'  '.join(parts)}"
@@ -126,8 +124,8 @@ class MetricWriter:
       # A full disk has been reported by the line that did not fit.
       with contextlib.suppress(OSError):
         file.close()
-    if self._board is not None:
-      self._board.close()
+    if self._tensorboard is not None:
+      self._tensorboard.close()
     if self._wandb is not None:
       self._wandb.finish()
 
@@ -147,9 +145,9 @@ class MetricWriter:
     return row
 
   def _append(self, name: str, row: dict[str, Any]) -> None:
-    legal = {key: _legal(value) for key, value in row.items()}
+    line = json.dumps(legal_json(row), allow_nan=False)
     try:
-      self._files[name].write(json.dumps(legal, allow_nan=False) + "\n")
+      self._files[name].write(line + "\n")
       self._files[name].flush()
     except OSError as error:
       # Nothing is lost: the same command goes on from the last checkpoint.
@@ -158,36 +156,33 @@ class MetricWriter:
         " space there and start again"
       ) from error
     scalars = {k: v for k, v in row.items() if isinstance(v, float)}
-    if self._board is not None:
-      self._board.write_scalars(row["step"], scalars)
+    if self._tensorboard is not None:
+      self._tensorboard.write_scalars(row["step"], scalars)
     if self._wandb is not None:
       kind = "eval" if name == EVAL_FILE else "train"
       named = {f"{kind}/{key}": value for key, value in scalars.items()}
       self._wandb.log(named, step=row["step"])
 
 
+# What a console line tells of a row, in this order.
+_TOLD: dict[str, Callable[[Any], str]] = {
+  "loss": lambda x: f"loss {x:.4g}",
+  "learning_rate": lambda x: f"lr {x:.4g}",
+  "grad_norm": lambda x: f"grad {x:.4g}",
+  "skipped": lambda x: "SKIPPED" if x else "",
+  "step_seconds": lambda x: f"{x:.3g} s/step",
+  "examples_per_second": lambda x: f"{x:.3g} ex/s",
+  "flop_utilisation": lambda x: f"{100 * x:.0f}% of peak",
+  "eta_seconds": lambda x: f"eta {_duration(x)}",
+}
+
+
 def console_line(row: Mapping[str, Any], total_steps: int) -> str:
   """One readable line for a row of metrics.jsonl."""
   width = len(str(total_steps))
   parts = [f"step {row['step']:>{width}}/{total_steps}"]
-  for key, label in (
-    ("loss", "loss"),
-    ("learning_rate", "lr"),
-    ("grad_norm", "grad"),
-  ):
-    if key in row:
-      parts.append(f"{label} {row[key]:.4g}")
-  if row.get("skipped"):
-    parts.append("SKIPPED")
-  if "step_seconds" in row:
-    parts.append(f"{row['step_seconds']:.3g} s/step")
-  if "examples_per_second" in row:
-    parts.append(f"{row['examples_per_second']:.3g} ex/s")
-  if "flop_utilisation" in row:
-    parts.append(f"{100 * row['flop_utilisation']:.0f}% of peak")
-  if "eta_seconds" in row:
-    parts.append(f"eta {_duration(row['eta_seconds'])}")
-  return "  ".join(parts)
+  parts += [tell(row[key]) for key, tell in _TOLD.items() if key in row]
+  return "  ".join(filter(None, parts))
 
 
 def _duration(seconds: float) -> str:
@@ -198,14 +193,20 @@ def _duration(seconds: float) -> str:
   return f"{minute}m{second:02d}s"
 
 
-def _number(value: Any) -> Any:
-  """Scalar arrays and numbers as float, int or bool; strings unchanged."""
-  value = value.item() if hasattr(value, "item") else value
-  return value
+def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+  """Scalar arrays as float, int or bool; anything else unchanged."""
+  row: dict[str, Any] = {"step": int(step)}
+  for name, value in metrics.items():
+    row[name] = value.item() if hasattr(value, "item") else value
+  return row
 
 
-def _legal(value: Any) -> Any:
+def legal_json(value: Any) -> Any:
   """JSON has no NaN: non-finite floats become strings that float() reads."""
+  if isinstance(value, dict):
+    return {key: legal_json(item) for key, item in value.items()}
+  if isinstance(value, list):
+    return [legal_json(item) for item in value]
   if isinstance(value, float) and not math.isfinite(value):
     return str(value)
   return value
@@ -225,4 +226,4 @@ def _rewind(path: pathlib.Path, start_step: int) -> None:
     if isinstance(row, dict) and row.get("step", 0) <= start_step:
       kept.append(line + "\n")
   if "".join(kept) != text:
-    write_atomically(path, "".join(kept))
+    write_text(path, "".join(kept), sync=True)

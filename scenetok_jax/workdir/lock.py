@@ -66,23 +66,6 @@ def lock(workdir: str | os.PathLike[str]) -> Iterator[None]:
     os.close(handle)
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-  """Replaces a file in one step: readers see the old or the new text."""
-  temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
-  try:
-    with open(temporary, "w") as file:
-      file.write(text)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, path)
-  except OSError as error:
-    temporary.unlink(missing_ok=True)
-    raise InputError(
-      f"{path}: cannot be written ({error.strerror}); free space there or"
-      " choose another --workdir"
-    ) from error
-
-
 def _holder(path: pathlib.Path) -> str:
   try:
     owner = json.loads(path.read_text())

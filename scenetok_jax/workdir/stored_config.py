@@ -48,7 +48,7 @@ def store_config(
   if is_lead():
     folder = pathlib.Path(workdir)
     make_folder(folder)
-    write_json(folder / CONFIG_FILE, config)
+    write_json(folder / CONFIG_FILE, config, sync=True)
 
 
 def compare_config(
