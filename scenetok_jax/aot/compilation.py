@@ -107,20 +107,13 @@ def _search(
     print(
       f"compiling {mesh_text(candidate.mesh)}, remat={candidate.remat},"
       f" {candidate.accumulate} micro-batches; forecast"
-      f" {gib(candidate.forecast)}",
+      f" {gib(candidate.forecast_bytes)}",
       file=sys.stderr,
     )
     choice = search.with_candidate(config, candidate)
     result = _compile(choice, devices, chip, options)
-    tried.append(
-      {
-        "mesh": candidate.mesh,
-        "remat": candidate.remat,
-        "accumulate": candidate.accumulate,
-        "forecast_bytes": candidate.forecast,
-        "hbm_bytes_per_chip": result["hbm_bytes_per_chip"],
-      }
-    )
+    needed = {"hbm_bytes_per_chip": result["hbm_bytes_per_chip"]}
+    tried.append(dataclasses.asdict(candidate) | needed)
     if result["fits"]:
       return {**result, "tried": tried}
   reason = search.nothing_fits(config, chip, len(devices), len(tried))
@@ -134,4 +127,4 @@ def _within(
   yield from itertools.islice(found, tries - 1)
   rest = list(found)
   if rest:
-    yield min(rest, key=lambda candidate: candidate.forecast)
+    yield min(rest, key=lambda candidate: candidate.forecast_bytes)

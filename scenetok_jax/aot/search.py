@@ -33,7 +33,7 @@ class Candidate:
   mesh: dict[str, int]
   remat: str
   accumulate: int
-  forecast: float
+  forecast_bytes: float
 
 
 def candidates(

@@ -29,8 +29,6 @@ from scenetok_jax.workdir.checkpoint import Checkpointer
 from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config, store_config
 
-MAX_NONFINITE = 100  # default of train.max_nonfinite
-
 Evaluate = Callable[[Any, int], dict[str, float]]
 
 
@@ -117,16 +115,16 @@ def _open(
     batch_size=config.data.batch_size,
     step_flops=flops,
     peak_flops=peak,
-    wandb=options.get("wandb", ""),
+    wandb=options.wandb,
     config=config.to_dict(),
   )
   guard = NonFiniteGuard(
     workdir,
-    options.get("max_nonfinite", MAX_NONFINITE),
+    options.max_nonfinite,
     config.data.batch_size,
     config.optimizer.skip,
   )
-  profiler = Profiler(workdir, options.get("profile", ""))
+  profiler = Profiler(workdir, options.profile)
   stack.enter_context(writer)
   stack.callback(profiler.close)
   jitted = jit_step(step, state, mesh, flops)

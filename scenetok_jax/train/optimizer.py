@@ -24,8 +24,8 @@ class OptimizerConfig:
   learning_rate: peak rate, reached after warmup_steps steps of a linear
     warm-up from warmup_start * learning_rate.
   schedule: "steps" multiplies by gamma at each milestone, counted from the
-    end of the warm-up; "cosine" falls to final_fraction of the peak at
-    decay_steps (counted from step 0); "constant".
+    end of the warm-up; "cosine" falls to zero at decay_steps (counted from
+    step 0); "constant".
   skip: "zero" turns all gradients to zero when one is not finite or the mean
     over parameter tensors of the L2 norms exceeds skip_threshold (AdamW still
     steps: moments decay, weight decay applies; release, stage 1); "freeze"
@@ -43,7 +43,6 @@ class OptimizerConfig:
   milestones: tuple[int, ...] = ()
   gamma: float = 0.4
   decay_steps: int = 0
-  final_fraction: float = 0.0
   beta1: float = 0.9
   beta2: float = 0.999
   epsilon: float = 1e-8
@@ -64,8 +63,12 @@ class OptimizerConfig:
     return cls(**fields)
 
   def __post_init__(self) -> None:
-    _check_choice("schedule", self.schedule, SCHEDULES)
-    _check_choice("skip", self.skip, SKIP_RULES)
+    for field, choices in (("schedule", SCHEDULES), ("skip", SKIP_RULES)):
+      if (value := getattr(self, field)) not in choices:
+        raise InputError(
+          f"optimizer.{field}: {value!r} is unknown; use one of"
+          f" {', '.join(choices)}"
+        )
     if self.schedule == "cosine" and self.decay_steps <= self.warmup_steps:
       raise InputError(
         f"optimizer.decay_steps: {self.decay_steps} is not after the warm-up"
@@ -104,8 +107,7 @@ def learning_rate(config: OptimizerConfig) -> Callable[[Array], Array]:
     if config.schedule == "cosine":
       span = config.decay_steps - config.warmup_steps
       done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
-      cosine = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
-      return config.final_fraction + (1.0 - config.final_fraction) * cosine
+      return 0.5 * (1.0 + jnp.cos(jnp.pi * done))
     return jnp.ones((), jnp.float32)
 
   def rate(step: Array) -> Array:
@@ -128,7 +130,6 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
 
   Order (release): skip rule, clip by global norm, AdamW. Bias correction
   counts the steps taken by the whole optimiser, not by each sub-tree.
-
   """
   adam = optax.scale_by_adam(
     b1=config.beta1, b2=config.beta2, eps=config.epsilon
@@ -242,11 +243,3 @@ def _skipped(config: OptimizerConfig, finite: Array, mean: Array) -> Array:
 
 def _zero_if(flag: Array, x: Array) -> Array:
   return jnp.where(flag, jnp.zeros_like(x), x)
-
-
-def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
-  if value not in choices:
-    raise InputError(
-      f"optimizer.{field}: {value!r} is unknown; use one of"
-      f" {', '.join(choices)}"
-    )

@@ -50,7 +50,7 @@ def restore_or_init(
     return state
   if not config.restore:
     return create(task.init, optimizer, key, mesh)
-  if config.get("restore_partial"):
+  if config.restore_partial:
     params = _fitting_params(config.restore, task.init, key, mesh)
   else:
     target = abstract(task.init, optimizer, key, mesh).params

@@ -28,10 +28,35 @@ class TrainState:
   ema: Any = None
 
 
-def _builder(
-  init: Callable[[Array], Any], optimizer: Optimizer
-) -> Callable[[Array], TrainState]:
-  return lambda key: _at_start(init(key), optimizer)
+Init = Callable[[Array], Any]  # random key -> parameters, a nested dict
+
+
+def abstract(
+  init: Init, optimizer: Optimizer, key: Array, mesh: jax.sharding.Mesh
+) -> TrainState:
+  """Shapes, dtypes and shardings of the state, without computing it."""
+  shapes = jax.eval_shape(lambda key: _at_start(init(key), optimizer), key)
+  return jax.tree.map(
+    lambda x, sharding: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=sharding
+    ),
+    shapes,
+    param_shardings(shapes, mesh),
+  )
+
+
+def create(
+  init: Init, optimizer: Optimizer, key: Array, mesh: jax.sharding.Mesh
+) -> TrainState:
+  """A fresh state at step 0, placed by the mesh's rule table."""
+  return _jitted(lambda key: _at_start(init(key), optimizer), key, mesh)
+
+
+def start_from(
+  params: Any, optimizer: Optimizer, mesh: jax.sharding.Mesh
+) -> TrainState:
+  """A state at step 0 with the parameters of another run, sharded."""
+  return _jitted(lambda params: _at_start(params, optimizer), params, mesh)
 
 
 def _at_start(params: Any, optimizer: Optimizer) -> TrainState:
@@ -45,53 +70,10 @@ def _at_start(params: Any, optimizer: Optimizer) -> TrainState:
   )
 
 
-def abstract(
-  init: Callable[[Array], Any],
-  optimizer: Optimizer,
-  key: Array,
-  mesh: jax.sharding.Mesh,
-) -> TrainState:
-  """Shapes, dtypes and shardings of the state, without computing it."""
-  shapes = jax.eval_shape(_builder(init, optimizer), key)
-  return jax.tree.map(
-    lambda x, sharding: jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=sharding
-    ),
-    shapes,
-    param_shardings(shapes, mesh),
-  )
-
-
-def create(
-  init: Callable[[Array], Any],
-  optimizer: Optimizer,
-  key: Array,
-  mesh: jax.sharding.Mesh,
-) -> TrainState:
-  """A fresh state; every leaf comes out of one jitted function, sharded.
-
-  Args:
-    init: key -> parameters (nested dict).
-    optimizer: see make_optimizer.
-    key: random key.
-    mesh: the mesh whose rule table places the leaves.
-
-  Returns:
-    The state at step 0.
-  """
-  return _run(_builder(init, optimizer), key, mesh)
-
-
-def start_from(
-  params: Any, optimizer: Optimizer, mesh: jax.sharding.Mesh
-) -> TrainState:
-  """A state at step 0 with the parameters of another run, sharded."""
-  return _run(lambda params: _at_start(params, optimizer), params, mesh)
-
-
-def _run(
+def _jitted(
   build: Callable[[Any], TrainState], argument: Any, mesh: jax.sharding.Mesh
 ) -> TrainState:
+  """Every leaf comes out of one jitted function: none is on a lone device."""
   shardings = param_shardings(jax.eval_shape(build, argument), mesh)
   options = quick_compile_options(mesh.devices.flat[0].platform)
   build = jax.jit(build, out_shardings=shardings, compiler_options=options)

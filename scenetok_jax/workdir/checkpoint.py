@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import jax
@@ -99,39 +99,32 @@ class Checkpointer:
       InputError: an earlier save failed, for instance on a full disk.
     """
     self.check()
-    if step == self.latest_step():
-      return False
-    if not (force or self._manager.should_save(step)):
+    if step == self.latest_step() or not (force or self.should_save(step)):
       return False
     items = ocp.args.Composite(
       state=ocp.args.StandardSave(state),
       data=ocp.args.JsonSave(dict(data_state)),
       config=ocp.args.JsonSave(dict(config)),
     )
-    try:
+    with self._reporting():
       return bool(self._manager.save(step, args=items, force=force))
-    except _WRITE_ERRORS as error:
-      raise self._failure(error) from error
 
-  def restore(
-    self, target: Any, step: int | None = None
-  ) -> tuple[Any, dict[str, Any]]:
-    """The state and the data iterator's state of a checkpoint.
+  def restore(self, target: Any) -> tuple[Any, dict[str, Any]]:
+    """The state and the data iterator's state of the latest checkpoint.
 
     Args:
       target: shapes, dtypes and shardings (train.state.abstract), on any
         mesh, device count or process count.
-      step: which checkpoint, default the latest.
 
     Returns:
       (state, data_state).
 
     Raises:
-      InputError: no such checkpoint, or parameters that do not match.
+      InputError: no checkpoint, or parameters that do not match.
     """
-    step = self.latest_step() if step is None else step
-    if step is None or step not in self._manager.all_steps():
-      raise _missing(self._folder, step)
+    step = self.latest_step()
+    if step is None:
+      raise _missing(self._folder)
     folder = self._folder / str(step) / "state"
     check_shapes(_stored_shapes(folder), target, str(folder))
     items = ocp.args.Composite(
@@ -142,10 +135,8 @@ class Checkpointer:
 
   def wait(self) -> None:
     """Blocks until pending saves are complete; raises if one failed."""
-    try:
+    with self._reporting():
       self._manager.wait_until_finished()
-    except _WRITE_ERRORS as error:
-      raise self._failure(error) from error
     self.check()
 
   def close(self) -> None:
@@ -154,59 +145,62 @@ class Checkpointer:
 
   def check(self) -> None:
     """Raises InputError if a save has failed in the background."""
-    try:
+    with self._reporting():
       self._manager.check_for_errors()
-    except _WRITE_ERRORS as error:
-      raise self._failure(error) from error
 
-  def _failure(self, error: Exception) -> InputError:
-    steps = _steps(self._folder)
-    return InputError(
-      f"{self._folder}: a checkpoint could not be written"
-      f" ({' '.join(str(error).split())[-200:]}); free space there; the last"
-      f" complete one is {max(steps) if steps else 'none'}"
-    )
+  @contextlib.contextmanager
+  def _reporting(self) -> Iterator[None]:
+    """What a full disk raises, as an InputError."""
+    try:
+      yield
+    except _WRITE_ERRORS as error:
+      steps = _steps(self._folder)
+      raise InputError(
+        f"{self._folder}: a checkpoint could not be written"
+        f" ({' '.join(str(error).split())[-200:]}); free space there; the last"
+        f" complete one is {max(steps) if steps else 'none'}"
+      ) from error
 
 
 def restore_params(
   workdir: PathLike,
   *,
-  step: int | None = None,
   item: str = "params",
   target: Any = None,
   mesh: Mesh | None = None,
-  dtype: Any = jnp.float32,
 ) -> Any:
   """Parameters alone, for inference and frozen networks.
 
   Args:
     workdir: a run's workdir, one made by save_params, or a folder with the
       compact file of convert.compact, as checkpoints/rooms.
-    step: which checkpoint, default the latest.
     item: "params" or "ema"; "ema" falls back to "params" when absent.
     target: abstract tree to check names and shapes against, or None.
     mesh: where to put them, by the rule table; default all devices as data.
-    dtype: dtype of floating-point leaves, whatever was stored.
 
   Returns:
-    Nested dict of arrays.
+    Nested dict of arrays of the latest checkpoint; floating-point ones in
+    float32, whatever was stored.
 
   Raises:
     InputError: no checkpoint, or parameters that do not match the target.
   """
-  if compact := compact_file(workdir):
-    return _restore_compact(compact, target, mesh, dtype)
-  folder = _state_folder(workdir, step)
+  mesh = mesh or make_mesh()
+  if compact := _compact_file(workdir):
+    params = load_compact(compact)[0]
+    if target is not None:
+      check_shapes(params, target, str(compact))
+    return jax.device_put(params, param_shardings(params, mesh))
+  folder = _folder(workdir) / str(latest_step(workdir)) / "state"
   tree = _stored_shapes(folder)
   item = item if tree.get(item) else "params"
-  shapes = jax.tree.map(lambda x: _as_dtype(x, dtype), tree[item])
+  shapes = jax.tree.map(_as_float32, tree[item])
   if target is not None:
     check_shapes(shapes, target, str(folder))
-  shardings = param_shardings(shapes, mesh or make_mesh())
   arguments = jax.tree.map(
     lambda x, s: ocp.ArrayRestoreArgs(sharding=s, dtype=x.dtype),
     shapes,
-    shardings,
+    param_shardings(shapes, mesh),
   )
   with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
     restored = handler.restore(
@@ -220,20 +214,10 @@ def restore_params(
   return restored[item]
 
 
-def compact_file(workdir: PathLike) -> pathlib.Path | None:
+def _compact_file(workdir: PathLike) -> pathlib.Path | None:
   """The compact parameter file of a folder, None where there is none."""
   path = pathlib.Path(workdir) / PARAMS_FILE
   return path if path.is_file() else None
-
-
-def _restore_compact(
-  path: pathlib.Path, target: Any, mesh: Mesh | None, dtype: Any
-) -> Any:
-  params, _ = load_compact(path)
-  params = jax.tree.map(lambda x: x.astype(dtype), params)
-  if target is not None:
-    check_shapes(params, target, str(path))
-  return jax.device_put(params, param_shardings(params, mesh or make_mesh()))
 
 
 def save_params(
@@ -251,12 +235,12 @@ def save_params(
 
 def latest_step(workdir: PathLike) -> int:
   """Step of the newest complete checkpoint in a workdir, or InputError."""
-  if compact := compact_file(workdir):
+  if compact := _compact_file(workdir):
     return load_compact(compact)[1]
   folder = _folder(workdir)
   steps = _steps(folder)
   if not steps:
-    raise _missing(folder, None)
+    raise _missing(folder)
   return max(steps)
 
 
@@ -294,21 +278,14 @@ def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
   )
 
 
-def _as_dtype(leaf: jax.ShapeDtypeStruct, dtype: Any) -> jax.ShapeDtypeStruct:
+def _as_float32(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
   floating = jnp.issubdtype(leaf.dtype, jnp.floating)
-  return jax.ShapeDtypeStruct(leaf.shape, dtype if floating else leaf.dtype)
+  dtype = jnp.float32 if floating else leaf.dtype
+  return jax.ShapeDtypeStruct(leaf.shape, dtype)
 
 
 def _folder(workdir: PathLike) -> pathlib.Path:
   return pathlib.Path(workdir).absolute() / FOLDER
-
-
-def _state_folder(workdir: PathLike, step: int | None) -> pathlib.Path:
-  step = latest_step(workdir) if step is None else step
-  folder = _folder(workdir) / str(step)
-  if not folder.is_dir():
-    raise _missing(_folder(workdir), step)
-  return folder / "state"
 
 
 def _steps(folder: pathlib.Path) -> list[int]:
@@ -322,8 +299,8 @@ def _remove_partial(folder: pathlib.Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _missing(folder: pathlib.Path, step: int | None) -> InputError:
-  what = "no complete checkpoint" if step is None else f"no step {step}"
+def _missing(folder: pathlib.Path) -> InputError:
   return InputError(
-    f"{folder}: {what} there; train first, or give the workdir of a run"
+    f"{folder}: no complete checkpoint there; train first, or give the workdir"
+    " of a run"
   )

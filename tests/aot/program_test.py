@@ -90,7 +90,7 @@ def test_the_forecast_prefers_what_fits_and_recomputes_least():
   assert found[0].remat == "dots" and found[0].accumulate == 1
   sizes = found[0].mesh
   assert sizes["data"] * sizes["fsdp"] * sizes["tensor"] == 8
-  assert all(c.forecast <= chip.hbm for c in found)
+  assert all(c.forecast_bytes <= chip.hbm for c in found)
 
 
 def test_a_batch_that_does_not_divide_is_refused():

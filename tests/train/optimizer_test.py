@@ -102,11 +102,10 @@ def test_cosine_reaches_its_ends():
     warmup_steps=10,
     warmup_start=0.0,
     decay_steps=110,
-    final_fraction=0.1,
   )
   steps = jnp.asarray([0, 5, 10, 60, 110, 500])
   found = jax.vmap(learning_rate(config))(steps)
-  np.testing.assert_allclose(found, [0, 0.5, 1, 0.55, 0.1, 0.1], atol=1e-6)
+  np.testing.assert_allclose(found, [0, 0.5, 1, 0.5, 0, 0], atol=1e-6)
 
 
 def test_constant_without_warmup_is_constant():

@@ -181,15 +181,11 @@ def test_errors_name_folder_and_parameter(tmp_path):
   mesh = make_mesh()
   save(tmp_path, make_state(mesh))
   with checkpoint.Checkpointer(tmp_path, every=1) as saver:
-    with pytest.raises(InputError, match="no step 7"):
-      saver.restore(target(mesh), 7)
     message = r"params/mlp/up/kernel is \[8, 16\] there, \[8, 32\]"
     with pytest.raises(InputError, match=message):
       saver.restore(target(mesh, width=32))
   with pytest.raises(InputError, match="other is missing"):
     checkpoint.restore_params(tmp_path, target={"other": jnp.ones(3)})
-  with pytest.raises(InputError, match="no step 9"):
-    checkpoint.restore_params(tmp_path, step=9)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
