@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.storage import builders
-from scenetok_jax import console
-from scenetok_jax.cli import train
 from scenetok_jax.model import build, init_stage1
+from scenetok_jax.train import experiment
 from scenetok_jax.workdir.checkpoint import restore_params, save_params
 from scenetok_jax.workdir.config import load_config
 from scenetok_jax.workdir.stored_config import store_config
@@ -42,25 +41,21 @@ def start(folder):
 
 
 def fine_tune(name, data, restore, workdir, *more):
-  return console.run(
-    train.main,
-    [
-      f"--config=configs/{name}.py:smoke",
-      f"--workdir={workdir}",
-      f"--config.data.path={data}",
-      f"--config.restore={restore}",
-      "--config.train.eval_every=0",
-      *more,
-    ],
-    "train",
-  )
+  """The two calls of a Python user."""
+  overrides = [
+    f"--config.data.path={data}", f"--config.restore={restore}",
+    "--config.train.eval_every=0", *more,
+  ]  # fmt: skip
+  config = load_config(f"configs/{name}.py:smoke", overrides)
+  return experiment.run(config, workdir)
 
 
 def test_the_dl3dv_runs_start_from_what_fits(data, tmp_path, capsys):
   first, second, third = (tmp_path / name for name in ("re10k", "vdc", "wan"))
   start(first)
   tokens = "--config.tokenizer.num_tokens=12"
-  assert fine_tune("scenetok_dl3dv_videodc", data, first, second, tokens) == 0
+  state = fine_tune("scenetok_dl3dv_videodc", data, first, second, tokens)
+  assert int(state.step) == 2
   assert "the first 8 scene tokens copied" in capsys.readouterr().err
   old, new = restore_params(first), restore_params(second)
   found = new["tokenizer"]["scene_tokens"]
@@ -69,7 +64,7 @@ def test_the_dl3dv_runs_start_from_what_fits(data, tmp_path, capsys):
   np.testing.assert_allclose(
     found[:8], old["tokenizer"]["scene_tokens"], atol=1e-3
   )
-  assert fine_tune("scenetok_dl3dv_wan", data, second, third, tokens) == 0
+  fine_tune("scenetok_dl3dv_wan", data, second, third, tokens)
   assert "decoder/camera/embed/kernel" in capsys.readouterr().err
   frozen = restore_params(third)["tokenizer"]["scene_tokens"]
   np.testing.assert_array_equal(frozen, found)
