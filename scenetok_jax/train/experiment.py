@@ -75,10 +75,8 @@ def make_task(config: ConfigDict, model: Model) -> Task:
 
 def _check_same_networks(config: ConfigDict) -> None:
   """Stage 2 must describe the networks and codecs that stage 1 trained."""
-  here, there = (
-    to_plain(config.to_dict()),
-    load_stored_config(config.tokenizer_from),
-  )
+  here = to_plain(config.to_dict())
+  there = load_stored_config(config.tokenizer_from)
   for section in ("tokenizer", "decoder", "codecs"):
     ours, theirs = flatten(here[section]), flatten(there[section])
     for name in sorted(ours.keys() | theirs.keys()):

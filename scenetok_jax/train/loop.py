@@ -108,15 +108,17 @@ def _open(
   # Stored only now: a mistake above must not pin the workdir to itself.
   store_config(workdir, config.to_dict())
   write_overview(workdir, state.params)
-  writer = MetricWriter(
-    workdir,
-    options.total_steps,
-    int(state.step),
-    batch_size=config.data.batch_size,
-    step_flops=flops,
-    peak_flops=peak,
-    wandb=options.wandb,
-    config=config.to_dict(),
+  writer = stack.enter_context(
+    MetricWriter(
+      workdir,
+      options.total_steps,
+      int(state.step),
+      batch_size=config.data.batch_size,
+      step_flops=flops,
+      peak_flops=peak,
+      wandb=options.wandb,
+      config=config.to_dict(),
+    )
   )
   guard = NonFiniteGuard(
     workdir,
@@ -125,7 +127,6 @@ def _open(
     config.optimizer.skip,
   )
   profiler = Profiler(workdir, options.profile)
-  stack.enter_context(writer)
   stack.callback(profiler.close)
   jitted = jit_step(step, state, mesh, flops)
 
