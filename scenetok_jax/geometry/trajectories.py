@@ -8,24 +8,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline, Slerp
 
-from scenetok_jax.geometry.camera_files import from_json, to_json
 from scenetok_jax.types import Array, InputError
-
-__all__ = [
-  "dolly",
-  "extent",
-  "from_json",
-  "interpolate",
-  "lateral",
-  "look_at_point",
-  "offset",
-  "orbit",
-  "pan",
-  "shift_right",
-  "spline",
-  "to_json",
-  "turn_around",
-]
 
 
 def _poses(rotations: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -210,8 +193,3 @@ def offset(pose: Array, shift: Array, frames: int) -> np.ndarray:
 def dolly(pose: Array, distance: float, frames: int) -> np.ndarray:
   """Moves a camera [4, 4] forward by `distance` scene units."""
   return offset(pose, (0.0, 0.0, distance), frames)
-
-
-def lateral(pose: Array, distance: float, frames: int) -> np.ndarray:
-  """Moves a camera [4, 4] to its right by `distance` scene units."""
-  return offset(pose, (distance, 0.0, 0.0), frames)

@@ -1,18 +1,15 @@
 """Frechet distance between the Gaussians of two sets of features.
 
-Everything is float64 on the host. Statistics are accumulated in any order
-and merged over processes; the result differs only by rounding.
+Everything is float64 on the host. Statistics are accumulated and merged in
+any order; the result differs only by rounding.
 """
 
 import dataclasses
-import io
 from collections.abc import Iterable
 
-import jax
 import numpy as np
 import numpy.typing as npt
 
-from scenetok_jax.parallel.gather import gather_bytes
 from scenetok_jax.types import InputError
 
 Matrix = npt.NDArray[np.float64]
@@ -36,24 +33,6 @@ class Statistics:
   @property
   def dimensions(self) -> int:
     return len(self.mean)
-
-  def covariance(self) -> Matrix:
-    """[D D], over count - 1; InputError for fewer than two samples."""
-    _at_least_two(self)
-    return self.factor.T @ self.factor / (self.count - 1)
-
-  def arrays(self) -> dict[str, np.ndarray]:
-    """For np.savez: what `from_arrays` reads."""
-    return {
-      "count": np.array(self.count, np.int64),
-      "mean": self.mean,
-      "factor": self.factor,
-    }
-
-
-def from_arrays(arrays: dict[str, np.ndarray]) -> Statistics:
-  """The inverse of Statistics.arrays."""
-  return Statistics(int(arrays["count"]), arrays["mean"], arrays["factor"])
 
 
 def empty(dimensions: int) -> Statistics:
@@ -118,22 +97,6 @@ def _shrink(factor: Matrix) -> Matrix:
   if len(factor) <= 2 * dimensions:
     return factor
   return _compact(factor)
-
-
-def merge_hosts(part: Statistics) -> Statistics:
-  """Statistics over all processes; every process must call it.
-
-  Each process gets the same result, to the bit.
-  """
-  if jax.process_count() == 1:
-    return part
-  buffer = io.BytesIO()
-  np.savez(buffer, **part.arrays())  # type: ignore[arg-type]
-  parts = []
-  for data in gather_bytes(buffer.getvalue()):
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-      parts.append(from_arrays(dict(file)))
-  return merge(parts)
 
 
 def distance(a: Statistics, b: Statistics) -> float:

@@ -24,7 +24,6 @@ SIZE = 299
 CLASSES = 1008
 # To 299 pixels: torchmetrics since 1.8; before it, and torch-fidelity.
 RESIZES = ("antialias", "tf1")
-DIMENSIONS = 2048
 
 # Padding of a unit: "SAME" keeps the size at stride 1.
 _UNPADDED, _PADDED = "VALID", "SAME"

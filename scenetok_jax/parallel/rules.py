@@ -213,24 +213,3 @@ def constrain(x: Array, *logical: str | None) -> Array:
   if all(entry is None or entry is P.UNCONSTRAINED for entry in spec):
     return x
   return jax.lax.with_sharding_constraint(x, P(*spec))
-
-
-def unmatched_large(tree: Any, bytes: int = 1 << 20) -> list[str]:
-  """Paths of leaves over `bytes` that only the catch-all rule matches."""
-  return [
-    path_name(path)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    if leaf.size * leaf.dtype.itemsize > bytes
-    and rule_of(path_name(path)) == len(PARAM_RULES) - 1
-  ]
-
-
-def unused_rules(tree: Any) -> list[str]:
-  """Regexes of the table, but the catch-all, that no leaf's path matches."""
-  used = {
-    rule_of(path_name(path))
-    for path, _ in jax.tree_util.tree_leaves_with_path(tree)
-  }
-  return [
-    regex for i, (regex, _) in enumerate(PARAM_RULES[:-1]) if i not in used
-  ]

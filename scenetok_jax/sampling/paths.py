@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry import trajectories
+from scenetok_jax.geometry import camera_files, trajectories
 from scenetok_jax.types import Cameras, InputError
 
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
@@ -58,7 +58,7 @@ def from_file(name: str, options: PathOptions) -> CameraPath:
   Raises:
     InputError: unreadable, or poses that are not finite rigid motions.
   """
-  cameras = trajectories.from_json(name)
+  cameras = camera_files.from_json(name)
   found, wanted = len(cameras.extrinsics), options.frames
   if wanted is not None and wanted > found:
     raise InputError(

@@ -11,7 +11,7 @@ from scenetok_jax import console
 from scenetok_jax.analyses import depth as depth_kind
 from scenetok_jax.cli import analyze, pose_score, prepare
 from scenetok_jax.geometry import depth_images
-from scenetok_jax.geometry.trajectories import to_json
+from scenetok_jax.geometry.camera_files import to_json
 from scenetok_jax.metrics.loading import missing
 from tests.cli import workdirs
 

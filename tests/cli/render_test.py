@@ -9,7 +9,8 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import render
-from scenetok_jax.geometry.trajectories import dolly, to_json
+from scenetok_jax.geometry.camera_files import to_json
+from scenetok_jax.geometry.trajectories import dolly
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.scene_file import (
   SceneFile,

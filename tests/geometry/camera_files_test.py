@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from scenetok_jax.geometry import camera_files, trajectories
+from scenetok_jax.geometry import camera_files
 from scenetok_jax.geometry.cameras import from_opengl
 from scenetok_jax.types import InputError
 from tests.geometry.poses import cameras, random_poses
@@ -36,8 +36,8 @@ def _transforms(poses: np.ndarray) -> dict:
 def test_written_cameras_are_read_back_exactly(tmp_path):
   views = cameras(random_poses(0, 5))
   path = tmp_path / "path.json"
-  trajectories.to_json(views, path)
-  read = trajectories.from_json(path)
+  camera_files.to_json(views, path)
+  read = camera_files.from_json(path)
   np.testing.assert_array_equal(read.extrinsics, views.extrinsics)
   np.testing.assert_array_equal(read.intrinsics, views.intrinsics)
   assert read.extrinsics.dtype == np.float32
@@ -45,7 +45,7 @@ def test_written_cameras_are_read_back_exactly(tmp_path):
 
 def test_transforms_become_opencv_and_normalised(tmp_path):
   poses = random_poses(1, 3)
-  read = trajectories.from_json(_write(tmp_path, _transforms(poses)))
+  read = camera_files.from_json(_write(tmp_path, _transforms(poses)))
   np.testing.assert_allclose(read.extrinsics, poses, atol=1e-6)
   expected = [[0.8, 0, 0.5], [0, 1, 0.55], [0, 0, 1]]
   np.testing.assert_allclose(
@@ -59,7 +59,7 @@ def test_field_of_view_and_frame_fields_replace_file_fields(tmp_path):
     del content[field]
   content["camera_angle_x"] = np.pi / 2
   content["frames"][1]["fl_x"] = 640
-  read = trajectories.from_json(_write(tmp_path, content))
+  read = camera_files.from_json(_write(tmp_path, content))
   np.testing.assert_allclose(read.intrinsics[:, 0, 0], [0.5, 1], atol=1e-6)
   np.testing.assert_allclose(read.intrinsics[0, :2, 2], 0.5)
 
@@ -70,7 +70,7 @@ def test_one_intrinsic_matrix_serves_all_poses(tmp_path):
     "extrinsics": views.extrinsics.tolist(),
     "intrinsics": views.intrinsics[0].tolist(),
   }
-  read = trajectories.from_json(_write(tmp_path, content))
+  read = camera_files.from_json(_write(tmp_path, content))
   np.testing.assert_allclose(read.intrinsics, views.intrinsics)
 
 
@@ -138,14 +138,14 @@ _PIXELS = [[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]
 def test_mistakes_are_named_in_one_line(tmp_path, content, message):
   path = _write(tmp_path, content)
   with pytest.raises(InputError, match=message) as caught:
-    trajectories.from_json(path)
+    camera_files.from_json(path)
   line = str(caught.value)
   assert line.startswith(path) and "\n" not in line and "; " in line
 
 
 def test_missing_file_is_named(tmp_path):
   with pytest.raises(InputError, match=r"nothing\.json: cannot be read"):
-    trajectories.from_json(tmp_path / "nothing.json")
+    camera_files.from_json(tmp_path / "nothing.json")
 
 
 def test_estimates_need_no_intrinsics_and_may_lack_frames(tmp_path):

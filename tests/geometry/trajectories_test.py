@@ -91,11 +91,11 @@ def test_partial_orbit_turns_by_the_given_angle():
   assert view_angles(path)[0, -1] == pytest.approx(60, abs=1e-3)
 
 
-def test_dolly_and_lateral_move_along_the_cameras_axes():
+def test_offset_and_dolly_move_along_the_cameras_axes():
   pose = random_poses(2)
   for path, axis in (
     (trajectories.dolly(pose, 1.5, 4), 2),
-    (trajectories.lateral(pose, 1.5, 4), 0),
+    (trajectories.offset(pose, (1.5, 0, 0), 4), 0),
   ):
     local = invert(pose) @ path
     expected = np.zeros((4, 3))

@@ -20,6 +20,10 @@ def _features(count, dimensions, seed=0, shift=0.0):
   return rng.normal(size=(count, dimensions)) @ mixing + shift
 
 
+def _covariance(found):
+  return found.factor.T @ found.factor / (found.count - 1)
+
+
 def _textbook(a, b):
   """By the square root of the covariances' product."""
   gap = a.mean(0) - b.mean(0)
@@ -49,7 +53,7 @@ def test_fewer_samples_than_dimensions_are_exact():
 def test_identical_sets_are_at_distance_zero(count):
   one = frechet.statistics(_features(count, 40, shift=100.0))
   distance = frechet.distance(one, one)
-  scale = np.trace(one.covariance())
+  scale = np.trace(_covariance(one))
   assert 0 <= distance <= 1e-12 * scale
 
 
@@ -67,10 +71,10 @@ def test_hosts_and_order_do_not_matter(hosts):
   assert merged.count == 84 and len(merged.factor) <= 20
   np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-13)
   np.testing.assert_allclose(
-    merged.covariance(), whole.covariance(), rtol=1e-11, atol=1e-12
+    _covariance(merged), _covariance(whole), rtol=1e-11, atol=1e-12
   )
   np.testing.assert_allclose(
-    merged.covariance(), np.cov(np.concatenate(scenes), rowvar=False), rtol=1e-9
+    _covariance(merged), np.cov(np.concatenate(scenes), rowvar=False), rtol=1e-9
   )
   other = frechet.statistics(_features(30, 10, 77))
   np.testing.assert_allclose(
@@ -84,19 +88,10 @@ def test_a_large_mean_does_not_eat_the_spread():
   features = _features(50, 6, shift=1e6)
   parts = [frechet.statistics(rows) for rows in np.split(features, 5)]
   np.testing.assert_allclose(
-    frechet.merge(parts).covariance(),
+    _covariance(frechet.merge(parts)),
     np.cov(features, rowvar=False),
     rtol=1e-6,
   )
-
-
-def test_statistics_survive_a_file(tmp_path):
-  one = frechet.statistics(_features(5, 7))
-  np.savez(tmp_path / "s.npz", **one.arrays())
-  with np.load(tmp_path / "s.npz", allow_pickle=False) as file:
-    again = frechet.from_arrays(dict(file))
-  assert again.count == 5
-  np.testing.assert_array_equal(again.factor, one.factor)
 
 
 def test_merging_with_nothing_changes_nothing():
@@ -156,7 +151,7 @@ mine = rows[:7] if jax.process_index() == 0 else rows[7:]
 merged = frechet.merge_hosts(frechet.statistics(mine))
 assert merged.count == 9
 cov = np.cov(rows, rowvar=False)
-np.testing.assert_allclose(merged.covariance(), cov, rtol=1e-12)
+np.testing.assert_allclose(_covariance(merged), cov, rtol=1e-12)
 print("sum", merged.factor.sum().hex())
 """
 

@@ -71,19 +71,6 @@ def test_indivisible_axes_are_dropped():
   assert rules.fit(("fsdp", "tensor"), (), mesh) == P()
 
 
-def test_large_parameters_of_the_catch_all_are_named():
-  tree = NETWORK | {"odd": {"weights": leaf(1024, 257)}, "few": leaf(3)}
-  assert rules.unmatched_large(tree) == ["odd/weights"]
-  assert rules.unmatched_large(NETWORK) == []
-
-
-def test_unused_rules_are_named():
-  used = NETWORK | {"step": leaf(), "convolution": {"kernel": leaf(3, 3, 4, 8)}}
-  assert rules.unused_rules(used) == []
-  found = rules.unused_rules({"mlp": {"up": {"kernel": leaf(8, 8)}}})
-  assert len(found) == len(rules.PARAM_RULES) - 2
-
-
 def test_batches_are_split_over_data_and_fsdp():
   mesh = make_mesh(SIZES)
   batch = rules.put_batch({"x": np.arange(8.0).reshape(4, 2)}, mesh)
