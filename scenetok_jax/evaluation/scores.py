@@ -87,7 +87,9 @@ def score(prediction: Prediction) -> dict[str, float]:
   return {name: value for name, value in found.items() if value is not None}
 
 
-def result(prediction: Prediction, functions: Functions) -> SceneResult:
+def rendered_result(
+  prediction: Prediction, functions: Functions
+) -> SceneResult:
   """All scores and features of a prediction."""
   scene = prediction.scene
   truth, scores = np.asarray(scene.target.images), score(prediction)

@@ -87,15 +87,15 @@ def test_transfer_renders_the_next_scene_and_continues(
   transfer = [*options, "--transfer", f"--out={tmp_path / 'out'}"]
 
   # Cut before the second scene is estimated, the first is kept.
-  write = runner.Store.write
+  write = runner.ResultStore.write
 
   def cut(self, result, picture):
     write(self, result, picture)
     raise KeyboardInterrupt
 
-  monkeypatch.setattr(runner.Store, "write", cut)
+  monkeypatch.setattr(runner.ResultStore, "write", cut)
   assert run(*transfer)[0] == 130
-  monkeypatch.setattr(runner.Store, "write", write)
+  monkeypatch.setattr(runner.ResultStore, "write", write)
   code, result = run(*transfer)
   assert code == 0 and len(oracle) == len(tokens) == 2
   assert run(*transfer) == (0, result) and len(tokens) == 2

@@ -14,7 +14,7 @@ from scenetok_jax.evaluation.measures import REAL, SAMPLED
 from scenetok_jax.evaluation.pose import structure, true_pose
 from scenetok_jax.evaluation.pose.clips import Clip, Job
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.evaluation.store import Store
+from scenetok_jax.evaluation.store import ResultStore
 from scenetok_jax.geometry.camera_files import estimates_from_json
 from scenetok_jax.inference import pictures, rendering
 from scenetok_jax.inference.scenetok import SceneTok
@@ -82,7 +82,7 @@ def identity(
 def all_results(
   jobs: Sequence[Job],
   compute: Callable[[Job, Clip], SceneResult],
-  kept: Store | None,
+  kept: ResultStore | None,
 ) -> list[SceneResult]:
   """One result per scene; those in the store are not computed again."""
   results = []
