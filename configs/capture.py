@@ -28,7 +28,7 @@ def get_config(variant: str = "") -> ConfigDict:
   # Three and three, so that a capture of four photographs serves too.
   config.data.update({"num_context": 3, "num_targets": 3, "batch_size": 16})
   config.data.view_sampler.update({"chunks": 3, "full_range": True})
-  config.decoder.update({"rope_latents": 3, "rope_split": 3})
+  config.decoder.update({"rope_latents": 3, "rope_parts": 3})
   config.flow.chunks = 1
   config.sampling.window = 3
   config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 100})

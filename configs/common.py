@@ -77,7 +77,7 @@ def base(stage: str) -> ConfigDict:
     "chunked": chunked,
     "rope": "3d",
     "rope_latents": 8,
-    "rope_split": 1,
+    "rope_parts": 1,
     "null_token": False,  # release: never created
     "mlp_ratio": 4.0,
   }
@@ -92,7 +92,7 @@ def base(stage: str) -> ConfigDict:
     "sampler": "full_sequence",
     "steps": 25,
     "window": 8,
-    "clean": 4,
+    "overlap": 4,
     "uncertainty_scale": None,  # of the sampler "pyramid": its lag in steps
     "guidance": 1.0,
     "shift": 1.0,
@@ -210,9 +210,9 @@ def wan(config: ConfigDict) -> None:
   config.data.view_sampler.gap = 5
   config.decoder.rays.patch = 8
   config.decoder.rope_latents = 10
-  config.decoder.rope_split = 2
+  config.decoder.rope_parts = 2
   config.sampling.window = 10
-  config.sampling.clean = 5
+  config.sampling.overlap = 5
 
 
 def focal_by_256(rays: ConfigDict) -> None:
@@ -241,7 +241,7 @@ def dl3dv(config: ConfigDict) -> None:
     "margin": 0,
   }
   config.tokenizer.num_tokens = 1024
-  config.decoder.rope_split = 2
+  config.decoder.rope_parts = 2
   config.flow.weighting = "shifted"
   config.train.kl_weights = (0.0, 0.0)
 

@@ -78,7 +78,7 @@ def small(config: ConfigDict) -> None:
       "mlp_ratio": 2.0,
       "rays": rays,
       "rope_latents": 6,
-      "rope_split": 6,  # frames of a clip are unordered, each at time zero
+      "rope_parts": 6,  # frames of a clip are unordered, each at time zero
     }
   )
   # Ours: at this size the noisy end teaches the network to use its tokens.
@@ -92,7 +92,13 @@ def small(config: ConfigDict) -> None:
   # Assigned last: the two are one reference in the published configurations.
   config.flow = ConfigDict({**config.flow.to_dict(), "chunks": 1})
   config.sampling.update(
-    {"shift": 20.0, "steps": 15, "window": 6, "clean": 0, "deterministic": True}
+    {
+      "shift": 20.0,
+      "steps": 15,
+      "window": 6,
+      "overlap": 0,
+      "deterministic": True,
+    }
   )
   config.optimizer.update(
     {

@@ -32,7 +32,7 @@ def get_config(variant: str = ""):
   )
   config.decoder.update({"width": 1152, "depth": 28, "heads": 16})
   config.decoder.rays.update(rays)
-  config.decoder.rope_split = 2
+  config.decoder.rope_parts = 2
   config.flow.update({"weighting": "shifted", "shift": 4.0})
   config.sampling.shift = 4.0
   config.train.kl_weights = (0.0, 0.0)
@@ -44,4 +44,4 @@ def long(config) -> None:
   config.data.num_targets = 16
   config.decoder.rope_latents = 16
   config.sampling.window = 16
-  config.sampling.clean = 8
+  config.sampling.overlap = 8

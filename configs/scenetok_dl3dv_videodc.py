@@ -20,7 +20,7 @@ def get_config(variant: str = ""):
   config.restore_partial = True
   common.focal_by_256(config.tokenizer.rays)
   common.focal_by_256(config.decoder.rays)
-  config.decoder.rope_split = 1
+  config.decoder.rope_parts = 1
   config.flow.shift = 8.0
   config.sampling.shift = 8.0
   config.optimizer.learning_rate = 1e-5
@@ -41,7 +41,7 @@ def fixed(config) -> None:
   """Release: the *_finetuned_fixed experiments."""
   config.tokenizer.rays.scale = (1.0, 1.0)
   config.decoder.rays.scale = (1.0, 1.0)
-  config.decoder.rope_split = 2
+  config.decoder.rope_parts = 2
 
 
 def scratch(config) -> None:

@@ -20,7 +20,7 @@ def get_config(variant: str = ""):
   common.wan(config)
   config.restore_partial = True
   common.focal_by_256(config.tokenizer.rays)  # context views only
-  config.decoder.order_frames = 1  # release: model.force_incorrect
+  config.decoder.ray_patch_frames = 1  # release: model.force_incorrect
   config.flow.shift = 4.0
   config.sampling.shift = 4.0
   config.data.batch_size = 16  # release: 4 GPUs x 4
@@ -36,5 +36,5 @@ def shift8(config) -> None:
   """Release: scenetok_va-wan_shift8_dl3dv_finetuned."""
   config.flow.shift = 8.0
   config.sampling.shift = 8.0
-  config.decoder.order_frames = None
+  config.decoder.ray_patch_frames = None
   config.train.freeze_after = -1

@@ -36,12 +36,12 @@ class RayConditionedDiT(nn.Module):
   the rule of 17 frames -> 5 latents (geometry.latent_frames).
 
   Fields not named by what they do:
-    rope_latents, rope_split: rotation positions are built for
-      rope_latents // rope_split latents, and the flat sequence is cut into
-      rope_split equal parts whose positions each start at zero.
+    rope_latents, rope_parts: rotation positions are built for
+      rope_latents // rope_parts latents, and the flat sequence is cut into
+      rope_parts equal parts whose positions each start at zero.
     null_token: adds the learned token that stands for "no scene".
     camera_embedding: see nn.embed.camera_module.
-    order_frames: see nn.embed.RayEmbed.
+    ray_patch_frames: see nn.embed.RayEmbed.
   """
 
   width: int = 1024
@@ -52,10 +52,10 @@ class RayConditionedDiT(nn.Module):
   camera_embedding: str = "linear"
   frames_per_latent: int = 4
   chunked: bool = False
-  order_frames: int | None = None
+  ray_patch_frames: int | None = None
   rope: str = "3d"
   rope_latents: int = 8
-  rope_split: int = 1
+  rope_parts: int = 1
   null_token: bool = False
   causal: bool = False
   timestep_features: int = 256
@@ -146,22 +146,22 @@ class RayConditionedDiT(nn.Module):
     return jnp.where(flags[:, None, None], null, condition)
 
   def _angles(self, latents: int, grid: tuple[int, int]) -> Array | None:
-    """Rotation angles [L*n, d/2], restarting in each of rope_split parts."""
+    """Rotation angles [L*n, d/2], restarting in each of rope_parts parts."""
     if self.rope == "none":
       return None
     table = angles_3d(
-      self.rope_latents // self.rope_split,
+      self.rope_latents // self.rope_parts,
       *grid,
       self.width // self.block.heads,
     )
-    length, rest = divmod(latents * grid[0] * grid[1], self.rope_split)
+    length, rest = divmod(latents * grid[0] * grid[1], self.rope_parts)
     if rest or length > len(table):
       raise ValueError(
-        f"{latents} latents of {grid} tokens do not fit rope_split="
-        f"{self.rope_split} parts of {self.rope_latents} latents"
+        f"{latents} latents of {grid} tokens do not fit rope_parts="
+        f"{self.rope_parts} parts of {self.rope_latents} latents"
       )
     return repeat(
-      jnp.asarray(table[:length]), "n c -> (s n) c", s=self.rope_split
+      jnp.asarray(table[:length]), "n c -> (s n) c", s=self.rope_parts
     )
 
 
@@ -192,7 +192,7 @@ def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:
     net.width,
     net.rays,
     net.grouping,
-    net.order_frames,
+    net.ray_patch_frames,
     dtype=net.block.dtype,
     name="camera",
   )

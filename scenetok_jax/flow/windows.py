@@ -42,7 +42,7 @@ class _Settings:
 
   steps: int
   window: int
-  clean: int
+  overlap: int
   uncertainty: int
   trigger: int
 
@@ -99,9 +99,9 @@ def _pyramid(state: _State, settings: _Settings) -> None:
 
 
 def _move_when_clean(state: _State, settings: _Settings) -> None:
-  """Slides a finished window, keeping `clean` latents as context."""
+  """Slides a finished window, keeping `overlap` latents as context."""
   if not state.window(settings.window).any():
-    state.move(settings.window - settings.clean)
+    state.move(settings.window - settings.overlap)
 
 
 _STEP = {
@@ -111,16 +111,16 @@ _STEP = {
 }
 
 
-def _check(sampler, horizon, steps, window, clean, uncertainty, indices):
+def _check(sampler, horizon, steps, window, overlap, uncertainty, indices):
   """Raises InputError on settings that make no sense by themselves."""
   if sampler not in SAMPLERS:
     raise InputError(
       f"sampling.sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
     )
-  if min(horizon, steps, window) < 1 or clean < 0:
+  if min(horizon, steps, window) < 1 or overlap < 0:
     raise InputError(
       f"sampling: horizon {horizon}, steps {steps} and window {window} must be"
-      f" at least 1, clean {clean} at least 0"
+      f" at least 1, overlap {overlap} at least 0"
     )
   if sampler == "pyramid" and (uncertainty is None or uncertainty < 0):
     raise InputError(
@@ -138,11 +138,11 @@ def schedule(
   horizon: int,
   steps: int,
   window: int,
-  clean: int,
+  overlap: int,
   *,
   uncertainty_scale: int | None = None,
   clean_indices: tuple[int, ...] = (),
-  clean_override: int | None = None,
+  overlap_override: int | None = None,
 ) -> WindowSchedule:
   """Builds the schedule of one video.
 
@@ -155,11 +155,11 @@ def schedule(
     horizon: latents h of the video.
     steps: denoising steps S of one latent.
     window: latents per window (concurrency).
-    clean: finished latents that a window keeps from the one before.
+    overlap: finished latents that a window keeps from the one before.
     uncertainty_scale: pyramid only: the lag in steps.
     clean_indices: latents that are clean from the start.
-    clean_override: replaces `clean` for moving windows; the pyramid's own
-      test of when to move goes on using `clean`, as in the release.
+    overlap_override: replaces `overlap` for moving windows; the pyramid's own
+      test of when to move goes on using `overlap`, as in the release.
 
   Returns:
     WindowSchedule; its last row of levels is zero.
@@ -168,14 +168,14 @@ def schedule(
     InputError: bad settings, or settings that would never end.
   """
   _check(
-    sampler, horizon, steps, window, clean, uncertainty_scale, clean_indices
+    sampler, horizon, steps, window, overlap, uncertainty_scale, clean_indices
   )
   settings = _Settings(
     steps=steps,
     window=window,
-    clean=clean if clean_override is None else clean_override,
+    overlap=overlap if overlap_override is None else overlap_override,
     uncertainty=uncertainty_scale or 0,
-    trigger=clean + 1,
+    trigger=overlap + 1,
   )
   state = _State(np.full(horizon, steps, np.int64))
   state.levels[list(clean_indices)] = 0
@@ -189,10 +189,10 @@ def schedule(
     stuck = state.key() == before or state.start < 0
     if stuck and state.levels.any():
       raise InputError(
-        f"sampling.clean: {sampler} with horizon {horizon}, window {window},"
-        f" {settings.clean} clean targets and uncertainty_scale"
-        f" {uncertainty_scale} never ends: the window stops moving; use fewer"
-        " clean targets than the window, a window as long as the video, or"
+        f"sampling.overlap: {sampler} with horizon {horizon}, window {window},"
+        f" overlap {settings.overlap} and uncertainty_scale"
+        f" {uncertainty_scale} never ends: the window stops moving; use less"
+        " overlap than the window, a window as long as the video, or"
         " another uncertainty_scale"
       )
     rows.append(state.levels.copy())

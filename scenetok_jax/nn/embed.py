@@ -79,7 +79,7 @@ class PatchEmbed(nn.Module):
 class RayEmbed(nn.Module):
   """cameras [B T] -> [B L n D]: patches of grouped ray maps, one linear layer.
 
-  order_frames is the number of frames that the patch vector is ordered by:
+  ray_patch_frames is the number of frames that the patch vector is ordered by:
   those of a latent, except in the release's Wan model, which orders it as if
   there were one (its known bug 3).
   """
@@ -87,7 +87,7 @@ class RayEmbed(nn.Module):
   width: int
   rays: RaySpec
   grouping: Grouping = Grouping()
-  order_frames: int | None = None
+  ray_patch_frames: int | None = None
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -98,7 +98,7 @@ class RayEmbed(nn.Module):
       "b l (h p) (w q) (t c) -> b l (h w) (t p q c)",
       p=self.rays.patch,
       q=self.rays.patch,
-      t=self.order_frames or self.grouping.frames_per_latent,
+      t=self.ray_patch_frames or self.grouping.frames_per_latent,
     )
     return dense(
       self.width,
@@ -136,7 +136,7 @@ def camera_module(
   width: int,
   rays: RaySpec,
   grouping: Grouping = Grouping(),
-  order_frames: int | None = None,
+  ray_patch_frames: int | None = None,
   *,
   dtype: Any,
   name: str,
@@ -146,7 +146,7 @@ def camera_module(
   Args:
     kind: a key of CAMERA_EMBEDDINGS: "linear" (RayEmbed; the released
       tokenizer and renderer) or "patches" (RayPatchEmbed; SceneGen).
-    width, rays, grouping, order_frames, dtype: its fields.
+    width, rays, grouping, ray_patch_frames, dtype: its fields.
     name: in the parameter tree.
   """
   if kind not in CAMERA_EMBEDDINGS:
@@ -155,7 +155,9 @@ def camera_module(
     )
   if kind == "patches":
     return RayPatchEmbed(width, rays, grouping, dtype=dtype, name=name)
-  return RayEmbed(width, rays, grouping, order_frames, dtype=dtype, name=name)
+  return RayEmbed(
+    width, rays, grouping, ray_patch_frames, dtype=dtype, name=name
+  )
 
 
 def sincos_crop(size: tuple[int, int], patch: int, width: int) -> np.ndarray:

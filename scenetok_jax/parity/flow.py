@@ -111,7 +111,7 @@ def plan_of(run: dict) -> WindowSchedule:
     sampler["clean_targets"],
     uncertainty_scale=sampler.get("uncertainty_scale"),
     clean_indices=tuple(run["cond_mask_indices"] or ()),
-    clean_override=run["clean_targets_argument"],
+    overlap_override=run["clean_targets_argument"],
   )
 
 

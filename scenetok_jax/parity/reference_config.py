@@ -188,11 +188,11 @@ def decoder_fields(config: Config, *, null_token: bool = False) -> Fields:
   return fields | {
     "camera_embedding": _embedding(block["camera"], where, frames),
     "frames_per_latent": frames,
-    "order_frames": None if order == frames else order,
+    "ray_patch_frames": None if order == frames else order,
     "chunked": config.get("using_wan", False),
     "rope": "3d" if kwargs.get("use_rope_3d", True) else "none",
     "rope_latents": config["num_target_latents_at_construction"],
-    "rope_split": block.get("num_target_split") or 1,
+    "rope_parts": block.get("num_target_split") or 1,
     "null_token": null_token,
     "causal": _flag(block, "causal_attention"),
     "timestep_features": kwargs.get("frequency_embedding_size", 256),

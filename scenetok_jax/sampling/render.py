@@ -40,7 +40,7 @@ class RenderOptions:
   sampler: str = "full_sequence"
   steps: int = 25
   window: int = 8
-  clean: int = 4
+  overlap: int = 4
   guidance: float = 1.0
   shift: float = 1.0
   solver: str = "euler"
@@ -73,11 +73,11 @@ def horizon(model: Model, frames: int) -> int:
 def whole_windows(options: RenderOptions, latents: int) -> int:
   """Latents to render for `latents` wanted ones.
 
-  Windows that keep no finished latents (clean 0) are for models trained at one
-  noise level per clip: a last window that overlaps finished latents would mix
-  levels, so it is filled up instead.
+  Windows that keep no finished latents (overlap 0) are for models trained at
+  one noise level per clip: a last window that overlaps finished latents would
+  mix levels, so it is filled up instead.
   """
-  if options.clean:
+  if options.overlap:
     return latents
   return -(-latents // options.window) * options.window
 
@@ -104,7 +104,7 @@ def render_schedule(options: RenderOptions, latents: int) -> WindowSchedule:
     latents,
     options.steps,
     options.window,
-    options.clean,
+    options.overlap,
     uncertainty_scale=options.uncertainty_scale,
   )
   return dataclasses.replace(plan, levels=shift(plan.levels, options.shift))

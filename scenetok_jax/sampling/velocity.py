@@ -86,11 +86,11 @@ def _fill_parts(
 ) -> tuple[Array, Array, Cameras | Array]:
   """Repeats the last of a few unordered latents until the parts are whole.
 
-  A decoder of one latent per rotation part (rope_split = rope_latents) has
+  A decoder of one latent per rotation part (rope_parts = rope_latents) has
   no meaning for a part of a latent; others see what they are given, as in
   the release.
   """
-  parts = model.decoder.rope_split
+  parts = model.decoder.rope_parts
   missing = -x.shape[1] % parts if parts == model.decoder.rope_latents else 0
   if not missing:
     return x, t, cameras

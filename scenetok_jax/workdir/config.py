@@ -13,6 +13,7 @@ from absl import flags
 from ml_collections.config_flags import config_flags, config_path
 
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.aliases import rename_set, renamed
 
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
 
@@ -34,6 +35,8 @@ def load_config(
     InputError: file, variant, field or value is wrong; one line.
   """
   config = _run_config_file(spec)
+  rename_set(config, spec)
+  overrides = [_present_name(argument) for argument in overrides]
   for argument in overrides:
     match = _OVERRIDE.match(argument)
     if match:
@@ -44,6 +47,16 @@ def load_config(
         "--config.FIELD=VALUE"
       )
   return _apply(spec, config, overrides)
+
+
+def _present_name(argument: str) -> str:
+  """An override of a field's old name as one of its present name."""
+  match = _OVERRIDE.match(argument)
+  if not match:
+    return argument
+  start, end = match.span(2)
+  name = renamed(match[2], argument.partition("=")[0])
+  return argument[:start] + name + argument[end:]
 
 
 def _run_config_file(spec: str) -> ml_collections.ConfigDict:

@@ -9,6 +9,7 @@ from typing import Any
 from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir.aliases import rename_stored
 from scenetok_jax.workdir.lock import make_folder
 
 CONFIG_FILE = "config.json"
@@ -65,7 +66,7 @@ def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   """The config that made a workdir; InputError when there is none."""
   path = pathlib.Path(workdir) / CONFIG_FILE
   try:
-    return json.loads(path.read_text())
+    config = json.loads(path.read_text())
   except FileNotFoundError as error:
     raise InputError(
       f"{path}: not found; give the workdir of a training run"
@@ -74,6 +75,7 @@ def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     raise InputError(
       f"{path}: cannot be read ({error}); restore it or use another --workdir"
     ) from error
+  return rename_stored(config, str(path))
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ def scales(spec):
   config = load_config(spec)
   networks = (config.tokenizer, config.decoder)
   found = [tuple(net.rays.get("scale", (1.0, 1.0))) for net in networks]
-  return (*found, config.decoder.get("order_frames"))
+  return (*found, config.decoder.get("ray_patch_frames"))
 
 
 @pytest.mark.parametrize(

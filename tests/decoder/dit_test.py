@@ -145,9 +145,9 @@ def test_released_size_with_wan(null_token, parameters):
   net = RayConditionedDiT(
     rays=RaySpec(patch=8),
     chunked=True,
-    order_frames=1,
+    ray_patch_frames=1,
     rope_latents=10,
-    rope_split=2,
+    rope_parts=2,
     null_token=null_token,
   )
   found = networks.count(

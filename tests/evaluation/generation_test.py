@@ -15,7 +15,7 @@ from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.types import Cameras, InputError, Views
 from tests.sampling.models import tiny
 
-OPTIONS = EvaluationOptions(RenderOptions(steps=2, window=4, clean=2), 2)
+OPTIONS = EvaluationOptions(RenderOptions(steps=2, window=4, overlap=2), 2)
 TOKENS = GenerateOptions(steps=2)
 
 

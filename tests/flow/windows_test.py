@@ -15,7 +15,7 @@ _SETTINGS = st.fixed_dictionaries(
     "horizon": st.integers(1, 20),
     "steps": st.integers(1, 8),
     "window": st.integers(1, 12),
-    "clean": st.integers(0, 12),
+    "overlap": st.integers(0, 12),
     "uncertainty_scale": st.integers(0, 9),
   }
 )
@@ -47,7 +47,7 @@ def test_every_schedule_ends_clean_and_only_works_inside_its_window(settings):
 )
 def test_fewer_clean_latents_than_the_window_always_end(settings):
   ends = (
-    settings["clean"] < settings["window"]
+    settings["overlap"] < settings["window"]
     or settings["horizon"] <= settings["window"]
   )
   if not ends:
@@ -121,7 +121,7 @@ def test_given_latents_stay_clean():
 
 
 @pytest.mark.parametrize(
-  "sampler, horizon, steps, window, clean, lag",
+  "sampler, horizon, steps, window, overlap, lag",
   [
     ("full_sequence", 16, 7, 4, 4, None),
     ("full_sequence", 16, 7, 4, 6, None),
@@ -131,11 +131,11 @@ def test_given_latents_stay_clean():
   ],
 )
 def test_endless_settings_are_refused(
-  sampler, horizon, steps, window, clean, lag
+  sampler, horizon, steps, window, overlap, lag
 ):
   with pytest.raises(InputError, match="never ends"):
     windows.schedule(
-      sampler, horizon, steps, window, clean, uncertainty_scale=lag
+      sampler, horizon, steps, window, overlap, uncertainty_scale=lag
     )
 
 
@@ -147,7 +147,7 @@ def test_endless_settings_are_refused(
     {"horizon": 0},
     {"steps": 0},
     {"window": 0},
-    {"clean": -1},
+    {"overlap": -1},
     {"clean_indices": (8,)},
   ],
 )
@@ -157,7 +157,7 @@ def test_senseless_settings_are_refused(change):
     "horizon": 8,
     "steps": 4,
     "window": 4,
-    "clean": 2,
+    "overlap": 2,
   }
   with pytest.raises(InputError):
     windows.schedule(**{**settings, **change})
@@ -173,7 +173,7 @@ def _plan(run) -> windows.WindowSchedule:
     sampler["clean_targets"],
     uncertainty_scale=sampler.get("uncertainty_scale"),
     clean_indices=tuple(run["cond_mask_indices"] or ()),
-    clean_override=run["clean_targets_argument"],
+    overlap_override=run["clean_targets_argument"],
   )
 
 

@@ -84,7 +84,7 @@ def test_wan_orders_its_camera_patches_as_the_release_does():
     "temporal_downsample_at_call": 4,
   }
   fields = reference_config.decoder_fields(config)
-  assert fields["order_frames"] == 1
+  assert fields["ray_patch_frames"] == 1
   assert fields["frames_per_latent"] == 4
   assert fields["chunked"]
 

@@ -16,7 +16,7 @@ def tiny_config(stage: str = "tokenizer") -> ConfigDict:
   variant = "smoke" if stage == "tokenizer" else "generator,smoke"
   config = rooms.get_config(variant)
   config.decoder.null_token = True
-  config.sampling.update({"steps": 3, "clean": 2, "shift": 3.0})
+  config.sampling.update({"steps": 3, "overlap": 2, "shift": 3.0})
   return config
 
 

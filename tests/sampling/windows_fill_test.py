@@ -12,7 +12,7 @@ from scenetok_jax.sampling.render import (
 )
 from tests.sampling.models import tiny
 
-OPTIONS = RenderOptions(steps=3, window=6, clean=0)
+OPTIONS = RenderOptions(steps=3, window=6, overlap=0)
 
 
 @pytest.mark.parametrize("latents", [6, 7, 11, 12, 43])
@@ -23,7 +23,7 @@ def test_a_window_has_one_level_at_every_step(latents):
 
 
 def test_windows_that_overlap_are_left_as_they_are():
-  assert whole_windows(RenderOptions(window=8, clean=4), 43) == 43
+  assert whole_windows(RenderOptions(window=8, overlap=4), 43) == 43
 
 
 def test_the_last_camera_fills_the_last_window():
