@@ -1,12 +1,13 @@
 """What every command shares: exit codes, usage errors, progress."""
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar, cast
@@ -262,3 +263,23 @@ class Progress:
     )
     print(line, file=sys.stderr, flush=True)
     self._last_line = now
+
+
+@contextlib.contextmanager
+def follow(
+  label: str, unit: str = "step"
+) -> Iterator[Callable[[int, int], None]]:
+  """A callback of (done, total) that shows a Progress, from its first call."""
+  with contextlib.ExitStack() as stack:
+    shown: list[Progress] = []
+    last = 0
+
+    def progress(done: int, total: int) -> None:
+      nonlocal last
+      if not shown:
+        shown.append(stack.enter_context(Progress(label, total, unit)))
+      if done > last:
+        shown[0].update(done - last)
+      last = done
+
+    yield progress

@@ -9,11 +9,11 @@ import numpy as np
 from data_pipelines.storage import records
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.analyses.options import FrameOptions, SceneOptions
-from scenetok_jax.evaluation.baselines import mean_view, nearest_view
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_unit
+from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.image import psnr
 from scenetok_jax.types import Array, Cameras, InputError, Views
 

@@ -14,14 +14,13 @@ import numpy as np
 from scenetok_jax.analyses import quality_speed_plot
 from scenetok_jax.analyses.findings import Findings, Tell
 from scenetok_jax.analyses.novel_views import unit
-from scenetok_jax.evaluation.baselines import mean_view
 from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.inference import placement, rendering, scenes
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.metrics.baselines import mean_view
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
-from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.scene_file import STORAGES, restored, stored
 from scenetok_jax.sampling.video import (
@@ -167,8 +166,7 @@ def prepare(scenetok: SceneTok, options: QualitySpeedOptions) -> Benchmark:
     for i in range(options.scenes)
   ]
   key = jax.random.key(0)
-  program = encode_program(scenetok.model)
-  subjects = [scenes.encode_scene(scenetok, s, key, program) for s in opened]
+  tokens = [scenes.encode_scene(scenetok, s, key) for s in opened]
   length = min(len(scene.clip.cameras.extrinsics) for scene in opened)
   codec = scenetok.model.target_codec
   length = codec.frames(codec.latents(min(length, options.frames or length)))
@@ -179,7 +177,7 @@ def prepare(scenetok: SceneTok, options: QualitySpeedOptions) -> Benchmark:
     for scene, target in zip(opened, targets, strict=True)
   ]
   return Benchmark(
-    jnp.concatenate([subject.tokens for subject in subjects]),
+    jnp.concatenate(tokens),
     jax.tree.map(lambda *arrays: jnp.stack(arrays), *cameras),
     np.stack([np.asarray(target.images) for target in targets]),
     np.stack(

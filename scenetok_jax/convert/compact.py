@@ -29,16 +29,21 @@ def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_compact(
-  path: str | os.PathLike, params: Mapping[str, Any], step: int
+  path: str | os.PathLike,
+  params: Mapping[str, Any],
+  step: int,
+  *,
+  exact: bool = False,
 ) -> None:
   """Writes nested float32 parameters as int8 rows with float16 scales.
 
-  Arrays under 4,096 values are kept as float32. Written atomically.
+  Arrays under 4,096 values are kept as float32, and all where `exact`.
+  Written atomically.
   """
   arrays: dict[str, np.ndarray] = {}
   for name, leaf in flatten_dict(dict(params), sep="/").items():
     values = np.asarray(jax.device_get(leaf), np.float32)
-    if values.size < _LARGE:
+    if exact or values.size < _LARGE:
       arrays[name] = values
     else:
       arrays[name], arrays[name + _SCALE] = quantize(values)

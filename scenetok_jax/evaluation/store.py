@@ -29,7 +29,7 @@ def fingerprint(settings: Any) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class ResultStore:
+class Store:
   """One file per scene, written whole or not at all, and its pictures.
 
   Results of other settings lie in other folders, so that an interrupted
@@ -71,13 +71,13 @@ class ResultStore:
     return read_image(self.picture(key))
 
 
-def open_store(out: str | os.PathLike, settings: Any) -> ResultStore:
+def open_store(out: str | os.PathLike, settings: Any) -> Store:
   """OUT/scenes/HASH, and in it settings.json."""
   digest = fingerprint(settings)
   folder = Path(out) / "scenes" / digest[:16]
   with atomic_path(folder / "settings.json") as temporary:
     temporary.write_text(json.dumps(settings, indent=1, sort_keys=True))
-  return ResultStore(folder)
+  return Store(folder)
 
 
 def pack(result: SceneResult) -> bytes:

@@ -6,13 +6,59 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_pipelines.loading.transforms import rescale_and_crop
 from data_pipelines.storage import records
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.geometry.camera_files import from_json
+from scenetok_jax.inference.generating import check_count
+from scenetok_jax.inference.given_views import fit_views
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
-from scenetok_jax.types import Cameras, InputError, Views
+from scenetok_jax.sampling import paths
+from scenetok_jax.sampling.paths import CameraPath, PathOptions
+from scenetok_jax.types import Cameras, InputError, Views, option
+
+
+@dataclasses.dataclass(frozen=True)
+class ConditionChoice:
+  """Which images, photos or frames of a prepared scene, and which path."""
+
+  image: tuple[str, ...] = option((), "1-3 images", metavar="IMG", nargs="+")
+  cameras: str | None = option(
+    None, "one camera per image", metavar="FILE.json"
+  )
+  fov: float | None = option(None, "horizontal field of view of one photo, deg")
+  scene: str | None = option(
+    None, "take the images from a prepared scene", metavar="KEY"
+  )
+  data: str | None = option(
+    None, "prepared data (default: what the run trained on)"
+  )
+  split: str | None = option(None, "default: test, else train")
+  anchors: str | None = option(
+    None,
+    "where to visit the new scene: forward|look|orbit|FILE.json, or scene for"
+    " the prepared scene's own path (default: scene, else forward)",
+  )
+  views: tuple[int, ...] = option(
+    (0,), "with --scene: frames to condition on", metavar="FRAME", nargs="+"
+  )
+
+
+def open_conditions(
+  scenetok: SceneTok, choice: ConditionChoice
+) -> "Conditions":
+  """The images that a user chooses.
+
+  Raises:
+    InputError: both kinds or none, or what does not fit together.
+  """
+  if bool(choice.image) == (choice.scene is not None):
+    raise InputError("--image, --scene: give one of the two")
+  if choice.scene is None:
+    return from_photos(scenetok, choice.image, choice.cameras, choice.fov)
+  return from_scene(
+    scenetok, choice.data, choice.split, choice.scene, choice.views
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +90,7 @@ def from_photos(
   Raises:
     InputError: too many images, unreadable files, or cameras that do not fit.
   """
-  _check_count("--image", len(images), scenetok)
+  check_count("--image", len(images), scenetok)
   if (cameras is None) == (fov is None):
     raise InputError(
       "--cameras, --fov: give one of the two: a camera file, or the"
@@ -56,7 +102,7 @@ def from_photos(
       raise InputError(
         f"--fov: {len(images)} photos need their poses; give --cameras=FILE"
       )
-    posed = _single(pictures[0], float(fov or 0.0))
+    posed = camera_of_photo(pictures[0], float(fov or 0.0))
   else:
     posed = from_json(cameras)
     if len(posed.extrinsics) != len(images):
@@ -64,26 +110,15 @@ def from_photos(
         f"{cameras}: {len(posed.extrinsics)} cameras for {len(images)} images;"
         " give one per image, in the same order"
       )
-  size = (scenetok.model.image_size,) * 2
-  squares, lenses = [], []
-  for name, picture, lens in zip(
-    images, pictures, posed.intrinsics, strict=True
-  ):
-    try:
-      square, lens = rescale_and_crop(picture, lens, size, move_centre=True)
-    except InputError as error:
-      raise InputError(f"{name}: {error}") from None
-    squares.append(square)
-    lenses.append(lens)
-  views = Views(
-    images=np.stack(squares),
-    cameras=Cameras(posed.extrinsics, np.stack(lenses).astype(np.float32)),
-  )
+  views = fit_views(pictures, posed, scenetok.model.image_size, images)
   return Conditions(", ".join(images), views)
 
 
-def _single(picture: np.ndarray, fov: float) -> Cameras:
-  """A photo at the origin: square pixels, centred."""
+def camera_of_photo(picture: np.ndarray, fov: float) -> Cameras:
+  """One camera [1] at the origin, for a photo [H W 3] with square pixels.
+
+  fov: its horizontal field of view in degrees.
+  """
   if not 1.0 <= fov <= 170.0:
     raise InputError(
       f"--fov: {fov:g} is not a horizontal field of view between 1 and 170"
@@ -106,7 +141,7 @@ def from_scene(
   frames: Sequence[int],
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  _check_count("--views", len(frames), scenetok)
+  check_count("--views", len(frames), scenetok)
   path = path or scenetok.config.data.path
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
@@ -128,9 +163,27 @@ def from_scene(
   return Conditions(row.key, views, dataset.cameras(row))
 
 
-def _check_count(option: str, count: int, scenetok: SceneTok) -> None:
-  most = scenetok.model.num_conditions
-  if not 1 <= count <= most:
-    raise InputError(
-      f"{option}: {count} images; this generator reads 1 to {most}"
-    )
+def camera_path(
+  given: Conditions, name: str | None, options: PathOptions
+) -> CameraPath:
+  """Where the new scene is visited: a motion, a file or the scene's path.
+
+  The first conditioning view is where motions start.
+  """
+  if name is None:
+    name = "forward" if given.path is None else "scene"
+  if name.endswith(".json"):
+    return paths.from_file(name, options)
+  if name == "scene":
+    if given.path is None:
+      raise InputError(
+        "--anchors: scene: photos have no path of their own; use"
+        f" {', '.join(paths.MOTIONS)} or a .json file"
+      )
+    kept = slice(options.frames)
+    cameras = Cameras(given.path.extrinsics[kept], given.path.intrinsics[kept])
+    return CameraPath("scene", cameras)
+  cameras = given.views.cameras
+  return paths.motion(
+    name, cameras.extrinsics[0], cameras.intrinsics[0], options
+  )

@@ -13,6 +13,12 @@ from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.parallel.placement import place_params, sampling_mesh
 
 
+def open_model(workdir: str) -> SceneTok:
+  """The model for a command, whose compiled programs are kept."""
+  keep_compilations()
+  return SceneTok.from_pretrained(workdir)
+
+
 @contextlib.contextmanager
 def on_devices(scenetok: SceneTok, batch: int) -> Iterator[SceneTok]:
   """The run with its parameters placed for `batch` videos at a time."""

@@ -1,43 +1,29 @@
-"""What render, generate and encode share: options and the run with progress."""
+"""How a model renders: what a user changes, and the video itself."""
 
-import argparse
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax import console
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.sampling.render import RenderOptions
-from scenetok_jax.sampling.video import (
-  VideoProgram,
-  render_video,
-  video_plan,
-  video_program,
-)
-from scenetok_jax.types import Array, InputError, option
+from scenetok_jax.sampling.video import render_video, video_plan
+from scenetok_jax.types import Array, Cameras, InputError, option
+
+if TYPE_CHECKING:
+  from scenetok_jax.inference.scenetok import SceneTok
 
 STATE_FILE = "interrupted.safetensors"  # in OUT until the video is written
+Progress = Callable[[int, int], None]  # told the steps done, and all of them
 
 
-def add_options(add: Callable[..., Any], prefix: str = "") -> None:
-  """--steps, --solver, --guidance and --interval of a parser, prefixed."""
-  add(f"--{prefix}steps", type=int, help="denoising steps (default: the run's)")
-  add(f"--{prefix}solver", choices=SOLVERS, help="default: the run's")
-  add(f"--{prefix}guidance", type=float, help="default: the run's; 1 is none")
-  add(
-    f"--{prefix}interval",
-    type=float,
-    nargs=2,
-    metavar=("LOW", "HIGH"),
-    help="noise levels between which guidance acts (default: all)",
-  )
+def silent(done: int, total: int) -> None:
+  """A Progress that tells nobody."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,84 +45,109 @@ class SamplingChanges:
   )
 
 
-def run_options(scenetok: SceneTok) -> RenderOptions:
-  """How the run's own configuration renders."""
+def run_options(scenetok: "SceneTok") -> RenderOptions:
+  """How the model's own configuration renders."""
   return RenderOptions.of(scenetok.config.sampling)
 
 
 def render_options(
-  scenetok: SceneTok,
-  args: argparse.Namespace | SamplingChanges,
-  prefix: str = "",
+  scenetok: "SceneTok", changes: SamplingChanges, prefix: str = ""
 ) -> RenderOptions:
-  """The run's own sampling with what a user changes.
+  """The model's own sampling with what a user changes.
+
+  prefix: of the flags, for messages.
 
   Raises:
     InputError: numbers that make no sense, or guidance without a null token.
   """
-  names = ("steps", "solver", "guidance", "interval")
-  dash = prefix.replace("_", "-")
-  given = {name: getattr(args, f"{prefix}{name}") for name in names}
+  names = (field.name for field in dataclasses.fields(SamplingChanges))
+  given = {name: getattr(changes, name) for name in names}
   given = {name: value for name, value in given.items() if value is not None}
   options = dataclasses.replace(run_options(scenetok), **given)
   low, high = options.interval
   if options.steps < 1:
-    raise InputError(f"--{dash}steps: {options.steps} must be at least 1")
+    raise InputError(f"--{prefix}steps: {options.steps} must be at least 1")
+  if options.solver not in SOLVERS:
+    raise InputError(
+      f"--{prefix}solver: {options.solver!r} is not one of {', '.join(SOLVERS)}"
+    )
   if not 0 <= low < high <= 1:
     raise InputError(
-      f"--{dash}interval: {low:g} {high:g} must rise within 0 and 1"
+      f"--{prefix}interval: {low:g} {high:g} must rise within 0 and 1"
     )
   if not np.isfinite(options.guidance) or options.guidance < 1:
     raise InputError(
-      f"--{dash}guidance: {options.guidance:g} must be at least 1"
+      f"--{prefix}guidance: {options.guidance:g} must be at least 1"
     )
   if options.guidance > 1 and not scenetok.model.decoder.null_token:
     raise InputError(
-      f"--{dash}guidance: {options.guidance:g} needs a renderer trained with"
+      f"--{prefix}guidance: {options.guidance:g} needs a renderer trained with"
       " config.decoder.null_token; leave it at 1"
     )
   return dataclasses.replace(options, interval=(low, high))
 
 
-def check_path(
-  scenetok: SceneTok, path: CameraPath, options: RenderOptions
+def steps_of(
+  scenetok: "SceneTok", path: Cameras, options: RenderOptions
 ) -> int:
-  """Steps of the whole video; InputError when the path is too short."""
-  frames = len(path.cameras.extrinsics)
+  """Steps of a video along cameras [... T]; InputError for a short path."""
+  frames = path.extrinsics.shape[-3]
   return video_plan(scenetok.model, options, frames).steps
 
 
 def render(
-  scenetok: SceneTok,
+  scenetok: "SceneTok",
   tokens: Array,
-  reference: np.ndarray,
-  path: CameraPath,
+  references: Array,
+  paths: Cameras,
   key: Array,
   options: RenderOptions,
   *,
   samples: int = 1,
-  label: str = "frames",
+  progress: Progress = silent,
   state: Path | None = None,
-  program: VideoProgram | None = None,
+  identity: str | None = None,
 ) -> np.ndarray:
-  """tokens [B N C] -> videos uint8 [B S T H W 3] along one path.
+  """Scenes along camera paths, on the devices of the current mesh.
 
-  reference: [4 4] of all tokens. state: file to continue from. program: one
-  made for the same options, to compile once.
+  Args:
+    scenetok: the model, with its parameters where they are wanted.
+    tokens: [B N C].
+    references: [B 4 4] that the tokens are relative to.
+    paths: absolute cameras [B T].
+    key: draws the noise.
+    options: from render_options.
+    samples: videos S of each scene.
+    progress: told after every few seconds.
+    state: file in which an interrupted rendering is kept and continued from.
+    identity: of the model, for `state`.
+
+  Returns:
+    uint8 [B S T H W 3].
   """
-  batch = jax.tree.map(
-    lambda a: np.repeat(np.asarray(a)[None], len(tokens), axis=0),
-    relative_to(path.cameras, reference),
+  # Scene by scene, so that a scene's numbers do not depend on its company.
+  relative = [
+    relative_to(jax.tree.map(lambda a, i=i: a[i], paths), references[i])
+    for i in range(len(tokens))
+  ]
+  total = steps_of(scenetok, paths, options)
+  done = 0
+
+  def report(steps: int) -> None:
+    nonlocal done
+    done += steps
+    progress(done, total)
+
+  progress(0, total)
+  return render_video(
+    scenetok.video_program(options),
+    scenetok.params,
+    tokens,
+    jax.tree.map(lambda *a: jnp.stack(a), *relative),
+    key,
+    samples=samples,
+    options=options,
+    report=report,
+    state=state,
+    identity=identity,
   )
-  steps = check_path(scenetok, path, options)
-  with console.Progress(label, steps, "step") as progress:
-    return render_video(
-      program or video_program(scenetok.model, options),
-      scenetok.params,
-      tokens,
-      batch,
-      key,
-      samples=samples,
-      report=progress.update,
-      state=state,
-    )

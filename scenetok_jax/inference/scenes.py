@@ -1,10 +1,7 @@
-"""Opening one scene: prepared data, a user's capture, or a scene file."""
+"""Opening the images of one scene: prepared data, or a user's capture."""
 
-import argparse
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,17 +12,24 @@ from data_pipelines.views import evaluation
 from data_pipelines.views.evaluation import MIN_HEADING, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.sampling.encode import EncodeProgram, encode_program
-from scenetok_jax.sampling.scene_file import check_scene, load_scene
-from scenetok_jax.types import Array, Cameras, InputError, Views
+from scenetok_jax.sampling.scene_file import Scene
+from scenetok_jax.types import Array, Cameras, InputError, Views, option
 
 
-def add_options(add: Callable[..., Any]) -> None:
-  """--scene, --data, --split and --capture of a parser."""
-  add("--scene", metavar="KEY", help="key or number of a prepared scene")
-  add("--data", help="prepared data (default: what the run trained on)")
-  add("--split", help="default: test, else train")
-  add("--capture", metavar="FOLDER", help="transforms.json or COLMAP, images")
+@dataclasses.dataclass(frozen=True)
+class SceneChoice:
+  """Which scene: of prepared data, or a capture."""
+
+  scene: str | None = option(
+    None, "key or number of a prepared scene", metavar="KEY"
+  )
+  data: str | None = option(
+    None, "prepared data (default: what the run trained on)"
+  )
+  split: str | None = option(None, "default: test, else train")
+  capture: str | None = option(
+    None, "transforms.json or COLMAP, images", metavar="FOLDER"
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,17 @@ class OpenScene:
     return Views(
       images=np.asarray(self.clip.images)[frames],
       cameras=view_readers.take(self.clip.cameras, frames),
+    )
+
+  def encode(self, scenetok: SceneTok, seed: int = 0) -> Scene:
+    """The scene of the context views."""
+    context = self.context_views
+    return scenetok.encode(
+      context.images,
+      context.cameras,
+      views=len(self.context),
+      seed=seed,
+      key=self.key,
     )
 
 
@@ -122,63 +137,19 @@ def cameras_of(views: Views) -> Cameras:
   )
 
 
-@dataclasses.dataclass(frozen=True)
-class Subject:
-  """A scene ready for rendering: tokens [1 N C] and what they relate to.
-
-  reference: [4 4]. context: absolute cameras [V]. clip: None from a file.
-  """
-
-  key: str
-  source: str
-  tokens: Array
-  reference: np.ndarray
-  context: Cameras
-  clip: OpenScene | None = None
+def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
+  """The scene that a user chooses; a capture where there is one."""
+  if choice.capture is not None:
+    return open_capture(scenetok, choice.capture)
+  if choice.scene is None:
+    raise InputError("--scene, --capture: give one of the two")
+  return open_prepared(scenetok, choice.data, choice.split, choice.scene)
 
 
-def open_scene(scenetok: SceneTok, args: argparse.Namespace) -> OpenScene:
-  """From --capture, or --scene with --data and --split."""
-  if args.capture is not None:
-    return open_capture(scenetok, args.capture)
-  return open_prepared(scenetok, args.data, args.split, args.scene)
-
-
-def encode_scene(
-  scenetok: SceneTok,
-  scene: OpenScene,
-  key: Array,
-  program: EncodeProgram | None = None,
-) -> Subject:
-  """Encodes the context views; key draws the posterior's sample.
-
-  program: of the run's model, to compile once for several scenes.
-  """
-  context = scene.context_views
-  deterministic = scenetok.config.sampling.deterministic
-  program = program or encode_program(scenetok.model)
-  tokens = program(
-    scenetok.params,
-    jax.tree.map(lambda a: np.asarray(a)[None], context),
-    scene.reference[None],
-    None if deterministic else key,
-  )
-  return Subject(
-    key=scene.key,
-    source=scene.source,
-    tokens=tokens,
-    reference=scene.reference,
-    context=cameras_of(context),
-    clip=scene,
-  )
-
-
-def read_subject(scenetok: SceneTok, path: str) -> Subject:
-  """A scene file that this run's networks made."""
-  scene = load_scene(path)
-  check_scene(path, scene, scenetok.model, scenetok.params)
-  tokens = scene.tokens[None]
-  return Subject(scene.key, path, tokens, scene.reference, scene.context)
+def encode_scene(scenetok: SceneTok, scene: OpenScene, key: Array) -> Array:
+  """The context views' tokens [1 N C]; key draws the posterior's sample."""
+  context = jax.tree.map(lambda a: np.asarray(a)[None], scene.context_views)
+  return scenetok.encode_batch(context, scene.reference[None], key)
 
 
 def _check_frames(where: str, frames: int, count: int) -> None:

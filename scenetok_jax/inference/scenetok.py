@@ -1,36 +1,73 @@
 """A trained model: opened from the folder that holds it, ready to be used."""
 
+import contextlib
 import dataclasses
+import functools
 import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
+from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
+from scenetok_jax.geometry.view_selection import farthest_point
+from scenetok_jax.inference import generating, rendering
+from scenetok_jax.inference.generating import GenerationChanges
+from scenetok_jax.inference.given_views import check_cameras, fit_views
+from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
+from scenetok_jax.inference.rendering import Progress, SamplingChanges, silent
+from scenetok_jax.io import write_json
 from scenetok_jax.model import Model, build
-from scenetok_jax.types import InputError
+from scenetok_jax.parallel.placement import place_params, sampling_mesh
+from scenetok_jax.sampling.encode import EncodeProgram, encode_program
+from scenetok_jax.sampling.generate import token_noise
+from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
+from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.scene_file import Scene, check_scene, codec_digest
+from scenetok_jax.sampling.video import VideoProgram, video_program
+from scenetok_jax.types import Array, Cameras, InputError, Views
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
-from scenetok_jax.workdir.stored_config import load_stored_config
+from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
+
+Seed = int | jax.Array
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class SceneTok:
-  """A finished or running training, opened for inference.
+  """A trained model: images to scenes, scenes to videos, photos to new scenes.
+
+  Open one with `SceneTok.from_pretrained`. Everywhere below, images are uint8
+  RGB, cameras are camera-to-world with OpenCV axes (x right, y down, z
+  forward) in any frame of reference and any unit of length, and intrinsics
+  are divided by the image's width and height. Bad input raises InputError,
+  one line that says what is wrong and how to mend it. Programs are compiled at
+  the first call and kept with the model; a call runs on all devices.
 
   config: the one that made it. model: the networks and codecs. params:
-  {"tokenizer", "decoder"} and, for a stage-2 model, {"generator"}. step: of
-  the checkpoint.
+  {"tokenizer", "decoder"} and, where scenes can be generated, {"generator"}.
+  step: of the checkpoint. origin: where the parameters were read from.
+  programs: what has been compiled so far.
   """
 
   config: ConfigDict
   model: Model
   params: Any
   step: int
+  origin: Origin | None = dataclasses.field(default=None, repr=False)
+  programs: dict[Any, Any] = dataclasses.field(default_factory=dict, repr=False)
 
   @classmethod
   def from_pretrained(cls, path: str | os.PathLike) -> "SceneTok":
-    """Opens a workdir or a compact folder, such as checkpoints/rooms.
+    """Opens the workdir of a training, or a compact folder.
 
     A stage-2 workdir brings the stage-1 networks that it was trained on.
+
+    Args:
+      path: a local folder, such as "checkpoints/rooms".
 
     Raises:
       InputError: no configuration or checkpoint there.
@@ -43,7 +80,366 @@ class SceneTok:
       )
     config = ConfigDict(load_stored_config(folder))
     step = latest_step(folder)
+    read = [(folder, step)]
     params = restore_params(folder, item="ema")
-    if config.stage == "generator":
-      params = {**restore_params(config.tokenizer_from, item="ema"), **params}
-    return cls(config, build(config), params, step)
+    if config.stage == "generator" and "tokenizer" not in params:
+      first = config.tokenizer_from
+      read.append((first, latest_step(first)))
+      params = {**restore_params(first, item="ema"), **params}
+    origin = Origin(params, Path(folder) / DIGEST_FILE, stamp(read))
+    return cls(config, build(config), params, step, origin)
+
+  def save_pretrained(
+    self, folder: str | os.PathLike, storage: str = "int8"
+  ) -> Path:
+    """Writes a folder that `from_pretrained` and every --workdir read.
+
+    It holds params.safetensors and config.json, and needs no other folder,
+    for stage 2 neither. Codecs' weights are not part of it.
+
+    Args:
+      folder: made where it is absent.
+      storage: "int8", a quarter of the size: matrices with a scale per row,
+        which is another model to scene files, so encode scenes again with
+        it; or "float32", which is this model exactly.
+
+    Returns:
+      The folder.
+
+    Raises:
+      InputError: it holds a model already, or cannot be written.
+    """
+    folder = Path(folder)
+    file = folder / PARAMS_FILE
+    if storage not in ("int8", "float32"):
+      raise InputError(f"storage: {storage!r} is not one of int8, float32")
+    if file.exists():
+      raise InputError(f"{file}: exists; delete it or choose another folder")
+    save_compact(file, self.params, self.step, exact=storage == "float32")
+    write_json(folder / CONFIG_FILE, self.config.to_dict())
+    return folder
+
+  @functools.cached_property
+  def digest(self) -> str:
+    """SHA-256 of the tokenizer and the renderer, as scene files carry it.
+
+    That of a large model is kept in its folder, so that hashing is rare.
+    """
+    return identity(self.params, self.origin)
+
+  def encode(
+    self,
+    images: Array | Sequence[Array],
+    cameras: Cameras,
+    *,
+    views: int | None = None,
+    seed: Seed = 0,
+    key: str = "scene",
+  ) -> Scene:
+    """Posed images of one place -> a scene.
+
+    Args:
+      images: uint8 [V H W 3], or V images [H W 3] of different sizes. They
+        are scaled and cropped to the square that the model reads.
+      cameras: of the images as they are: extrinsics [V 4 4], intrinsics
+        [V 3 3] (fx and cx divided by the width, fy and cy by the height).
+      views: how many are read at most; None: as many as in training
+        (config.data.num_context). Of more images, views far from each other
+        are chosen, the first of them being the first image. The model reads
+        other numbers than it was trained with, with a loss of quality.
+      seed: draws the tokens from their distribution, unless the model was
+        configured to take its mean (config.sampling.deterministic).
+      key: the scene's name.
+
+    Returns:
+      The scene. The middle one of the views that were read is its reference,
+      and they are its context, through which paths are laid.
+
+    Raises:
+      InputError: images that are not uint8 RGB or smaller than the model
+        reads; cameras that are not as many, not finite or not rigid.
+    """
+    given = fit_views(images, cameras, self.model.image_size)
+    count = self.model.num_context if views is None else views
+    if count < 1:
+      raise InputError(f"views: {count} must be at least 1")
+    if len(given.cameras.extrinsics) > count:
+      chosen = np.unique(farthest_point(given.cameras.extrinsics, count, 0))
+      given = jax.tree.map(lambda a: a[chosen], given)
+    extrinsics = given.cameras.extrinsics
+    reference = extrinsics[len(extrinsics) // 2]
+    _, token_key = _split(seed)
+    with self._placed(1) as model:
+      batch = jax.tree.map(lambda a: a[None], given)
+      tokens = model.encode_batch(batch, reference[None], token_key)
+    return self._scene(key, tokens[0], reference, given.cameras)
+
+  def render(
+    self,
+    scene: Scene,
+    path: Cameras | str = "context",
+    *,
+    steps: int | None = None,
+    solver: str | None = None,
+    guidance: float | None = None,
+    interval: tuple[float, float] | None = None,
+    frames: int | None = None,
+    degrees: float | None = None,
+    distance: float | None = None,
+    seed: Seed = 0,
+    progress: Progress = silent,
+  ) -> np.ndarray:
+    """A scene along a camera path -> a video.
+
+    Args:
+      scene: from `encode`, `generate` or `Scene.load`, of this model.
+      path: cameras [T] in the frame of the scene's own cameras, or the name
+        of a path through the scene's context views: "context" straight from
+        view to view, "spline" smoothly, "orbit" around what they look at,
+        "dolly" ahead from the middle one, "lateral" beside them; or a JSON
+        file of poses. The path must fill one window of the renderer.
+      steps: denoising steps; None: the model's own number, here and below.
+      solver: "euler", "heun" or "dpm2".
+      guidance: classifier-free guidance scale; 1 is none.
+      interval: (low, high) noise levels in [0, 1] between which it acts.
+      frames: of a named path (48).
+      degrees: turn of "orbit" (360).
+      distance: length of "dolly" and "lateral" in the cameras' unit (a
+        quarter of their extent).
+      seed: of the noise; the same seed gives the same frames.
+      progress: called with (steps done, steps in all).
+
+    Returns:
+      uint8 [T H W 3], square, H = W = model.image_size, one frame for each
+      camera. Frames at the end that fill no latent of a video codec are
+      dropped.
+
+    Raises:
+      InputError: a scene of another model, a path that is too short or not
+        rigid, or numbers that make no sense.
+    """
+    return self.render_batch(
+      [scene],
+      path,
+      sampling=SamplingChanges(steps, solver, guidance, interval),
+      path_options=PathOptions(frames, degrees, distance),
+      seed=seed,
+      progress=progress,
+    )[0, 0]
+
+  def render_batch(
+    self,
+    scenes: Sequence[Scene],
+    path: Cameras | str = "context",
+    *,
+    samples: int = 1,
+    sampling: SamplingChanges | None = None,
+    path_options: PathOptions | None = None,
+    seed: Seed = 0,
+    progress: Progress = silent,
+    state: str | os.PathLike | None = None,
+  ) -> np.ndarray:
+    """Several scenes, or several samples of a scene, at once.
+
+    Args:
+      scenes: B of them.
+      path: as for `render`; a named path is laid through each scene.
+      samples: videos S of each scene, which differ in their noise.
+      sampling: steps, solver, guidance and interval.
+      path_options: frames, degrees and distance.
+      seed, progress: as for `render`.
+      state: a file; an interrupted rendering is continued from it by the same
+        call. Delete it when the video is safe.
+
+    Returns:
+      uint8 [B S T H W 3].
+
+    Raises:
+      InputError: as `render`.
+    """
+    if samples < 1 or not scenes:
+      raise InputError(
+        f"samples: {samples}, scenes: {len(scenes)} must be at least 1"
+      )
+    options = rendering.render_options(self, sampling or SamplingChanges())
+    for scene in scenes:
+      check_scene(f"scene {scene.key}", scene, self.model, self.digest)
+    paths = [
+      through_scene(
+        path, None, s.context, path_options or PathOptions()
+      ).cameras
+      if isinstance(path, str)
+      else check_cameras(path, "path")
+      for s in scenes
+    ]
+    noise_key, _ = _split(seed)
+    with self._placed(len(scenes) * samples) as model:
+      return rendering.render(
+        model,
+        np.stack([scene.tokens for scene in scenes]),
+        np.stack([scene.reference for scene in scenes]),
+        jax.tree.map(lambda *a: np.stack(a), *paths),
+        noise_key,
+        options,
+        samples=samples,
+        progress=progress,
+        state=None if state is None else Path(state),
+        identity=self.digest,
+      )
+
+  def generate(
+    self,
+    images: Array | Sequence[Array],
+    cameras: Cameras,
+    anchors: Cameras | str = "forward",
+    *,
+    steps: int | None = None,
+    solver: str | None = None,
+    guidance: float | None = None,
+    frames: int | None = None,
+    degrees: float | None = None,
+    distance: float | None = None,
+    seed: Seed = 0,
+    progress: Progress = silent,
+  ) -> Scene:
+    """One to three posed images -> a new scene, to be rendered.
+
+    Needs a stage-2 model.
+
+    Args:
+      images: uint8 [V H W 3], or V images [H W 3]; scaled and cropped.
+      cameras: of the images as they are, [V]; see `encode`.
+      anchors: where the new scene will be visited: cameras, of which as many
+        as in training are taken at even distances; or a motion that starts at
+        the first image: "forward", "look" or "orbit".
+      steps: of the tokens; None: the model's own, here and below.
+      solver: "euler", "heun" or "dpm2".
+      guidance: scale; 1 is none.
+      frames: of a named motion (48).
+      degrees: turn of "look" (90) and "orbit" (60).
+      distance: of "forward" and to the centre of "orbit" (1), in the cameras'
+        unit.
+      seed: of the tokens: another seed is another scene.
+      progress: called with (steps done, steps in all).
+
+    Returns:
+      The scene. The first image is its reference, the anchors are its
+      context: `render(scene, "context")` goes from anchor to anchor.
+
+    Raises:
+      InputError: a stage-1 model, too many images, or as `encode`.
+    """
+    return self.generate_batch(
+      images,
+      cameras,
+      anchors,
+      1,
+      sampling=GenerationChanges(steps, solver, guidance),
+      path_options=PathOptions(frames, degrees, distance),
+      seed=seed,
+      progress=progress,
+    )[0]
+
+  def generate_batch(
+    self,
+    images: Array | Sequence[Array],
+    cameras: Cameras,
+    anchors: Cameras | str = "forward",
+    count: int = 4,
+    *,
+    sampling: GenerationChanges | None = None,
+    path_options: PathOptions | None = None,
+    seed: Seed = 0,
+    progress: Progress = silent,
+  ) -> list[Scene]:
+    """Several new scenes of the same images at once.
+
+    count: scenes wanted. sampling: steps, solver and guidance. path_options:
+    frames, degrees and distance of a named motion. All else as for
+    `generate`, whose scene is not one of these.
+    """
+    options = generating.generate_options(self, sampling or GenerationChanges())
+    given = fit_views(images, cameras, self.model.image_size)
+    generating.check_count("images", len(given.cameras.extrinsics), self)
+    if count < 1:
+      raise InputError(f"count: {count} must be at least 1")
+    start = jax.tree.map(lambda a: a[0], given.cameras)
+    path = (
+      motion(
+        anchors,
+        start.extrinsics,
+        start.intrinsics,
+        path_options or PathOptions(),
+      ).cameras
+      if isinstance(anchors, str)
+      else check_cameras(anchors, "anchors")
+    )
+    marks = generating.take_anchors(self, path)
+    token_key, _ = _split(seed)
+    with self._placed(count) as model:
+      tokens = generating.generate(
+        model,
+        given,
+        marks,
+        token_noise(self.model, token_key, count),
+        options,
+        progress,
+      )
+    return [
+      self._scene(f"scene_{index:02d}", values, start.extrinsics, marks)
+      for index, values in enumerate(np.asarray(tokens))
+    ]
+
+  def encode_batch(
+    self, context: Views, references: Array, key: Array | None
+  ) -> Array:
+    """Context views [B V] -> tokens [B N C], on the current mesh's devices.
+
+    images: uint8 [B V H W 3] as the model reads them. references: [B 4 4].
+    key: draws the tokens, unless the model takes their mean.
+    """
+    if self.config.sampling.deterministic:
+      key = None
+    program: EncodeProgram = self._program(
+      "encode", lambda: encode_program(self.model)
+    )
+    return program(self.params, context, references, key)
+
+  def video_program(self, options: RenderOptions) -> VideoProgram:
+    """The compiled parts of rendering, for all that may differ in a call."""
+    compiled_for = (options.solver, options.interval, options.guidance > 1)
+    return self._program(
+      compiled_for, lambda: video_program(self.model, options)
+    )
+
+  def _program(self, name: Any, make: Callable[[], Any]) -> Any:
+    if name not in self.programs:
+      self.programs[name] = make()
+    return self.programs[name]
+
+  @contextlib.contextmanager
+  def _placed(self, batch: int) -> Iterator["SceneTok"]:
+    """The model on the devices that share `batch` videos."""
+    mesh = sampling_mesh(batch)
+    with jax.set_mesh(mesh):
+      yield dataclasses.replace(self, params=place_params(self.params, mesh))
+
+  def _scene(
+    self, key: str, tokens: Array, reference: np.ndarray, context: Cameras
+  ) -> Scene:
+    codec = self._program(
+      "codec digest", lambda: codec_digest(self.model.target_codec)
+    )
+    return Scene(
+      key, np.asarray(tokens), reference, context, self.digest, codec
+    )
+
+
+def _split(seed: Seed) -> tuple[jax.Array, jax.Array]:
+  """The two keys of a seed; a typed key stands for itself."""
+  if isinstance(seed, jax.Array) and jnp.issubdtype(
+    seed.dtype, jax.dtypes.prng_key
+  ):
+    return seed, seed
+  first, second = jax.random.split(jax.random.key(seed))
+  return first, second

@@ -1,14 +1,11 @@
 """Camera paths by name or file, for rendering and generation."""
 
-import argparse
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from scenetok_jax.geometry import camera_files, trajectories
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import Cameras, InputError, option
 
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
 
@@ -24,32 +21,24 @@ class CameraPath:
 
 @dataclasses.dataclass(frozen=True)
 class PathOptions:
-  """frames: poses wanted. degrees: turn of an orbit or of a look around.
+  """What a named path leaves open; None takes what suits the path.
 
   distance: in scene units; None asks for one that fits the cameras' spread.
+
+  Raises:
+    InputError: numbers that are not finite, or no frame.
   """
 
-  frames: int | None = None
-  degrees: float | None = None
-  distance: float | None = None
+  frames: int | None = option(None, "frames of the video")
+  degrees: float | None = option(None, "turn of an orbit or a look around")
+  distance: float | None = option(None, "length of a move, in scene units")
 
-  @classmethod
-  def of(cls, args: argparse.Namespace) -> "PathOptions":
-    """From --frames, --degrees and --distance."""
-    for name in ("frames", "degrees", "distance"):
-      value = getattr(args, name)
+  def __post_init__(self) -> None:
+    for name, value in dataclasses.asdict(self).items():
       if value is not None and not np.isfinite(value):
         raise InputError(f"--{name}: {value} is not a number; correct it")
-    if args.frames is not None and args.frames < 1:
-      raise InputError(f"--frames: {args.frames} must be at least 1")
-    return cls(args.frames, args.degrees, args.distance)
-
-
-def add_options(add: Callable[..., Any]) -> None:
-  """--frames, --degrees and --distance of a parser."""
-  add("--frames", type=int, help="frames of the video")
-  add("--degrees", type=float, help="turn of an orbit or a look around")
-  add("--distance", type=float, help="length of a move, in scene units")
+    if self.frames is not None and self.frames < 1:
+      raise InputError(f"--frames: {self.frames} must be at least 1")
 
 
 def from_file(name: str, options: PathOptions) -> CameraPath:

@@ -1,4 +1,4 @@
-"""Scene files: the tokens of one scene and what they may be rendered with."""
+"""A scene: its tokens, its cameras, and the file that holds them."""
 
 import dataclasses
 import json
@@ -24,13 +24,14 @@ STORAGES = ("float32", "bfloat16", "int8")
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneFile:
-  """One encoded scene.
+class Scene:
+  """One encoded or generated scene.
 
   key: the scene's name. tokens: [N C] float32. reference: [4 4]
   camera-to-world that the tokens are relative to. context: absolute cameras
   [V] of the views they were made from; paths are laid through them.
-  model, codec: digests of the networks and of the target codec.
+  model, codec: digests of the networks and of the target codec, which alone
+  can render the tokens.
   """
 
   key: str
@@ -39,6 +40,80 @@ class SceneFile:
   context: Cameras
   model: str
   codec: str
+
+  def save(self, path: str | os.PathLike, storage: str = "float32") -> int:
+    """Writes a scene file atomically.
+
+    Args:
+      path: the file, by custom NAME.tok; its folder is made.
+      storage: "float32", which keeps the tokens exactly; "bfloat16", half as
+        large; or "int8", a quarter, with a float16 scale per token.
+
+    Returns:
+      Its size in bytes.
+
+    Raises:
+      InputError: another storage, or a file that cannot be written.
+    """
+    arrays = stored(self.tokens, storage)
+    cameras = {
+      "reference": self.reference,
+      "context_extrinsics": self.context.extrinsics,
+      "context_intrinsics": self.context.intrinsics,
+    }
+    for name, value in cameras.items():
+      arrays[name] = np.ascontiguousarray(value, np.float32)
+    header = {
+      "version": VERSION,
+      "key": self.key,
+      "model": self.model,
+      "codec": self.codec,
+      "storage": storage,
+    }
+    data = save(arrays, {"scenetok": json.dumps(header)})
+    with atomic_path(path) as temporary:
+      temporary.write_bytes(data)
+    return len(data)
+
+  @classmethod
+  def load(cls, path: str | os.PathLike) -> "Scene":
+    """Reads a scene file; whichever model made it, no network is needed.
+
+    Raises:
+      InputError: missing, cut short, of another kind, or with broken numbers.
+    """
+    try:
+      header, arrays = _read(path)
+      version = header["version"]
+      scene = cls(
+        key=str(header["key"]),
+        tokens=restored(arrays),
+        reference=arrays["reference"],
+        context=Cameras(
+          arrays["context_extrinsics"], arrays["context_intrinsics"]
+        ),
+        model=str(header["model"]),
+        codec=str(header["codec"]),
+      )
+    except FileNotFoundError as error:
+      raise InputError(f"{path}: not found; check the path") from error
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+      raise InputError(
+        f"{path}: not a whole scene file ({error}); make it again with"
+        " scenetok encode"
+      ) from error
+    if version != VERSION:
+      raise InputError(
+        f"{path}: version: {version}, this program reads {VERSION}; make it"
+        " again with scenetok encode"
+      )
+    check_rigid(scene.reference, f"{path}: reference")
+    check_rigid(scene.context.extrinsics, f"{path}: context_extrinsics")
+    if not np.isfinite(scene.tokens).all():
+      raise InputError(
+        f"{path}: tokens: NaN or Inf; make it again with scenetok encode"
+      )
+    return scene
 
 
 def model_digest(params: Any) -> str:
@@ -77,71 +152,6 @@ def restored(arrays: dict[str, np.ndarray]) -> np.ndarray:
   return tokens if scale is None else tokens * scale.astype(np.float32)
 
 
-def save_scene(
-  path: str | os.PathLike, scene: SceneFile, storage: str = "float32"
-) -> int:
-  """Writes a scene file atomically; returns its size in bytes."""
-  arrays = stored(scene.tokens, storage)
-  cameras = {
-    "reference": scene.reference,
-    "context_extrinsics": scene.context.extrinsics,
-    "context_intrinsics": scene.context.intrinsics,
-  }
-  for name, value in cameras.items():
-    arrays[name] = np.ascontiguousarray(value, np.float32)
-  header = {
-    "version": VERSION,
-    "key": scene.key,
-    "model": scene.model,
-    "codec": scene.codec,
-    "storage": storage,
-  }
-  data = save(arrays, {"scenetok": json.dumps(header)})
-  with atomic_path(path) as temporary:
-    temporary.write_bytes(data)
-  return len(data)
-
-
-def load_scene(path: str | os.PathLike) -> SceneFile:
-  """Reads a scene file.
-
-  Raises:
-    InputError: missing, cut short, of another kind, or with broken numbers.
-  """
-  try:
-    header, arrays = _read(path)
-    version = header["version"]
-    scene = SceneFile(
-      key=str(header["key"]),
-      tokens=restored(arrays),
-      reference=arrays["reference"],
-      context=Cameras(
-        arrays["context_extrinsics"], arrays["context_intrinsics"]
-      ),
-      model=str(header["model"]),
-      codec=str(header["codec"]),
-    )
-  except FileNotFoundError as error:
-    raise InputError(f"{path}: not found; check the path") from error
-  except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-    raise InputError(
-      f"{path}: not a whole scene file ({error}); make it again with scenetok"
-      " encode"
-    ) from error
-  if version != VERSION:
-    raise InputError(
-      f"{path}: version: {version}, this program reads {VERSION}; make it"
-      " again with scenetok encode"
-    )
-  check_rigid(scene.reference, f"{path}: reference")
-  check_rigid(scene.context.extrinsics, f"{path}: context_extrinsics")
-  if not np.isfinite(scene.tokens).all():
-    raise InputError(
-      f"{path}: tokens: NaN or Inf; make it again with scenetok encode"
-    )
-  return scene
-
-
 _TYPES = {"F32": np.float32, "F16": np.float16, "I8": np.int8}
 
 
@@ -162,23 +172,26 @@ def _read(
 
 
 def check_scene(
-  path: str | os.PathLike, scene: SceneFile, model: Model, params: Any
+  where: str | os.PathLike, scene: Scene, model: Model, identity: str
 ) -> None:
-  """InputError unless these networks and this codec made the scene."""
+  """InputError unless these networks and this codec made the scene.
+
+  where: starts the message. identity: model_digest of the networks.
+  """
   tokenizer = model.tokenizer
   shape = (tokenizer.num_tokens, tokenizer.token_channels)
   if scene.tokens.shape != shape:
     raise InputError(
-      f"{path}: tokens: {scene.tokens.shape}, the model has {shape}; give the"
+      f"{where}: tokens: {scene.tokens.shape}, the model has {shape}; give the"
       " --workdir that encoded it"
     )
   if scene.codec != codec_digest(model.target_codec):
     raise InputError(
-      f"{path}: codec: made for another codec than {model.target_codec.name}"
+      f"{where}: codec: made for another codec than {model.target_codec.name}"
       " of this run; give the --workdir that encoded it"
     )
-  if scene.model != model_digest(params):
+  if scene.model != identity:
     raise InputError(
-      f"{path}: model: made by another checkpoint; give the --workdir that"
+      f"{where}: model: made by another checkpoint; give the --workdir that"
       " encoded it, or encode again"
     )

@@ -12,12 +12,7 @@ from scenetok_jax.cli import render
 from scenetok_jax.geometry.camera_files import to_json
 from scenetok_jax.geometry.trajectories import dolly
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.sampling.scene_file import (
-  SceneFile,
-  codec_digest,
-  model_digest,
-  save_scene,
-)
+from scenetok_jax.sampling.scene_file import Scene, codec_digest
 from scenetok_jax.types import Cameras
 from tests import networks
 from tests.cli import workdirs
@@ -34,12 +29,12 @@ def scene(workdir):
   """A scene of random tokens that belongs to the workdir."""
   scenetok = SceneTok.from_pretrained(str(workdir))
   cameras = jax.tree.map(lambda a: a[0], networks.cameras(1, 1, 3))
-  return SceneFile(
+  return Scene(
     key="room",
     tokens=tokens(scenetok.model, 1)[0],
     reference=cameras.extrinsics[1],
     context=cameras,
-    model=model_digest(scenetok.params),
+    model=scenetok.digest,
     codec=codec_digest(scenetok.model.target_codec),
   )
 
@@ -50,7 +45,7 @@ def refuse(workdir, scene, tmp_path, capsys):
   path = tmp_path / "scene.tok"
 
   def run(*options, scene=scene, out=tmp_path / "out", cut=0):
-    save_scene(path, scene)
+    scene.save(path)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) - cut])
     code = console.run(

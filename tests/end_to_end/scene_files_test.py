@@ -21,7 +21,7 @@ def frames(folder):
 
 
 @pytest.mark.slow
-def test_encode_delete_render_generate(tmp_path, capsys):
+def test_encode_delete_render_generate(tmp_path):
   first = workdirs.stage1(tmp_path / "stage1")
   second = workdirs.stage2(tmp_path / "stage2", first)
   data = workdirs.rooms(tmp_path / "data", 1, FRAMES)
@@ -29,12 +29,10 @@ def test_encode_delete_render_generate(tmp_path, capsys):
 
   assert not encode.main(
     [f"--workdir={first}", f"--data={data}", "--scene=0", "--storage=int8",
-     "--measure", f"--out={scene}", f"--json={tmp_path / 'encode.json'}"]
+     f"--out={scene}", f"--json={tmp_path / 'encode.json'}"]
   )  # fmt: skip
   told = json.loads((tmp_path / "encode.json").read_text())
   assert told["bytes"] == scene.stat().st_size
-  assert set(told["measured"]) == {"float32", "bfloat16", "int8"}
-  assert "PSNR" in capsys.readouterr().out
 
   assert not render.main(
     [f"--workdir={first}", f"--data={data}", "--scene=0", "--samples=2",

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from scenetok_jax.sampling.scene_file import (
-  SceneFile,
+  Scene,
   check_scene,
   codec_digest,
-  load_scene,
   model_digest,
-  save_scene,
 )
 from scenetok_jax.types import InputError
 from tests import networks
@@ -23,7 +21,7 @@ from tests.sampling.models import tiny, tokens
 def scene():
   model, params = tiny()
   cameras = jax.tree.map(lambda a: a[0], networks.cameras(1, 1, 3))
-  return SceneFile(
+  return Scene(
     key="room",
     tokens=tokens(model, 1)[0],
     reference=cameras.extrinsics[1],
@@ -33,13 +31,18 @@ def scene():
   )
 
 
+def check(path, scene):
+  model, params = tiny()
+  check_scene(path, scene, model, model_digest(params))
+
+
 @pytest.mark.parametrize(
   ("storage", "error"), [("float32", 0), ("bfloat16", 4e-3), ("int8", 5e-3)]
 )
 def test_round_trip(scene, tmp_path, storage, error):
   path = tmp_path / "scene.tok"
-  save_scene(path, scene, storage)
-  found = load_scene(path)
+  scene.save(path, storage)
+  found = Scene.load(path)
   largest = np.abs(scene.tokens).max(axis=-1, keepdims=True)
   assert (np.abs(found.tokens - scene.tokens) <= error * largest).all()
   np.testing.assert_array_equal(found.reference, scene.reference)
@@ -47,14 +50,13 @@ def test_round_trip(scene, tmp_path, storage, error):
     found.context.intrinsics, scene.context.intrinsics
   )
   assert (found.key, found.model) == ("room", scene.model)
-  check_scene(path, found, *tiny())
+  check(path, found)
 
 
 def test_storage_shrinks_the_tokens(scene, tmp_path):
   many = dataclasses.replace(scene, tokens=networks.normals(0, 512, 64))
   sizes = [
-    save_scene(tmp_path / name, many, name)
-    for name in ("float32", "bfloat16", "int8")
+    many.save(tmp_path / name, name) for name in ("float32", "bfloat16", "int8")
   ]
   overhead = 1500
   assert 131_072 < sizes[0] < 131_072 + overhead
@@ -64,21 +66,21 @@ def test_storage_shrinks_the_tokens(scene, tmp_path):
 
 def test_an_unknown_storage_is_refused(scene, tmp_path):
   with pytest.raises(InputError, match="--storage: 'int4' is not one of"):
-    save_scene(tmp_path / "x.tok", scene, "int4")
+    scene.save(tmp_path / "x.tok", "int4")
   assert not (tmp_path / "x.tok").exists()
 
 
 def test_a_truncated_file_is_refused(scene, tmp_path):
   path = tmp_path / "scene.tok"
-  save_scene(path, scene)
+  scene.save(path)
   path.write_bytes(path.read_bytes()[:-100])
   with pytest.raises(InputError, match=r"scene\.tok: not a whole scene file"):
-    load_scene(path)
+    Scene.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
   with pytest.raises(InputError, match="not found; check the path"):
-    load_scene(tmp_path / "none.tok")
+    Scene.load(tmp_path / "none.tok")
 
 
 @pytest.mark.parametrize(
@@ -91,18 +93,18 @@ def test_a_missing_file_is_named(tmp_path):
 )
 def test_a_file_of_another_model_is_refused(scene, tmp_path, change, message):
   path = tmp_path / "scene.tok"
-  save_scene(path, dataclasses.replace(scene, **change))
+  dataclasses.replace(scene, **change).save(path)
   with pytest.raises(InputError, match=message):
-    check_scene(path, load_scene(path), *tiny())
+    check(path, Scene.load(path))
 
 
 def test_broken_numbers_are_refused(scene, tmp_path):
   path = tmp_path / "scene.tok"
   broken = np.full_like(scene.tokens, np.nan)
-  save_scene(path, dataclasses.replace(scene, tokens=broken))
+  dataclasses.replace(scene, tokens=broken).save(path)
   with pytest.raises(InputError, match="tokens: NaN or Inf"):
-    load_scene(path)
+    Scene.load(path)
   mirrored = scene.reference @ np.diag([-1, 1, 1, 1]).astype(np.float32)
-  save_scene(path, dataclasses.replace(scene, reference=mirrored))
+  dataclasses.replace(scene, reference=mirrored).save(path)
   with pytest.raises(InputError, match=r"reference: .*mirrored axes"):
-    load_scene(path)
+    Scene.load(path)

@@ -1,5 +1,6 @@
 """The frames that pose-score judges: of data, of a folder, or rendered."""
 
+import argparse
 import dataclasses
 import functools
 import hashlib
@@ -12,18 +13,16 @@ import numpy as np
 from data_pipelines.storage import records
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.evaluation import evaluation_split
-from scenetok_jax.evaluation.pose.options import PoseScoreOptions
+from scenetok_jax import console
 from scenetok_jax.inference import pictures, rendering, scenes
+from scenetok_jax.inference.rendering import SamplingChanges
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, write_frames
-from scenetok_jax.sampling.encode import encode_program
-from scenetok_jax.sampling.paths import CameraPath
-from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import Cameras, InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedClip:
+class Clip:
   """Frames to judge, uint8 [T H W 3], and the poses they ought to show [T].
 
   real: frames that a distance between sets compares with; None without.
@@ -35,7 +34,7 @@ class JudgedClip:
 
 
 @dataclasses.dataclass(frozen=True)
-class ClipSource:
+class Job:
   """A clip that is read or rendered when its turn comes.
 
   key: of the scene whose path it follows. source: of the scene that it shows.
@@ -45,32 +44,30 @@ class ClipSource:
   key: str
   source: str
   identity: str
-  load: Callable[[], JudgedClip]
+  load: Callable[[], Clip]
 
 
-def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
+def given(args: argparse.Namespace) -> list[Job]:
   """Frames of the data, or of --images in their place."""
-  dataset, rows = _rows(options)
-  if options.images:
+  dataset, rows = _rows(args)
+  if args.images:
     (row,) = rows
-    images = _folder(options.images, row)[:: options.every]
+    images = _folder(args.images, row)[:: args.every]
     identity = hashlib.sha256(images.tobytes()).hexdigest()
-    load = functools.partial(_clip, dataset, row, options.every, images)
-    return [ClipSource(row.key, row.key, f"{row.sha256} {identity}", load)]
+    load = functools.partial(_clip, dataset, row, args.every, images)
+    return [Job(row.key, row.key, f"{row.sha256} {identity}", load)]
   return [
-    ClipSource(
+    Job(
       row.key,
       row.key,
       row.sha256,
-      functools.partial(_clip, dataset, row, options.every, None),
+      functools.partial(_clip, dataset, row, args.every, None),
     )
     for row in rows
   ]
 
 
-def rendered_clips(
-  scenetok: SceneTok, options: PoseScoreOptions
-) -> list[ClipSource]:
+def rendered(scenetok: SceneTok, args: argparse.Namespace) -> list[Job]:
   """Each scene along its own path, or the next scene's tokens along it.
 
   A path is taken over relative to the middle context view of either scene.
@@ -78,44 +75,44 @@ def rendered_clips(
   Raises:
     InputError: --transfer, and a single scene.
   """
-  dataset, rows = _rows(options)
-  if options.transfer and len(rows) < 2:
+  dataset, rows = _rows(args)
+  if args.transfer and len(rows) < 2:
     raise InputError(
       f"{dataset.directory}: --transfer: {len(rows)} scene; its tokens need"
       " another scene's path, so prepare at least 2"
     )
-  load = _renderer(scenetok, options)
-  clips = []
+  load = _renderer(scenetok, args)
+  jobs = []
   for i, row in enumerate(rows):
-    source = rows[(i + 1) % len(rows)] if options.transfer else row
-    clips.append(
-      ClipSource(
+    source = rows[(i + 1) % len(rows)] if args.transfer else row
+    jobs.append(
+      Job(
         row.key,
         source.key,
         f"{row.sha256} {source.sha256}",
         functools.partial(load, i, row.key, source.key),
       )
     )
-  return clips
+  return jobs
 
 
-def _rows(options: PoseScoreOptions) -> tuple[Dataset, list[SceneRow]]:
+def _rows(args: argparse.Namespace) -> tuple[Dataset, list[SceneRow]]:
   """The scenes that are judged."""
-  split = options.split or evaluation_split(options.data)
-  dataset = records.Dataset(options.data, split)
-  if options.scene is not None:
-    return dataset, [dataset.scene(options.scene)]
-  return dataset, list(dataset.scenes[: options.scenes])
+  split = args.split or evaluation_split(args.data)
+  dataset = records.Dataset(args.data, split)
+  if args.scene is not None:
+    return dataset, [dataset.scene(args.scene)]
+  return dataset, list(dataset.scenes[: args.scenes])
 
 
 def _clip(
   dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None
-) -> JudgedClip:
+) -> Clip:
   """Frames of a scene; with `images` [T H W 3] these in their place."""
   real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
   if images is None:
-    return JudgedClip(real, cameras)
-  return JudgedClip(images, cameras, real)
+    return Clip(real, cameras)
+  return Clip(images, cameras, real)
 
 
 def _folder(path: str, row: SceneRow) -> np.ndarray:
@@ -143,39 +140,34 @@ def _folder(path: str, row: SceneRow) -> np.ndarray:
 
 
 def _renderer(
-  scenetok: SceneTok, options: PoseScoreOptions
-) -> Callable[[int, str, str], JudgedClip]:
+  scenetok: SceneTok, args: argparse.Namespace
+) -> Callable[[int, str, str], Clip]:
   """(number, scene of the path, scene of the tokens) -> rendered frames."""
-  sampling = rendering.render_options(scenetok, options)
-  noise_key, token_key = jax.random.split(jax.random.key(options.seed))
-  encode = encode_program(scenetok.model)
-  program = video_program(scenetok.model, sampling)
+  changes = console.take_options(args, SamplingChanges)
+  options = rendering.render_options(scenetok, changes)
+  noise_key, token_key = jax.random.split(jax.random.key(args.seed))
 
-  def load(number: int, key: str, source_key: str) -> JudgedClip:
-    scene = source = scenes.open_prepared(
-      scenetok, options.data, options.split, key
-    )
+  def load(number: int, key: str, source_key: str) -> Clip:
+    scene = source = scenes.open_prepared(scenetok, args.data, args.split, key)
     if source_key != key:
-      source = scenes.open_prepared(
-        scenetok, options.data, options.split, source_key
-      )
-    frames = np.arange(0, len(scene.clip.cameras.extrinsics), options.every)
+      source = scenes.open_prepared(scenetok, args.data, args.split, source_key)
+    frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
     target = scene.take(frames).cameras
-    video = rendering.render(
-      scenetok,
-      scenes.encode_scene(scenetok, source, token_key, encode).tokens,
-      scene.reference,
-      CameraPath(key, target),
-      jax.random.fold_in(noise_key, number),
-      sampling,
-      label=key,
-      program=program,
-    )[0, 0]
-    folder = Path(options.out or ".") / key
+    with console.follow(key) as progress:
+      video = rendering.render(
+        scenetok,
+        scenes.encode_scene(scenetok, source, token_key),
+        scene.reference[None],
+        jax.tree.map(lambda a: np.asarray(a)[None], target),
+        jax.random.fold_in(noise_key, number),
+        options,
+        progress=progress,
+      )[0, 0]
+    folder = Path(args.out) / key
     pictures.clear_frames(folder)
     write_frames(folder, video)
     # Frames that fill no latent were not rendered.
     kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
-    return JudgedClip(video, kept, np.asarray(source.clip.images))
+    return Clip(video, kept, np.asarray(source.clip.images))
 
   return load

@@ -1,0 +1,94 @@
+"""Images and cameras as a user has them, brought to what a model reads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from data_pipelines.loading.transforms import rescale_and_crop
+from scenetok_jax.geometry.camera_files import check_intrinsics
+from scenetok_jax.geometry.cameras import check_rigid
+from scenetok_jax.types import Array, Cameras, InputError, Views
+
+
+def fit_views(
+  images: Array | Sequence[Array],
+  cameras: Cameras,
+  size: int,
+  names: Sequence[str] | None = None,
+) -> Views:
+  """Posed images of any size -> square ones.
+
+  An image is scaled until it covers the square and its centre is cut out; its
+  intrinsics follow, the principal point too.
+
+  Args:
+    images: uint8 [V H W 3], or V images [H W 3] of different sizes.
+    cameras: of the images as they are, [V].
+    size: side of the square in pixels.
+    names: of the images, for messages.
+
+  Returns:
+    uint8 [V size size 3] and float32 cameras [V], all NumPy.
+
+  Raises:
+    InputError: naming what does not fit.
+  """
+  count = len(images)
+  names = names or [f"images: view {index}" for index in range(count)]
+  cameras = check_cameras(cameras, "cameras")
+  if not count:
+    raise InputError("images: none; give at least one view")
+  if len(cameras.extrinsics) != count:
+    raise InputError(
+      f"cameras: {len(cameras.extrinsics)} for {count} images; give one for"
+      " each, in the same order"
+    )
+  squares, lenses = [], []
+  for name, image, lens in zip(names, images, cameras.intrinsics, strict=True):
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+      raise InputError(
+        f"{name}: {image.dtype} {list(image.shape)} is not uint8 [H W 3]; give"
+        " RGB bytes (scenetok_jax.io.to_uint8 makes them of floats)"
+      )
+    if image.shape[:2] != (size, size):
+      if min(image.shape[:2]) < size:
+        raise InputError(
+          f"{name}: {image.shape[0]}x{image.shape[1]} pixels are fewer than"
+          f" the {size}x{size} that the model reads; give a larger image"
+        )
+      image, lens = rescale_and_crop(
+        image, lens, (size, size), move_centre=True
+      )
+    squares.append(image)
+    lenses.append(np.asarray(lens, np.float32))
+  return Views(
+    images=np.stack(squares),
+    cameras=Cameras(cameras.extrinsics, np.stack(lenses)),
+  )
+
+
+def check_cameras(cameras: Cameras, where: str) -> Cameras:
+  """Cameras [V] as NumPy float32; InputError unless each is a pinhole camera.
+
+  where: starts the message.
+  """
+  extrinsics = np.asarray(cameras.extrinsics, np.float32)
+  intrinsics = np.asarray(cameras.intrinsics, np.float32)
+  for name, matrices, side in (
+    ("extrinsics", extrinsics, 4),
+    ("intrinsics", intrinsics, 3),
+  ):
+    if matrices.ndim != 3 or matrices.shape[1:] != (side, side):
+      raise InputError(
+        f"{where}: {name}: shape {list(matrices.shape)} is not [V {side}"
+        f" {side}]; give one matrix for each view"
+      )
+  if len(extrinsics) != len(intrinsics):
+    raise InputError(
+      f"{where}: {len(extrinsics)} extrinsics and {len(intrinsics)}"
+      " intrinsics; give one of each for every view"
+    )
+  check_rigid(extrinsics, f"{where}: extrinsics")
+  check_intrinsics(intrinsics, f"{where}: intrinsics")
+  return Cameras(extrinsics, intrinsics)
