@@ -1,24 +1,19 @@
 """OBJ models of furniture as triangles with colours and small textures."""
 
 import dataclasses
-import io
 import os
-import posixpath
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from einops import rearrange
-from PIL import Image
 
 from data_pipelines.furnished.assets import Piece
+from data_pipelines.furnished.obj_files import TEXELS, ObjPart, read_obj
 from scenetok_jax.types import InputError
 
-TEXELS = 128  # a side of a texture; frames are as small
-_VERSION = 6  # of the cached files
+_VERSION = 7  # of the cached files
 _GLASS = 0.6  # materials that let more light through are left out
 _LONGEST = 0.45  # metres; longer edges are halved, for light between corners
-_GREY = (0.8, 0.8, 0.8)
 _MOST_FACES = 4000  # finer models are made coarser
 
 
@@ -39,13 +34,6 @@ class Model:
   layers: np.ndarray
   faces: np.ndarray
   textures: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class _Material:
-  color: tuple[float, float, float] = _GREY
-  opacity: float = 1.0
-  image: str | None = None
 
 
 def load(piece: Piece, cache: Path) -> Model:
@@ -74,181 +62,55 @@ def load(piece: Piece, cache: Path) -> Model:
 
 
 def _convert(piece: Piece) -> Model:
-  with zipfile.ZipFile(piece.library) as archive:
-    text = archive.read(piece.model).decode("latin-1")
-    folder = posixpath.dirname(piece.model)
-    names = {name.lower(): name for name in archive.namelist()}
-    materials: dict[str, _Material] = {}
-    for line in text.splitlines():
-      if line.startswith("mtllib "):
-        path = posixpath.join(folder, line[7:].strip()).lower()
-        if path in names:
-          source = archive.read(names[path]).decode("latin-1")
-          materials |= _read_materials(source, folder)
-    parsed = _parse(text)
-    used = [materials.get(name, _Material()) for name in parsed.materials]
-    textures: list[np.ndarray] = []
-    layer_of: dict[int, int] = {}
-    for i, material in enumerate(used):
-      path = (material.image or "").lower()
-      if path in names:
-        layer_of[i] = len(textures)
-        textures.append(_texture(archive.read(names[path])))
-  return _assemble(piece, parsed, used, textures, layer_of)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Parsed:
-  """points [P 3], uv [Q 2], normals [R 3]; corners [F 3 3] index them.
-
-  Missing uv and normals are -1. material: [F] into materials.
-  """
-
-  points: np.ndarray
-  uv: np.ndarray
-  normals: np.ndarray
-  corners: np.ndarray
-  material: np.ndarray
-  materials: list[str]
-
-
-def _parse(text: str) -> _Parsed:
-  """Reads v, vt, vn, f and usemtl; polygons become fans."""
-  vectors: dict[str, list[str]] = {"v": [], "vt": [], "vn": []}
-  rings: list[str] = []  # "7/2/1 8/3/1 ..." of each polygon
-  seen: list[tuple[int, ...]] = []  # how many vectors there were by then
-  material, names = [], {"": 0}
-  current = 0
-  for line in text.replace("\\\n", " ").splitlines():
-    kind, _, rest = line.lstrip().partition(" ")
-    if kind in vectors:
-      vectors[kind].append(rest)
-    elif kind == "usemtl":
-      current = names.setdefault(rest.strip(), len(names))
-    elif kind == "f":
-      rings.append(_full(rest))
-      seen.append(tuple(map(len, vectors.values())))
-      material.append(current)
-  if not rings:
-    raise ValueError("no face in it")
-  sizes = np.array([len(ring.split()) for ring in rings])
-  numbers = np.array(" ".join(rings).replace("/", " ").split(), np.int64)
-  corners = rearrange(numbers, "(n k) -> n k", k=3)
-  owner = np.repeat(np.arange(len(rings)), sizes)
-  # Negative numbers count back from the last vector before the polygon.
-  corners = np.where(corners < 0, corners + np.array(seen)[owner], corners - 1)
-  faces, owners = _fans(corners, sizes)
-  return _Parsed(
-    _numbers(vectors["v"], 3),
-    _numbers(vectors["vt"], 2),
-    _numbers(vectors["vn"], 3),
-    faces,
-    np.array(material)[owners],
-    list(names),
-  )
-
-
-def _full(ring: str) -> str:
-  """ "1//2 3//4", "1/2 3/4" or "1 2" with all three numbers, 0 for none."""
-  first = ring.split(None, 1)[0].count("/")
-  if first == 2:
-    return ring.replace("//", "/0/")
-  ending = "/0" if first == 1 else "/0/0"
-  return " ".join(token + ending for token in ring.split())
-
-
-def _fans(
-  corners: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-  """Corners [N 3] of polygons -> triangles [F 3 3], their polygons [F]."""
+  """Upright, in metres, coarse enough, without glass."""
+  file = read_obj(piece)
+  sizes = [len(part.points) for part in file.parts]
+  points = np.concatenate([part.points for part in file.parts])
   starts = np.cumsum(sizes) - sizes
-  counts = np.maximum(sizes - 2, 0)
-  owners = np.repeat(np.arange(len(sizes)), counts)
-  place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-  base = starts[owners]
-  picks = np.stack([base, base + place + 1, base + place + 2], 1)
-  return corners[picks], owners
-
-
-def _numbers(lines: list[str], columns: int) -> np.ndarray:
-  rows = [[float(x) for x in line.split()[:columns]] for line in lines]
-  return np.array(rows, np.float64).reshape(len(rows), columns)
-
-
-def _read_materials(text: str, folder: str) -> dict[str, _Material]:
-  found: dict[str, _Material] = {}
-  name = ""
-  for line in text.splitlines():
-    words = line.split()
-    if not words:
-      continue
-    if words[0] == "newmtl":
-      name = line.split(None, 1)[1].strip() if len(words) > 1 else ""
-      found[name] = _Material()
-    elif name not in found or len(words) < 2:
-      continue
-    elif words[0] == "Kd" and len(words) >= 4:
-      color = (float(words[1]), float(words[2]), float(words[3]))
-      found[name] = dataclasses.replace(found[name], color=color)
-    elif words[0] == "d":
-      opacity = float(words[-1])
-      found[name] = dataclasses.replace(found[name], opacity=opacity)
-    elif words[0] == "map_Kd":
-      image = posixpath.join(folder, line.split(None, 1)[1].strip())
-      found[name] = dataclasses.replace(found[name], image=image)
-  return found
-
-
-def _texture(data: bytes) -> np.ndarray:
-  """Image file -> uint8 [t t 4], bottom row first, as uv count."""
-  with Image.open(io.BytesIO(data)) as picture:
-    small = picture.convert("RGBA").resize(
-      (TEXELS, TEXELS), Image.Resampling.BOX
-    )
-  return np.asarray(small)[::-1].copy()
-
-
-def _assemble(
-  piece: Piece, parsed: _Parsed, used: list[_Material],
-  textures: list[np.ndarray], layer_of: dict[int, int],
-) -> Model:  # fmt: skip
-  points = parsed.points
-  if piece.rotation is not None:
-    points = points @ np.array(piece.rotation).reshape(3, 3).T
-  corners = rearrange(parsed.corners, "f c k -> (f c) k")
-  low, high = _bounds(points[corners[:, 0]])
-  extent = np.maximum(high - low, 1e-9)
-  across, deep, tall = piece.size
-  x, y, z = rearrange((points - low) / extent, "p k -> k p")
-  # The file's y is up and its front is at large z.
-  placed = np.stack([(0.5 - x) * across, z * deep, y * tall], 1)
-
-  keep = np.array([m.opacity >= _GLASS for m in used])[parsed.material]
+  faces = np.concatenate([
+    part.faces + start for part, start in zip(file.parts, starts, strict=True)
+  ])  # fmt: skip
+  material = np.repeat(
+    np.arange(len(file.parts)), [len(part.faces) for part in file.parts]
+  )
+  placed = _place(piece, points, faces)
+  keep = np.array([p.opacity >= _GLASS for p in file.parts])[material]
   if not keep.any():
     keep[:] = True
-  triangles = parsed.corners[keep]
-  material = parsed.material[keep]
-  coarse = len(triangles) > _MOST_FACES
+  faces, material = faces[keep], material[keep]
+  coarse = len(faces) > _MOST_FACES
   if coarse:
-    placed = _coarsen(placed, triangles[..., 0])
-  sides = placed[triangles[..., 0]]
+    placed = _coarsen(placed, faces)
+  sides = placed[faces]
   flat = np.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])
-  area = np.linalg.norm(flat, axis=1)
-  solid = area > (1e-7 if coarse else 1e-10)
-  triangles, material, flat = triangles[solid], material[solid], flat[solid]
-  if not len(triangles):
+  solid = np.linalg.norm(flat, axis=1) > (1e-7 if coarse else 1e-10)
+  faces, material, flat = faces[solid], material[solid], flat[solid]
+  if not len(faces):
     raise ValueError("no triangle in it")
-  if coarse:  # points that met become one, whatever their normals were
-    _, first = np.unique(placed, axis=0, return_inverse=True)
-    owner = np.zeros(first.max() + 1, np.int64)
-    owner[first] = np.arange(len(first))
-    triangles = triangles.copy()
-    triangles[..., 0] = owner[first][triangles[..., 0]]
-    triangles[..., 2] = -1
-  return _indexed(placed, parsed, triangles, material, flat, used,
-                  textures, layer_of)  # fmt: skip
+  model = _indexed(
+    placed, faces, material, flat, file.parts, file.has_normals and not coarse
+  )
+  for _ in range(6):
+    model = _subdivide(model)
+  return model
 
 
+def _place(piece: Piece, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+  """A file's points [V 3] in the coordinates of Model."""
+  if piece.rotation is not None:
+    points = points @ np.array(piece.rotation).reshape(3, 3).T
+  used = points[faces.ravel()]
+  low, high = used.min(0), used.max(0)
+  across, deep, tall = piece.size
+  x, y, z = rearrange(
+    (points - low) / np.maximum(high - low, 1e-9), "p k -> k p"
+  )
+  # The file's y is up and its front is at large z.
+  return np.stack([(0.5 - x) * across, z * deep, y * tall], 1)
+
+
+# trimesh's own simplification knows neither seams of textures nor colours,
+# and needs another package.
 def _coarsen(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
   """Moves points to the middle of their cell until few faces have an area."""
   for cell in (0.006, 0.009, 0.013, 0.018, 0.025, 0.035):
@@ -262,50 +124,66 @@ def _coarsen(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
   return (middle / count)[group]
 
 
-def _bounds(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  return points.min(0), points.max(0)
-
-
 def _indexed(
-  placed, parsed, triangles, material, flat, used, textures, layer_of
+  placed: np.ndarray,
+  triangles: np.ndarray,
+  material: np.ndarray,
+  flat: np.ndarray,
+  parts: list[ObjPart],
+  smooth: bool,
 ) -> Model:
-  """Shares vertices between triangles of one smooth, equal surface."""
-  corners = rearrange(triangles, "f c k -> (f c) k").copy()
+  """Shares vertices between triangles of one smooth, equal surface.
+
+  Args:
+    placed: [V 3], by vertex of the file.
+    triangles: [F 3], into them.
+    material: [F], into parts.
+    flat: [F 3], normals as long as twice the triangles' areas.
+    parts: see ObjFile.
+    smooth: vertices of the file are shared as they are; else by place, uv,
+      material and the direction of their triangles.
+  """
+  corners = rearrange(triangles, "f c -> (f c)")
   owner = np.repeat(np.arange(len(triangles)), 3)
-  plain = corners[:, 2] < 0  # no normal: faces of one direction share
-  unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
-  codes = np.round(unit * 4).astype(np.int64) @ [1, 16, 256]
-  corners[plain, 2] = -2 - (codes[owner[plain]] - codes.min())
-  rows = np.concatenate([corners, material[owner][:, None]], 1)
-  distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+  has_uv = np.concatenate([
+    np.full(len(part.points), part.uv is not None) for part in parts
+  ])  # fmt: skip
+  uv = np.concatenate([
+    np.zeros((len(part.points), 2)) if part.uv is None else part.uv
+    for part in parts
+  ])  # fmt: skip
+  if smooth:
+    rows = corners[:, None]
+  else:
+    unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    codes = np.round(unit * 4).astype(np.int64) @ [1, 16, 256]
+    ids = [np.unique(a, axis=0, return_inverse=True)[1] for a in (placed, uv)]
+    rows = np.stack(
+      [*(i[corners] for i in ids), codes[owner], material[owner]], 1
+    )
+  _, first, inverse = np.unique(
+    rows, axis=0, return_index=True, return_inverse=True
+  )
   faces = rearrange(inverse, "(f c) -> f c", c=3)
-  normals = np.zeros((len(distinct), 3))
+  normals = np.zeros((len(first), 3))
   for c in range(3):
     np.add.at(normals, faces[:, c], flat)
   length = np.linalg.norm(normals, axis=1, keepdims=True)
-  has_uv = (distinct[:, 1] >= 0) & (distinct[:, 1] < len(parsed.uv))
-  uv = np.zeros((len(distinct), 2))
-  uv[has_uv] = parsed.uv[distinct[has_uv, 1]]
-  layer = np.array([layer_of.get(i, -1) for i in range(len(used))])
-  layers = np.where(has_uv, layer[distinct[:, 3]], -1)
-  colors = np.array([m.color for m in used])[distinct[:, 3]]
-  colors = np.where((layers >= 0)[:, None], 1.0, np.clip(colors, 0.03, 0.92))
-  kept = (
-    np.stack(textures) if textures
-    else np.zeros((0, TEXELS, TEXELS, 4), np.uint8)
-  )  # fmt: skip
-  model = Model(
-    points=placed[distinct[:, 0]].astype(np.float32),
+  vertex, which = corners[first], material[owner][first]
+  images = [part.image for part in parts if part.image is not None]
+  layer = np.cumsum([part.image is not None for part in parts]) - 1
+  drawn = np.array([part.image is not None for part in parts])[which]
+  layers = np.where(drawn & has_uv[vertex], layer[which], -1)
+  colors = np.clip(np.array([part.color for part in parts])[which], 0.03, 0.92)
+  return Model(
+    points=placed[vertex].astype(np.float32),
     normals=(normals / np.maximum(length, 1e-12)).astype(np.float32),
-    uv=uv.astype(np.float32),
-    colors=colors.astype(np.float32),
+    uv=uv[vertex].astype(np.float32),
+    colors=np.where(layers[:, None] >= 0, 1.0, colors).astype(np.float32),
     layers=layers.astype(np.int16),
     faces=faces.astype(np.int32),
-    textures=kept,
+    textures=np.array(images, np.uint8).reshape(-1, TEXELS, TEXELS, 4),
   )
-  for _ in range(6):
-    model = _subdivide(model)
-  return model
 
 
 def _subdivide(model: Model) -> Model:

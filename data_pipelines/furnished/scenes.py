@@ -21,7 +21,7 @@ from data_pipelines.storage.recipes import (
 from scenetok_jax.types import InputError, option
 
 ATTRIBUTION = "ATTRIBUTION.md"
-_PACKAGES = ("mitsuba", "moderngl")
+_PACKAGES = ("mitsuba", "moderngl", "trimesh")
 _LEAST_SIDE = 32  # pixels
 
 
