@@ -97,10 +97,7 @@ def _fields(name: str, weights: str | None) -> dict[str, Any]:
       f"{weights}: holds {manifest.codec}, the configuration names {name};"
       " give the folder of that codec"
     )
-  return {
-    key: tuple(value) if isinstance(value, list) else value
-    for key, value in manifest.fields.items()
-  }
+  return dict(manifest.fields)
 
 
 def network_codec(

@@ -1,7 +1,6 @@
 """VA-VAE f16d32: 16 x 16 pixels per latent, 32 channels, one frame each."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -258,24 +257,7 @@ def encoded(latents: Posterior) -> Encoded:
   return Encoded(latents.mean, jnp.exp(0.5 * latents.logvar))
 
 
-def network(
-  *,
-  dtype: Any = jnp.float32,
-  width: int = Sizes.width,
-  multipliers: Sequence[int] = Sizes.multipliers,
-  blocks: int = Sizes.blocks,
-  attention: Sequence[int] = Sizes.attention,
-  groups: int = Sizes.groups,
-  latent_channels: int = Sizes.latent_channels,
-) -> Network:
-  """The published network; other sizes make the same topology smaller."""
-  sizes = Sizes(
-    width,
-    tuple(multipliers),
-    blocks,
-    tuple(attention),
-    groups,
-    latent_channels,
-  )
-  model = VaVae(sizes, dtype)
+def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
+  """The published network; other sizes (Sizes) make the same one smaller."""
+  model = VaVae(Sizes(**sizes), dtype)
   return Network(init=model.init, encode=model.encode, decode=model.decode)

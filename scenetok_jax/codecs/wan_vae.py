@@ -99,20 +99,17 @@ def unpatchify(x: Array, patch: int) -> Array:
 
 
 class Encoder(nn.Module):
-  """images [B T H W 3] in [-1, 1] -> means [B L h w C]; the mode.
-
-  first: whether images start a clip (see wan_vae_layers).
-  """
+  """images [B T H W 3] in [-1, 1] -> means [B L h w C]; the mode."""
 
   sizes: Sizes
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool = True) -> Array:
-    sizes, settings = self.sizes, {"first": first, "dtype": self.dtype}
+  def __call__(self, x: Array) -> Array:
+    sizes, dtype = self.sizes, self.dtype
     widths = [sizes.encoder_width * m for m in sizes.multipliers]
     x = patchify(x, sizes.patch)
-    x = causal_conv(self, x, sizes.encoder_width, name="embed", **settings)
+    x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)
     for i, width in enumerate(widths):
       last = i + 1 == len(widths)
       x = DownStage(
@@ -122,32 +119,29 @@ class Encoder(nn.Module):
         not last and sizes.temporal[i],
         self.dtype,
         name=f"stage{i}",
-      )(x, first)
-    x = Middle(self.dtype, name="middle")(x, first)
+      )(x)
+    x = Middle(self.dtype, name="middle")(x)
     x = jax.nn.silu(LengthNorm(name="norm")(x))
     moments = 2 * sizes.latent_channels
-    x = causal_conv(self, x, moments, name="head", **settings)
+    x = causal_conv(x, moments, name="head", dtype=dtype)
     # The log-variance is not used: encoding is deterministic.
     x = nn.Dense(moments, dtype=self.dtype, name="moments")(x)
     return x[..., : sizes.latent_channels].astype(jnp.float32)
 
 
 class Decoder(nn.Module):
-  """latents [B L h w C] -> images [B T H W 3], about [-1, 1].
-
-  first: whether latents start a clip (see wan_vae_layers).
-  """
+  """latents [B L h w C] -> images [B T H W 3], about [-1, 1]."""
 
   sizes: Sizes
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool = True) -> Array:
-    sizes, settings = self.sizes, {"first": first, "dtype": self.dtype}
+  def __call__(self, x: Array) -> Array:
+    sizes, dtype = self.sizes, self.dtype
     widths = [sizes.decoder_width * m for m in reversed(sizes.multipliers)]
     x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
-    x = causal_conv(self, x, widths[0], name="embed", **settings)
-    x = Middle(self.dtype, name="middle")(x, first)
+    x = causal_conv(x, widths[0], name="embed", dtype=dtype)
+    x = Middle(self.dtype, name="middle")(x)
     times = (*reversed(sizes.temporal), False)
     for i, (width, time) in enumerate(zip(widths, times, strict=True)):
       x = UpStage(
@@ -157,10 +151,10 @@ class Decoder(nn.Module):
         time,
         self.dtype,
         name=f"stage{i}",
-      )(x, first)
+      )(x)
     x = jax.nn.silu(LengthNorm(name="norm")(x))
     colours = _COLOURS * sizes.patch**2
-    x = causal_conv(self, x, colours, name="head", **settings)
+    x = causal_conv(x, colours, name="head", dtype=dtype)
     return unpatchify(x, sizes.patch).astype(jnp.float32)
 
 
@@ -168,13 +162,10 @@ class Decoder(nn.Module):
 class WanVae:
   """The autoencoder as functions of params {"encoder", "decoder"}.
 
-  streamed: go through a clip one latent at a time, holding 4 frames, rather
-    than at once; the numbers are the same.
   dtype: of the computation; norms and softmax stay in float32.
   """
 
   sizes: Sizes = dataclasses.field(default_factory=Sizes)
-  streamed: bool = False
   dtype: Any = jnp.float32
 
   def _encoder(self) -> Encoder:
@@ -201,16 +192,11 @@ class WanVae:
       InputError: another number of frames, or H or W not a multiple of 16.
     """
     self._check(images.shape)
-    return self._run(self._encoder(), params["encoder"], images, TEMPORAL)
+    return self._encoder().apply({"params": params["encoder"]}, images)
 
   def decode(self, params: Any, latents: Array) -> Array:
     """latents [B 1+m h w C], unscaled -> images [B 1+4m H W 3], not clipped."""
-    return self._run(self._decoder(), params["decoder"], latents, 1)
-
-  def _run(self, module: nn.Module, params: Any, x: Array, group: int) -> Array:
-    if not self.streamed:
-      return module.apply({"params": params}, x, True)
-    return stream(module, params, x, group)
+    return self._decoder().apply({"params": params["decoder"]}, latents)
 
   def _check(self, shape: Sequence[int]) -> None:
     frames, height, width = shape[1:4]
@@ -228,47 +214,9 @@ class WanVae:
       )
 
 
-def stream(module: nn.Module, params: Any, x: Array, group: int) -> Array:
-  """module(x [B 1+m*group ...]), the first step, then `group` at a time.
-
-  Holds what one group needs: a scan over groups carries the cache.
-  """
-
-  def step(state: Any, part: Array, first: bool) -> Any:
-    variables = {"params": params, **state}
-    return module.apply(variables, part, first, mutable=["cache"])
-
-  start, cache = step({}, x[:, :1], True)
-  if x.shape[1] == 1:
-    return start
-
-  def advance(cache: Any, part: Array) -> tuple[Any, Array]:
-    out, cache = step(cache, part, False)
-    return cache, out
-
-  groups = rearrange(x[:, 1:], "b (m t) ... -> m b t ...", t=group)
-  _, rest = jax.lax.scan(advance, cache, groups)
-  rest = rearrange(rest, "m b t ... -> b (m t) ...")
-  return jnp.concatenate([start, rest], axis=1)
-
-
-def network(
-  *,
-  dtype: Any = jnp.float32,
-  streamed: bool = False,
-  multipliers: Sequence[int] = Sizes.multipliers,
-  temporal: Sequence[bool] = Sizes.temporal,
-  **sizes: int,
-) -> Network:
-  """The published network; other sizes make the same topology smaller.
-
-  streamed holds 4 frames at a time instead of a clip's 17.
-  """
-  model = WanVae(
-    Sizes(multipliers=tuple(multipliers), temporal=tuple(temporal), **sizes),
-    streamed,
-    dtype,
-  )
+def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
+  """The published network; other sizes (Sizes) make the same one smaller."""
+  model = WanVae(Sizes(**sizes), dtype)
   return Network(
     init=model.init,
     encode=lambda params, images: Encoded(model.encode(params, images)),

@@ -1,8 +1,6 @@
-"""Causal blocks of the Wan VAE, over a clip at once or piece by piece.
+"""Causal blocks of the Wan VAE.
 
-A clip starts with one frame, then whole groups. `first` says whether x starts
-a clip. Where the collection "cache" is mutable, every layer that looks back
-leaves the frames that it needs there, and a call with first=False goes on.
+A clip starts with one frame, then whole groups; x [B T H W C] is a clip.
 """
 
 from collections.abc import Sequence
@@ -29,30 +27,11 @@ from scenetok_jax.codecs.layers_3d import (
 from scenetok_jax.types import Array
 
 
-def with_history(
-  module: nn.Module, name: str, x: Array, frames: int, first: bool
-) -> Array:
-  """x [B T H W C] -> [B frames+T H W C]: what came before x, zeros if first.
-
-  Reads and writes the module's cache variable `name`.
-  """
-  if first:
-    front = jnp.zeros((x.shape[0], frames, *x.shape[2:]), x.dtype)
-  else:
-    front = module.get_variable("cache", name)
-  x = jnp.concatenate([front, x], axis=1)
-  if module.is_mutable_collection("cache"):
-    module.put_variable("cache", name, x[:, x.shape[1] - frames :])
-  return x
-
-
 def causal_conv(
-  module: nn.Module,
   x: Array,
   features: int,
   *,
   name: str,
-  first: bool,
   dtype: Any,
   kernel: Sequence[int] = (3, 3, 3),
 ) -> Array:
@@ -60,9 +39,10 @@ def causal_conv(
 
   To be called in the compact method of the module that owns the layer.
   """
-  x = with_history(module, name, x.astype(dtype), kernel[0] - 1, first)
-  if x.shape[1] < kernel[0]:
+  if not x.shape[1]:
     return jnp.zeros((x.shape[0], 0, *x.shape[2:4], features), dtype)
+  front = jnp.zeros((x.shape[0], kernel[0] - 1, *x.shape[2:]), dtype)
+  x = jnp.concatenate([front, x.astype(dtype)], axis=1)
   space = [(n // 2, n // 2) for n in kernel[1:]]
   layer = conv(
     features,
@@ -82,17 +62,15 @@ class ResBlock(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool) -> Array:
+  def __call__(self, x: Array) -> Array:
     """x [B T H W C] -> [B T H W D]."""
     h = x
     for i in (1, 2):
       h = jax.nn.silu(LengthNorm(name=f"norm{i}")(h))
       h = causal_conv(
-        self,
         h,
         self.features,
         name=f"conv{i}",
-        first=first,
         dtype=self.dtype,
       )
     if x.shape[-1] != self.features:
@@ -120,11 +98,11 @@ class Middle(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool) -> Array:
+  def __call__(self, x: Array) -> Array:
     width = x.shape[-1]
-    x = ResBlock(width, self.dtype, name="block0")(x, first)
+    x = ResBlock(width, self.dtype, name="block0")(x)
     x = AttentionBlock(self.dtype, name="attention")(x)
-    return ResBlock(width, self.dtype, name="block1")(x, first)
+    return ResBlock(width, self.dtype, name="block1")(x)
 
 
 class TimeDown(nn.Module):
@@ -133,11 +111,8 @@ class TimeDown(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool) -> Array:
-    if first:
-      start, x = x[:, :1], with_history(self, "tail", x, 1, True)[:, 1:]
-    else:
-      start, x = x[:, :0], with_history(self, "tail", x, 1, False)
+  def __call__(self, x: Array) -> Array:
+    start = x[:, :1]
     if x.shape[1] < 3:
       return start
     h = conv(
@@ -158,14 +133,12 @@ class TimeUp(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool) -> Array:
-    start, x = (x[:, :1], x[:, 1:]) if first else (x[:, :0], x)
+  def __call__(self, x: Array) -> Array:
+    start, x = x[:, :1], x[:, 1:]
     h = causal_conv(
-      self,
       x,
       2 * x.shape[-1],
       name="conv",
-      first=first,
       dtype=self.dtype,
       kernel=(3, 1, 1),
     )
@@ -186,17 +159,16 @@ class DownStage(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool) -> Array:
+  def __call__(self, x: Array) -> Array:
     h = x
     for i in range(self.blocks):
-      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h, first)
+      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h)
     if self.space:
       h = Downsample(self.dtype, name="down")(h)
     if self.time:
-      h = TimeDown(self.dtype, name="time")(h, first)
-      if first:
-        # The published network averages this zero frame with the first one.
-        x = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0), (0, 0)))
+      h = TimeDown(self.dtype, name="time")(h)
+      # The published network averages this zero frame with the first one.
+      x = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0), (0, 0)))
     time, space = 2 if self.time else 1, 2 if self.space else 1
     return h + average_channels(unshuffle(x, time, space), self.features)
 
@@ -214,16 +186,16 @@ class UpStage(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array, first: bool) -> Array:
+  def __call__(self, x: Array) -> Array:
     h = x
     for i in range(self.blocks):
-      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h, first)
+      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h)
     if self.time:
-      h = TimeUp(self.dtype, name="time")(h, first)
+      h = TimeUp(self.dtype, name="time")(h)
     if not self.space:
       return h
     h = Upsample(self.dtype, name="up")(h)
     time = 2 if self.time else 1
     copies = repeat_channels(x, self.features * time * 4)
     copies = shuffle(copies, time, 2)
-    return h + (copies[:, time - 1 :] if first else copies)
+    return h + copies[:, time - 1 :]

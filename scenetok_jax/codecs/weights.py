@@ -97,13 +97,16 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
   path = Path(folder) / CONFIG_FILE
   try:
     found = json.loads(path.read_text())
-    names = [field.name for field in dataclasses.fields(Manifest)]
-    return Manifest(**{name: found[name] for name in names})
+    fields = {
+      name: tuple(value) if isinstance(value, list) else value
+      for name, value in found["fields"].items()
+    }
+    return Manifest(found["codec"], fields, found["source"], found["sha256"])
   except OSError as error:
     raise InputError(
       f"{path}: {error.strerror}: not the folder of a codec; {REMEDY}"
     ) from error
-  except (ValueError, KeyError, TypeError) as error:
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise InputError(
       f"{path}: does not describe a codec ({error!r}); {REMEDY}"
     ) from error

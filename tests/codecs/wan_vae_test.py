@@ -1,4 +1,4 @@
-"""Wan 2.2 VAE: the reference's numbers, whole and streamed; counts, memory."""
+"""Wan 2.2 VAE: the reference's numbers, counts, memory."""
 
 import jax
 import jax.numpy as jnp
@@ -53,19 +53,10 @@ def params(case, fields):
 
 
 @pytest.mark.parametrize(
-  ("frames", "streamed"),
-  [
-    pytest.param(1, False, marks=slow),
-    pytest.param(5, False, marks=slow),
-    (17, False),
-    (17, True),
-  ],
+  "frames", [pytest.param(1, marks=slow), pytest.param(5, marks=slow), 17]
 )
-def test_a_round_trip_equals_the_reference(
-  case, fields, params, frames, streamed
-):
-  """At once, and latent by latent with a cache."""
-  clip, net = f"video_{frames}f", network(streamed=streamed, **fields)
+def test_a_round_trip_equals_the_reference(case, fields, params, frames):
+  clip, net = f"video_{frames}f", network(**fields)
   encode = quick_jit(lambda p, x: net.encode(p, x).mean)
   latents = encode(params, last(case.inputs[clip]))
   assert_close(latents, last(case.outputs[f"mu_unscaled_{clip}"]))
@@ -178,10 +169,9 @@ def test_the_torch_container_holds_the_same(case, fields, params):
   jax.tree.map(np.testing.assert_array_equal, again, params)
 
 
-@pytest.mark.parametrize(("streamed", "frames"), [(False, 17), (True, 4)])
-def test_204_frames_hold_no_more_than_a_group(shapes, streamed, frames):
-  """At full size and 256 pixels: 17 frames' activations, or 4 if streamed."""
-  codec = get_codec(NAME, streamed=streamed)
+def test_204_frames_hold_no_more_than_a_chunk(shapes):
+  """At full size and 256 pixels: 17 frames' activations."""
+  codec, frames = get_codec(NAME), 17
   found = largest_activation(codec.decode, shapes, abstract(1, 60, 16, 16, 48))
   # The widest: 512 channels at half resolution, and two frames of history.
   assert found <= (frames + 2) * 128 * 128 * 512
