@@ -106,7 +106,7 @@ def write_text(
   """
   try:
     with atomic_path(path, sync=sync) as temporary:
-      temporary.write_text(text)
+      temporary.write_text(text, encoding="utf-8")
   except OSError as error:
     raise InputError(
       f"{path}: cannot be written ({error.strerror}); free space there or"

@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views import evaluation
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, option
 
 Entry = dict[str, list[int]]  # "context" and "target", as in published files
 
@@ -18,26 +18,43 @@ Entry = dict[str, list[int]]  # "context" and "target", as in published files
 class IndexOptions:
   """How frames are chosen.
 
-  context: number of context views. targets: number of consecutive frames to
-  predict, from the start of the window on; None for the whole window.
-  choose: a key of CHOICES. span: frames of the window in which the context
-  lies, default `targets`, else the whole clip. gap: instead of span, the
-  least and the most frames from the first to the last context view; targets
-  are then drawn strictly between the two. start: "first" puts the window at
-  frame 0, "random" anywhere. min_heading: least angle in degrees between any
-  two context views' directions, with choose="heading".
+  context: number of context views. choose: a key of CHOICES; None becomes
+  "farthest", or "ends" with a gap, whose ends it keeps. start: "first" puts
+  the window at frame 0, "random" anywhere. min_heading: least angle in degrees
+  between any two context views' directions.
   """
 
   context: int
-  targets: int | None = None
-  choose: str = "farthest"
-  span: int | None = None
-  gap: tuple[int, int] | None = None
-  start: str = "first"
-  min_heading: float = 30.0
-  seed: int = 0
+  targets: int | None = option(
+    None,
+    "consecutive frames to predict, from the window's start on (default:"
+    " all of it); with --gap, drawn strictly between the context views",
+  )
+  choose: str | None = option(
+    None,
+    "the context (default: farthest; with --gap, ends): farthest points"
+    " from the window's first frame, both ends and others at random, even,"
+    " random, or spread by heading",
+  )
+  span: int | None = option(
+    None, "frames in which the context lies (default: --targets, else all)"
+  )
+  gap: tuple[int, int] | None = option(
+    None,
+    "frames from the first to the last context view, instead of --span",
+    metavar=("MIN", "MAX"),
+  )
+  start: str = option(
+    "first",
+    "where in the clip the window is; with --gap always at random",
+    choices=("first", "random"),
+  )
+  min_heading: float = option(30.0, "degrees, with --choose=heading")
+  seed: int = option(0, "of what is drawn")
 
   def __post_init__(self) -> None:
+    if self.choose is None:
+      object.__setattr__(self, "choose", "ends" if self.gap else "farthest")
     if self.context < 1:
       raise InputError(f"--context: {self.context} must be at least 1")
     if self.targets is not None and self.targets < 1:
@@ -88,7 +105,7 @@ def entry(
     raise InputError(
       f"{len(usable)} frames may be context, {options.context} are asked for"
     )
-  picks = CHOICES[options.choose](extrinsics[usable], options, rng)
+  picks = CHOICES[str(options.choose)](extrinsics[usable], options, rng)
   context = usable[np.sort(picks)]
   return {
     "context": context.tolist(),

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.storage import records
 from scenetok_jax import console
 from scenetok_jax.analyses import plots
 from scenetok_jax.analyses.findings import Findings, Tell, bar, ends, verdict
@@ -33,7 +32,7 @@ from scenetok_jax.evaluation.measures import (
   SHUFFLED_POSE,
   UNCONDITIONAL,
 )
-from scenetok_jax.evaluation.runner import generation
+from scenetok_jax.evaluation.scene_results import generation_scorer
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.sheets import stack_sheets
 from scenetok_jax.inference import placement
@@ -129,9 +128,8 @@ def _generate(
       f"{path}: split {split}: 1 scene has no other's cameras; prepare 2 or"
       " more"
     )
-  height = records.Dataset(path, split).scenes[0].height
-  evaluation_plan.check_size(path, plan, scenetok.model.image_size, height)
-  compute = generation(
+  evaluation_plan.check_size(path, split, scenetok.model.image_size)
+  compute = generation_scorer(
     scenetok, evaluation_options(scenetok, options), networks
   )
   results, sheets = [], []

@@ -9,8 +9,8 @@ from scenetok_jax import console
 from scenetok_jax.evaluation.html import page
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import latex, markdown
-from scenetok_jax.evaluation.tables import Table, make_tables
-from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.evaluation.tables import make_tables
+from scenetok_jax.io import write_json, write_text
 from scenetok_jax.types import InputError
 
 
@@ -30,35 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.html:
     _write(args.html, page(tables, args.worst))
   if args.json:
-    write_json(args.json, {"tables": [_plain(t) for t in tables]})
+    write_json(args.json, {"tables": [table.values() for table in tables]})
   return 0
 
 
 def _write(path: str, text: str) -> None:
-  with atomic_path(path) as temporary:
-    temporary.write_text(text, encoding="utf-8")
+  write_text(path, text)
   print(f"wrote {Path(path)}", file=sys.stderr)
-
-
-def _plain(table: Table) -> dict[str, Any]:
-  return {
-    "name": table.name,
-    "title": table.title,
-    "notes": table.notes,
-    "lines": [
-      {
-        "setting": line.setting,
-        "measure": line.measure,
-        "paper": line.paper,
-        "measured": line.measured,
-        "interval": line.interval,
-        "difference": line.difference,
-        "scenes": line.scenes,
-        "missing": line.missing,
-      }
-      for line in (*table.lines, *table.others)
-    ],
-  }
 
 
 def _parser() -> console.Parser:

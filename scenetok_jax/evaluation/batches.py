@@ -29,7 +29,7 @@ class EvaluationScene:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class SceneSource:
   """A scene that is read when its turn comes.
 
   views: context views. frames: target frames, whole latents only.
@@ -44,15 +44,15 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
+class EvaluationBatch:
   """Scenes rendered together.
 
   number: of the batch among those of the same shape, in scenes; the draws
   depend on it. filler: brings its context where scenes are missing.
   """
 
-  scenes: tuple[Source, ...]
-  filler: Source
+  scenes: tuple[SceneSource, ...]
+  filler: SceneSource
   number: int
   size: int
 
@@ -69,9 +69,9 @@ class Batch:
     return scenes + [filler] * missing
 
 
-def in_memory(scene: EvaluationScene) -> Source:
+def in_memory(scene: EvaluationScene) -> SceneSource:
   """A scene that has been read."""
-  return Source(
+  return SceneSource(
     key=scene.key,
     views=len(scene.context.cameras.extrinsics),
     frames=len(scene.target.cameras.extrinsics),
@@ -80,7 +80,7 @@ def in_memory(scene: EvaluationScene) -> Source:
   )
 
 
-def batches(sources: Sequence[Source], size: int) -> list[Batch]:
+def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
   """Scenes by shape, sorted by key, `size` at a time.
 
   The order in which they are given does not matter, nor which process works
@@ -91,7 +91,7 @@ def batches(sources: Sequence[Source], size: int) -> list[Batch]:
   """
   check_once(sources)
   ordered = sorted(sources, key=lambda source: source.key)
-  groups: dict[tuple[int, int], list[Source]] = {}
+  groups: dict[tuple[int, int], list[SceneSource]] = {}
   for source in ordered:
     groups.setdefault((source.views, source.frames), []).append(source)
   found = []
@@ -99,11 +99,11 @@ def batches(sources: Sequence[Source], size: int) -> list[Batch]:
     for number in range(0, len(members), size):
       scenes = tuple(members[number : number + size])
       filler = _another(scenes[0], [*members, *ordered])
-      found.append(Batch(scenes, filler, number, size))
+      found.append(EvaluationBatch(scenes, filler, number, size))
   return found
 
 
-def check_once(sources: Sequence[Source]) -> None:
+def check_once(sources: Sequence[SceneSource]) -> None:
   """InputError where a scene would be counted twice."""
   keys: set[str] = set()
   identities: dict[str, str] = {}
@@ -122,7 +122,7 @@ def check_once(sources: Sequence[Source]) -> None:
       )
 
 
-def _another(scene: Source, sources: Sequence[Source]) -> Source:
+def _another(scene: SceneSource, sources: Sequence[SceneSource]) -> SceneSource:
   """One whose tokens can be swapped with those of `scene`, or itself.
 
   It must have as many context views.
@@ -133,6 +133,8 @@ def _another(scene: Source, sources: Sequence[Source]) -> Source:
   return scene
 
 
-def shares(items: Sequence[Batch], index: int, count: int) -> list[Batch]:
+def shares(
+  items: Sequence[EvaluationBatch], index: int, count: int
+) -> list[EvaluationBatch]:
   """The batches of process `index` of `count`."""
   return list(items[index::count])

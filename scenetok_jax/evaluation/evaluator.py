@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.evaluation.batches import (
-  Batch,
+  EvaluationBatch,
   EvaluationScene,
   batches,
   in_memory,
@@ -173,7 +173,7 @@ class Predictor:
     self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
     self._compiled: dict[tuple[int, int], Callable[..., Any]] = {}
 
-  def __call__(self, batch: Batch) -> Iterator[Prediction]:
+  def __call__(self, batch: EvaluationBatch) -> Iterator[Prediction]:
     """The scenes of a batch; draws depend on the seed and batch.number."""
     filled = [trim(self._model, scene) for scene in batch.load()]
     key = jax.random.key(self._options.seed)
@@ -197,7 +197,7 @@ class Predictor:
       )
 
   def _program(
-    self, batch: Batch, scene: EvaluationScene, arguments: tuple
+    self, batch: EvaluationBatch, scene: EvaluationScene, arguments: tuple
   ) -> Callable[..., dict[str, Array]]:
     """Compiled ahead, so that no scene's time has the compilation in it."""
     frames = len(scene.target.cameras.extrinsics)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.codecs.check import RoundTrip
-from scenetok_jax.evaluation.batches import Batch, EvaluationScene
+from scenetok_jax.evaluation.batches import EvaluationBatch, EvaluationScene
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, stack, trim
 from scenetok_jax.evaluation.measures import (
   SAMPLED,
@@ -91,7 +91,7 @@ class Generation:
     self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
     self._compiled: dict[tuple, tuple[Any, Any]] = {}
 
-  def __call__(self, batch: Batch) -> Iterator[Generated]:
+  def __call__(self, batch: EvaluationBatch) -> Iterator[Generated]:
     """The scenes of a batch; draws depend on the seed and batch.number."""
     filled = [trim(self._model, scene) for scene in batch.load()]
     count = len(batch.scenes)

@@ -1,12 +1,10 @@
-"""What an evaluation scores: scenes of prepared data, by rule or index file."""
+"""What an evaluation scores: scenes of prepared data, with frames by rule."""
 
 import dataclasses
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,15 +12,15 @@ import numpy as np
 from data_pipelines.storage import records
 from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.samplers import ViewChoice
-from scenetok_jax.evaluation.batches import EvaluationScene, Source
-from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.evaluation.batches import EvaluationScene, SceneSource
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.types import InputError, Views
 
-Whole = Callable[[int], int]  # frames -> those that fill whole latents
+WholeFrames = Callable[[int], int]  # frames -> those that fill whole latents
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
   """Scenes to score.
 
   index_file: name; None where frames are chosen by rule. index_sha256: of
@@ -31,7 +29,7 @@ class Plan:
   up to the limit. missing: those that the data lack.
   """
 
-  sources: tuple[Source, ...]
+  sources: tuple[SceneSource, ...]
   index_file: str | None
   index_sha256: str
   listed: int
@@ -43,8 +41,8 @@ def heldout(
   split: str,
   num_context: int,
   limit: int | None = None,
-  whole: Whole = lambda frames: frames,
-) -> Plan:
+  whole: WholeFrames = lambda frames: frames,
+) -> EvaluationPlan:
   """Scenes of a prepared split with their context and frames to predict.
 
   Where frames were held out when preparing, exactly those are predicted and
@@ -77,7 +75,7 @@ def heldout(
       choice = evaluation_views.cover(
         extrinsics, num_context, evaluation_views.MIN_HEADING
       )
-    sources.append(_source(dataset, row, row.key, choice, whole))
+    sources.append(plan_source(dataset, row, row.key, choice, whole))
     poses.append([row.key, extrinsics[choice.target].tolist()])
   return _by_rule(sources, poses)
 
@@ -94,8 +92,8 @@ def first_views(
   path: str,
   split: str,
   limit: int | None = None,
-  whole: Whole = lambda frames: frames,
-) -> Plan:
+  whole: WholeFrames = lambda frames: frames,
+) -> EvaluationPlan:
   """Each scene's first frame is given; the path is that of all its frames.
 
   As in the published re10k_c1 files; arguments as for heldout.
@@ -105,67 +103,32 @@ def first_views(
   for row in dataset.scenes[:limit]:
     frames = np.arange(row.frames)
     choice = ViewChoice(frames[:1], frames, frames, frames[:0])
-    sources.append(_source(dataset, row, row.key, choice, whole))
+    sources.append(plan_source(dataset, row, row.key, choice, whole))
     poses.append([row.key, dataset.cameras(row).extrinsics.tolist()])
   return _by_rule(sources, poses)
 
 
-def _by_rule(sources: list[Source], poses: list[list[Any]]) -> Plan:
-  """Plan without an index file. poses: [name, target extrinsics] of each."""
+def _by_rule(
+  sources: list[SceneSource], poses: list[list[Any]]
+) -> EvaluationPlan:
+  """No index file. poses: [name, target extrinsics] of each."""
   text = json.dumps(sorted(poses, key=lambda item: item[0]))
   digest = hashlib.sha256(text.encode()).hexdigest()
-  return Plan(tuple(sources), None, digest, len(sources))
+  return EvaluationPlan(tuple(sources), None, digest, len(sources))
 
 
-def indexed(
-  path: str,
-  split: str,
-  file: Path,
-  grouping: Grouping,
-  *,
-  limit: int | None = None,
-  allow_missing: bool = False,
-  whole: Whole = lambda frames: frames,
-) -> Plan:
-  """The scenes of an index file.
-
-  Args:
-    path, split: of the prepared data.
-    file: the index, in the release's format.
-    grouping: of the target codec.
-    limit: only the first so many entries.
-    allow_missing: leave absent scenes out instead of refusing.
-    whole: of the target codec.
+def prepared_data(
+  scenetok: SceneTok, data: str | None, split: str | None
+) -> tuple[str, str]:
+  """The folder and split that are judged: those given, or the model's own.
 
   Raises:
-    InputError: absent scenes, or frames that a scene lacks.
+    InputError: the model was trained on no prepared data.
   """
-  dataset = open_dataset(path, split)
-  index = evaluation_views.read_index(file)
-  rows = {row.key: row for row in dataset.scenes}
-  entries = list(index.scenes.items())[:limit]
-  sources, missing = [], []
-  for key, entry in entries:
-    row = rows.get(key) or rows.get(clip_of(key))
-    if row is None:
-      missing.append(key)
-      continue
-    where = f"{file}: scene {key}"
-    try:
-      choice = evaluation_views.from_index(entry, grouping)
-    except InputError as error:
-      raise InputError(f"{where}: {error}") from None
-    _check_frames(where, choice, row)
-    sources.append(_source(dataset, row, key, choice, whole))
-  _check_missing(file, dataset, missing, len(entries), allow_missing)
-  return Plan(
-    tuple(sources), index.file, index.sha256, len(entries), tuple(missing)
-  )
-
-
-def clip_of(key: str) -> str:
-  """Some published keys name the part of a clip: CLIP_1."""
-  return re.sub(r"_\d+$", "", key)
+  path = data or scenetok.config.data.path
+  if not path:
+    raise InputError("--data: not set; give a folder made by scenetok prepare")
+  return path, split or evaluation_views.evaluation_split(path)
 
 
 def open_dataset(path: str, split: str) -> records.Dataset:
@@ -186,61 +149,33 @@ def open_dataset(path: str, split: str) -> records.Dataset:
   return dataset
 
 
-def check_size(path: str, plan: Plan, size: int, found: int) -> None:
-  """InputError unless frames are of the model's size."""
-  if plan.sources and found != size:
+def check_size(path: str, split: str, size: int) -> None:
+  """InputError unless the split has scenes, and frames of the model's size."""
+  scenes = records.Dataset(path, split).scenes
+  if not scenes:
+    raise InputError(f"{path}: split {split} has no scenes; prepare some")
+  found = scenes[0].height
+  if found != size:
     raise InputError(
       f"{path}: frames of {found} pixels, the model reads {size}; prepare with"
       f" --size={size}"
     )
 
 
-def _check_missing(
-  file: Path,
-  dataset: records.Dataset,
-  missing: list[str],
-  listed: int,
-  allowed: bool,
-) -> None:
-  if missing and not allowed:
-    names = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
-    raise InputError(
-      f"{file}: {len(missing)} of {listed} scenes are not in"
-      f" {dataset.directory}: {names}; prepare them, or score the others with"
-      " --allow-missing"
-    )
-  if len(missing) == listed:
-    raise InputError(
-      f"{file}: none of its {listed} scenes is in {dataset.directory}; give"
-      " the data that it was made for"
-    )
-
-
-def _check_frames(
-  where: str, choice: ViewChoice, row: records.SceneRow
-) -> None:
-  frames = np.concatenate([choice.context, choice.target])
-  bad = frames[(frames < 0) | (frames >= row.frames)]
-  if len(bad):
-    raise InputError(
-      f"{where}: frame {bad[0]}: the prepared clip has {row.frames} frames;"
-      " prepare the whole clip, or remove the scene from the index"
-    )
-
-
-def _source(
+def plan_source(
   dataset: records.Dataset,
   row: records.SceneRow,
   key: str,
   choice: ViewChoice,
-  whole: Whole,
-) -> Source:
+  whole: WholeFrames,
+) -> SceneSource:
+  """A scene that is read when its turn comes; InputError for too few frames."""
   try:
     frames = whole(len(choice.target))
   except InputError as error:
     raise InputError(f"scene {key}: {error}") from None
   context, target = choice.context.tolist(), choice.target.tolist()
-  return Source(
+  return SceneSource(
     key=key,
     views=len(context),
     frames=frames,

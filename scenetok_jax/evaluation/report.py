@@ -1,14 +1,12 @@
 """What an evaluation reports: numbers, and what was compared with what."""
 
-import argparse
 import os
 from pathlib import Path
 from typing import Any
 
 from scenetok_jax.evaluation.measures import measures
-from scenetok_jax.evaluation.plan import Plan
+from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.protocols import Protocol
-from scenetok_jax.evaluation.store import Store
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import write_json
 from scenetok_jax.metrics.loading import LoadedMetrics
@@ -19,7 +17,7 @@ _BASELINES = ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
 
 def described(
   known: dict[str, Any],
-  plan: Plan,
+  plan: EvaluationPlan,
   loaded: LoadedMetrics,
   scenetok: SceneTok,
   protocol: Protocol,
@@ -48,20 +46,14 @@ def described(
   }
 
 
-def write_report(
-  report: dict[str, Any], args: argparse.Namespace, kept: Store | None
-) -> None:
-  """--json, and OUT/result.json; pictures are named relative to the file."""
-  files = [Path(args.json)] if args.json else []
-  files += [Path(args.out) / "result.json"] if args.out else []
-  for file in files:
-    pictures = {}
-    if kept:
-      pictures = {
-        key: os.path.relpath(kept.picture(key), file.parent)
-        for key in kept.with_pictures(report["per_scene"])
-      }
-    write_json(file, {**report, "pictures": pictures})
+def write(file: str | Path, report: dict[str, Any]) -> None:
+  """The report as JSON; its pictures are named relative to the file."""
+  folder = Path(file).parent
+  pictures = {
+    key: os.path.relpath(picture, folder)
+    for key, picture in report["pictures"].items()
+  }
+  write_json(file, {**report, "pictures": pictures})
 
 
 def table(report: dict[str, Any]) -> str:

@@ -17,12 +17,12 @@ from scenetok_jax.evaluation.measures import (
   SAMPLED,
   image_key,
 )
+from scenetok_jax.io import to_unit
 from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.i3d import CLIP, split_clips
 from scenetok_jax.metrics.image import psnr
 from scenetok_jax.metrics.metric import Kind
 from scenetok_jax.metrics.registry import METRICS, of_kind
-from scenetok_jax.types import Array
 
 # Metrics that need weights, loaded (metrics.loading), by name.
 Functions = Mapping[str, Callable[..., np.ndarray]]
@@ -58,7 +58,7 @@ def score(prediction: Prediction) -> dict[str, float]:
   is no prediction.
   """
   scene = prediction.scene
-  truth = _unit(scene.target.images)
+  truth = to_unit(np.asarray(scene.target.images))
   novel = np.flatnonzero(scene.novel_frames)
 
   def mean_psnr(images: np.ndarray | None, frames: Any = slice(None)) -> Any:
@@ -87,14 +87,16 @@ def score(prediction: Prediction) -> dict[str, float]:
   return {name: value for name, value in found.items() if value is not None}
 
 
-def result(prediction: Prediction, functions: Functions) -> SceneResult:
+def rendered_result(
+  prediction: Prediction, functions: Functions
+) -> SceneResult:
   """All scores and features of a prediction."""
   scene = prediction.scene
   truth, scores = np.asarray(scene.target.images), score(prediction)
   for name, function in functions.items():
     if METRICS[name].kind == "image":
       for who, images in _judged(prediction):
-        distances = function(_unit(images), _unit(truth[: len(images)]))
+        distances = function(to_unit(images), to_unit(truth[: len(images)]))
         mean = float(np.mean(distances, dtype=np.float64))
         scores[image_key(name, who)] = mean
   return SceneResult(
@@ -114,7 +116,7 @@ def generated_result(generated: Generated, functions: Functions) -> SceneResult:
   """
   scene, count = generated.scene, len(generated.ceiling)
   truth = np.asarray(scene.target.images)
-  ceiling = np.asarray(_frames(psnr, generated.ceiling, _unit(truth[:count])))
+  ceiling = np.asarray(_frames(psnr, generated.ceiling, to_unit(truth[:count])))
   sets = {REAL: truth, **generated.images, CEILING: generated.ceiling}
   frames = len(generated.images[SAMPLED])
   return SceneResult(
@@ -151,7 +153,7 @@ def _set_inputs(kind: Kind, images: np.ndarray) -> np.ndarray | None:
   if kind == "image_set":
     return images
   if kind == "video_set" and len(images) >= CLIP:
-    return split_clips(_unit(images))
+    return split_clips(to_unit(images))
   return None
 
 
@@ -166,11 +168,7 @@ def _frames(
 ) -> jax.Array:
   """uint8 [t H W 3], true [T H W 3] in [0, 1] -> scores of the frames [t]."""
   # A codec may decode fewer frames than it was given.
-  return _compiled(function)(_unit(images), truth[: len(images)])
-
-
-def _unit(images: Array) -> np.ndarray:
-  return np.asarray(images, np.float32) / 255.0
+  return _compiled(function)(to_unit(images), truth[: len(images)])
 
 
 def average(scores: Sequence[dict[str, float]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def fingerprint(settings: Any) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Store:
+class ResultStore:
   """One file per scene, written whole or not at all, and its pictures.
 
   Results of other settings lie in other folders, so that an interrupted
@@ -71,13 +71,13 @@ class Store:
     return read_image(self.picture(key))
 
 
-def open_store(out: str | os.PathLike, settings: Any) -> Store:
+def open_store(out: str | os.PathLike, settings: Any) -> ResultStore:
   """OUT/scenes/HASH, and in it settings.json."""
   digest = fingerprint(settings)
   folder = Path(out) / "scenes" / digest[:16]
   with atomic_path(folder / "settings.json") as temporary:
     temporary.write_text(json.dumps(settings, indent=1, sort_keys=True))
-  return Store(folder)
+  return ResultStore(folder)
 
 
 def pack(result: SceneResult) -> bytes:

@@ -43,6 +43,19 @@ class Table:
   results: dict[str, Result]
   others: tuple[Line, ...] = ()
 
+  def values(self) -> dict[str, Any]:
+    """As JSON values."""
+    lines = (*self.lines, *self.others)
+    return {
+      "name": self.name,
+      "title": self.title,
+      "notes": self.notes,
+      "lines": [
+        {**dataclasses.asdict(line), "difference": line.difference}
+        for line in lines
+      ],
+    }
+
 
 def make_tables(
   results: Sequence[Result], *, compare: bool = False, whole: bool = False

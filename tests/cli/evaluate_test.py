@@ -14,7 +14,7 @@ import pytest
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.cli import evaluate, prepare
-from scenetok_jax.evaluation import work
+from scenetok_jax.evaluation import scene_results
 from scenetok_jax.evaluation.plan import evaluation_scenes
 from scenetok_jax.metrics.registry import get_network
 from scenetok_jax.metrics.weights import import_tensors, published, save_network
@@ -69,7 +69,7 @@ def test_an_interrupted_evaluation_gives_the_same_report(
   assert evaluate.main([*arguments, *whole]) == 0
 
   written = []
-  write = work.Store.write
+  write = scene_results.ResultStore.write
 
   def cut(self, result, picture):
     if written:
@@ -78,10 +78,10 @@ def test_an_interrupted_evaluation_gives_the_same_report(
     write(self, result, picture)
 
   parts = [f"--out={tmp_path / 'parts'}", f"--json={tmp_path / 'parts.json'}"]
-  monkeypatch.setattr(work.Store, "write", cut)
+  monkeypatch.setattr(scene_results.ResultStore, "write", cut)
   assert console.run(evaluate.main, [*arguments, *parts]) == 130
   assert not (tmp_path / "parts.json").exists()
-  monkeypatch.setattr(work.Store, "write", write)
+  monkeypatch.setattr(scene_results.ResultStore, "write", write)
   assert evaluate.main([*arguments, *parts]) == 0
   report = without_times(tmp_path / "whole.json")
   assert without_times(tmp_path / "parts.json") == report

@@ -8,7 +8,7 @@ import pytest
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.cli import pose_score
-from scenetok_jax.evaluation.pose import clips, runner, structure
+from scenetok_jax.evaluation.pose import clip_scores, clips, score, structure
 from scenetok_jax.media import write_frames
 from scenetok_jax.metrics.loading import LoadedMetrics
 from tests.cli import workdirs
@@ -53,9 +53,7 @@ def oracle(monkeypatch, truth):
   monkeypatch.setattr(structure, "estimate_poses", estimate)
   monkeypatch.setattr(structure, "available", lambda: True)
   nets = LoadedMetrics({"fid": _means}, {"fid": {"sha256": "0"}}, {})
-  monkeypatch.setattr(
-    pose_score, "load_metrics", lambda *names, **options: nets
-  )
+  monkeypatch.setattr(score, "load_metrics", lambda *names, **options: nets)
   return calls
 
 
@@ -87,15 +85,15 @@ def test_transfer_renders_the_next_scene_and_continues(
   transfer = [*options, "--transfer", f"--out={tmp_path / 'out'}"]
 
   # Cut before the second scene is estimated, the first is kept.
-  write = runner.Store.write
+  write = clip_scores.ResultStore.write
 
   def cut(self, result, picture):
     write(self, result, picture)
     raise KeyboardInterrupt
 
-  monkeypatch.setattr(runner.Store, "write", cut)
+  monkeypatch.setattr(clip_scores.ResultStore, "write", cut)
   assert run(*transfer)[0] == 130
-  monkeypatch.setattr(runner.Store, "write", write)
+  monkeypatch.setattr(clip_scores.ResultStore, "write", write)
   code, result = run(*transfer)
   assert code == 0 and len(oracle) == len(tokens) == 2
   assert run(*transfer) == (0, result) and len(tokens) == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.evaluation.batches import Source, batches, shares
+from scenetok_jax.evaluation.batches import SceneSource, batches, shares
 from scenetok_jax.types import InputError
 
 
@@ -11,7 +11,7 @@ def source(key: str, views: int = 2, frames: int = 6, identity: str = ""):
   def load():
     raise AssertionError("planning must not read a scene")
 
-  return Source(key, views, frames, identity or key, load)
+  return SceneSource(key, views, frames, identity or key, load)
 
 
 SCENES = [source(f"s{i}", frames=6 + i % 2) for i in range(7)]

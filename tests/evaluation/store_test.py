@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.evaluation.batches import Source, batches
+from scenetok_jax.evaluation.batches import SceneSource, batches
+from scenetok_jax.evaluation.scene_results import score_batches
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import (
   gather,
@@ -12,7 +13,6 @@ from scenetok_jax.evaluation.store import (
   pack,
   unpack,
 )
-from scenetok_jax.evaluation.work import work
 from scenetok_jax.types import InputError
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
@@ -77,7 +77,7 @@ def test_a_killed_run_continues_where_it_was(tmp_path):
   def never():
     raise AssertionError("not read here")
 
-  sources = [Source(f"s{i}", 2, 4, f"s{i}", never) for i in range(5)]
+  sources = [SceneSource(f"s{i}", 2, 4, f"s{i}", never) for i in range(5)]
   jobs = batches(sources, 2)
   computed = []
 
@@ -90,14 +90,14 @@ def test_a_killed_run_continues_where_it_was(tmp_path):
 
   store = open_store(tmp_path, {})
   with pytest.raises(Stopped):
-    list(work(jobs, lambda batch: compute(batch, 3), store))
+    list(score_batches(jobs, lambda batch: compute(batch, 3), store))
   assert len(list(tmp_path.rglob("*.npz"))) == 3
 
   computed.clear()
-  resumed = list(work(jobs, compute, store))
+  resumed = list(score_batches(jobs, compute, store))
   # The batch that was cut is computed again as a whole, the first is not.
   assert computed == ["s2", "s3", "s4"]
   computed.clear()
-  fresh = list(work(jobs, compute, None))
+  fresh = list(score_batches(jobs, compute, None))
   assert computed == ["s0", "s1", "s2", "s3", "s4"]
   assert all(same(a, b) for a, b in zip(resumed, fresh, strict=True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.evaluation.batches import Source, batches, shares
+from scenetok_jax.evaluation.batches import SceneSource, batches, shares
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import once
 from scenetok_jax.evaluation.summary import Resampling, summarize
@@ -33,7 +33,7 @@ def test_the_order_of_scenes_does_not_matter():
 @pytest.mark.parametrize("hosts", [2, 4])
 def test_hosts_add_up_to_the_same_numbers(hosts):
   def source(key):
-    return Source(key, 1, 1, key, lambda: None)
+    return SceneSource(key, 1, 1, key, lambda: None)
 
   by_key = {result.key: result for result in results()}
   jobs = batches([source(key) for key in by_key], 2)

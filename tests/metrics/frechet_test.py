@@ -1,10 +1,5 @@
 """The Frechet distance is exact, and its statistics merge in any order."""
 
-import os
-import socket
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import scipy.linalg
@@ -138,47 +133,3 @@ def test_reference_distances():
   sides = [frechet.statistics(case.inputs[f"features_{i}"]) for i in (1, 2)]
   got = frechet.distance(*sides)
   assert abs(got - case.outputs["features_exact"]) < limit
-
-
-PROGRAM = """
-import numpy as np
-from scenetok_jax.metrics import frechet
-from scenetok_jax.parallel import runtime
-import jax
-runtime.initialize()
-rows = np.random.default_rng(0).normal(size=(9, 4))
-mine = rows[:7] if jax.process_index() == 0 else rows[7:]
-merged = frechet.merge_hosts(frechet.statistics(mine))
-assert merged.count == 9
-cov = np.cov(rows, rowvar=False)
-np.testing.assert_allclose(_covariance(merged), cov, rtol=1e-12)
-print("sum", merged.factor.sum().hex())
-"""
-
-
-def test_two_processes_merge_to_the_same_float64_statistics():
-  with socket.socket() as probe:
-    probe.bind(("localhost", 0))
-    port = probe.getsockname()[1]
-  children = [
-    subprocess.Popen(
-      [sys.executable, "-c", PROGRAM],
-      env=os.environ
-      | {
-        "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
-        "JAX_NUM_PROCESSES": "2",
-        "JAX_PROCESS_ID": str(rank),
-        "JAX_NUM_CPU_DEVICES": "1",
-      },
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-    )
-    for rank in range(2)
-  ]
-  results = [child.communicate(timeout=240) for child in children]
-  for child, (_, errors) in zip(children, results, strict=True):
-    assert child.returncode == 0, errors[-2000:]
-  # Gloo prints lines of its own.
-  sums = [out.split("sum ")[1] for out, _ in results]
-  assert sums[0] == sums[1]

@@ -1,6 +1,5 @@
 """The frames that pose-score judges: of data, of a folder, or rendered."""
 
-import argparse
 import dataclasses
 import functools
 import hashlib
@@ -14,15 +13,15 @@ from data_pipelines.storage import records
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
+from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.inference import pictures, rendering, scenes
-from scenetok_jax.inference.rendering import SamplingChanges
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, write_frames
 from scenetok_jax.types import Cameras, InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
+class JudgedClip:
   """Frames to judge, uint8 [T H W 3], and the poses they ought to show [T].
 
   real: frames that a distance between sets compares with; None without.
@@ -34,7 +33,7 @@ class Clip:
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class ClipSource:
   """A clip that is read or rendered when its turn comes.
 
   key: of the scene whose path it follows. source: of the scene that it shows.
@@ -44,30 +43,32 @@ class Job:
   key: str
   source: str
   identity: str
-  load: Callable[[], Clip]
+  load: Callable[[], JudgedClip]
 
 
-def given(args: argparse.Namespace) -> list[Job]:
+def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
   """Frames of the data, or of --images in their place."""
-  dataset, rows = _rows(args)
-  if args.images:
+  dataset, rows = _rows(options)
+  if options.images:
     (row,) = rows
-    images = _folder(args.images, row)[:: args.every]
+    images = _folder(options.images, row)[:: options.every]
     identity = hashlib.sha256(images.tobytes()).hexdigest()
-    load = functools.partial(_clip, dataset, row, args.every, images)
-    return [Job(row.key, row.key, f"{row.sha256} {identity}", load)]
+    load = functools.partial(_clip, dataset, row, options.every, images)
+    return [ClipSource(row.key, row.key, f"{row.sha256} {identity}", load)]
   return [
-    Job(
+    ClipSource(
       row.key,
       row.key,
       row.sha256,
-      functools.partial(_clip, dataset, row, args.every, None),
+      functools.partial(_clip, dataset, row, options.every, None),
     )
     for row in rows
   ]
 
 
-def rendered(scenetok: SceneTok, args: argparse.Namespace) -> list[Job]:
+def rendered_clips(
+  scenetok: SceneTok, options: PoseScoreOptions
+) -> list[ClipSource]:
   """Each scene along its own path, or the next scene's tokens along it.
 
   A path is taken over relative to the middle context view of either scene.
@@ -75,44 +76,44 @@ def rendered(scenetok: SceneTok, args: argparse.Namespace) -> list[Job]:
   Raises:
     InputError: --transfer, and a single scene.
   """
-  dataset, rows = _rows(args)
-  if args.transfer and len(rows) < 2:
+  dataset, rows = _rows(options)
+  if options.transfer and len(rows) < 2:
     raise InputError(
       f"{dataset.directory}: --transfer: {len(rows)} scene; its tokens need"
       " another scene's path, so prepare at least 2"
     )
-  load = _renderer(scenetok, args)
-  jobs = []
+  load = _renderer(scenetok, options)
+  clips = []
   for i, row in enumerate(rows):
-    source = rows[(i + 1) % len(rows)] if args.transfer else row
-    jobs.append(
-      Job(
+    source = rows[(i + 1) % len(rows)] if options.transfer else row
+    clips.append(
+      ClipSource(
         row.key,
         source.key,
         f"{row.sha256} {source.sha256}",
         functools.partial(load, i, row.key, source.key),
       )
     )
-  return jobs
+  return clips
 
 
-def _rows(args: argparse.Namespace) -> tuple[Dataset, list[SceneRow]]:
+def _rows(options: PoseScoreOptions) -> tuple[Dataset, list[SceneRow]]:
   """The scenes that are judged."""
-  split = args.split or evaluation_split(args.data)
-  dataset = records.Dataset(args.data, split)
-  if args.scene is not None:
-    return dataset, [dataset.scene(args.scene)]
-  return dataset, list(dataset.scenes[: args.scenes])
+  split = options.split or evaluation_split(options.data)
+  dataset = records.Dataset(options.data, split)
+  if options.scene is not None:
+    return dataset, [dataset.scene(options.scene)]
+  return dataset, list(dataset.scenes[: options.scenes])
 
 
 def _clip(
   dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None
-) -> Clip:
+) -> JudgedClip:
   """Frames of a scene; with `images` [T H W 3] these in their place."""
   real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
   if images is None:
-    return Clip(real, cameras)
-  return Clip(images, cameras, real)
+    return JudgedClip(real, cameras)
+  return JudgedClip(images, cameras, real)
 
 
 def _folder(path: str, row: SceneRow) -> np.ndarray:
@@ -140,18 +141,21 @@ def _folder(path: str, row: SceneRow) -> np.ndarray:
 
 
 def _renderer(
-  scenetok: SceneTok, args: argparse.Namespace
-) -> Callable[[int, str, str], Clip]:
+  scenetok: SceneTok, options: PoseScoreOptions
+) -> Callable[[int, str, str], JudgedClip]:
   """(number, scene of the path, scene of the tokens) -> rendered frames."""
-  changes = console.take_options(args, SamplingChanges)
-  options = rendering.render_options(scenetok, changes)
-  noise_key, token_key = jax.random.split(jax.random.key(args.seed))
+  sampling = rendering.render_options(scenetok, options)
+  noise_key, token_key = jax.random.split(jax.random.key(options.seed))
 
-  def load(number: int, key: str, source_key: str) -> Clip:
-    scene = source = scenes.open_prepared(scenetok, args.data, args.split, key)
+  def load(number: int, key: str, source_key: str) -> JudgedClip:
+    scene = source = scenes.open_prepared(
+      scenetok, options.data, options.split, key
+    )
     if source_key != key:
-      source = scenes.open_prepared(scenetok, args.data, args.split, source_key)
-    frames = np.arange(0, len(scene.clip.cameras.extrinsics), args.every)
+      source = scenes.open_prepared(
+        scenetok, options.data, options.split, source_key
+      )
+    frames = np.arange(0, len(scene.clip.cameras.extrinsics), options.every)
     target = scene.take(frames).cameras
     with console.follow(key) as progress:
       video = rendering.render(
@@ -160,14 +164,14 @@ def _renderer(
         scene.reference[None],
         jax.tree.map(lambda a: np.asarray(a)[None], target),
         jax.random.fold_in(noise_key, number),
-        options,
+        sampling,
         progress=progress,
       )[0, 0]
-    folder = Path(args.out) / key
+    folder = Path(options.out or ".") / key
     pictures.clear_frames(folder)
     write_frames(folder, video)
     # Frames that fill no latent were not rendered.
     kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
-    return Clip(video, kept, np.asarray(source.clip.images))
+    return JudgedClip(video, kept, np.asarray(source.clip.images))
 
   return load

