@@ -11,20 +11,16 @@ networks are those of configs/rooms.py and start from its checkpoint; set
 --config.restore="" to start from scratch. Variants: smoke.
 """
 
-import pathlib
-
 from ml_collections import ConfigDict
 
-from configs import common, rooms
-
-SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints" / "rooms"
+from scenetok_jax.configs import common, rooms
 
 
 def get_config(variant: str = "") -> ConfigDict:
   """Stage 1 on few clips: fewer views than rooms, whole clips drawn from."""
   config = common.base("tokenizer")
   rooms.small(config)
-  config.restore = str(SHIPPED)
+  config.restore = common.shipped("rooms")
   # Three and three, so that a capture of four photographs serves too.
   config.data.update({"num_context": 3, "num_targets": 3, "batch_size": 16})
   config.data.view_sampler.update({"chunks": 3, "full_range": True})

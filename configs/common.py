@@ -4,10 +4,19 @@ A configuration is a Python file with get_config(variant="") that returns an
 ml_collections ConfigDict; `configs/x.py:smoke` selects a variant.
 """
 
+import pathlib
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import FieldReference, placeholder
 
 MESH = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
+
+
+def shipped(name: str) -> str:
+  """The folder of a checkpoint that ships with the package."""
+  # Resolved: a clone links the package's folder to the one at the top.
+  top = pathlib.Path(__file__).resolve().parents[1]
+  return str(top / "checkpoints" / name)
 
 
 def base(stage: str) -> ConfigDict:

@@ -12,13 +12,9 @@ paper's comparison), generator (stage 2; give
 --config.tokenizer_from=runs/furnished), smoke.
 """
 
-import pathlib
-
 from ml_collections import ConfigDict
 
-from configs import common, rooms
-
-SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints" / "rooms"
+from scenetok_jax.configs import common, rooms
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -31,7 +27,7 @@ def get_config(variant: str = "") -> ConfigDict:
   if stage == "generator":
     rooms.small_generator(config)
   else:
-    config.restore = str(SHIPPED)
+    config.restore = common.shipped("rooms")
     config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 100})
     config.train.update({"total_steps": 1500, "eval_every": 250})
   table = {"smoke": smoke, "rope3d": rope3d}

@@ -11,7 +11,7 @@ Variants: smoke.
 
 from ml_collections import ConfigDict
 
-from configs import common, rooms
+from scenetok_jax.configs import common, rooms
 
 
 def get_config(variant: str = "") -> ConfigDict:

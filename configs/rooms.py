@@ -13,7 +13,7 @@ quickstart), smoke.
 
 from ml_collections import ConfigDict
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = "") -> ConfigDict:

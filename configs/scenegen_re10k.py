@@ -8,7 +8,7 @@ Expected (paper, one view, 192 frames): gFID 19.99, 19.04, 18.90 for shift 1,
 4, 12. Variants: shift1, shift4 (the default), shift12, embedded, smoke.
 """
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = ""):

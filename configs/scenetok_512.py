@@ -9,7 +9,7 @@ size (docs/performance.md). Variants: long (16 target latents), embedded,
 smoke.
 """
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = ""):

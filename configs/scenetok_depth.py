@@ -13,14 +13,10 @@ analyze depth` (docs/analyses.md). Variants: rooms (start from
 checkpoints/rooms, minutes on 2 CPU cores), smoke.
 """
 
-import pathlib
-
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from configs import common, rooms
-
-SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints" / "rooms"
+from scenetok_jax.configs import common, rooms
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -48,7 +44,7 @@ def small(config: ConfigDict) -> None:
   """The rooms model: 64 x 64, from its checkpoint."""
   rooms.small(config)
   depth(config, total_steps=600)
-  config.restore = str(SHIPPED)
+  config.restore = common.shipped("rooms")
   config.data.batch_size = 16
   config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 50})
   config.train.update({"checkpoint_every": 200, "log_every": 20})

@@ -10,7 +10,7 @@ Variants: shift4, fixed (true focal lengths, rotations split per target chunk,
 as in the release's later runs), scratch, embedded, smoke.
 """
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = ""):

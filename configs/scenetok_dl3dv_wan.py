@@ -10,7 +10,7 @@ renderer have other shapes and start anew. Expected on DL3DV-140 (paper): rFID
 (its known bug 3) and the tokenizer frozen. Variants: shift8, embedded, smoke.
 """
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = ""):

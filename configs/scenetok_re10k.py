@@ -8,7 +8,7 @@ LPIPS 0.159, rFID 11.12, rFVD 79.80. Variants: shifted (the release's second
 RE10K experiment), embedded (block-DCT codecs), smoke.
 """
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = ""):

@@ -8,7 +8,7 @@ The paper states about 1024 tokens of 32 channels, 1x1 encoder patches, rays
 checkpoint has 512 x 64 (configs/scenetok_re10k.py). Variants: embedded, smoke.
 """
 
-from configs import common
+from scenetok_jax.configs import common
 
 
 def get_config(variant: str = ""):

@@ -93,14 +93,14 @@ def test_unknown_verb_lists_the_known_ones(capsys):
 def test_help_names_every_verb_that_exists(capsys):
   assert main.main(["--help"]) == 0
   text = capsys.readouterr().out
-  assert all(f"\n  {verb} " in text for verb in main.verbs())
+  assert all(f"\n  {verb} " in text for verb in main.VERBS)
 
 
 def test_main_imports_the_verb_late(monkeypatch, capsys):
   class Verb:
     main = staticmethod(_raises(InputError("no such clip; name another")))
 
-  monkeypatch.setattr(main, "verbs", lambda: {"render": ""})
+  monkeypatch.setattr(main, "VERBS", {"render": ""})
   monkeypatch.setitem(sys.modules, "scenetok_jax.cli.render", Verb)
   assert main.main(["render", "--scene=x"]) == 2
   assert "scenetok render: error: no such clip" in capsys.readouterr().err

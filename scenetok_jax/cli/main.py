@@ -1,14 +1,13 @@
 """The console script `scenetok VERB ...`."""
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 
 from scenetok_jax import __version__
 
-# What each verb does; a verb is offered when its module exists.
-_VERBS = {
+# What each verb does; its module has the same name.
+VERBS = {
   "prepare": "raw clips, captures or procedural rooms -> training records",
   "inspect": "pictures, camera path and statistics of a prepared scene",
   "latents": "run a frozen codec over prepared data",
@@ -28,18 +27,8 @@ _VERBS = {
   "convert": "the authors' checkpoints -> this package's, and back",
   "aot": "compile for a device topology without owning it",
   "parity": "run reference cases and print the error per output",
-  "view": "look at scenes in the browser",
   "quickstart": "rooms, both training stages, pictures and scores",
 }
-
-
-def verbs() -> dict[str, str]:
-  """The verbs whose module exists, with a line about each."""
-  return {
-    verb: text
-    for verb, text in _VERBS.items()
-    if importlib.util.find_spec(_module(verb))
-  }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   if argv and argv[0] in ("-h", "--help", "help"):
     print(_usage())
     return 0
-  if not argv or argv[0] not in verbs():
+  if not argv or argv[0] not in VERBS:
     wrong = f"unknown verb {argv[0]!r}" if argv else "no verb given"
-    names = ", ".join(verbs())
+    names = ", ".join(VERBS)
     print(f"scenetok: error: {wrong}; choose one of {names}", file=sys.stderr)
     return 2
   verb, *rest = argv
@@ -68,7 +57,7 @@ def _module(verb: str) -> str:
 
 
 def _usage() -> str:
-  lines = [f"  {verb:<14}{text}" for verb, text in verbs().items()]
+  lines = [f"  {verb:<14}{text}" for verb, text in VERBS.items()]
   head = ["usage: scenetok VERB [options]", ""]
   tail = ["", "Each verb explains itself: scenetok VERB --help"]
   return "\n".join(head + lines + tail)

@@ -19,6 +19,7 @@ from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, path_name
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.lock import make_folder
 
 PathLike = str | os.PathLike[str]
@@ -172,8 +173,8 @@ def restore_params(
   """Parameters alone, for inference and frozen networks.
 
   Args:
-    workdir: a run's workdir, one made by save_params, or a folder with the
-      compact file of convert.compact, as checkpoints/rooms.
+    workdir: a run's workdir, one made by save_params, a folder with the
+      compact file of convert.compact, or the name of the shipped one: rooms.
     item: "params" or "ema"; "ema" falls back to "params" when absent.
     target: abstract tree to check names and shapes against, or None.
     mesh: where to put them, by the rule table; default all devices as data.
@@ -216,7 +217,7 @@ def restore_params(
 
 def _compact_file(workdir: PathLike) -> pathlib.Path | None:
   """The compact parameter file of a folder, None where there is none."""
-  path = pathlib.Path(workdir) / PARAMS_FILE
+  path = pathlib.Path(builtin.workdir(workdir)) / PARAMS_FILE
   return path if path.is_file() else None
 
 

@@ -1,4 +1,4 @@
-"""Loads `configs/x.py[:variant]` with typed command-line overrides."""
+"""Loads a configuration, by path or name, with typed overrides."""
 
 import difflib
 import importlib.util
@@ -13,6 +13,7 @@ from absl import flags
 from ml_collections.config_flags import config_flags, config_path
 
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.aliases import rename_set, renamed
 
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
@@ -24,7 +25,8 @@ def load_config(
   """Runs get_config([variant]) of a config file and applies overrides.
 
   Args:
-    spec: "path.py" or "path.py:variant".
+    spec: "path.py", "path.py:variant", or the name of a built-in one instead
+      of a path: "rooms:smoke".
     overrides: arguments such as "--config.train.total_steps=10"; a value must
       have the type of the field it replaces.
 
@@ -61,7 +63,7 @@ def _present_name(argument: str) -> str:
 
 def _run_config_file(spec: str) -> ml_collections.ConfigDict:
   name, _, variant = spec.partition(":")
-  path = Path(name)
+  path = builtin.config_file(name)
   if not path.is_file():
     raise InputError(f"{name}: no such config file; {_other_files(path)}")
   try:
@@ -95,12 +97,14 @@ def _import_file(path: Path) -> Any:
 
 
 def _other_files(path: Path) -> str:
-  names = sorted(p.name for p in path.parent.glob("*.py"))
-  names = [name for name in names if not name.startswith("_")]
+  names = sorted(p.name for p in path.parent.glob("[!_]*.py"))
   near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.4)
   if near:
     return f"did you mean {path.parent / near[0]}?"
-  return "run from the repository root or give the full path"
+  names = builtin.config_names()
+  near = difflib.get_close_matches(path.stem, names, n=1, cutoff=0.6)
+  hint = f"did you mean {near[0]}? " if near else ""
+  return f"{hint}give a path, or a built-in one of {', '.join(names)}"
 
 
 def _check_field(spec: str, config: Any, field: str) -> None:

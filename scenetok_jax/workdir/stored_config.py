@@ -9,6 +9,7 @@ from typing import Any
 from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.aliases import rename_stored
 from scenetok_jax.workdir.lock import make_folder
 
@@ -64,7 +65,7 @@ def compare_config(
 
 def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   """The config that made a workdir; InputError when there is none."""
-  path = pathlib.Path(workdir) / CONFIG_FILE
+  path = pathlib.Path(builtin.workdir(workdir)) / CONFIG_FILE
   try:
     config = json.loads(path.read_text())
   except FileNotFoundError as error:

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import scenetok_dl3dv_wan, scenetok_re10k
 from scenetok_jax.codecs import api, va_vae
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.convert import convert_codec, export_codec, load_codec
@@ -22,6 +21,7 @@ from scenetok_jax.codecs.weights import (
   read_manifest,
   save_weights,
 )
+from scenetok_jax.configs import scenetok_dl3dv_wan, scenetok_re10k
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.model import build, init_stage1
 from scenetok_jax.parallel.mesh import make_mesh

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from configs import rooms
+from scenetok_jax.configs import rooms
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from tests import networks
 

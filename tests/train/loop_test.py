@@ -11,7 +11,7 @@ import pytest
 from einops import einsum, rearrange
 from ml_collections import ConfigDict
 
-from configs import common
+from scenetok_jax.configs import common
 from scenetok_jax.train import loop
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.loop import train

@@ -96,7 +96,32 @@ def test_missing_file_suggests_a_near_one(path):
 
 def test_missing_folder(tmp_path):
   message = _message(str(tmp_path / "none" / "x.py"))
-  assert "run from the repository root" in message
+  assert "give a path, or a built-in one of" in message and "rooms" in message
+
+
+def test_a_built_in_one_is_named_without_its_folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  assert load_config("rooms:smoke").train.total_steps == 2
+  with pytest.raises(InputError, match=r"did you mean rooms\?"):
+    load_config("roms")
+
+
+def test_a_fork_elsewhere_builds_on_ours_beside_another_configs(
+  tmp_path, monkeypatch
+):
+  (tmp_path / "configs").mkdir()
+  (tmp_path / "configs" / "__init__.py").write_text("raise RuntimeError")
+  fork = tmp_path / "mine.py"
+  fork.write_text(
+    "from scenetok_jax.configs import rooms\n\n\n"
+    "def get_config(variant=''):\n"
+    "  config = rooms.get_config(variant)\n"
+    "  config.seed = 7\n"
+    "  return config\n"
+  )
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.syspath_prepend(str(tmp_path))
+  assert load_config("mine.py:smoke").seed == 7
 
 
 def test_unknown_variant_names_it(path):
