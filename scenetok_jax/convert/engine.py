@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from einops import rearrange
+from flax.traverse_util import unflatten_dict
 
 from scenetok_jax.types import InputError
 
@@ -89,18 +90,6 @@ def flatten(params: Any) -> dict[str, Any]:
     jax.tree_util.keystr(path, simple=True, separator="/"): leaf
     for path, leaf in jax.tree_util.tree_leaves_with_path(params)
   }
-
-
-def unflatten(leaves: Mapping[str, Any]) -> dict[str, Any]:
-  """The inverse of `flatten`."""
-  tree: dict[str, Any] = {}
-  for path, leaf in leaves.items():
-    *folders, name = path.split("/")
-    node = tree
-    for folder in folders:
-      node = node.setdefault(folder, {})
-    node[name] = leaf
-  return tree
 
 
 def manifest(table: Table, params: Any) -> dict[str, Entry]:
@@ -191,7 +180,7 @@ def import_params(
     else:
       _store(leaves, entry, tensor)
   _complain(problems, where)
-  return unflatten(leaves)
+  return unflatten_dict(leaves, sep="/")
 
 
 def _store(

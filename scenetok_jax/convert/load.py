@@ -1,12 +1,12 @@
 """Loads one network's parameters from a checkpoint file."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from scenetok_jax.convert.engine import (
   Table,
@@ -104,29 +104,12 @@ def load_partial(path: str | Path, table: Table, params: Any) -> Partial:
     for name, tensor in export_tensors(params, table)
   }
   initial = {n: t for n, t in initial.items() if n not in table.buffers}
-  taken, mismatched, rows = dict(initial), [], None
-  for name in tensors:
-    if name not in initial:
-      continue
-    tensor, own = tensors[name], initial[name]
-    if name == SCENE_TOKENS and tensor.shape != own.shape:
-      tensor, rows = _first_rows(tensor, own, str(path)), tensor.shape[1]
-    if tensor.shape == own.shape:
-      taken[name] = tensor
-    else:
-      mismatched.append(name)
-  missing = [name for name in initial if name not in tensors]
-  if len(missing) + len(mismatched) == len(initial):
-    raise InputError(
-      f"{path}: no tensor fits the model; give a checkpoint of this network"
-    )
-  known = {*initial, *table.buffers}
-  return Partial(
-    import_params(Tensors(taken, taken.__getitem__), table, params, str(path)),
-    tuple(missing),
-    tuple(mismatched),
-    tuple(name for name in tensors if name not in known),
-    rows,
+  fit = _fit(initial, tensors, 1, str(path))
+  found = Tensors(fit.params, fit.params.__getitem__)
+  return dataclasses.replace(
+    fit,
+    params=import_params(found, table, params, str(path)),
+    ignored=tuple(name for name in fit.ignored if name not in table.buffers),
   )
 
 
@@ -141,46 +124,39 @@ def take_fitting(initial: Any, stored: Any, where: str) -> Partial:
   Raises:
     InputError: as load_partial.
   """
-  own, other = flatten(initial), flatten(stored)
+  fit = _fit(flatten(initial), flatten(stored), 0, where)
+  tree = jax.tree.unflatten(jax.tree.structure(initial), fit.params.values())
+  return dataclasses.replace(fit, params=tree)
+
+
+def _fit(
+  own: Mapping[str, Any], other: Mapping[str, Any], axis: int, where: str
+) -> Partial:
+  """Own arrays, replaced by the other ones that fit; tokens lie along axis."""
   taken, mismatched, rows = dict(own), [], None
-  for name, leaf in other.items():
+  for name in other:
     if name not in own:
       continue
-    shape = own[name].shape
-    if name.split("/")[-1] == SCENE_TOKENS and leaf.shape != shape:
-      count = _check_rows(leaf.shape[0], shape[0], where)
-      if leaf.shape[1] == shape[1]:
-        leaf, rows = jnp.asarray(own[name]).at[:count].set(leaf), count
-    if leaf.shape == shape:
-      taken[name] = leaf
+    value, initial = other[name], own[name]
+    if name.split("/")[-1] == SCENE_TOKENS and value.shape != initial.shape:
+      count, places = value.shape[axis], initial.shape[axis]
+      if count > places:
+        raise InputError(
+          f"{where}: {SCENE_TOKENS}: holds {count}, the model has {places};"
+          f" set num_tokens to at least {count}"
+        )
+      if value.shape[-1] == initial.shape[-1]:
+        rest = jax.lax.slice_in_dim(initial, count, places, axis=axis)
+        value, rows = jnp.concatenate([value, rest], axis), count
+    if value.shape == initial.shape:
+      taken[name] = value
     else:
       mismatched.append(name)
   missing = tuple(name for name in own if name not in other)
   if len(missing) + len(mismatched) == len(own):
     raise InputError(
-      f"{where}: no parameter fits the model; give a run of this stage"
+      f"{where}: no parameter fits the model; give a checkpoint or a run of"
+      " this network"
     )
   ignored = tuple(name for name in other if name not in own)
-  tree = jax.tree.unflatten(jax.tree.structure(initial), taken.values())
-  return Partial(tree, missing, tuple(mismatched), ignored, rows)
-
-
-def _check_rows(count: int, places: int, where: str) -> int:
-  """count, if the model has places for so many scene tokens."""
-  if count > places:
-    raise InputError(
-      f"{where}: {SCENE_TOKENS}: holds {count}, the model has {places}; set"
-      f" num_tokens to at least {count}"
-    )
-  return count
-
-
-def _first_rows(
-  tensor: np.ndarray, initial: np.ndarray, where: str
-) -> np.ndarray:
-  """Initial scene tokens [1 N D] whose first rows are the file's."""
-  count, width = tensor.shape[1:]
-  _check_rows(count, initial.shape[1], where)
-  if width != initial.shape[2]:
-    return tensor
-  return np.concatenate([tensor, initial[:, count:]], axis=1)
+  return Partial(taken, missing, tuple(mismatched), ignored, rows)

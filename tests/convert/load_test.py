@@ -69,7 +69,7 @@ def test_more_scene_tokens_than_the_model_has_are_refused(tmp_path):
 
 def test_a_file_of_another_network_is_refused(tmp_path):
   path = write(tmp_path / "x.safetensors", other=np.ones(1, np.float32))
-  with pytest.raises(InputError, match="no tensor fits"):
+  with pytest.raises(InputError, match="no parameter fits"):
     load_partial(path, TABLE, PARAMS)
 
 
