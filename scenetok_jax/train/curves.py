@@ -1,10 +1,9 @@
 """Learning curves of a run as a picture."""
 
-import json
 import pathlib
-from typing import Any
 
 from scenetok_jax.io import atomic_path
+from scenetok_jax.train.loggers import read_rows
 from scenetok_jax.train.writer import EVAL_FILE, TRAIN_FILE
 
 CURVES_FILE = "curves.png"
@@ -53,10 +52,7 @@ def draw_curves(workdir: str) -> None:
 def _columns(path: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
   """{name: [(step, value)]} of the numbers in a file of JSON lines."""
   found: dict[str, list[tuple[int, float]]] = {}
-  if not path.exists():
-    return found
-  for line in path.read_text().splitlines():
-    row: dict[str, Any] = json.loads(line)
+  for row in read_rows(path):
     step = row.pop("step")
     for name, value in row.items():
       if isinstance(value, float):

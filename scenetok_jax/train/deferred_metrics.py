@@ -9,7 +9,7 @@ import jax
 
 from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.train.writer import legal_json
+from scenetok_jax.train.loggers import legal_json
 from scenetok_jax.types import Array, InputError
 
 REPORT_FILE = "nonfinite.json"

@@ -1,25 +1,99 @@
-"""Optional places that show curves: TensorBoard and Weights & Biases."""
+"""Where the rows of a run go: JSON lines, TensorBoard, Weights & Biases."""
 
+import contextlib
 import hashlib
+import json
+import math
 import pathlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
 
-def open_tensorboard(folder: pathlib.Path) -> Any:
-  """clu's event writer, or None where TensorFlow is not installed."""
+class JsonLines:
+  """A file with one JSON object a line, on disk when write returns.
+
+  Lines of steps after start_step, and one that a kill cut off, are dropped:
+  they come again.
+  """
+
+  def __init__(self, path: pathlib.Path, start_step: int) -> None:
+    self._path = path
+    if path.exists():
+      kept = [row for row in read_rows(path) if row["step"] <= start_step]
+      text = "".join(json.dumps(row) + "\n" for row in kept)
+      if text != path.read_text():
+        write_text(path, text, sync=True)
+    self._file = open(path, "a")  # noqa: SIM115
+
+  def write(self, row: Mapping[str, Any]) -> None:
+    """Appends a row; InputError on a full disk."""
+    line = json.dumps(legal_json(dict(row)), allow_nan=False)
+    try:
+      self._file.write(line + "\n")
+      self._file.flush()
+    except OSError as error:
+      # Nothing is lost: the same command goes on from the last checkpoint.
+      raise InputError(
+        f"{self._path}: cannot be written ({error.strerror}); free space there"
+        " and start again"
+      ) from error
+
+  def close(self) -> None:
+    # A full disk has been reported by the line that did not fit.
+    with contextlib.suppress(OSError):
+      self._file.close()
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+  """The whole rows of a file by JsonLines, none where there is no file."""
+  rows = []
+  for line in path.read_text().splitlines() if path.exists() else ():
+    with contextlib.suppress(json.JSONDecodeError):
+      rows.append(json.loads(line))
+  return [row for row in rows if isinstance(row, dict) and "step" in row]
+
+
+def legal_json(value: Any) -> Any:
+  """JSON has no NaN: non-finite floats become strings that float() reads."""
+  if isinstance(value, dict):
+    return {key: legal_json(item) for key, item in value.items()}
+  if isinstance(value, list):
+    return [legal_json(item) for item in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return str(value)
+  return value
+
+
+class Logger(NamedTuple):
+  """write: (kind, "train" or "eval", step, named numbers)."""
+
+  write: Callable[[str, int, Mapping[str, float]], None]
+  close: Callable[[], None]
+
+
+def open_loggers(
+  folder: pathlib.Path, project: str, config: Mapping[str, Any]
+) -> list[Logger]:
+  """TensorBoard where clu's writer imports; W&B where a project is named."""
+  found = [_wandb(folder, project, config)] if project else []
   try:
     from clu import metric_writers
-  except ImportError:
-    return None
-  return metric_writers.SummaryWriter(str(folder / "tensorboard"))
+  except ImportError:  # it needs TensorFlow
+    return found
+  board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
+
+  def write(kind: str, step: int, scalars: Mapping[str, float]) -> None:
+    board.write_scalars(step, scalars)
+
+  return [Logger(write, board.close), *found]
 
 
-def open_wandb(
+def _wandb(
   folder: pathlib.Path, project: str, config: Mapping[str, Any]
-) -> Any:
+) -> Logger:
   """A run of Weights & Biases that a resumed run continues."""
   try:
     import wandb
@@ -30,7 +104,7 @@ def open_wandb(
     ) from error
   # The same id for the same folder: a resumed run goes on in its own curves.
   digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
-  return wandb.init(
+  run = wandb.init(
     project=project,
     name=folder.name,
     id=digest[:16],
@@ -38,3 +112,8 @@ def open_wandb(
     dir=str(folder),
     config=dict(config),
   )
+
+  def write(kind: str, step: int, scalars: Mapping[str, float]) -> None:
+    run.log({f"{kind}/{key}": x for key, x in scalars.items()}, step=step)
+
+  return Logger(write, run.finish)

@@ -1,8 +1,6 @@
-"""Metrics on the console, as JSON lines and, when clu imports, TensorBoard."""
+"""A run's metrics: rows with their timing, for the loggers and the console."""
 
 import contextlib
-import json
-import math
 import os
 import pathlib
 import sys
@@ -10,10 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TextIO
 
-from scenetok_jax.io import write_text
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.train.loggers import open_tensorboard, open_wandb
-from scenetok_jax.types import InputError
+from scenetok_jax.train.loggers import (
+  JsonLines,
+  Logger,
+  open_loggers,
+  read_rows,
+)
 from scenetok_jax.workdir.lock import make_folder
 
 TRAIN_FILE = "metrics.jsonl"
@@ -61,17 +62,15 @@ class MetricWriter:
     self._batch, self._flops, self._peak = batch_size, step_flops, peak_flops
     self._stream = stream or sys.stdout
     self._last_time: float | None = None
-    self._files: dict[str, TextIO] = {}
-    self._tensorboard: Any = None
-    self._wandb: Any = None
+    self._files: dict[str, JsonLines] = {}
+    self._loggers: list[Logger] = []
     if self._active:
       make_folder(self._folder)
-      for name in (TRAIN_FILE, EVAL_FILE):
-        _rewind(self._folder / name, start_step)
-        self._files[name] = open(self._folder / name, "a")  # noqa: SIM115
-      self._tensorboard = open_tensorboard(self._folder)
-      if wandb:
-        self._wandb = open_wandb(self._folder, wandb, config or {})
+      self._files = {
+        kind: JsonLines(self._folder / name, start_step)
+        for kind, name in (("train", TRAIN_FILE), ("eval", EVAL_FILE))
+      }
+      self._loggers = open_loggers(self._folder, wandb, config or {})
 
   def __enter__(self) -> Self:
     return self
@@ -91,7 +90,7 @@ class MetricWriter:
     if not self._active:
       return
     row = _row(step, metrics) | self._timing(step)
-    self._append(TRAIN_FILE, row)
+    self._append("train", row)
     print(console_line(row, self._total), file=self._stream, flush=True)
 
   def write_eval(self, step: int, metrics: Mapping[str, Any]) -> None:
@@ -99,16 +98,15 @@ class MetricWriter:
     if not self._active:
       return
     row = _row(step, metrics)
-    self._append(EVAL_FILE, row)
+    self._append("eval", row)
     parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
     text = f"step {step:>7}  eval  {'  '.join(parts)}"
     print(text, file=self._stream, flush=True)
 
   def evaluated(self, step: int) -> bool:
     """Whether the evaluation after `step` steps is in the folder."""
-    path = self._folder / EVAL_FILE
-    lines = path.read_text().splitlines() if path.exists() else []
-    return any(json.loads(line).get("step") == step for line in lines)
+    rows = read_rows(self._folder / EVAL_FILE)
+    return any(row["step"] == step for row in rows)
 
   @contextlib.contextmanager
   def pause(self) -> Iterator[None]:
@@ -121,13 +119,9 @@ class MetricWriter:
   def close(self) -> None:
     """Closes the files."""
     for file in self._files.values():
-      # A full disk has been reported by the line that did not fit.
-      with contextlib.suppress(OSError):
-        file.close()
-    if self._tensorboard is not None:
-      self._tensorboard.close()
-    if self._wandb is not None:
-      self._wandb.finish()
+      file.close()
+    for logger in self._loggers:
+      logger.close()
 
   def _timing(self, step: int) -> dict[str, float]:
     now, count = time.perf_counter(), step - self._last_step
@@ -144,24 +138,11 @@ class MetricWriter:
     row["eta_seconds"] = seconds * max(self._total - step, 0)
     return row
 
-  def _append(self, name: str, row: dict[str, Any]) -> None:
-    line = json.dumps(legal_json(row), allow_nan=False)
-    try:
-      self._files[name].write(line + "\n")
-      self._files[name].flush()
-    except OSError as error:
-      # Nothing is lost: the same command goes on from the last checkpoint.
-      raise InputError(
-        f"{self._folder / name}: cannot be written ({error.strerror}); free"
-        " space there and start again"
-      ) from error
+  def _append(self, kind: str, row: dict[str, Any]) -> None:
+    self._files[kind].write(row)
     scalars = {k: v for k, v in row.items() if isinstance(v, float)}
-    if self._tensorboard is not None:
-      self._tensorboard.write_scalars(row["step"], scalars)
-    if self._wandb is not None:
-      kind = "eval" if name == EVAL_FILE else "train"
-      named = {f"{kind}/{key}": value for key, value in scalars.items()}
-      self._wandb.log(named, step=row["step"])
+    for logger in self._loggers:
+      logger.write(kind, row["step"], scalars)
 
 
 # What a console line tells of a row, in this order.
@@ -199,31 +180,3 @@ def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
   for name, value in metrics.items():
     row[name] = value.item() if hasattr(value, "item") else value
   return row
-
-
-def legal_json(value: Any) -> Any:
-  """JSON has no NaN: non-finite floats become strings that float() reads."""
-  if isinstance(value, dict):
-    return {key: legal_json(item) for key, item in value.items()}
-  if isinstance(value, list):
-    return [legal_json(item) for item in value]
-  if isinstance(value, float) and not math.isfinite(value):
-    return str(value)
-  return value
-
-
-def _rewind(path: pathlib.Path, start_step: int) -> None:
-  """Drops lines after start_step and lines that were cut off."""
-  if not path.exists():
-    return
-  text = path.read_text()
-  kept = []
-  for line in text.splitlines():
-    try:
-      row = json.loads(line)
-    except json.JSONDecodeError:
-      continue
-    if isinstance(row, dict) and row.get("step", 0) <= start_step:
-      kept.append(line + "\n")
-  if "".join(kept) != text:
-    write_text(path, "".join(kept), sync=True)
