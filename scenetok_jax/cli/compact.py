@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from scenetok_jax import console
-from scenetok_jax.workdir.conversion import compact
+from scenetok_jax.convert.compact import PARAMS_FILE
+from scenetok_jax.inference.scenetok import SceneTok
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--workdir", required=True, help="a training run")
   parser.add_argument("--out", required=True, help="folder to write")
   args = parser.parse_args(argv)
-  print(*compact(args.workdir, args.out).lines, sep="\n")
+  model = SceneTok.from_pretrained(args.workdir)
+  folder = model.save_pretrained(args.out)
+  size = (folder / PARAMS_FILE).stat().st_size / 1e6
+  print(f"{folder}: {size:.2f} MB, stage {model.config.stage}")
   return 0
 
 

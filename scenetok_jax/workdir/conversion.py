@@ -1,7 +1,6 @@
 """The authors' networks, codecs and metrics to this package's, and back."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,6 @@ from typing import Any, NamedTuple
 from scenetok_jax.codecs import registry
 from scenetok_jax.codecs.convert import convert_codec, export_codec
 from scenetok_jax.codecs.weights import read_counts
-from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.metrics.registry import get_network, networks
 from scenetok_jax.metrics.weights import (
   import_network,
@@ -20,9 +18,7 @@ from scenetok_jax.metrics.weights import (
 )
 from scenetok_jax.types import InputError, option
 from scenetok_jax.workdir import release
-from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.config import load_config
-from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
 
 
 class Report(NamedTuple):
@@ -168,25 +164,3 @@ def _told(counts: Mapping[str, int]) -> str:
     f"{counts['tensors']} tensors, {counts['parameters']:,} parameters, as"
     " published"
   )
-
-
-def compact(workdir: str | Path, out: str | Path) -> Report:
-  """Shrinks a run to a folder that serves wherever a workdir is read.
-
-  Matrices become int8 with a scale per row (convert.compact).
-
-  Raises:
-    InputError: no run there, or `out` holds a compact file already.
-  """
-  workdir, out = Path(workdir), Path(out)
-  config = load_stored_config(workdir)
-  file = out / PARAMS_FILE
-  if file.exists():
-    raise InputError(f"{file}: exists; delete it or choose another --out")
-  params = restore_params(workdir, item="ema")
-  out.mkdir(parents=True, exist_ok=True)
-  save_compact(file, params, latest_step(workdir))
-  shutil.copyfile(workdir / CONFIG_FILE, out / CONFIG_FILE)
-  size = file.stat().st_size
-  line = f"{out}: {size / 1e6:.2f} MB, stage {config['stage']}"
-  return Report({"out": str(out), "bytes": size}, [line])
