@@ -100,7 +100,7 @@ def run(
         plots.bars,
         label="",
         groups={
-          score: {name: bar(i) for name, i in rows.items()}
+          plots.metric_label(score): {name: bar(i) for name, i in rows.items()}
           for score, rows in intervals.items()
         },
       )

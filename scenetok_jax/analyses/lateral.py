@@ -113,7 +113,7 @@ def run(
     plots={
       "lateral.png": functools.partial(
         plots.bars,
-        label="PSNR lost beside the path, dB",
+        label=plots.metric_label("psnr", " lost beside the path"),
         groups={"95 % intervals over scenes": bars},
       )
     },

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 
 from scenetok_jax.io import atomic_path
+from scenetok_jax.metrics.registry import METRICS
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -18,6 +19,14 @@ def save(figure: Figure, path: Path) -> None:
   with atomic_path(path) as temporary:
     figure.savefig(temporary, format="png", dpi=90)
   plt.close(figure)
+
+
+def metric_label(name: str, of: str = "") -> str:
+  """A metric of the registry as an axis names it; of: which of its values."""
+  metric = METRICS[name]
+  unit = f", {metric.unit}" if metric.unit else ""
+  better = " (lower: better)" if metric.better == "lower" else ""
+  return f"{metric.title}{of}{unit}{better}"
 
 
 def curves(

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from scenetok_jax.analyses import plots
+from scenetok_jax.analyses.plots import metric_label
 
 _EVALUATIONS = ("evaluations", "network evaluations per latent")
 _TIME = ("seconds_per_frame", "seconds per frame")
@@ -17,10 +18,14 @@ _TIME = ("seconds_per_frame", "seconds per frame")
 def plot(path: Path, result: dict[str, Any]) -> None:
   """Scores over evaluations and time per solver; the loss of each storage."""
   panels = [
-    (*_EVALUATIONS, "psnr", "PSNR to the truth, dB"),
-    (*_TIME, "psnr", "PSNR to the truth, dB"),
-    (*_EVALUATIONS, "lpips", "LPIPS to the truth (lower: better)"),
-    (*_EVALUATIONS, "agreement_psnr", "PSNR to the finest solution, dB"),
+    (*_EVALUATIONS, "psnr", metric_label("psnr", " to the truth")),
+    (*_TIME, "psnr", metric_label("psnr", " to the truth")),
+    (*_EVALUATIONS, "lpips", metric_label("lpips", " to the truth")),
+    (
+      *_EVALUATIONS,
+      "agreement_psnr",
+      metric_label("psnr", " to the finest solution"),
+    ),
   ]
   panels = [panel for panel in panels if panel[2] in result["rows"][0]]
   columns = -(-(len(panels) + 1) // 2)
@@ -62,4 +67,4 @@ def _plot_storage(axis: Axes, storage: dict[str, dict[str, float]]) -> None:
   bars = axis.bar(labels, [storage[name]["loss_db"] for name in names], 0.5)
   axis.bar_label(bars, fmt="%+.4f")
   axis.axhline(0.1, color="grey", linestyle=":")
-  axis.set(ylabel="PSNR lost by a scene file, dB")
+  axis.set(ylabel=metric_label("psnr", " lost by a scene file"))

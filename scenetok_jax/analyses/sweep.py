@@ -139,7 +139,7 @@ def findings(
         levels=values,
         panels={
           "variance of samples": sweep.variance,
-          "PSNR of samples, dB": sweep.psnr,
+          plots.metric_label("psnr", " of samples"): sweep.psnr,
         },
         title=outcome(claim, found.holds),
       )

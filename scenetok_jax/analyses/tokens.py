@@ -147,7 +147,7 @@ def _plots(
   draw = functools.partial(
     plots.lines,
     x_label="scene tokens",
-    y_label="PSNR, dB",
+    y_label=plots.metric_label("psnr"),
     series=series,
     log=True,
     level=("mean view", baseline),
