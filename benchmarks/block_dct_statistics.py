@@ -9,6 +9,7 @@ last lines show measured and fitted deviation of a few coefficients.
 import argparse
 
 import numpy as np
+from einops import rearrange
 from scipy.optimize import minimize
 
 from data_pipelines.rooms import render_clip
@@ -21,15 +22,14 @@ def coefficients(images: np.ndarray, side: int) -> np.ndarray:
   basis, _, _ = block_dct.tables(spec)
   values = images.astype(np.float32) / 127.5 - 1.0
   values = values - values.mean()
-  height, width = images.shape[1:3]
-  blocks = values.reshape(
-    len(values), height // side, side, width // side, side, 3
-  ).transpose(0, 1, 3, 2, 4, 5)
-  latents = blocks.reshape(-1, basis.shape[0]) @ basis
+  blocks = rearrange(
+    values, "t (h p) (w q) c -> (t h w) (p q c)", p=side, q=side
+  )
+  latents = blocks @ basis
   order = np.argsort(-block_dct.expected_deviation(spec).ravel(), kind="stable")
   deviation = np.empty(basis.shape[0])
   deviation[order] = np.sqrt(np.mean(np.square(latents), axis=0))
-  return deviation.reshape(side, side, 3)
+  return rearrange(deviation, "(p q c) -> p q c", p=side, q=side)
 
 
 def law(parameters: np.ndarray, side: int) -> np.ndarray:
