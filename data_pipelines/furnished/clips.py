@@ -123,12 +123,12 @@ class Studio:
   def _try_room(self, rng: np.random.Generator) -> Baked | None:
     """A random room, or None if some path sees too little of it."""
     room = layout.furnish(rng, self._catalog)
-    finish = furnished_finish.draw(rng, room.theme, self._images)
+    finish = furnished_finish.random_finish(rng, room.theme, self._images)
     mesh = furnished_mesh.build(room, finish, self._load)
     tracer = Tracer(mesh, self._assets.llvm)
     paths = []
     for stream in rng.spawn(PATHS):
-      path = furnished_path.draw(room, mesh, tracer, stream)
+      path = furnished_path.find_path(room, mesh, tracer, stream)
       if path is None:
         return None
       paths.append(path)
@@ -136,7 +136,7 @@ class Studio:
       np.cross(panel.u, panel.v) / np.linalg.norm(np.cross(panel.u, panel.v))
       for panel in room.panels if panel.kind == "sky"
     ])  # fmt: skip
-    weather = furnished_light.draw_weather(rng, windows)
+    weather = furnished_light.random_weather(rng, windows)
     light = furnished_light.bake(mesh, tracer, weather, rng)
     exposure = furnished_light.exposure(mesh, light)
     return Baked(room, mesh, tuple(paths), light, exposure)

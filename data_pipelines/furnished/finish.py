@@ -14,8 +14,8 @@ from data_pipelines.furnished.models import TEXELS
 from data_pipelines.textures.paint import (
   Paint,
   Palette,
-  draw_palette,
   hsv,
+  random_palette,
   shade,
 )
 from data_pipelines.textures.patterns import albedo
@@ -46,9 +46,9 @@ def read_images(assets: Assets) -> Images:
   return found
 
 
-def draw(rng: Rng, theme: str, images: Images) -> Finish:
+def random_finish(rng: Rng, theme: str, images: Images) -> Finish:
   """What covers a room of a theme."""
-  palette = draw_palette(rng)
+  palette = random_palette(rng)
   # Painted walls of homes are pale: half way to white.
   pale = tuple(1 - 0.6 * (1 - c) for c in palette.walls[0])
   floor = _floor(rng, theme, palette, images)

@@ -38,7 +38,7 @@ class Samples:
   owner: np.ndarray
 
 
-def draw_weather(rng: Rng, normals: np.ndarray) -> Weather:
+def random_weather(rng: Rng, normals: np.ndarray) -> Weather:
   """A random day; the sun shines through one of the windows.
 
   normals: [W 3] of the windows, into the room.

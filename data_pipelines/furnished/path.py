@@ -54,7 +54,7 @@ class Path:
     return _poses(self.control, self.aims, t).astype(np.float32)
 
 
-def draw(room: Room, mesh: Mesh, tracer: Tracer, rng: Rng) -> Path | None:
+def find_path(room: Room, mesh: Mesh, tracer: Tracer, rng: Rng) -> Path | None:
   """A path, or None where the room has none.
 
   Of some random paths that keep clear, the one whose views show most

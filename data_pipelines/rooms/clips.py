@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from data_pipelines.rooms.layout import draw_scene
+from data_pipelines.rooms.layout import random_room
 from data_pipelines.rooms.path import clearance, walk
 from data_pipelines.rooms.raycast import cast, center_depth, pixel_rays, project
 from data_pipelines.rooms.surfaces import bake, shade
@@ -63,7 +63,7 @@ def render_clip(
     np.random.Generator(np.random.Philox(s))
     for s in np.random.SeedSequence((seed, scene)).spawn(3)
   ]
-  room = draw_scene(streams[0])
+  room = random_room(streams[0])
   c2w = shift_sideways(
     walk(room, streams[1], frames),
     lateral_offset,

@@ -19,7 +19,7 @@ from data_pipelines.rooms.walls import (
   add_shell,
   add_window,
 )
-from data_pipelines.textures.paint import Paint, Palette, draw_palette
+from data_pipelines.textures.paint import Paint, Palette, random_palette
 
 
 def _overlaps(
@@ -139,9 +139,9 @@ def _ceiling_lamps(scene: Scene, rng: np.random.Generator) -> None:
     add_lamp(scene, center, warm * rng.uniform(0.8, 1.6) / count**0.5)
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
+def random_room(rng: np.random.Generator) -> Scene:
   """One random furnished room."""
-  palette = draw_palette(rng)
+  palette = random_palette(rng)
   scene = Scene(
     width=rng.uniform(3.8, 7.2),
     depth=rng.uniform(3.6, 6.0),

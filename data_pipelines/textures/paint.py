@@ -47,7 +47,7 @@ def shade(color: Color, factor: float) -> Color:
   return tuple(float(min(1.0, c * factor)) for c in color)
 
 
-def draw_palette(rng: np.random.Generator) -> Palette:
+def random_palette(rng: np.random.Generator) -> Palette:
   """One base hue, its neighbours and its complement, and a wood tone."""
   hue = rng.random()
   wall = hsv(hue, rng.uniform(0.05, 0.38), rng.uniform(0.72, 0.95))

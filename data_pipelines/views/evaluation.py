@@ -104,7 +104,7 @@ def from_index(
   return ViewChoice(context, target, np.arange(first, end), _NONE)
 
 
-def spread(
+def choose_by_heading(
   extrinsics: np.ndarray,
   count: int,
   min_degrees: float,
@@ -148,13 +148,13 @@ def spread(
 
 
 def cover(extrinsics: np.ndarray, count: int, min_degrees: float) -> ViewChoice:
-  """`spread`, or farthest points where the clip does not turn that far.
+  """By heading, or farthest points where the clip does not turn that far.
 
   Raises:
     InputError: fewer frames than context views.
   """
   try:
-    return spread(extrinsics, count, min_degrees)
+    return choose_by_heading(extrinsics, count, min_degrees)
   except InputError:
     if len(extrinsics) < count:
       raise

@@ -217,7 +217,9 @@ def _heading(
   extrinsics: np.ndarray, options: IndexOptions, rng: np.random.Generator
 ) -> np.ndarray:
   del rng
-  choice = evaluation.spread(extrinsics, options.context, options.min_heading)
+  choice = evaluation.choose_by_heading(
+    extrinsics, options.context, options.min_heading
+  )
   return choice.context
 
 

@@ -255,7 +255,7 @@ def test_a_room_without_a_path_is_reported(tmp_path, monkeypatch):
   assets = _assets()
   from data_pipelines.furnished import clips, scenes
 
-  monkeypatch.setattr(furnished_path, "draw", lambda *_: None)
+  monkeypatch.setattr(furnished_path, "find_path", lambda *_: None)
   monkeypatch.setattr(clips, "_ATTEMPTS", 1)
   scenes._studio.cache_clear()
   options = FurnishedOptions(scenes=2, frames=2, size=32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.rooms import RoomClip, render_clip
-from data_pipelines.rooms.layout import draw_scene
+from data_pipelines.rooms.layout import random_room
 from data_pipelines.rooms.light import first_hit
 from data_pipelines.rooms.path import CLEARANCE, clearance, walk
 from data_pipelines.rooms.scene import Block
@@ -87,7 +87,7 @@ def test_headings_spread_and_leave_five_views_30_degrees_apart():
   spreads = []
   for scene in range(24):
     rng = np.random.Generator(np.random.Philox(scene))
-    c2w = walk(draw_scene(rng), rng, 64)
+    c2w = walk(random_room(rng), rng, 64)
     yaw = np.unwrap(np.arctan2(c2w[:, 1, 2], c2w[:, 0, 2]))
     spreads.append(np.degrees(np.ptp(yaw)))
     steps = np.degrees(np.abs(np.diff(yaw)))
@@ -100,7 +100,7 @@ def test_cameras_walk_in_free_space():
   lengths = []
   for scene in range(24):
     rng = np.random.Generator(np.random.Philox(scene))
-    room = draw_scene(rng)
+    room = random_room(rng)
     places = walk(room, rng, 64)[:, :3, 3]
     assert clearance(room, places[:, :2]).min() >= CLEARANCE
     assert (places[:, 2] > 1.1).all()
@@ -148,7 +148,7 @@ def test_depth_and_poses_explain_the_colours_of_other_frames(clips):
 def test_every_point_lies_inside_the_room(clips):
   for scene, clip in zip(SCENES, clips, strict=True):
     sequence = np.random.SeedSequence((3, scene)).spawn(3)[0]
-    room = draw_scene(np.random.Generator(np.random.Philox(sequence)))
+    room = random_room(np.random.Generator(np.random.Philox(sequence)))
     points = np.stack([_points(clip, i) for i in range(0, 32, 5)])
     high = np.array([room.width, room.depth, room.height])
     assert (points > -0.05).all() and (points < high + 0.05).all()

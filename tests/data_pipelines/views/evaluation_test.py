@@ -1,4 +1,4 @@
-"""Fixed evaluation choices: index files, spread headings, held-out frames."""
+"""Fixed evaluation choices: index files, headings apart, held-out frames."""
 
 import json
 
@@ -54,25 +54,25 @@ def test_scenes_without_views_are_left_out(tmp_path):
 
 def test_spread_context_is_far_apart_and_the_rest_is_scored():
   poses = clips.poses(40)  # turns 4.4 radians
-  choice = evaluation.spread(poses, 5, 30.0)
+  choice = evaluation.choose_by_heading(poses, 5, 30.0)
   angles = view_angles(poses[choice.context])
   assert angles[~np.eye(5, dtype=bool)].min() >= 30
   np.testing.assert_array_equal(
     np.sort(np.concatenate([choice.context, choice.target])), np.arange(40)
   )
-  again = evaluation.spread(poses, 5, 30.0)
+  again = evaluation.choose_by_heading(poses, 5, 30.0)
   np.testing.assert_array_equal(choice.context, again.context)
 
 
 def test_spread_respects_candidates_and_reports_narrow_clips():
   poses = clips.poses(40)
   candidates = np.arange(0, 40, 3)
-  choice = evaluation.spread(poses, 4, 30.0, candidates)
+  choice = evaluation.choose_by_heading(poses, 4, 30.0, candidates)
   assert set(choice.context) <= set(candidates)
   with pytest.raises(InputError, match=r"no 5 frames are 30 degrees"):
-    evaluation.spread(poses[:6], 5, 30.0)
+    evaluation.choose_by_heading(poses[:6], 5, 30.0)
   with pytest.raises(InputError, match="5 context frames asked of 3"):
-    evaluation.spread(poses[:3], 5, 30.0)
+    evaluation.choose_by_heading(poses[:3], 5, 30.0)
 
 
 def test_held_out_frames_are_the_targets():
@@ -91,8 +91,8 @@ def test_held_out_frames_are_the_targets():
 def test_cover_spreads_wide_clips_and_takes_farthest_points_of_narrow_ones():
   poses = clips.poses(40)
   wide = evaluation.cover(poses, 5, 30.0)
-  spread = evaluation.spread(poses, 5, 30.0)
-  np.testing.assert_array_equal(wide.context, spread.context)
+  apart = evaluation.choose_by_heading(poses, 5, 30.0)
+  np.testing.assert_array_equal(wide.context, apart.context)
   narrow = evaluation.cover(poses[:6], 3, 60.0)
   assert {0, 5} <= set(narrow.context)
   assert sorted({*narrow.context, *narrow.target}) == list(range(6))
