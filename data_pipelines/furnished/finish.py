@@ -8,9 +8,9 @@ from PIL import Image
 
 from data_pipelines.furnished.assets import Assets, read_patterns
 from data_pipelines.furnished.floor_plan import Panel
-from data_pipelines.furnished.layout import PICTURES
 from data_pipelines.furnished.mesh import Finish, Surface
 from data_pipelines.furnished.models import TEXELS
+from data_pipelines.furnished.placing import PICTURES
 from data_pipelines.textures.paint import (
   Paint,
   Palette,

@@ -15,6 +15,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from data_pipelines.latents import records as latent_records
 from data_pipelines.latents.records import NAMES, LatentRow
 from data_pipelines.storage import records, writer
+from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
 from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras
 
@@ -44,7 +45,7 @@ class PartWriter:
   def __init__(self, directory: Path):
     directory.mkdir(parents=True)
     self._directory = directory
-    self._serialize = writer.Serializer(features())
+    self._serialize = Serializer(features())
     self._records = {
       part: ArrayRecordWriter(os.fspath(_records(directory, part)), _GROUPING)
       for part in NAMES
@@ -134,7 +135,7 @@ def merge(
       shard = f"{name}-{split}.array_record-{number:05d}-of-{len(full):05d}"
       if _records(source, part).exists():
         _records(source, part).replace(folder / shard)
-    writer.write_dataset_info(
+    write_dataset_info(
       folder,
       split,
       [report["records"][part] for _, report in full],

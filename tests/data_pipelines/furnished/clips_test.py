@@ -15,6 +15,7 @@ from data_pipelines.furnished.assets import Piece
 from data_pipelines.furnished.catalog import RULES, catalogue
 from data_pipelines.furnished.floor_plan import Box, Placed, Room
 from data_pipelines.furnished.raster import linear_depth, projection
+from data_pipelines.furnished.themes import THEMES
 from data_pipelines.storage.builders import build
 from data_pipelines.storage.depth_maps import decode_depth, encode_depth
 from data_pipelines.storage.depth_records import DepthMaps
@@ -122,7 +123,7 @@ def test_things_stand_on_tops():
 
 
 def test_every_theme_is_furnished_without_a_catalogue():
-  for number, theme in enumerate(layout.THEMES.values()):
+  for number, theme in enumerate(THEMES.values()):
     room = Room("any", (4.0, 4.0, 2.6))
     theme(room, np.random.Generator(np.random.Philox(number)), {})
     assert not room.placed
