@@ -63,9 +63,9 @@ def jit(function: Any) -> Any:
   return jax.jit(function, compiler_options=options)
 
 
-def tokenizer(case: Case, config: Any = None) -> Perceiver:
+def tokenizer(case: Case) -> Perceiver:
   return with_fields(
-    Perceiver(), **reference_config.tokenizer_fields(config or case.config)
+    Perceiver(), **reference_config.tokenizer_fields(case.config)
   )
 
 
