@@ -6,7 +6,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow faults aot-table lint format clean
+.PHONY: help quickstart test test-slow faults aot-table docs-map lint format clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow   the long tests (real processes, smoke configs)"
 	@echo "make faults      break running trainings; prints what was lost"
 	@echo "make aot-table   compile published configurations for TPU slices"
+	@echo "make docs-map    write the map of files in docs/architecture.md"
 	@echo "make lint        ruff and mypy"
 	@echo "make format      rewrite the code in its format"
 	@echo "make clean       remove .venv and caches"
@@ -36,6 +37,9 @@ aot-table: $(BASE)
 	@$(PIP) -e '.[tpu]'
 	JAX_PLATFORMS=cpu $(VENV)/bin/python benchmarks/aot_table.py \
 		--docs docs/performance.md
+
+docs-map: $(BASE)
+	$(VENV)/bin/python docs/file_map.py
 
 lint: $(DEV)
 	$(VENV)/bin/ruff check .
