@@ -10,8 +10,7 @@ _ROOT = Path(__file__).parents[1]
 # Rooms that share a step do not import each other.
 _STEPS = (
   ("types",),
-  ("io", "flags"),
-  ("console",),
+  ("io", "console"),
   ("media",),
   ("geometry",),
   ("parallel",),

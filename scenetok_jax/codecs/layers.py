@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from einops import pack, rearrange, reduce, repeat, unpack
 
 from scenetok_jax.ops.attention import attend
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
 Padding = int | Sequence[tuple[int, int]]
@@ -80,7 +81,7 @@ class GroupNorm(nn.Module):
     variance = reduce(jnp.square(x), "... h w g c -> ... 1 1 g 1", "mean")
     x = x * jax.lax.rsqrt(variance + self.epsilon)
     x = rearrange(x, "... h w g c -> ... h w (g c)")
-    return (x * scale + bias).astype(dtype)
+    return (x * trailing(scale, x) + trailing(bias, x)).astype(dtype)
 
 
 class Downsample(nn.Module):

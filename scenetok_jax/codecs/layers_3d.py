@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange, reduce, repeat
 
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
 
@@ -65,7 +66,7 @@ class ChannelNorm(nn.Module):
     dtype, x = x.dtype, x.astype(jnp.float32)
     square = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
     x = x * jax.lax.rsqrt(square + self.epsilon)
-    return (x * scale + bias).astype(dtype)
+    return (x * trailing(scale, x) + trailing(bias, x)).astype(dtype)
 
 
 class LengthNorm(nn.Module):
@@ -79,7 +80,7 @@ class LengthNorm(nn.Module):
     dtype, x = x.dtype, x.astype(jnp.float32)
     length = jnp.sqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True))
     x = x / jnp.maximum(length, 1e-12) * channels**0.5
-    return (x * scale).astype(dtype)
+    return (x * trailing(scale, x)).astype(dtype)
 
 
 class DepthwiseConv(nn.Module):
@@ -112,12 +113,15 @@ class DepthwiseConv(nn.Module):
       part = jax.lax.dynamic_slice(x, (0, i // k, i % k, 0, 0), window)
       for column in range(k):
         shifted = part[..., column : column + shape[3], :]
-        total += shifted.astype(jnp.float32) * rows[i, column]
+        total += shifted.astype(jnp.float32) * trailing(
+          rows[i, column], shifted
+        )
       return total
 
     out = jax.lax.fori_loop(0, k * k, add_row, jnp.zeros(shape, jnp.float32))
     if self.use_bias:
-      out += self.param("bias", nn.initializers.zeros, (shape[-1],))
+      bias = self.param("bias", nn.initializers.zeros, (shape[-1],))
+      out += trailing(bias, out)
     return out.astype(self.dtype)
 
 

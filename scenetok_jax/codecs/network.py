@@ -29,13 +29,19 @@ class Scaling:
 
   def normalize(self, latents: Array) -> Array:
     """latents [... C] of the codec -> about zero mean and unit variance."""
-    mean, std = (np.asarray(x, np.float32) for x in (self.mean, self.std))
+    mean, std = self._like(latents)
     return (latents - mean) / std
 
   def restore(self, latents: Array) -> Array:
     """The inverse of normalize."""
-    mean, std = (np.asarray(x, np.float32) for x in (self.mean, self.std))
+    mean, std = self._like(latents)
     return latents * std + mean
+
+  def _like(self, latents: Array) -> tuple[np.ndarray, np.ndarray]:
+    """mean and std in float32 with as many axes as the latents."""
+    axes = tuple(range(latents.ndim - 1))
+    mean, std = (np.asarray(x, np.float32) for x in (self.mean, self.std))
+    return np.expand_dims(mean, axes), np.expand_dims(std, axes)
 
 
 @dataclasses.dataclass(frozen=True)

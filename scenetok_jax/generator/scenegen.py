@@ -88,7 +88,7 @@ class SceneGen(nn.Module):
       "pos_embed", nn.initializers.zeros, (tokens.shape[1], self.width)
     )
     x = constrain(
-      x + position.astype(self.block.dtype), "batch", "length", None
+      x + position[None].astype(self.block.dtype), "batch", "length", None
     )
     c = TimestepEmbed(
       self.width,

@@ -22,7 +22,8 @@ def _directions(
   """World directions through the pixel centres: [..., V, H, W, 3]."""
   intrinsics = jnp.asarray(cameras.intrinsics, jnp.float32)
   focal_scale = jnp.diag(jnp.array([scale[0] - 1, scale[1] - 1, 0.0]))
-  intrinsics = intrinsics * (1 + focal_scale)
+  factors = jnp.broadcast_to(1 + focal_scale, intrinsics.shape)
+  intrinsics = intrinsics * factors
   x = (jnp.arange(width, dtype=jnp.float32) + 0.5) / width
   y = (jnp.arange(height, dtype=jnp.float32) + 0.5) / height
   x, y = jnp.meshgrid(x, y)

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
 Padding = str | Sequence[tuple[int, int]]
@@ -53,7 +54,7 @@ class FrozenNorm(nn.Module):
     mean = self.param("mean", zeros, shape)
     var = self.param("var", ones, shape)
     factor = scale * jax.lax.rsqrt(var + _EPSILON)
-    return x * factor + (bias - mean * factor)
+    return x * trailing(factor, x) + trailing(bias - mean * factor, x)
 
 
 class Unit(nn.Module):

@@ -11,6 +11,7 @@ from einops import reduce
 from scenetok_jax.metrics import lpips_table
 from scenetok_jax.metrics.layers import conv
 from scenetok_jax.metrics.metric import Metric, Published
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array, InputError
 
 WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
@@ -33,7 +34,8 @@ class Vgg16(nn.Module):
 
   @nn.compact
   def __call__(self, images: Array) -> list[Array]:
-    x, taps, index = (images - _SHIFT) / _SCALE, [], 0
+    x = images - trailing(_SHIFT, images)
+    x, taps, index = x / trailing(_SCALE, images), [], 0
     for group, widths in enumerate(self.widths):
       if group:
         x = nn.max_pool(x, (2, 2), (2, 2))
@@ -59,7 +61,8 @@ class Lpips(nn.Module):
       norm = jnp.sqrt(reduce(tap**2, "p b h w c -> p b h w 1", "sum"))
       unit = tap / (norm + _EPSILON)
       weights = self.param(f"head{i}", nn.initializers.ones, tap.shape[-1:])
-      difference = jnp.square(unit[0] - unit[1]) * weights
+      difference = jnp.square(unit[0] - unit[1])
+      difference = difference * trailing(weights, difference)
       terms.append(reduce(difference, "b h w c -> b h w", "sum"))
     return jnp.stack([reduce(x, "b h w -> b", "mean") for x in terms], -1)
 

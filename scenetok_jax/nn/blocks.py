@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.init import bias_init, kernel_init
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.cpu import product
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
 from scenetok_jax.parallel.rules import constrain
@@ -72,7 +73,8 @@ class Norm(nn.Module):
       scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
       x = scale_features(x, scale)
     if affine and self.kind == "layer":
-      x = x + self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+      bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+      x = x + trailing(bias, x)
     return x.astype(dtype)
 
 

@@ -13,6 +13,7 @@ from einops import rearrange
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.nn.blocks import constrain_tokens, dense
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.sincos import sincos_table
 from scenetok_jax.types import Array, Cameras
 
@@ -128,7 +129,7 @@ class RayPatchEmbed(nn.Module):
       self.width, self.rays.patch, scheme="torch", dtype=self.dtype, name="rays"
     )(rays)
     table = sincos_crop(self.rays.size, self.rays.patch, self.width)
-    return embed + jnp.asarray(table, self.dtype)
+    return embed + trailing(jnp.asarray(table, self.dtype), embed)
 
 
 def camera_module(
@@ -182,7 +183,8 @@ def timestep_features(timestep: Array, features: int) -> Array:
   half = features // 2
   steps = jnp.arange(half, dtype=jnp.float32)
   omega = jnp.exp(-math.log(10000.0) * steps / half)
-  angles = timestep.astype(jnp.float32)[..., None] * omega
+  timestep = timestep.astype(jnp.float32)[..., None]
+  angles = timestep * trailing(omega, timestep)
   return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
 
 

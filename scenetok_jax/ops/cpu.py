@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.softmax import masked_softmax
 from scenetok_jax.types import Array
 
@@ -123,7 +124,7 @@ def rms_backward(
 
 def scale_forward(x: Array, scale: Array) -> tuple[Array, tuple[Array, Array]]:
   """x [... D] times scale [D], and what its gradient needs."""
-  return _times_features(x, scale), (x, scale)
+  return x * trailing(scale, x), (x, scale)
 
 
 def scale_backward(
@@ -133,11 +134,7 @@ def scale_backward(
   rows = rearrange(cotangent * x, "... d -> (...) d")
   ones = jnp.ones((1, rows.shape[0]), rows.dtype)
   total = jnp.matmul(ones, rows, precision=_EXACT)[0]
-  return _times_features(cotangent, scale), total
-
-
-def _times_features(x: Array, scale: Array) -> Array:
-  return x * jnp.expand_dims(scale, range(x.ndim - 1))
+  return cotangent * trailing(scale, cotangent), total
 
 
 def _mean_of_features(x: Array) -> Array:

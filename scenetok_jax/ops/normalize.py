@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from scenetok_jax.ops import cpu
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
 
@@ -17,4 +18,4 @@ def rms_normalize(x: Array, epsilon: float) -> Array:
 @cpu.cpu_gradient(cpu.scale_forward, cpu.scale_backward)
 def scale_features(x: Array, scale: Array) -> Array:
   """x [... D] times scale [D]."""
-  return x * jnp.expand_dims(scale, range(x.ndim - 1))
+  return x * trailing(scale, x)

@@ -53,8 +53,8 @@ def angles_3d(
 
 def rotate(x: Array, angles: Array) -> Array:
   """x [B L heads d], angles [L, d / 2] -> rotated x, in float32 inside."""
-  cos = jnp.cos(angles)[:, None, :]
-  sin = jnp.sin(angles)[:, None, :]
+  cos = jnp.cos(angles)[None, :, None, :]
+  sin = jnp.sin(angles)[None, :, None, :]
   pairs = rearrange(
     x.astype(jnp.float32), "b l h (c two) -> two b l h c", two=2
   )

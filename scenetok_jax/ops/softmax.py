@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
 
@@ -13,6 +14,6 @@ def masked_softmax(logits: Array, causal: bool) -> Array:
   """
   if causal:
     visible = jnp.tril(jnp.ones(logits.shape[-2:], bool))
-    visible = jnp.expand_dims(visible, range(logits.ndim - 2))
+    visible = trailing(visible, logits)
     logits = jnp.where(visible, logits, jnp.finfo(logits.dtype).min)
   return jax.nn.softmax(logits, axis=-1)

@@ -178,7 +178,7 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
 
 
 def constrain(x: Array, *logical: str | None) -> Array:
-  """Pins an activation to the mesh by logical axis names, one per dimension.
+  """Constrains an activation to the mesh: a logical axis name per dimension.
 
   Does nothing without a mesh (jax.set_mesh). A dimension that its mesh axes
   do not divide stays unconstrained, as do axes under manual control of an

@@ -88,10 +88,12 @@ class Case:
       )
     return str(value)
 
-  def only(self, block: Mapping[str, Any], field: str, value: Any) -> None:
+  def only(
+    self, block: Mapping[str, Any], field: str, value: Any, default: Any = None
+  ) -> None:
     """InputError where a field asks for something that nothing computes."""
     asked = block.get(field, value)
-    if asked not in (value, None):
+    if asked not in (value, default):
       raise InputError(
         f"{self.path / CONFIG_FILE}: {field}: {asked!r} is not supported; use"
         f" {value!r}"
@@ -174,13 +176,13 @@ def prefixed(prefix: str, arrays: Mapping[str, Any]) -> Arrays:
   return {f"{prefix}{name}": value for name, value in arrays.items()}
 
 
-def suggested(case: Case) -> Tolerance:
-  """The tolerance that a case suggests, or FORWARD."""
+def suggested(case: Case, default: Tolerance = FORWARD) -> Tolerance:
+  """The tolerance that a case suggests, or the default."""
   config = case.config
   absolute = config.get("suggested_atol", config.get("suggested_atol_vs_exact"))
   relative = config.get("suggested_rtol")
   if absolute is None and relative is None:
-    return FORWARD
+    return default
   return Tolerance(relative or 0.0, absolute or 0.0)
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
+from scenetok_jax.flow.losses import LOGVAR_RANGE
 from scenetok_jax.nn.attention import Attention
 from scenetok_jax.nn.block_spec import TORCH_EPSILON, BlockSpec
 from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, dense, modulate, stack
@@ -15,8 +16,6 @@ from scenetok_jax.nn.embed import PatchEmbed, RaySpec, camera_module
 from scenetok_jax.ops.rope import angles_2d, angles_3d
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras, Posterior
-
-LOGVAR_RANGE = (-30.0, 20.0)
 
 
 class PerceiverBlock(nn.Module):

@@ -86,8 +86,8 @@ def test_causal_attention_ignores_what_follows():
   np.testing.assert_allclose(full[:, :3], short, rtol=1e-4, atol=1e-5)
 
 
-def test_pinned_sums_over_heads_keep_examples_apart():
-  # Without the pin, this product swaps examples 1 and 2 on a 2x2x2 mesh.
+def test_constrained_sums_over_heads_keep_examples_apart():
+  # Without the constraint, this product swaps examples 1 and 2 on a 2x2x2 mesh.
   x, kernel = normals(0, 4, 8, 2, 16), normals(1, 2, 16, 32)
   expected = np.einsum("blhd,hdo->blo", x, kernel)
   batch = ("data", "fsdp")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
 from scenetok_jax.parallel.mesh import make_mesh
 from tests.networks import MESH, assert_same, normals
@@ -14,7 +15,7 @@ EPSILON = 1e-3
 
 def by_definition(x, scale):
   mean = jnp.mean(x**2, axis=-1, keepdims=True)
-  return x / jnp.sqrt(mean + EPSILON) * scale
+  return x / jnp.sqrt(mean + EPSILON) * trailing(scale, x)
 
 
 def ours(x, scale):
