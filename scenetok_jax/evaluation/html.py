@@ -14,11 +14,10 @@ from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import HEADINGS, cells
 from scenetok_jax.evaluation.tables import Line, Table
+from scenetok_jax.metrics.registry import of_kind
 from scenetok_jax.types import InputError
 
 PICTURE_WIDTH = 1100  # pixels; wider contact sheets are shrunk
-# Judged by these, in this order: the first that a result has per scene.
-RANKED_BY = ("psnr", "lpips", "ssim")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>scenetok_jax tables</title>
 <style>
@@ -75,8 +74,9 @@ def _table(table: Table) -> str:
 def _scenes(result: Result, worst: int) -> list[str]:
   """Scores of all scenes as a plot, and the worst scenes with pictures."""
   scenes = result.data.get("per_scene", {})
+  names = [metric.name for metric in of_kind("image")]
   measure = next(
-    (m for m in RANKED_BY if any(m in row for row in scenes.values())), None
+    (m for m in names if any(m in row for row in scenes.values())), None
   )
   if measure is None:
     # Sets of images have no score per scene; show some of them.
