@@ -18,7 +18,6 @@ import numpy as np
 from scenetok_jax import console
 from scenetok_jax.analyses import plots
 from scenetok_jax.analyses.findings import Findings, Tell, bar, ends, verdict
-from scenetok_jax.analyses.novel_views import prepared
 from scenetok_jax.analyses.options import SceneOptions
 from scenetok_jax.analyses.sampler import evaluation_options
 from scenetok_jax.evaluation import plan as evaluation_plan
@@ -116,7 +115,9 @@ def _generate(
   scenetok: SceneTok, options: GenerationOptions, networks: LoadedMetrics
 ) -> tuple[list[SceneResult], list[np.ndarray]]:
   """All scenes' features, and the sheets of the first scenes."""
-  path, split = prepared(scenetok, options.data, options.split)
+  path, split = evaluation_plan.prepared_data(
+    scenetok, options.data, options.split
+  )
   plan = evaluation_plan.first_views(
     path,
     split,

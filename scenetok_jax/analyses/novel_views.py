@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.storage import records
-from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.analyses.options import FrameOptions, SceneOptions
+from scenetok_jax.evaluation.plan import prepared_data
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
@@ -67,25 +67,11 @@ class NovelViews:
 
 def open_scenes(scenetok: SceneTok, options: SceneOptions) -> list[OpenScene]:
   """The first options.scenes scenes of the data."""
-  path, split = prepared(scenetok, options.data, options.split)
+  path, split = prepared_data(scenetok, options.data, options.split)
   count = min(options.scenes, len(records.Dataset(path, split)))
   return [
     scenes.open_prepared(scenetok, path, split, str(i)) for i in range(count)
   ]
-
-
-def prepared(
-  scenetok: SceneTok, data: str | None, split: str | None
-) -> tuple[str, str]:
-  """The folder and split that are analysed: those given, or the model's own.
-
-  Raises:
-    InputError: the model was trained on no prepared data.
-  """
-  path = data or scenetok.config.data.path
-  if not path:
-    raise InputError("--data: not set; give a folder made by scenetok prepare")
-  return path, split or evaluation_split(path)
 
 
 def choose_frames(

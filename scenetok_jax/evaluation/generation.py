@@ -73,17 +73,12 @@ class Generation:
     """place: puts arrays [B ...] where the parameters are.
 
     Raises:
-      InputError: no generator, or another solver than its sampler knows.
+      InputError: no generator.
     """
     if model.generator is None:
       raise InputError(
         "--workdir: config.stage: tokenizer; generating needs a stage-2"
         " workdir (config.stage=generator)"
-      )
-    if generation.solver != "euler":
-      raise InputError(
-        f"config.generation.solver: {generation.solver}; evaluation generates"
-        " by euler, as the release does"
       )
     self._model, self._params, self._options = model, params, options
     self._generation, self._anchors, self._place = generation, anchors, place

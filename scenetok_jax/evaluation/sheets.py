@@ -7,40 +7,31 @@ import numpy as np
 from scenetok_jax.evaluation.evaluator import Prediction
 from scenetok_jax.evaluation.generation import Generated
 from scenetok_jax.evaluation.measures import SAMPLED
+from scenetok_jax.inference import pictures
 from scenetok_jax.media import contact_sheet, error_map
 
 
-def prediction_rows(
-  prediction: Prediction, columns: int
-) -> list[tuple[str, np.ndarray]]:
-  """Labelled rows of one scene: context, predictions, truth, error."""
+def prediction_sheet(prediction: Prediction) -> np.ndarray:
+  """Context, predictions, truth and error of a scene -> uint8 [H W 3]."""
+  scene, sampled = prediction.scene, prediction.sampled
   # A codec may decode fewer frames than it was given.
-  truth = np.asarray(prediction.scene.target.images)
-  truth = truth[: len(prediction.sampled)]
-  chosen = np.linspace(0, len(truth) - 1, min(columns, len(truth))).astype(int)
-  sampled = prediction.sampled[chosen]
-  one_step = prediction.one_step
-  return [
-    (
-      f"{prediction.scene.key}: context",
-      np.asarray(prediction.scene.context.images),
-    ),
-    ("sampled", sampled),
-    *([("one step", one_step[chosen])] if one_step is not None else []),
-    ("truth", truth[chosen]),
-    ("error", error_map(sampled, truth[chosen])),
-  ]
+  chosen = pictures.columns(len(sampled))
+  truth, one_step = np.asarray(scene.target.images)[chosen], prediction.one_step
+  return contact_sheet(
+    [
+      (f"{scene.key}: context", np.asarray(scene.context.images)),
+      ("sampled", sampled[chosen]),
+      *([("one step", one_step[chosen])] if one_step is not None else []),
+      ("truth", truth),
+      ("error", error_map(sampled[chosen], truth)),
+    ]
+  )
 
 
-def prediction_sheet(prediction: Prediction, columns: int = 8) -> np.ndarray:
-  """One scene's rows -> uint8 [H W 3]."""
-  return contact_sheet(prediction_rows(prediction, columns))
-
-
-def generated_sheet(generated: Generated, columns: int = 8) -> np.ndarray:
+def generated_sheet(generated: Generated) -> np.ndarray:
   """Given views, the new scene, baselines and truth -> uint8 [H W 3]."""
-  scene, count = generated.scene, len(generated.images[SAMPLED])
-  chosen = np.linspace(0, count - 1, min(columns, count)).astype(int)
+  scene = generated.scene
+  chosen = pictures.columns(len(generated.images[SAMPLED]))
   return contact_sheet(
     [
       (f"{scene.key}: given", np.asarray(scene.context.images)),
