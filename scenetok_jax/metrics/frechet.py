@@ -117,34 +117,6 @@ def distance(a: Statistics, b: Statistics) -> float:
   return _distance(a.mean - b.mean, *factors)
 
 
-def distance_of_gaussians(
-  mean_a: npt.ArrayLike,
-  covariance_a: npt.ArrayLike,
-  mean_b: npt.ArrayLike,
-  covariance_b: npt.ArrayLike,
-) -> float:
-  """The same from means [D] and covariances [D D], singular ones included.
-
-  Raises:
-    InputError: shapes that do not fit each other, or a covariance that is
-      not symmetric or not finite.
-  """
-  means = [np.asarray(m, np.float64) for m in (mean_a, mean_b)]
-  matrices = [np.asarray(c, np.float64) for c in (covariance_a, covariance_b)]
-  size = means[0].size
-  for mean, matrix in zip(means, matrices, strict=True):
-    if mean.shape != (size,) or matrix.shape != (size, size):
-      raise InputError(
-        f"frechet: mean {list(mean.shape)} and covariance"
-        f" {list(matrix.shape)}; both sides need [{size}] and [{size}, {size}]"
-      )
-    if not np.isfinite(mean).all() or not np.isfinite(matrix).all():
-      raise InputError("frechet: a mean or covariance is not finite")
-    if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-8):
-      raise InputError("frechet: a covariance is not symmetric")
-  return _distance(means[0] - means[1], *map(_root, matrices))
-
-
 def _distance(gap: Matrix, a: Matrix, b: Matrix) -> float:
   """From the means' difference and factors [r D] of the covariances.
 
@@ -154,13 +126,6 @@ def _distance(gap: Matrix, a: Matrix, b: Matrix) -> float:
   cross = np.linalg.svd(a @ b.T, compute_uv=False).sum()
   spread = np.sum(a * a) + np.sum(b * b) - 2.0 * cross
   return max(float(gap @ gap + spread), 0.0)
-
-
-def _root(covariance: Matrix) -> Matrix:
-  """Factor [r D] of a symmetric matrix; eigenvalues that are rounding go."""
-  values, vectors = np.linalg.eigh(covariance)
-  keep = values > values[-1] * len(values) * np.finfo(np.float64).eps
-  return np.sqrt(values[keep])[:, None] * vectors[:, keep].T
 
 
 def _compact(factor: Matrix) -> Matrix:

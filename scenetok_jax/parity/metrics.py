@@ -5,11 +5,7 @@ import re
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.metrics.frechet import (
-  distance,
-  distance_of_gaussians,
-  statistics,
-)
+from scenetok_jax.metrics.frechet import Statistics, distance, statistics
 from scenetok_jax.metrics.image import psnr, ssim, ssim_map, ssim_per_channel
 from scenetok_jax.metrics.pose import (
   PairErrors,
@@ -92,8 +88,11 @@ def frechet_distance(case: Case) -> Arrays:
   for name in given:
     if name.endswith("_mu1"):
       pair = name.removesuffix("_mu1")
-      values[pair] = distance_of_gaussians(
-        *(given[f"{pair}_{x}{i}"] for i in (1, 2) for x in ("mu", "sigma"))
+      values[pair] = distance(
+        *(
+          _gaussian(given[f"{pair}_mu{i}"], given[f"{pair}_sigma{i}"])
+          for i in (1, 2)
+        )
       )
   return {
     name: value
@@ -101,6 +100,15 @@ def frechet_distance(case: Case) -> Arrays:
     for name in case.outputs
     if name.startswith(f"{pair}_")
   }
+
+
+def _gaussian(mean: np.ndarray, covariance: np.ndarray) -> Statistics:
+  """Statistics with this mean [D] and covariance [D D], as of two samples."""
+  values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
+  # Eigenvalues that are rounding go.
+  keep = values > values[-1] * len(values) * np.finfo(np.float64).eps
+  factor = np.sqrt(values[keep])[:, None] * vectors[:, keep].T
+  return Statistics(2, np.asarray(mean, np.float64), factor)
 
 
 def _distance_of_rows(given: Arrays) -> float:
