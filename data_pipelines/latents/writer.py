@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from data_pipelines.latents import records as latent_records
 from data_pipelines.latents.records import NAMES, LatentRow
-from data_pipelines.storage import records, writer
+from data_pipelines.storage import index_files, records, writer
+from data_pipelines.storage.index_files import IndexWriter
 from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
 from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras
@@ -52,9 +52,7 @@ class PartWriter:
     }
     self._counts = dict.fromkeys(NAMES, 0)
     self._bytes = dict.fromkeys(NAMES, 0)
-    self._rows = self._frames = 0
-    self._scenes = (directory / records.SCENES).open("w")
-    self._cameras = (directory / records.CAMERAS).open("wb")
+    self._index = IndexWriter(directory)
 
   def add(self, scene: EncodedLatents) -> LatentRow:
     """Writes one scene."""
@@ -65,8 +63,8 @@ class PartWriter:
         digest.update(latents.tobytes())
         for index, latent in enumerate(latents):
           self._write(part, scene.key, index, bool(flipped), latent)
-    cameras = records.flatten_cameras(scene.cameras).astype("<f4").tobytes()
-    digest.update(cameras)
+    cameras = records.flatten_cameras(scene.cameras)
+    digest.update(cameras.astype("<f4").tobytes())
     row = LatentRow(
       key=scene.key,
       frames=len(scene.context[0]),
@@ -75,20 +73,17 @@ class PartWriter:
       width=scene.size[1],
       source=scene.source,
       sha256=digest.hexdigest(),
-      first=self._frames,
+      first=self._index.frames,
       context_first=first["context"],
       target_first=first["target"],
     )
-    self._cameras.write(cameras)
-    self._scenes.write(json.dumps(dataclasses.asdict(row)) + "\n")
-    self._rows += 1
-    self._frames += row.frames
+    self._index.add(row, cameras)
     return row
 
   def close(self, report: dict) -> None:
     """Finishes the part; `report` goes into part.json, written last."""
     self.abandon()
-    counts = {"scenes": self._rows, "frames": self._frames}
+    counts = {"scenes": self._index.rows, "frames": self._index.frames}
     sizes = {"records": self._counts, "bytes": self._bytes}
     write_json(
       self._directory / writer.PART, {**counts, **sizes, **report}, indent=1
@@ -96,7 +91,7 @@ class PartWriter:
 
   def abandon(self) -> None:
     """Closes the files."""
-    for file in (*self._records.values(), self._scenes, self._cameras):
+    for file in (*self._records.values(), self._index):
       file.close()
 
   def _write(
@@ -144,35 +139,15 @@ def merge(
       features=features(),
       description=json.dumps(info["codecs"][part]),
     )
-  _join(full, directory)
-  counts = {
-    "scenes": sum(report["scenes"] for report in reports),
-    "frames": sum(report["frames"] for report in reports),
-  }
-  version = {"format_version": records.FORMAT_VERSION}
-  write_json(
-    directory / records.PREPARED, {**version, **counts, **info}, indent=1
-  )
-
-
-def _join(parts: Sequence[tuple[Path, dict]], directory: Path) -> None:
-  """One index of all parts, with numbers that count through."""
-  offsets = {"first": 0, "context_first": 0, "target_first": 0}
-  with (
-    (directory / records.SCENES).open("w") as rows,
-    (directory / records.CAMERAS).open("wb") as cameras,
-  ):
-    for part, report in parts:
-      for line in (part / records.SCENES).read_text().splitlines():
-        row = json.loads(line)
-        for field, offset in offsets.items():
-          row[field] += offset
-        rows.write(json.dumps(row) + "\n")
-      with (part / records.CAMERAS).open("rb") as source:
-        shutil.copyfileobj(source, cameras)
-      offsets["first"] += report["frames"]
-      offsets["context_first"] += report["records"]["context"]
-      offsets["target_first"] += report["records"]["target"]
+  counts = [
+    {
+      "first": report["frames"],
+      "context_first": report["records"]["context"],
+      "target_first": report["records"]["target"],
+    }
+    for _, report in full
+  ]
+  index_files.join([part for part, _ in full], directory, counts, info)
 
 
 def features() -> tfds.features.FeaturesDict:

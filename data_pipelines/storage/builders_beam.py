@@ -15,7 +15,13 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from data_pipelines.storage import builders, parts, records, writer
+from data_pipelines.storage import (
+  builders,
+  index_files,
+  parts,
+  records,
+  writer,
+)
 from data_pipelines.storage.encoding import encode
 from data_pipelines.storage.recipes import (
   Recipe,
@@ -142,7 +148,8 @@ def _write(root: Path, plan: SplitPlan, options: Sequence[str]) -> dict:
   directory = root / recipe.split
   Path(builder.data_dir).rename(directory)
   info = {"recipe": recipe.describe(), "report": report}
-  writer.finish(directory, _folders(root), info)
+  counts = [{"first": part["frames"]} for part in _reports(root)]
+  index_files.join(_folders(root), directory, counts, info)
   return report
 
 
@@ -171,13 +178,13 @@ def _write_index(item: tuple[int, Iterable], root: str) -> None:
   partial = final.with_suffix(".tmp")
   shutil.rmtree(partial, ignore_errors=True)
   partial.mkdir(parents=True)
-  index = writer.IndexWriter(partial)
+  index = index_files.IndexWriter(partial)
   dropped, warnings = [], []
   for _, scene, key in sorted(scenes, key=lambda item: item[0]):
     if isinstance(scene, InputError):
       dropped.append({"scene": key, "reason": str(scene)})
       continue
-    index.add(scene)
+    writer.index_scene(index, scene)
     warnings += [f"{key}: {text}" for text in scene.warnings]
   index.close()
   counts = {"scenes": index.rows, "frames": index.frames, "bytes": 0}

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from data_pipelines.storage import records
+from data_pipelines.storage import index_files, records
 from data_pipelines.storage.depth_maps import DEPTH
+from data_pipelines.storage.index_files import IndexWriter
 from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
 from scenetok_jax.io import write_json
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import Cameras
 
 PART = "part.json"
 _RECORDS = "records.array_record"
@@ -45,40 +45,6 @@ class EncodedScene:
   depth: Sequence[bytes] | None = None
 
 
-class IndexWriter:
-  """Appends rows to scenes.jsonl and cameras to cameras.f32 of a folder."""
-
-  def __init__(self, directory: Path):
-    self.frames = 0
-    self.rows = 0
-    self._scenes = (directory / records.SCENES).open("w")
-    self._cameras = (directory / records.CAMERAS).open("wb")
-
-  def add(self, scene: EncodedScene) -> records.SceneRow:
-    """Indexes one scene after those before it."""
-    cameras = records.flatten_cameras(scene.cameras)
-    row = records.SceneRow(
-      key=scene.key,
-      frames=len(scene.images),
-      height=scene.height,
-      width=scene.width,
-      source=scene.source,
-      sha256=_content_hash(scene.images, cameras),
-      first=self.frames,
-      held_out=tuple(int(i) for i in scene.held_out),
-    )
-    self._cameras.write(cameras.astype("<f4").tobytes())
-    self._scenes.write(json.dumps(dataclasses.asdict(row)) + "\n")
-    self.rows += 1
-    self.frames += row.frames
-    return row
-
-  def close(self) -> None:
-    """Closes the two files."""
-    self._scenes.close()
-    self._cameras.close()
-
-
 class PartWriter:
   """Appends scenes to one part; frames go to disk as they come."""
 
@@ -103,7 +69,7 @@ class PartWriter:
         self._depth = ArrayRecordWriter(path, GROUPING)
       for depth in scene.depth:
         self._depth.write(depth)
-    return self._index.add(scene)
+    return index_scene(self._index, scene)
 
   def close(self, report: dict) -> None:
     """Finishes the part; `report` goes into part.json, written last."""
@@ -121,6 +87,23 @@ class PartWriter:
     if self._depth is not None:
       self._depth.close()
     self._index.close()
+
+
+def index_scene(index: IndexWriter, scene: EncodedScene) -> records.SceneRow:
+  """Indexes one scene after those before it."""
+  cameras = records.flatten_cameras(scene.cameras)
+  row = records.SceneRow(
+    key=scene.key,
+    frames=len(scene.images),
+    height=scene.height,
+    width=scene.width,
+    source=scene.source,
+    sha256=_content_hash(scene.images, cameras),
+    first=index.frames,
+    held_out=tuple(int(i) for i in scene.held_out),
+  )
+  index.add(row, cameras)
+  return row
 
 
 def read_part(directory: Path) -> dict:
@@ -162,35 +145,8 @@ def merge(
     features=features(),
     description=DESCRIPTION,
   )
-  finish(directory, [part for part, _ in full], info)
-
-
-def finish(directory: Path, parts: Sequence[Path], info: dict) -> None:
-  """Joins the indices of parts into one, then writes prepared.json."""
-  frames, keys = 0, set()
-  with (
-    (directory / records.SCENES).open("w") as rows,
-    (directory / records.CAMERAS).open("wb") as cameras,
-  ):
-    for part in parts:
-      start = frames
-      for line in (part / records.SCENES).read_text().splitlines():
-        row = json.loads(line)
-        if row["key"] in keys:
-          raise InputError(
-            f"scene {row['key']}: key: used twice; rename one of the two"
-          )
-        keys.add(row["key"])
-        row["first"] = start + row["first"]
-        frames = row["first"] + row["frames"]
-        rows.write(json.dumps(row) + "\n")
-      with (part / records.CAMERAS).open("rb") as source:
-        shutil.copyfileobj(source, cameras)
-  counts = {"scenes": len(keys), "frames": frames}
-  version = {"format_version": records.FORMAT_VERSION}
-  write_json(
-    directory / records.PREPARED, {**version, **counts, **info}, indent=1
-  )
+  counts = [{"first": report["frames"]} for _, report in full]
+  index_files.join([part for part, _ in full], directory, counts, info)
 
 
 def features() -> tfds.features.FeaturesDict:
