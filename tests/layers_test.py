@@ -10,7 +10,8 @@ _ROOT = Path(__file__).parents[1]
 # Rooms that share a step do not import each other.
 _STEPS = (
   ("types",),
-  ("io", "console"),
+  ("io", "flags"),
+  ("console",),
   ("media",),
   ("geometry",),
   ("parallel",),

@@ -1,7 +1,7 @@
 """The three networks in plain NumPy float64, from docs/architecture.md.
 
 Written apart from the package, with the release's tensor names and layouts,
-to make reference cases of options that no stored case has. `Draws` makes
+to make reference cases of options that no stored case has. `Weights` makes
 seeded weights as they are asked for.
 """
 
@@ -19,7 +19,7 @@ Array = np.ndarray
 _FAINT = r"y_embed|scene_tokens|x_embedder"
 
 
-class Draws:
+class Weights:
   """Seeded tensors by the release's names, drawn when first asked for."""
 
   def __init__(self, seed: int, prefix: str) -> None:
@@ -36,12 +36,14 @@ class Draws:
     return self.tensors[name].astype(np.float64)
 
 
-def linear(w: Draws, name: str, x: Array, out: int, bias: bool = True) -> Array:
+def linear(
+  w: Weights, name: str, x: Array, out: int, bias: bool = True
+) -> Array:
   y = x @ w(f"{name}.weight", out, x.shape[-1]).T
   return y + w(f"{name}.bias", out) if bias else y
 
 
-def conv(w: Draws, name: str, x: Array, out: int, patch: int) -> Array:
+def conv(w: Weights, name: str, x: Array, out: int, patch: int) -> Array:
   """x [B V C h w] -> [B V n D]: kernel and stride are the patch."""
   x = rearrange(x, "b v c (i p) (j q) -> b v (i j) c p q", p=patch, q=patch)
   kernel = w(f"{name}.weight", out, x.shape[3], patch, patch)
@@ -61,7 +63,7 @@ def softmax(x: Array) -> Array:
   return e / e.sum(-1, keepdims=True)
 
 
-def rms(w: Draws, name: str, x: Array, eps: float) -> Array:
+def rms(w: Weights, name: str, x: Array, eps: float) -> Array:
   scale = w(f"{name}.weight", x.shape[-1], scale=True)
   return x / np.sqrt((x**2).mean(-1, keepdims=True) + eps) * scale
 
@@ -71,7 +73,7 @@ def layer(x: Array, eps: float) -> Array:
   return x / np.sqrt((x**2).mean(-1, keepdims=True) + eps)
 
 
-def block_norm(w: Draws, name: str, x: Array, k: dict, eps: float) -> Array:
+def block_norm(w: Weights, name: str, x: Array, k: dict, eps: float) -> Array:
   return rms(w, name, x, eps) if k["use_rmsnorm"] else layer(x, 1e-6)
 
 
@@ -111,7 +113,7 @@ def rope_3d(sizes: tuple[int, int, int], d: int) -> Array:
 
 
 def attend(
-  w: Draws,
+  w: Weights,
   name: str,
   x: Array,
   k: dict,
@@ -146,14 +148,14 @@ def attend(
   return linear(w, f"{name}.proj", rearrange(out, "b n h d->b n (h d)"), width)
 
 
-def _head_norm(w: Draws, name: str, x: Array, k: dict, eps: float) -> Array:
+def _head_norm(w: Weights, name: str, x: Array, k: dict, eps: float) -> Array:
   if k["use_rmsnorm"]:
     return rms(w, name, x, eps)
   scale = w(f"{name}.weight", x.shape[-1], scale=True)
   return layer(x, 1e-5) * scale + w(f"{name}.bias", x.shape[-1])
 
 
-def mlp(w: Draws, name: str, x: Array, k: dict) -> Array:
+def mlp(w: Weights, name: str, x: Array, k: dict) -> Array:
   width = x.shape[-1]
   hidden = int(width * k["mlp_ratio"])
   if not k["use_swiglu"]:
@@ -164,7 +166,7 @@ def mlp(w: Draws, name: str, x: Array, k: dict) -> Array:
   return linear(w, f"{name}.w3", silu(a) * b, width)
 
 
-def modulation(w: Draws, name: str, c: Array, k: dict) -> list[Array]:
+def modulation(w: Weights, name: str, c: Array, k: dict) -> list[Array]:
   """shift, scale, gate of attention and MLP."""
   chunks = 4 if k["wo_shift"] else 6
   width = c.shape[-1]
@@ -210,7 +212,7 @@ def group(rays: Array, t: int, wan: bool) -> Array:
 
 
 def pose_embed(
-  w: Draws, name: str, camera: dict, rays: Array, width: int, t: int = 1
+  w: Weights, name: str, camera: dict, rays: Array, width: int, t: int = 1
 ) -> Array:
   """rays [B V C H W] -> [B V n D]."""
   embedding = camera["embedding"]
@@ -247,7 +249,9 @@ def _sincos(side: int, base: int, width: int) -> Array:
   return np.concatenate([columns, repeat(wave, "h d -> (h w) d", w=side)], -1)
 
 
-def timestep_embed(w: Draws, name: str, t: Array, k: dict, width: int) -> Array:
+def timestep_embed(
+  w: Weights, name: str, t: Array, k: dict, width: int
+) -> Array:
   half = k["frequency_embedding_size"] // 2
   omega = np.exp(-np.log(10000) * np.arange(half) / half)
   angles = t[..., None].astype(np.float64) * omega
@@ -256,7 +260,7 @@ def timestep_embed(w: Draws, name: str, t: Array, k: dict, width: int) -> Array:
   return linear(w, f"{name}.mlp.2", x, width)
 
 
-def compressor(w: Draws, config: dict, given: dict) -> dict[str, Array]:
+def compressor(w: Weights, config: dict, given: dict) -> dict[str, Array]:
   """Outputs of the tokenizer for one run."""
   block = config["compressor"]
   k, kind = block["kwargs"], block["camera_conditioning"]
@@ -332,7 +336,7 @@ def compressor(w: Draws, config: dict, given: dict) -> dict[str, Array]:
 
 
 def flow_blocks(
-  w: Draws,
+  w: Weights,
   k: dict,
   x: Array,
   c: Array,
@@ -360,7 +364,7 @@ def flow_blocks(
   return linear(w, f"{name}.linear", x, outputs)
 
 
-def denoiser(w: Draws, config: dict, given: dict) -> dict[str, Array]:
+def denoiser(w: Weights, config: dict, given: dict) -> dict[str, Array]:
   """Outputs of the renderer for one run."""
   block = config["denoiser"]
   k, camera = block["kwargs"], block["camera"]
@@ -400,7 +404,7 @@ def denoiser(w: Draws, config: dict, given: dict) -> dict[str, Array]:
   return {"pred": rearrange(out, shape, v=count, i=n, j=n, p=patch, q=patch)}
 
 
-def scene_generator(w: Draws, config: dict, given: dict) -> dict[str, Array]:
+def scene_generator(w: Weights, config: dict, given: dict) -> dict[str, Array]:
   """Outputs of SceneGen for one run."""
   block = config["scene_generator"]
   k, camera = block["kwargs"], block["camera"]

@@ -108,21 +108,12 @@ def _join(root: Path, final: Path, job: EncodingJob, count: int) -> dict | None:
   try:
     with parts.lock(root):
       reports = [writer.read_part(folder) for folder in folders]
-      dropped = [item for report in reports for item in report["dropped"]]
-      kept = sum(report["scenes"] for report in reports)
-      report = {
-        "seen": kept + len(dropped),
-        "kept": kept,
-        "dropped": dropped,
-        "warnings": [],
-        "frames": sum(report["frames"] for report in reports),
-      }
-      if not kept:
+      try:
+        where = f"{job.dataset.directory}: "
+        report = builders.merge_reports(reports, where=where)
+      except InputError:  # another attempt would end the same way
         shutil.rmtree(root)
-        raise InputError(
-          f"{job.dataset.directory}: all {len(dropped)} scenes were dropped;"
-          f" the first, {dropped[0]['scene']}: {dropped[0]['reason']}"
-        )
+        raise
       info = {
         "kind": KIND,
         "codecs": stored_codecs(job),

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
@@ -18,6 +17,7 @@ from data_pipelines.loading import transforms
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.samplers import ViewSampler
 from scenetok_jax.codecs.api import Codec
+from scenetok_jax.io import to_unit
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.types import Array, Cameras, InputError
@@ -154,8 +154,8 @@ def _encode_function(
 
   @jax.jit
   def function(params: Any, images: Array, key: Array) -> Array:
-    images = images.astype(jnp.float32) / 255.0
-    latents = codec.encode(params, images, key if options.sample else None)
+    drawn = key if options.sample else None
+    latents = codec.encode(params, to_unit(images), drawn)
     return codec.scaling.restore(latents).astype(DTYPES[options.dtype])
 
   return function

@@ -98,7 +98,8 @@ def _write(root: Path, plan: SplitPlan, workers: int) -> dict:
       return functools.partial(_write_part, chosen, recipe)
 
     parts.run(root, range(len(cuts)), task, workers, done)
-  report = total(plan, repeated, [found[i] for i in range(len(cuts))])
+  reports = [found[i] for i in range(len(cuts))]
+  report = merge_reports(reports, [*plan.dropped, *repeated])
   folders = [parts.folder(root, i) for i in range(len(cuts))]
   info = {"recipe": recipe.describe(), "report": report}
   writer.merge(folders, root / recipe.split, recipe.split, info)
@@ -129,27 +130,31 @@ def _write_part(
   part.close({"dropped": dropped, "warnings": warnings})
 
 
-def total(
-  plan: SplitPlan, repeated: Sequence[dict], reports: Sequence[dict]
+def merge_reports(
+  reports: Sequence[dict], dropped: Sequence[dict] = (), where: str = ""
 ) -> dict:
   """The report of a split from those of its parts.
+
+  Args:
+    reports: of the parts.
+    dropped: scenes that no part was asked for.
+    where: before a message, as "FOLDER: ".
 
   Raises:
     InputError: no scene was kept.
   """
-  dropped = [*plan.dropped, *repeated]
-  dropped += [item for report in reports for item in report["dropped"]]
+  dropped = [*dropped, *(d for report in reports for d in report["dropped"])]
   kept = sum(report["scenes"] for report in reports)
   if not kept:
     raise InputError(
-      f"all {len(dropped)} scenes were dropped; the first,"
+      f"{where}all {len(dropped)} scenes were dropped; the first,"
       f" {dropped[0]['scene']}: {dropped[0]['reason']}"
     )
   return {
     "seen": kept + len(dropped),
     "kept": kept,
     "dropped": dropped,
-    "warnings": [text for report in reports for text in report["warnings"]],
+    "warnings": [w for report in reports for w in report.get("warnings", ())],
     "frames": sum(report["frames"] for report in reports),
   }
 

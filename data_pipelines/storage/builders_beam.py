@@ -142,9 +142,9 @@ def _write(root: Path, plan: SplitPlan, options: Sequence[str]) -> dict:
   except Exception:
     # Beam and TFDS wrap errors; where no scene was kept, say that instead.
     if len(_folders(root)) == len(parts.ranges(len(unique(plan.scenes)[0]))):
-      builders.total(plan, _repeated(plan), _reports(root))
+      builders.merge_reports(_reports(root), _dropped(plan))
     raise
-  report = builders.total(plan, _repeated(plan), _reports(root))
+  report = builders.merge_reports(_reports(root), _dropped(plan))
   directory = root / recipe.split
   Path(builder.data_dir).rename(directory)
   info = {"recipe": recipe.describe(), "report": report}
@@ -194,8 +194,9 @@ def _write_index(item: tuple[int, Iterable], root: str) -> None:
   partial.rename(final)
 
 
-def _repeated(plan: SplitPlan) -> tuple[dict, ...]:
-  return unique(plan.scenes)[1]
+def _dropped(plan: SplitPlan) -> list[dict]:
+  """Scenes that are not even tried."""
+  return [*plan.dropped, *unique(plan.scenes)[1]]
 
 
 def _folders(root: Path) -> list[Path]:

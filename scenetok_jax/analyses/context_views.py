@@ -1,4 +1,4 @@
-"""Does the spread of samples fall as context views are added?"""
+"""Does the variance of samples fall as context views are added?"""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Does the spread of samples rise as scene tokens are removed?"""
+"""Does the variance of samples rise as scene tokens are removed?"""
 
 import dataclasses
 

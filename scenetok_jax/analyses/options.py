@@ -7,13 +7,19 @@ from scenetok_jax.types import InputError, option
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneOptions(SamplingChanges):
-  """Which prepared scenes are analysed, and how their videos are sampled."""
+class DataOptions:
+  """Which prepared data are analysed."""
 
   data: str | None = option(
     None, "prepared data (default: what the run trained on)"
   )
   split: str | None = option(None, "default: test, else train")
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneOptions(SamplingChanges, DataOptions):
+  """Which scenes of them, and how their videos are sampled."""
+
   scenes: int = option(16, "the first so many scenes")
   batch: int = option(4, "scenes rendered together")
   seed: int = option(0, "of noise, masks and tokens")

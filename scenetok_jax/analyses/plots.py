@@ -35,8 +35,6 @@ def curves(
   levels: Sequence[float],
   panels: Mapping[str, np.ndarray],
   title: str = "",
-  *,
-  log: bool = False,
 ) -> None:
   """One panel per quantity [B K] over levels [K]: scenes thin, mean thick."""
   figure, axes = plt.subplots(
@@ -47,8 +45,6 @@ def curves(
       axis.plot(levels, row, color="tab:blue", alpha=0.2, linewidth=0.8)
     axis.plot(levels, values.mean(axis=0), color="black", marker="o")
     axis.set(xlabel=label, ylabel=name)
-    if log:
-      axis.set_xscale("log", base=2)
   if title:
     figure.suptitle(title, fontsize="medium")
   save(figure, path)

@@ -88,12 +88,10 @@ class Case:
       )
     return str(value)
 
-  def only(
-    self, block: Mapping[str, Any], field: str, value: Any, default: Any = None
-  ) -> None:
+  def only(self, block: Mapping[str, Any], field: str, value: Any) -> None:
     """InputError where a field asks for something that nothing computes."""
     asked = block.get(field, value)
-    if asked not in (value, default):
+    if asked not in (value, None):
       raise InputError(
         f"{self.path / CONFIG_FILE}: {field}: {asked!r} is not supported; use"
         f" {value!r}"
@@ -176,13 +174,13 @@ def prefixed(prefix: str, arrays: Mapping[str, Any]) -> Arrays:
   return {f"{prefix}{name}": value for name, value in arrays.items()}
 
 
-def suggested(case: Case, default: Tolerance = FORWARD) -> Tolerance:
-  """The tolerance that a case suggests, or the default."""
+def suggested(case: Case) -> Tolerance:
+  """The tolerance that a case suggests, or FORWARD."""
   config = case.config
   absolute = config.get("suggested_atol", config.get("suggested_atol_vs_exact"))
   relative = config.get("suggested_rtol")
   if absolute is None and relative is None:
-    return default
+    return FORWARD
   return Tolerance(relative or 0.0, absolute or 0.0)
 
 

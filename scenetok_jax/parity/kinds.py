@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
 
-from scenetok_jax.parity.case import FORWARD, Arrays, Case, Tolerance
+from scenetok_jax.parity.case import Arrays, Case, Tolerance
 from scenetok_jax.types import InputError
 
 
@@ -15,15 +15,14 @@ class Kind:
   module, function: the adapter, Case -> arrays named as the outputs are.
   wanted: name of a function of the same module, Case -> the arrays to compare
   with; None for outputs.npz.
-  tolerances: name of a function, Case -> Tolerance by output name.
-  default: tolerance of all other outputs.
+  tolerances: name of a function, Case -> Tolerance by output name; others
+  have what the case suggests, or case.FORWARD.
   """
 
   module: str
   function: str
   wanted: str | None = None
   tolerances: str | None = None
-  default: Tolerance = FORWARD
 
   def _get(self, name: str) -> Callable:
     package = "scenetok_jax.parity"

@@ -40,7 +40,7 @@ _FLOW = {
 }
 _AUTOENCODERS = ("video_dc", "wan", "va", None)
 # Modules whose outputs the reference's intermediates are compared with.
-_WATCHED = {
+_COMPARED = {
   *("camera", "anchor_camera", "latents", "timestep", "embed"),
   *("condition_embed", "blocks", "last_block", "head"),
 }
@@ -63,9 +63,9 @@ def jit(function: Any) -> Any:
   return jax.jit(function, compiler_options=options)
 
 
-def tokenizer(case: Case, config: Any = None) -> Perceiver:
+def tokenizer(case: Case) -> Perceiver:
   return with_fields(
-    Perceiver(), **reference_config.tokenizer_fields(config or case.config)
+    Perceiver(), **reference_config.tokenizer_fields(case.config)
   )
 
 
@@ -132,7 +132,7 @@ def weights(case: Case, module: Any, *inputs: Any) -> Any:
 def apply(
   module: Any, params: Any, *args: Any, **kwargs: Any
 ) -> tuple[Any, Arrays]:
-  """(outputs, outputs of the watched parts by name)."""
+  """(outputs, outputs of the compared parts by name)."""
   out, state = jax.device_get(_compiled(module)(params, args, kwargs))
   parts = {
     name: part["__call__"][0]
@@ -150,7 +150,7 @@ def _compiled(module: Any) -> Any:
     return module.apply(
       {"params": params},
       *args,
-      capture_intermediates=lambda part, _: part.name in _WATCHED,
+      capture_intermediates=lambda part, _: part.name in _COMPARED,
       mutable=["intermediates"],
       **kwargs,
     )

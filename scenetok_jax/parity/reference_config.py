@@ -123,15 +123,11 @@ def _flag(block: Config, name: str) -> bool:
   return bool(block.get(name) or block["kwargs"].get(name))
 
 
-def tokenizer_fields(
-  config: Config, *, context_views: int | None = None
-) -> Fields:
+def tokenizer_fields(config: Config) -> Fields:
   """Fields of tokenizer.Perceiver from the release's settings.
 
-  Args:
-    config: has a `compressor` block, and num_context_views_at_construction
-      unless context_views says it.
-    context_views: views that a 3-D rotation table is built for.
+  config: has a `compressor` block, and num_context_views_at_construction:
+  views that a 3-D rotation table is built for.
   """
   where, block = "compressor", config["compressor"]
   more = {*_TOKENIZER, "use_rope_2d", "use_rope_3d"}
@@ -153,7 +149,7 @@ def tokenizer_fields(
     fields["rays"] = dataclasses.replace(fields["rays"], size=size, patch=1)
   else:
     fields["camera_embedding"] = _embedding(block["camera"], where)
-  views = context_views or config.get("num_context_views_at_construction", 12)
+  views = config.get("num_context_views_at_construction", 12)
   return fields | {
     "num_tokens": block["num_scene_tokens"],
     "token_channels": block["token_dim"],

@@ -64,7 +64,6 @@ def dl3dv(
   choice: ViewChoice,
   shape: tuple[int, int],
   *,
-  images: str = "images_4",
   flip: bool = False,
   scale_focal_by_256: bool = False,
   scale_context_focal_by_256: bool = False,
@@ -75,14 +74,13 @@ def dl3dv(
     scene: folder with images_4/ and transforms.json, or nerfstudio/ of both.
     choice: context and target frames.
     shape: (h, w) of the images.
-    images: image folder.
     flip: mirror left to right.
     scale_focal_by_256: known bug 1, focal lengths times (w, h) / 256 of
       transforms.json, before cropping.
     scale_context_focal_by_256: known bug 2, context views only, times
       (3840, 2160) / 256, after cropping.
   """
-  clip = dl3dv_reader.read_scene(scene, images)
+  clip = dl3dv_reader.read_scene(scene, "images_4")
   batch = _views(clip, choice, shape)
   if scale_focal_by_256:
     factors = np.array(dl3dv_reader.original_size(scene)) / 256

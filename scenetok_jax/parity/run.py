@@ -101,7 +101,7 @@ def run_case(case: Case) -> list[Row]:
       found,
       kind.reference(case),
       kind.rules(case),
-      suggested(case, kind.default),
+      suggested(case),
     )
     return list(rows)
 

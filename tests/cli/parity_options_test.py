@@ -229,7 +229,7 @@ def write(folder, config, inputs, prefix):
   """Makes a case folder with one run."""
   folder.mkdir()
   kind = config["case"]
-  w = reference_networks.Draws(0, f"{kind}.")
+  w = reference_networks.Weights(0, f"{kind}.")
   outputs = getattr(reference_networks, kind)(w, config, inputs)
   runs = [{"prefix": "run0_", "condition": "tokens", "mid": False}]
   (folder / "config.json").write_text(json.dumps(config | {"runs": runs}))
@@ -269,7 +269,7 @@ def test_pyramid_sampling_equals_its_formulas(tmp_path):
   plan = schedule("pyramid", latents, steps, size, 0, uncertainty_scale=2)
   levels = 4 * plan.levels / (1 + 3 * plan.levels)
   assert len(set(plan.starts)) == latents - size + 1
-  w = reference_networks.Draws(0, "denoiser.")
+  w = reference_networks.Weights(0, "denoiser.")
   x = inputs["latents"].astype(np.float64)
   for now, then, mask in zip(levels, levels[1:], plan.mask, strict=False):
     window = {
