@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.flow.solvers import SOLVERS
+from scenetok_jax.flow.windows import SAMPLERS
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.video import render_video, video_plan
@@ -42,6 +43,12 @@ class SamplingChanges:
     None,
     "noise levels between which guidance acts (default: all)",
     metavar=("LOW", "HIGH"),
+  )
+  sampler: str | None = option(
+    None, "which latents are denoised when", choices=SAMPLERS
+  )
+  uncertainty_scale: int | None = option(
+    None, "of the sampler pyramid: its lag in steps"
   )
 
 
