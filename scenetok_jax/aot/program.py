@@ -77,9 +77,9 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   state = abstract(task.init, optimizer, _key(), mesh)
   arguments = (
     state,
-    _placed(task.frozen, param_shardings(task.frozen, mesh)),
+    _placed(task.frozen, mesh),
     latent_batch(config, model, mesh),
-    _placed(_key(), NamedSharding(mesh, P())),
+    _key().update(sharding=NamedSharding(mesh, P())),
   )
   step = make_step(task, optimizer, config.train.accumulate)
   with jax.set_mesh(mesh):
@@ -117,7 +117,7 @@ def latent_batch(config: ConfigDict, model: Model, mesh: Mesh) -> SceneBatch:
     shape = (batch, latents, *model.latent_shape(codec))
     return Views(
       cameras=_cameras((batch, codec.frames(latents)), place),
-      latents=jax.ShapeDtypeStruct(shape, jnp.float16, sharding=place),
+      latents=_array(shape, place, jnp.float16),
     )
 
   conditions = model.num_conditions
@@ -153,85 +153,63 @@ def _held(arguments: tuple[Any, ...]) -> dict[str, int]:
 def _render(
   config: ConfigDict, model: Model, mesh: Mesh, batch: int
 ) -> tuple[Any, tuple[Any, ...]]:
-  options = RenderOptions.of(config.sampling)
+  options, place = RenderOptions.of(config.sampling), batch_sharding(mesh)
   codec, latents = model.target_codec, model.num_targets
-  place = batch_sharding(mesh)
-  tokenizer = model.tokenizer
 
   def render(params: Any, tokens: Any, cameras: Cameras, noise: Any) -> Any:
     return render_latents(model, params, tokens, cameras, noise, options)
 
   params = jax.eval_shape(lambda key: init_stage1(model, key), _key())
-  params = {"decoder": params["decoder"]}
-  shapes = (
-    (batch, tokenizer.num_tokens, tokenizer.token_channels),
-    (batch, latents, *model.latent_shape(codec)),
-  )
-  tokens, noise = (
-    jax.ShapeDtypeStruct(shape, jnp.float32, sharding=place) for shape in shapes
-  )
   return render, (
-    _placed(params, param_shardings(params, mesh)),
-    tokens,
+    _placed({"decoder": params["decoder"]}, mesh),
+    _tokens(model, batch, place),
     _cameras((batch, codec.frames(latents)), place),
-    noise,
+    _array((batch, latents, *model.latent_shape(codec)), place),
   )
 
 
 def _generate(
   config: ConfigDict, model: Model, mesh: Mesh, batch: int
 ) -> tuple[Any, tuple[Any, ...]]:
-  options = GenerateOptions.of(config.generation)
-  place = batch_sharding(mesh)
-  views, tokenizer = model.num_conditions, model.tokenizer
+  options, place = GenerateOptions.of(config.generation), batch_sharding(mesh)
+  seen = (batch, model.num_conditions)
 
   def generate(params: Any, condition: SceneCondition, noise: Any) -> Any:
     return generate_tokens(model, params, condition, noise, options)
 
-  task = stage_task(config, model)
-  params = jax.eval_shape(task.init, _key())
-  shapes = (
-    ((batch, views, *model.latent_shape(model.context_codec)), jnp.float32),
-    ((batch, views), jnp.bool_),
-    (
-      (batch, tokenizer.num_tokens, tokenizer.token_channels),
-      jnp.float32,
-    ),
+  condition = SceneCondition(
+    _array((*seen, *model.latent_shape(model.context_codec)), place),
+    _cameras(seen, place),
+    _cameras((batch, config.generation.anchors), place),
+    _array(seen, place, jnp.bool_),
   )
-  latents, visible, noise = (
-    jax.ShapeDtypeStruct(shape, dtype, sharding=place)
-    for shape, dtype in shapes
-  )
+  params = jax.eval_shape(stage_task(config, model).init, _key())
   return generate, (
-    _placed(params, param_shardings(params, mesh)),
-    SceneCondition(
-      latents,
-      _cameras((batch, views), place),
-      _cameras((batch, config.generation.anchors), place),
-      visible,
-    ),
-    noise,
-  )
+    _placed(params, mesh), condition, _tokens(model, batch, place),
+  )  # fmt: skip
+
+
+def _array(
+  shape: tuple[int, ...], place: NamedSharding, dtype: Any = jnp.float32
+) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct(shape, dtype, sharding=place)
+
+
+def _tokens(model: Model, batch: int, place: NamedSharding) -> Any:
+  tokenizer = model.tokenizer
+  return _array((batch, tokenizer.num_tokens, tokenizer.token_channels), place)
 
 
 def _cameras(shape: tuple[int, int], place: NamedSharding) -> Cameras:
-  return Cameras(
-    *(
-      jax.ShapeDtypeStruct((*shape, n, n), jnp.float32, sharding=place)
-      for n in (4, 3)
-    )
-  )
+  return Cameras(*(_array((*shape, n, n), place) for n in (4, 3)))
 
 
-def _placed(tree: Any, shardings: Any) -> Any:
-  if isinstance(shardings, NamedSharding):
-    shardings = jax.tree.map(lambda _: shardings, tree)
+def _placed(tree: Any, mesh: Mesh) -> Any:
+  """Abstract parameters with the shardings of the rule table."""
   return jax.tree.map(
-    lambda leaf, place: jax.ShapeDtypeStruct(
-      leaf.shape, leaf.dtype, sharding=place
-    ),
+    lambda leaf, place: _array(leaf.shape, place, leaf.dtype),
     tree,
-    shardings,
+    param_shardings(tree, mesh),
   )
 
 

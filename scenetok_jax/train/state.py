@@ -37,9 +37,7 @@ def abstract(
   """Shapes, dtypes and shardings of the state, without computing it."""
   shapes = jax.eval_shape(lambda key: _at_start(init(key), optimizer), key)
   return jax.tree.map(
-    lambda x, sharding: jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=sharding
-    ),
+    lambda x, sharding: x.update(sharding=sharding),
     shapes,
     param_shardings(shapes, mesh),
   )
