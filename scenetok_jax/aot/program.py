@@ -24,6 +24,7 @@ from scenetok_jax.sampling.generate import (
   GenerateOptions,
   SceneCondition,
   generate_tokens,
+  token_levels,
 )
 from scenetok_jax.sampling.render import (
   RenderOptions,
@@ -173,6 +174,9 @@ def _generate(
 ) -> tuple[Any, tuple[Any, ...]]:
   options, place = GenerateOptions.of(config.generation), batch_sharding(mesh)
   seen = (batch, model.num_conditions)
+
+  # Before the slice's mesh is set, whose devices can compute nothing.
+  token_levels(options)
 
   def generate(params: Any, condition: SceneCondition, noise: Any) -> Any:
     return generate_tokens(model, params, condition, noise, options)

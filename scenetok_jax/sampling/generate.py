@@ -151,8 +151,9 @@ def token_program(model: Model, solver: str, guided: bool) -> TokenProgram:
   return TokenProgram(cache, run)
 
 
+@functools.lru_cache
 def token_levels(options: GenerateOptions) -> np.ndarray:
-  """Noise levels of the schedule: [steps + 1]."""
+  """Noise levels of the schedule: [steps + 1]; computed once, at once."""
   with jax.ensure_compile_time_eval():
     return np.asarray(shift(linear_levels(options.steps), options.shift))
 
