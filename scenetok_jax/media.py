@@ -151,13 +151,15 @@ def error_map(
 def colorize(
   values: np.ndarray,
   *,
-  low: float = 0.0,
   high: float | None = None,
   colormap: str = "magma",
 ) -> np.ndarray:
-  """Scalars [... H W] -> uint8 colours [... H W 3]; high None: the maximum."""
+  """Scalars [... H W] from 0 to high -> uint8 colours [... H W 3].
+
+  high None: the largest of them.
+  """
   high = float(np.max(values)) if high is None else high
-  scaled = (np.asarray(values, np.float32) - low) / max(high - low, 1e-12)
+  scaled = np.asarray(values, np.float32) / max(high, 1e-12)
   colors = matplotlib.colormaps[colormap](np.clip(scaled, 0.0, 1.0))
   return to_uint8(colors[..., :3])
 
