@@ -1,0 +1,1 @@
+"""Looking into prepared data: statistics and pictures."""

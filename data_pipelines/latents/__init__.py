@@ -1,0 +1,1 @@
+"""Latents of frozen codecs: written over prepared data, read back."""

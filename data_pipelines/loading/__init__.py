@@ -1,0 +1,1 @@
+"""Batches for training: examples, their readers, the loader."""

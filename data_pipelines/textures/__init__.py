@@ -1,0 +1,1 @@
+"""Procedural textures that both generators of rooms paint with."""

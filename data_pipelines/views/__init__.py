@@ -1,0 +1,1 @@
+"""Choosing the frames of a scene: for training and for scoring."""

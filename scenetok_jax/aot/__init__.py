@@ -1,0 +1,1 @@
+"""What a program would do on a slice that you do not own."""

@@ -1,0 +1,1 @@
+"""Frozen codecs between pixels and latents, a module each."""

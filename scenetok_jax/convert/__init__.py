@@ -1,0 +1,1 @@
+"""Rules that rename parameters both ways; no network is known here."""

@@ -1,0 +1,1 @@
+"""The renderer: latents of target views from scene tokens and cameras."""

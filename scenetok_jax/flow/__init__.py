@@ -1,0 +1,1 @@
+"""Rectified flow: path, noise levels, losses, solvers, windows."""

@@ -1,0 +1,1 @@
+"""SceneGen: new scene tokens from a few posed images."""

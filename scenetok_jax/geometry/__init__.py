@@ -1,0 +1,1 @@
+"""Cameras, ray maps, paths and the choice of views, as arrays."""

@@ -1,0 +1,1 @@
+"""A trained model ready to be used: SceneTok, its scenes and pictures."""

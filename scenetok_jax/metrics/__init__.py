@@ -1,0 +1,1 @@
+"""Metrics, each one entry of a registry, with their frozen networks."""

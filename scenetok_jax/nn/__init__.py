@@ -1,0 +1,1 @@
+"""Linen layers that all networks share: attention, blocks, embeddings."""

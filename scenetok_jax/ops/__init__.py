@@ -1,0 +1,1 @@
+"""Functions of arrays below the networks: attention, rotations, norms."""

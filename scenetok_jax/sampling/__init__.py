@@ -1,0 +1,1 @@
+"""Tokens, latents and videos: functions of a model, parameters and arrays."""

@@ -1,0 +1,1 @@
+"""The tokenizer: context latents and cameras to scene tokens."""

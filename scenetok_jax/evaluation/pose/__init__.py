@@ -1,0 +1,1 @@
+"""Poses of frames, estimated from the frames alone, and their scores."""
