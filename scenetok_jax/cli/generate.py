@@ -16,7 +16,7 @@ from scenetok_jax.inference import (
   rendering,
   report,
 )
-from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.io import check_writable
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.types import InputError
 
@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   options = generating.generate_options(model, sampling)
   choice = console.take_options(args, conditions.ConditionChoice)
   given = conditions.open_conditions(model, choice)
-  path_options = console.take_options(args, PathOptions)
-  path = conditions.camera_path(given, args.anchors, path_options)
+  along = console.take_options(args, PathOptions)
+  path = conditions.camera_path(given, choice.anchors, along)
   changes = console.take_options(args, rendering.SamplingChanges, "render-")
   render_options = rendering.render_options(model, changes, "render-")
   rendering.steps_of(model, path.cameras, render_options)
@@ -61,14 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
       progress=progress,
       state=state,
     )[:, 0]
-  told = report.told(
-    model, args.seed, generation=options, rendering=render_options
-  )
+  how = {"generation": options, "rendering": render_options}
+  told = report.told(model, args.seed, how)
   result = report.write_generation(
-    out, given, path, scenes, videos, told, start
+    out, given, path, scenes, videos, told, start, args.json
   )
-  if args.json:
-    write_json(args.json, result)
   state.unlink(missing_ok=True)
   print(report.generation_summary(out, result))
   return 0

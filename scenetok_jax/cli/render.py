@@ -10,7 +10,7 @@ from scenetok_jax import console
 from scenetok_jax.inference import placement, rendering, report, scenes
 from scenetok_jax.inference.rendering import STATE_FILE, SamplingChanges
 from scenetok_jax.inference.scenes import SceneChoice
-from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.io import check_writable
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.scene_file import Scene
@@ -52,13 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
       progress=progress,
       state=out / STATE_FILE,
     )[0]
-  told = report.told(model, args.seed, options=options)
+  told = report.told(model, args.seed, {"options": options})
   source = opened.source if opened else args.tokens
   result = report.write_rendering(
-    out, scene, source, opened, path, videos, told, start
+    out, scene, source, opened, path, videos, told, start, args.json
   )
-  if args.json:
-    write_json(args.json, result)
   (out / STATE_FILE).unlink(missing_ok=True)
   print(report.rendering_summary(out, result))
   return 0

@@ -102,11 +102,15 @@ def generate(
   # Empty slots repeat the last view and are masked (release).
   slots = np.minimum(np.arange(model.num_conditions), count - 1)
   views = jax.tree.map(lambda a: np.asarray(a)[slots][None], given)
-  latents = jax.jit(
-    lambda params, views: encode_views(model.context_codec, views, None, params)
-  )(model.context_codec.params, views)
+  codec = model.context_codec
+  encode = scenetok.program(
+    "conditions",
+    lambda: jax.jit(
+      lambda params, views: encode_views(codec, views, None, params)
+    ),
+  )
   condition = SceneCondition(
-    latents=latents,
+    latents=encode(codec.params, views),
     cameras=relative_to(views.cameras, reference),
     anchors=relative_to(jax.tree.map(lambda a: a[None], anchors), reference),
     visible=np.arange(model.num_conditions)[None] < count,

@@ -31,6 +31,7 @@ def write_rendering(
   videos: np.ndarray,
   told: Mapping[str, Any],
   start: float,
+  copy: str | None = None,
 ) -> dict[str, Any]:
   """Writes the samples of one scene and OUT/render.json.
 
@@ -46,6 +47,7 @@ def write_rendering(
     videos: uint8 [S T H W 3].
     told: how, for the JSON.
     start: time.monotonic() when the work began.
+    copy: another file for the JSON.
 
   Returns:
     The JSON: scores where the path has a truth, variance where S > 1.
@@ -62,6 +64,8 @@ def write_rendering(
     **({"context_frames": opened.context} if opened else {}),
   }
   write_json(out / "render.json", result)
+  if copy:
+    write_json(copy, result)
   return result
 
 
@@ -141,6 +145,7 @@ def write_generation(
   videos: np.ndarray,
   told: Mapping[str, Any],
   start: float,
+  copy: str | None = None,
 ) -> dict[str, Any]:
   """Writes new scenes' videos and OUT/generate.json.
 
@@ -154,6 +159,7 @@ def write_generation(
     videos: uint8 [S T H W 3].
     told: how, for the JSON.
     start: time.monotonic() when the work began.
+    copy: another file for the JSON.
 
   Returns:
     The JSON.
@@ -177,10 +183,14 @@ def write_generation(
     "seconds": time.monotonic() - start,
   }
   write_json(out / "generate.json", result)
+  if copy:
+    write_json(copy, result)
   return result
 
 
-def told(model: SceneTok, seed: int, **options: Any) -> dict[str, Any]:
+def told(
+  model: SceneTok, seed: int, options: Mapping[str, Any]
+) -> dict[str, Any]:
   """What a JSON says of how something was made; options are dataclasses."""
   return {
     "seed": seed,

@@ -400,7 +400,7 @@ class SceneTok:
     """
     if self.config.sampling.deterministic:
       key = None
-    program: EncodeProgram = self._program(
+    program: EncodeProgram = self.program(
       "encode", lambda: encode_program(self.model)
     )
     return program(self.params, context, references, key)
@@ -408,11 +408,12 @@ class SceneTok:
   def video_program(self, options: RenderOptions) -> VideoProgram:
     """The compiled parts of rendering, for all that may differ in a call."""
     compiled_for = (options.solver, options.interval, options.guidance > 1)
-    return self._program(
+    return self.program(
       compiled_for, lambda: video_program(self.model, options)
     )
 
-  def _program(self, name: Any, make: Callable[[], Any]) -> Any:
+  def program(self, name: Any, make: Callable[[], Any]) -> Any:
+    """What `make` gave when `name` was first asked for."""
     if name not in self.programs:
       self.programs[name] = make()
     return self.programs[name]
@@ -427,7 +428,7 @@ class SceneTok:
   def _scene(
     self, key: str, tokens: Array, reference: np.ndarray, context: Cameras
   ) -> Scene:
-    codec = self._program(
+    codec = self.program(
       "codec digest", lambda: codec_digest(self.model.target_codec)
     )
     return Scene(

@@ -1,0 +1,198 @@
+"""The public calls: encode, render, generate, save and open again."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from scenetok_jax import Cameras, InputError, Scene, SceneTok
+from tests.cli import workdirs
+from tests.geometry.poses import cameras, ring
+
+VIEWS = 5
+FRAMES = 8
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (VIEWS, 96, 128, 3), np.uint8)
+CAMERAS = cameras(ring(VIEWS), 0.7)
+TWO = jax.tree.map(lambda a: a[:2], CAMERAS)
+PATH = cameras(ring(FRAMES), 0.9)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+  root = tmp_path_factory.mktemp("scenetok")
+  first = workdirs.stage1(root / "stage1")
+  return first, workdirs.stage2(root / "stage2", first)
+
+
+@pytest.fixture(scope="module")
+def model(folders):
+  return SceneTok.from_pretrained(folders[1])
+
+
+@pytest.fixture(scope="module")
+def scene(model):
+  return model.encode(IMAGES, CAMERAS, key="room")
+
+
+@pytest.fixture(scope="module")
+def video(model, scene):
+  return model.render(scene, PATH)
+
+
+@pytest.fixture
+def compilations():
+  found = []
+
+  def listen(event, duration, **_):
+    if event == "/jax/core/compile/backend_compile_duration":
+      found.append(duration)
+
+  jax.monitoring.register_event_duration_secs_listener(listen)
+  yield found
+  jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_a_scene_keeps_tokens_and_the_views_that_were_read(model, scene):
+  tokenizer = model.model.tokenizer
+  assert scene.key == "room" and scene.tokens.dtype == np.float32
+  assert scene.tokens.shape == (tokenizer.num_tokens, tokenizer.token_channels)
+  count = model.config.data.num_context
+  assert scene.context.extrinsics.shape == (count, 4, 4)
+  np.testing.assert_array_equal(
+    scene.reference, scene.context.extrinsics[count // 2]
+  )
+  # 64 of 85 columns are left, so that the lens grows.
+  np.testing.assert_allclose(
+    scene.context.intrinsics[:, 0, 0], 0.7 * 85 / 64, rtol=1e-6
+  )
+
+
+def test_all_views_can_be_read(model):
+  scene = model.encode(IMAGES, CAMERAS, views=VIEWS)
+  np.testing.assert_array_equal(scene.context.extrinsics, CAMERAS.extrinsics)
+
+
+def test_the_frame_of_reference_does_not_matter(model, scene):
+  moved = np.eye(4, dtype=np.float32)
+  moved[:3, 3] = [3, -2, 1]
+  other = Cameras(moved @ CAMERAS.extrinsics, CAMERAS.intrinsics)
+  found = model.encode(IMAGES, other)
+  np.testing.assert_allclose(found.tokens, scene.tokens, rtol=0, atol=1e-4)
+
+
+def test_a_video_has_a_frame_for_each_camera(model, scene, video):
+  size = model.model.image_size
+  assert video.shape == (FRAMES, size, size, 3) and video.dtype == np.uint8
+  named = model.render(scene, "orbit", frames=FRAMES, degrees=90, steps=1)
+  assert named.shape == video.shape
+
+
+def test_the_second_call_compiles_nothing(model, scene, video, compilations):
+  again = model.render(scene, PATH)
+  model.encode(IMAGES, CAMERAS)
+  assert not compilations
+  np.testing.assert_array_equal(again, video)
+
+
+def test_samples_and_scenes_are_a_batch(model, scene):
+  told = []
+  found = model.render_batch(
+    [scene, scene], PATH, samples=2, progress=lambda *a: told.append(a)
+  )
+  assert found.shape[:3] == (2, 2, FRAMES)
+  assert (found[0, 0] != found[0, 1]).any()
+  assert told[0][0] == 0 and told[-1][0] == told[-1][1]
+
+
+def test_a_scene_file_renders_the_same(model, scene, video, tmp_path):
+  scene.save(tmp_path / "room.tok")
+  again = Scene.load(tmp_path / "room.tok")
+  np.testing.assert_array_equal(model.render(again, PATH), video)
+
+
+def test_a_new_scene_follows_its_anchors(model):
+  new = model.generate(IMAGES[:2], TWO, "look", steps=2)
+  assert len(new.context.extrinsics) == model.config.generation.anchors
+  np.testing.assert_array_equal(new.reference, CAMERAS.extrinsics[0])
+  assert len(model.render(new, steps=1)) == 48
+  other = model.generate(IMAGES[:2], TWO, "look", steps=2, seed=1)
+  assert (other.tokens != new.tokens).any()
+
+
+def test_saved_exactly_it_is_the_same_model(model, scene, video, tmp_path):
+  folder = model.save_pretrained(tmp_path / "exact", storage="float32")
+  again = SceneTok.from_pretrained(folder)
+  assert (again.digest, again.step) == (model.digest, model.step)
+  np.testing.assert_array_equal(again.render(scene, PATH), video)
+  with pytest.raises(InputError, match="exists; delete it"):
+    model.save_pretrained(folder)
+  model.save_pretrained(tmp_path / "small")
+  small = SceneTok.from_pretrained(tmp_path / "small")
+  with pytest.raises(InputError, match="scene room: model: made by another"):
+    small.render(scene, PATH)
+
+
+def test_a_stage_1_model_generates_nothing(folders):
+  first = SceneTok.from_pretrained(folders[0])
+  with pytest.raises(InputError, match="generating needs a stage-2"):
+    first.generate(IMAGES[:1], jax.tree.map(lambda a: a[:1], CAMERAS))
+
+
+def test_a_hub_is_told_to_be_downloaded():
+  with pytest.raises(InputError, match="opened from a local folder"):
+    SceneTok.from_pretrained("hf://owner/name")
+
+
+BROKEN = CAMERAS.extrinsics.copy()
+BROKEN[2, 0, 3] = np.nan
+
+
+@pytest.mark.parametrize(
+  ("images", "given", "message"),
+  [
+    (IMAGES[:4], CAMERAS, "cameras: 5 for 4 images"),
+    (IMAGES / 255, CAMERAS, r"view 0: float64 .* is not uint8 \[H W 3\]"),
+    (IMAGES[..., 0], CAMERAS, r"view 0: uint8 \[96, 128\] is not"),
+    (IMAGES[:, :32], CAMERAS, "view 0: 32x128 pixels are fewer than"),
+    (IMAGES[:0], jax.tree.map(lambda a: a[:0], CAMERAS), "images: none"),
+    (
+      IMAGES,
+      dataclasses.replace(CAMERAS, extrinsics=BROKEN),
+      "cameras: extrinsics: frame 2: the pose holds NaN",
+    ),
+    (
+      IMAGES,
+      dataclasses.replace(CAMERAS, intrinsics=CAMERAS.intrinsics * 100),
+      "looks like pixels",
+    ),
+    (
+      IMAGES,
+      jax.tree.map(lambda a: a[None], CAMERAS),
+      r"extrinsics: shape \[1, 5, 4, 4\] is not",
+    ),
+  ],
+)
+def test_what_makes_no_sense_is_told_in_a_line(model, images, given, message):
+  with pytest.raises(InputError, match=message) as caught:
+    model.encode(images, given)
+  assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("path", "options", "message"),
+  [
+    ("fly", {}, "'fly' is neither a .json file nor one of"),
+    ("orbit", {"frames": 3}, "3 frames are fewer than one window of 6"),
+    ("orbit", {"steps": 0}, "steps: 0 must be at least 1"),
+    ("orbit", {"solver": "rk4"}, "solver: 'rk4' is not one of"),
+    ("clip", {}, "a scene file holds no clip"),
+    (Cameras(BROKEN, CAMERAS.intrinsics), {}, "path: extrinsics: frame 2"),
+  ],
+)
+def test_a_path_that_makes_no_sense_is_refused(
+  model, scene, path, options, message
+):
+  with pytest.raises(InputError, match=message):
+    model.render(scene, path, **options)
