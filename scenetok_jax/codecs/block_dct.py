@@ -18,6 +18,7 @@ from scipy.fft import dct
 from scenetok_jax.codecs.codec import Codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array, InputError
 
 # Colour axis after the transform: luma, then two opponent chroma axes.
@@ -118,13 +119,15 @@ def _forward(spec: BlockDct, images: Array) -> Array:
     p=spec.spatial,
     q=spec.spatial,
   )
-  return (blocks @ jnp.asarray(basis) - mean) / scale
+  latents = blocks @ jnp.asarray(basis)
+  return (latents - trailing(mean, latents)) / trailing(scale, latents)
 
 
 def _inverse(spec: BlockDct, latents: Array) -> Array:
   """The transpose of _forward: latents [B L h w C] -> images in [-1, 1]."""
   basis, mean, scale = tables(spec)
-  blocks = (latents * scale + mean) @ jnp.asarray(basis).T
+  latents = latents * trailing(scale, latents) + trailing(mean, latents)
+  blocks = latents @ jnp.asarray(basis).T
   return rearrange(
     blocks,
     "b l h w (t p q c) -> b (l t) (h p) (w q) c",
