@@ -1,0 +1,75 @@
+"""An option of every block is added in three files and trains end to end."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from data_pipelines.storage import builders
+from tests.data_pipelines import clips
+
+ROOT = Path(__file__).parents[2]
+# The recipe of CONTRIBUTING.md: file -> (a line of it, what takes its place).
+EDITS = {
+  "scenetok_jax/nn/block_spec.py": (
+    "  swiglu: bool = True\n",
+    "  swiglu: bool = True\n  mlp_gain: float = 1.0\n",
+  ),
+  "scenetok_jax/nn/blocks.py": (
+    "    return constrain_tokens(dense(width, hidden",
+    "    return block.mlp_gain * constrain_tokens(dense(width, hidden",
+  ),
+  "configs/common.py": (
+    '    "rope": "2d",\n',
+    '    "rope": "2d",\n    "mlp_gain": 1.0,\n',
+  ),
+}
+# Two steps with the option, and what one loss is without it.
+SCRIPT = """
+import json, sys
+from scenetok_jax.train import experiment
+from scenetok_jax.workdir.config import load_config
+
+data, folder = sys.argv[1:]
+for gain in (1.0, 0.25):
+  config = load_config("configs/quickstart.py:smoke", [
+    f"--config.data.path={data}", f"--config.tokenizer.mlp_gain={gain}",
+    "--config.train.eval_every=0", "--config.mesh.data=1",
+  ])
+  experiment.run(config, f"{folder}/{gain}")
+"""
+
+
+def losses(workdir):
+  rows = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+  return {row["step"]: row["loss"] for row in rows if "loss" in row}
+
+
+def test_an_option_of_every_block_touches_three_files(tmp_path):
+  copy, data = tmp_path / "copy", tmp_path / "data"
+  for package in ("scenetok_jax", "data_pipelines", "configs"):
+    shutil.copytree(
+      ROOT / package,
+      copy / package,
+      symlinks=True,
+      ignore=shutil.ignore_patterns("__pycache__"),
+    )
+  for name, (line, with_option) in EDITS.items():
+    text = (copy / name).read_text()
+    assert text.count(line) == 1, name
+    (copy / name).write_text(text.replace(line, with_option))
+  builders.build(data, clips.plan(scenes=4, frames=16, size=64))
+  done = subprocess.run(
+    [sys.executable, "-c", SCRIPT, str(data), str(tmp_path)],
+    cwd=copy,
+    env=os.environ | {"PYTHONPATH": str(copy), "JAX_NUM_CPU_DEVICES": "1"},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr[-2000:]
+  plain, changed = losses(tmp_path / "1.0"), losses(tmp_path / "0.25")
+  assert plain.keys() == changed.keys() == {1, 2}
+  # Zero gates hide the tokens at first; the second step sees them.
+  assert plain[2] != changed[2]
