@@ -53,7 +53,10 @@ def test_an_option_of_every_block_touches_three_files(tmp_path):
     shutil.copytree(
       ROOT / package,
       copy / package,
+<<<<<<< HEAD
       symlinks=True,
+=======
+>>>>>>> 6ff41b3 (tests: an option of every block, added by the recipe)
       ignore=shutil.ignore_patterns("__pycache__"),
     )
   for name, (line, with_option) in EDITS.items():
@@ -71,5 +74,9 @@ def test_an_option_of_every_block_touches_three_files(tmp_path):
   assert done.returncode == 0, done.stderr[-2000:]
   plain, changed = losses(tmp_path / "1.0"), losses(tmp_path / "0.25")
   assert plain.keys() == changed.keys() == {1, 2}
+<<<<<<< HEAD
   # Zero gates hide the tokens at first; the second step sees them.
   assert plain[2] != changed[2]
+=======
+  assert plain[1] != changed[1]
+>>>>>>> 6ff41b3 (tests: an option of every block, added by the recipe)
