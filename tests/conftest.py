@@ -6,6 +6,8 @@ import os
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+# Shapes that differ in rank are a mistake more often than a wish.
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 # Tests compile more than they compute: LLVM's first level saves minutes.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 

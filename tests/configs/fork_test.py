@@ -12,7 +12,7 @@ from scenetok_jax.configs import rooms
 
 def get_config(variant=""):
   config = rooms.get_config(variant)
-  config.tokenizer.token_channels = 8
+  config.tokenizer.token_channels = 4
   return config
 '''
 
@@ -28,4 +28,4 @@ def test_a_fork_trains_from_its_own_folder(tmp_path, monkeypatch):
   rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
   assert [json.loads(row)["step"] for row in rows] == [1, 2]
   stored = json.loads((tmp_path / "run" / "config.json").read_text())
-  assert stored["tokenizer"]["token_channels"] == 8
+  assert stored["tokenizer"]["token_channels"] == 4
