@@ -320,7 +320,7 @@ def test_only_a_key_draws_and_images_stay_in_range(toy):
   latents, drawn, again, clipped = run(codec.params)
   expected = codec.scaling.normalize(np.ones((1, 1, 1, 1, 32)))  # 2 * 0.5
   np.testing.assert_allclose(latents, expected, rtol=1e-5)
-  spread = (drawn - latents) * np.asarray(codec.scaling.std)
+  spread = np.asarray(drawn - latents) * codec.scaling.std
   assert 0.5 < np.std(spread) < 1.5
   np.testing.assert_allclose(again, images, atol=1e-5)
   np.testing.assert_array_equal(clipped, np.ones_like(images))

@@ -217,7 +217,7 @@ def test_a_parameter_is_used_if_one_micro_batch_uses_it():
 
   def half(params, frozen, batch, key, step):
     del frozen, key, step
-    out = jnp.mean(jnp.square(batch - params["a"]), axis=1)
+    out = jnp.mean(jnp.square(batch - params["a"][None]), axis=1)
     return StepLoss(out, {}, {"b": batch[0, 0] < 0})
 
   params = {"a": jnp.ones(2), "b": jnp.ones(2)}
