@@ -50,7 +50,7 @@ def run(wheel, tmp_path_factory):
     return subprocess.run(
       [sys.executable, *arguments],
       cwd=empty, capture_output=True, text=True, timeout=600,
-      env={**os.environ, "PYTHONPATH": str(target)},
+      env={**os.environ, "JAX_NUM_CPU_DEVICES": "1", "PYTHONPATH": str(target)},
     )  # fmt: skip
 
   return call

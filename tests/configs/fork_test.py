@@ -1,10 +1,14 @@
 """An experiment is one file: a fork of ours, from any folder, trains."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-from scenetok_jax.cli import train
 from tests.cli import workdirs
 
+_ROOT = Path(__file__).parents[2]
 _FORK = '''"""Rooms with narrower tokens, as an experiment of one's own."""
 
 from scenetok_jax.configs import rooms
@@ -17,14 +21,17 @@ def get_config(variant=""):
 '''
 
 
-def test_a_fork_trains_from_its_own_folder(tmp_path, monkeypatch):
+def test_a_fork_trains_from_its_own_folder(tmp_path):
   data = workdirs.rooms(tmp_path / "data", scenes=2, frames=24)
   (tmp_path / "mine.py").write_text(_FORK)
-  monkeypatch.chdir(tmp_path)
-  train.main(
-    ["--config=mine.py:smoke", "--workdir=run", f"--config.data.path={data}",
-     "--config.data.split=test", "--config.train.eval_every=0"]
+  done = subprocess.run(
+    [sys.executable, "-m", "scenetok_jax.cli.train", "--config=mine.py:smoke",
+     "--workdir=run", f"--config.data.path={data}", "--config.data.split=test",
+     "--config.train.eval_every=0"],
+    cwd=tmp_path, capture_output=True, text=True,
+    env={**os.environ, "JAX_NUM_CPU_DEVICES": "1", "PYTHONPATH": str(_ROOT)},
   )  # fmt: skip
+  assert done.returncode == 0, done.stderr
   rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
   assert [json.loads(row)["step"] for row in rows] == [1, 2]
   stored = json.loads((tmp_path / "run" / "config.json").read_text())
