@@ -6,10 +6,8 @@
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -104,63 +102,6 @@ def test_nothing_is_run_by_a_dry_run(tmp_path):
   )
   assert not (tmp_path / "called").exists()
   assert not (tmp_path / "run").exists()
-
-
-def start_local(tmp_path: Path, on_term: str, grace: int) -> subprocess.Popen:
-  """launch/local.sh with two processes that wait; returns once both do."""
-  worker = tmp_path / "worker"
-  worker.write_text(
-    "#!/usr/bin/env bash\n"
-    f"here={tmp_path}\n"
-    f"trap '{on_term}' TERM\n"
-    "touch $here/started$JAX_PROCESS_ID\n"
-    "while true; do sleep 0.05; done\n"
-  )
-  worker.chmod(0o755)
-  settings = {"PYTHON": str(worker), "PORT": "1", "GRACE": str(grace)}
-  job = subprocess.Popen(
-    ["bash", str(LAUNCH / "local.sh"), "2", "train"],
-    env=SETTINGS | settings,
-    stderr=subprocess.PIPE,
-    text=True,
-  )
-  deadline = time.monotonic() + 60
-  while len(list(tmp_path.glob("started*"))) < 2:
-    assert job.poll() is None and time.monotonic() < deadline
-    time.sleep(0.05)
-  return job
-
-
-def test_sigterm_to_the_local_launcher_reaches_every_process(tmp_path):
-  saves = "touch $here/saved$JAX_PROCESS_ID; exit 0"
-  job = start_local(tmp_path, saves, grace=60)
-  job.terminate()
-  _, errors = job.communicate(timeout=60)
-  assert job.returncode == 0 and not errors
-  assert len(list(tmp_path.glob("saved*"))) == 2
-
-
-def test_processes_that_ignore_sigterm_are_killed_after_the_grace(tmp_path):
-  job = start_local(tmp_path, "true", grace=1)
-  job.terminate()
-  _, errors = job.communicate(timeout=60)
-  assert job.returncode == 128 + signal.SIGKILL and "no such job" not in errors
-
-
-def test_the_death_of_one_process_stops_the_others_and_is_told(tmp_path):
-  saves = "touch $here/saved$JAX_PROCESS_ID; exit 0"
-  job = start_local(tmp_path, saves, grace=60)
-  found = subprocess.run(
-    ["pgrep", "-P", str(job.pid), "-f", "worker -m"],
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
-  _, errors = job.communicate(timeout=60)
-  assert job.returncode == 128 + signal.SIGKILL
-  assert "process 1 of 2 ended by signal 9; stopping the others" in errors
-  assert [path.name for path in tmp_path.glob("saved*")] == ["saved0"]
 
 
 def test_a_slice_without_its_bucket_is_not_trained_on(tmp_path):
