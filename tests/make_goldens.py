@@ -87,12 +87,14 @@ CASES: dict[str, Prune] = {
   "pose_accuracy": without(),
   "psnr_ssim": second_set,
   "rays": without("_xy", "_intrinsics_after_call"),
+  "rays_wan_other_t": without("_xy", "_intrinsics_after_call", "_lvsm"),
   "rectified_flow": without(),
   "render_pipeline": without("mid_", "x_before"),
   "samplers": few_runs,
   "train_stage1": few_gradients,
   "train_stage2": few_gradients,
   "view_samplers": without(),
+  "wan_clip_lengths": without("rec_", "mu_", "dec_"),
 }
 
 

@@ -181,6 +181,12 @@ def codec(
     raise InputError(
       "config: codecs: block_dct needs the fields spatial and channels"
     )
+  if grouping.chunked and 16 % grouping.frames_per_latent:
+    raise InputError(
+      f"config: codecs: frames_per_latent: blocks of"
+      f" {grouping.frames_per_latent} frames do not fill the 16 that follow the"
+      " first of a chunk; use 1, 2, 4, 8 or 16, or chunked=False"
+    )
   spec = BlockDct(spatial, channels, grouping, whiten)
   return Codec(
     name="block_dct",

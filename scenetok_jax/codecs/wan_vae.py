@@ -1,10 +1,10 @@
 """Wan 2.2 VAE: 16 x 16 pixels and 4 frames per latent, 48 channels, causal.
 
-A clip of 1 + 4m frames becomes 1 + m latents: the first frame has its own.
+A clip of T frames becomes 1 + (T - 1) // 4 latents: the first frame has its
+own, those after the last whole group of 4 are dropped.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -186,32 +186,26 @@ class WanVae:
     }
 
   def encode(self, params: Any, images: Array) -> Array:
-    """images [B 1+4m H W 3] in [-1, 1] -> latents [B 1+m h w C], unscaled.
+    """images [B T H W 3] in [-1, 1] -> latents [B L h w C], unscaled.
+
+    T of any length; L = 1 + (T - 1) // 4.
 
     Raises:
-      InputError: another number of frames, or H or W not a multiple of 16.
+      InputError: H or W is not a multiple of 16.
     """
-    self._check(images.shape)
-    return self._encoder().apply({"params": params["encoder"]}, images)
-
-  def decode(self, params: Any, latents: Array) -> Array:
-    """latents [B 1+m h w C], unscaled -> images [B 1+4m H W 3], not clipped."""
-    return self._decoder().apply({"params": params["decoder"]}, latents)
-
-  def _check(self, shape: Sequence[int]) -> None:
-    frames, height, width = shape[1:4]
+    frames, height, width = images.shape[1:4]
     factor = self.sizes.spatial
     if height % factor or width % factor:
       raise InputError(
         f"wan_vae: images of {height} x {width} pixels: not multiples of"
         f" {factor}; resize or crop them"
       )
-    if frames % TEMPORAL != 1:
-      fits = max(1, (frames - 1) // TEMPORAL * TEMPORAL + 1)
-      raise InputError(
-        f"wan_vae: a clip of {frames} frames is not one frame and whole groups"
-        f" of {TEMPORAL}; give {fits}"
-      )
+    whole = images[:, : 1 + (frames - 1) // TEMPORAL * TEMPORAL]
+    return self._encoder().apply({"params": params["encoder"]}, whole)
+
+  def decode(self, params: Any, latents: Array) -> Array:
+    """latents [B 1+m h w C], unscaled -> images [B 1+4m H W 3], not clipped."""
+    return self._decoder().apply({"params": params["decoder"]}, latents)
 
 
 def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:

@@ -1,13 +1,14 @@
 """Which video frames a latent covers: index arithmetic on the host."""
 
 import dataclasses
+import math
 
 import einops
 import numpy as np
 
 from scenetok_jax.types import Array, InputError
 
-CHUNK_LATENTS = 5  # release: the Wan VAE encodes clips of 17 frames
+CHUNK = 17  # frames that the release's Wan VAE encodes together
 
 Index = int | np.ndarray
 
@@ -18,29 +19,25 @@ class Grouping:
 
   frames_per_latent: t. Plain: latent l covers frames t*l .. t*l + t-1
     (VideoDC-AE).
-  chunked: chunks of 5 latents cover 17 frames (t = 4), the first latent of a
-    chunk one frame, each other t (Wan 2.2 VAE).
-  chunk_latents: latents in a chunk.
+  chunked: frames come in chunks of 17, whatever t is. t - 1 empty frames
+    follow the first of each chunk, then t consecutive ones share a latent
+    (Wan 2.2 VAE, t = 4: 5 latents a chunk, the first of one frame). Where t
+    does not divide 16 a latent may span two chunks.
   """
 
   frames_per_latent: int = 1
   chunked: bool = False
-  chunk_latents: int = CHUNK_LATENTS
-
-  @property
-  def chunk_frames(self) -> int:
-    """Frames in a chunk: one for the first latent, t for each other."""
-    return self.frames_per_latent * (self.chunk_latents - 1) + 1
 
   @property
   def unit_frames(self) -> int:
-    """Fewest frames that fill whole latents: a chunk's, or a latent's."""
-    return self.chunk_frames if self.chunked else self.frames_per_latent
+    """Fewest frames that fill whole latents: a latent's, or whole chunks."""
+    t = self.frames_per_latent
+    return CHUNK * (t // math.gcd(t, CHUNK - 1)) if self.chunked else t
 
   @property
   def unit_latents(self) -> int:
     """Latents that unit_frames fill."""
-    return self.chunk_latents if self.chunked else 1
+    return int(self.frame_to_latent(self.unit_frames))
 
   def latents(self, frames: int) -> int:
     """Latents that a clip yields; frames that fill no latent are dropped."""
@@ -60,16 +57,17 @@ class Grouping:
     t = self.frames_per_latent
     if not self.chunked:
       return latent * t
-    chunk, inside = latent // self.chunk_latents, latent % self.chunk_latents
-    return t * latent - (t - 1) * (chunk + np.sign(inside))
+    chunk, inside = np.divmod(latent * t, CHUNK + t - 1)
+    # After the first frame of a chunk the next one follows t - 1 empty ones.
+    return CHUNK * chunk + np.maximum(inside - (t - 1), np.sign(inside))
 
   def frame_to_latent(self, frame: Index) -> Index:
     """Latent that a frame belongs to."""
     t = self.frames_per_latent
     if not self.chunked:
       return frame // t
-    inside = (frame % self.chunk_frames + t - 1) // t
-    return self.chunk_latents * (frame // self.chunk_frames) + inside
+    chunk, inside = np.divmod(frame, CHUNK)
+    return (chunk * (CHUNK + t - 1) + inside + (t - 1) * np.sign(inside)) // t
 
   def span(self, start: int, stop: int) -> tuple[int, int]:
     """Frames [first, end) covered by latents [start, stop)."""
@@ -78,8 +76,8 @@ class Grouping:
   def group(self, rays: Array) -> Array:
     """Stacks the rays of the frames that share a latent.
 
-    In each chunk t - 1 zero maps follow the first frame, so that latent 0
-    sees [f0 0 0 0], latent 1 [f1 .. f4].
+    Empty frames are zero maps: with t = 4, latent 0 of a chunk sees
+    [f0 0 0 0], latent 1 [f1 .. f4].
 
     Args:
       rays: [B T h w R], one map per frame.
@@ -98,9 +96,9 @@ class Grouping:
         f" to a multiple of {unit} frames"
       )
     if self.chunked:
-      rays = einops.rearrange(rays, "b (n s) h w r -> b n s h w r", s=unit)
+      rays = einops.rearrange(rays, "b (n s) h w r -> b n s h w r", s=CHUNK)
       first, rest = rays[:, :, :1], rays[:, :, 1:]
-      empty = xp.zeros_like(rest[:, :, : t - 1])
-      rays = xp.concat([first, empty, rest], axis=2)
+      empty = [xp.zeros_like(first)] * (t - 1)
+      rays = xp.concat([first, *empty, rest], axis=2)
       rays = einops.rearrange(rays, "b n s h w r -> b (n s) h w r")
     return einops.rearrange(rays, "b (l t) h w r -> b l h w (t r)", t=t)

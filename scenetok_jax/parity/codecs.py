@@ -13,7 +13,6 @@ from scenetok_jax.codecs.convert import codec_fields, codec_network, load_codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
 from scenetok_jax.flow.losses import kl_divergence
-from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.modules import channels_first, channels_last, jit
 
@@ -137,7 +136,8 @@ def wan_vae(case: Case) -> Arrays:
     images = 2.0 * channels_last(given["pipe_images01"]) - 1.0
     found["pipe_first_stage_encode"] = scaling.normalize(encode(params, images))
     scaled = channels_last(given["pipe_scaled_latents"])
-    found["pipe_last_stage_decode"] = _groups(decoded, scaled, CHUNK_LATENTS)
+    chunk = published("wan_vae").grouping.unit_latents
+    found["pipe_last_stage_decode"] = _groups(decoded, scaled, chunk)
     single = "pipe_last_stage_decode_single"
     if single in case.outputs:
       count = case.outputs[single].shape[1]

@@ -112,14 +112,13 @@ def _index_maps(case: Case) -> Arrays:
   latents = np.arange(config["max_latent"])
   frames = np.arange(config["max_frame"])
   for i, (t, gap, offset) in enumerate(config["index_maps"]):
-    grouping = Grouping(t, True, gap)
     # Offset 0, never used: the last latent of a chunk covers one frame.
-    found[f"latent_to_original_{i}"] = (
-      grouping.latent_to_frame(latents)
-      if offset
-      else t * latents - (t - 1) * (latents // gap)
+    single = offset * np.sign(latents % gap)
+    found[f"latent_to_original_{i}"] = t * latents - (t - 1) * (
+      latents // gap + single
     )
-    found[f"original_to_latent_{i}"] = grouping.frame_to_latent(frames)
+    chunk, inside = np.divmod(frames, t * (gap - 1) + 1)
+    found[f"original_to_latent_{i}"] = gap * chunk + (inside + t - 1) // t
   for i, mask in enumerate(config["denoise_masks"]):
     chunked = mask["autoencoder"] == "wan"
     grouping = Grouping(mask["temporal_downsample"], chunked)

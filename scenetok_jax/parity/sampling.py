@@ -15,7 +15,7 @@ from scenetok_jax.flow.solvers import SolverState, SolverStep, get_solver
 from scenetok_jax.flow.timesteps import WEIGHTINGS, shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.geometry.latent_frames import CHUNK_LATENTS
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.model import Model, tokenize
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case, prefixed
@@ -43,7 +43,7 @@ def sampling(case: Case) -> Arrays:
   params = {"decoder": _decoder_weights(case, model, noise, cameras, tokens)}
   programs = _Programs(model, params)
   for run in case.config["runs"]:
-    _check_frames(case, run, net.grouping.chunked)
+    _check_frames(case, run, net.grouping)
     case.one_of(run, "weighting", WEIGHTINGS)
     scaling = modules.target_scaling(
       case, run.get("autoencoder"), run.get("scaling_factor")
@@ -65,10 +65,10 @@ def sampling(case: Case) -> Arrays:
   return found
 
 
-def _check_frames(case: Case, block: Any, chunked: bool) -> None:
+def _check_frames(case: Case, block: Any, grouping: Grouping) -> None:
   """The index map between frames and latents has one form for each codec."""
-  if chunked:
-    case.only(block, "chunk_index_gap", CHUNK_LATENTS)
+  if grouping.chunked:
+    case.only(block, "chunk_index_gap", grouping.unit_latents)
     case.only(block, "offset", 1)
 
 
@@ -199,7 +199,7 @@ def render_pipeline(case: Case) -> Arrays:
     "tokenizer": modules.tokenizer(case),
     "decoder": modules.decoder(case),
   }
-  _check_frames(case, config, nets["decoder"].grouping.chunked)
+  _check_frames(case, config, nets["decoder"].grouping)
   scaling = modules.target_scaling(
     case, config.get("target_autoencoder"), config.get("target_scaling_factor")
   )

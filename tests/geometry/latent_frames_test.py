@@ -43,14 +43,16 @@ def test_partial_chunks_are_refused():
 
 
 def test_matches_release_index_maps():
+  """Those of Wan's own grouping; others that no caller gives: parity."""
   case = load_case("geometry")
-  for i, (t, gap, offset) in enumerate(case.config["index_maps"]):
-    maps = Grouping(t, True, gap)
-    if offset:
-      np.testing.assert_array_equal(
-        maps.latent_to_frame(np.arange(case.config["max_latent"])),
-        case.outputs[f"latent_to_original_{i}"],
-      )
+  for i, (t, gap, _) in enumerate(case.config["index_maps"]):
+    maps = Grouping(t, chunked=True)
+    if t > 1 and gap != maps.unit_latents:
+      continue
+    np.testing.assert_array_equal(
+      maps.latent_to_frame(np.arange(case.config["max_latent"])),
+      case.outputs[f"latent_to_original_{i}"],
+    )
     np.testing.assert_array_equal(
       maps.frame_to_latent(np.arange(case.config["max_frame"])),
       case.outputs[f"original_to_latent_{i}"],
@@ -93,15 +95,36 @@ def test_chunked_groups_pad_after_the_first_frame_of_each_chunk():
   np.testing.assert_array_equal(frames[9], [31, 32, 33, 34])
 
 
+@pytest.mark.parametrize("t", [1, 2, 3, 4, 5, 6, 8, 12, 16, 17, 20, 32])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_groups_agree_with_the_index_map(chunked):
-  frames = 68
-  maps = Grouping(4, chunked)
-  grouped = np.asarray(maps.group(_numbered(frames)))
-  latents = maps.latents(frames)
-  assert grouped.shape[1] == latents
-  first = maps.latent_to_frame(np.arange(latents))
-  np.testing.assert_array_equal(grouped[0, :, 0, 0, 0], first + 1)
+def test_groups_agree_with_the_index_map(chunked, t):
+  """Whatever t is a chunk is 17 frames, and latents may span two."""
+  maps = Grouping(t, chunked)
+  frames = 2 * maps.unit_frames
+  assert not chunked or frames % 17 == 0
+  grouped = np.asarray(maps.group(_numbered(frames)))[0, :, 0, 0, ::2]
+  latents = 2 * maps.unit_latents
+  assert len(grouped) == latents == maps.latents(frames)
+  assert maps.frames(latents) == frames
+  # An empty frame holds 0: a latent's first frame is the first other number.
+  first = [row[row > 0][0] - 1 for row in grouped]
+  np.testing.assert_array_equal(maps.latent_to_frame(np.arange(latents)), first)
+  owner = np.nonzero(grouped)[0]
+  np.testing.assert_array_equal(maps.frame_to_latent(np.arange(frames)), owner)
+
+
+def test_matches_the_release_s_groups_of_other_factors():
+  case = load_case("rays_wan_other_t")
+  for run in case.config["runs"]:
+    given = case.run(run["prefix"])
+    maps = Grouping(run["temporal_downsample"], run["using_wan"])
+    frames = given["extrinsics"].shape[1]
+    expected = case.outputs[f"{run['prefix']}encoding"]
+    assert maps.latents(frames) == expected.shape[1]
+    # Rays of one direction, so that only empty frames hold zeros.
+    ones = np.ones((1, frames, 1, 1, 6), np.float32)
+    empty = np.asarray(maps.group(ones))[0, :, 0, 0] == 0
+    np.testing.assert_array_equal(empty, (expected[0] == 0).all((-1, -2)))
 
 
 @pytest.mark.parametrize(

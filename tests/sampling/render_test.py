@@ -116,7 +116,7 @@ def test_a_path_embedded_once_serves_windows_that_start_on_chunks():
   model, _ = tiny()
   plan = schedule("full_sequence", 15, 2, 10, 5)
   assert embeddable(model, plan)
-  codec = dataclasses.replace(model.target_codec, grouping=Grouping(1, True))
+  codec = dataclasses.replace(model.target_codec, grouping=Grouping(4, True))
   chunked = dataclasses.replace(model, target_codec=codec)
   assert embeddable(chunked, plan)
   assert not embeddable(chunked, schedule("autoregressive", 12, 2, 10, 4))
