@@ -1,6 +1,7 @@
 """Learning curves of a run as a picture."""
 
 import pathlib
+from collections import defaultdict
 
 from scenetok_jax.io import atomic_path
 from scenetok_jax.train.loggers import read_rows
@@ -23,26 +24,20 @@ def draw_curves(workdir: str) -> None:
   from matplotlib import pyplot
 
   folder = pathlib.Path(workdir)
-  train, evaluations = (
-    _columns(folder / name) for name in (TRAIN_FILE, EVAL_FILE)
-  )
+  train = _columns(folder / TRAIN_FILE)
   panels = [(name, train[name], ",-") for name in _SHOWN if name in train]
-  panels += [(name, points, "o-") for name, points in evaluations.items()]
+  scores = _columns(folder / EVAL_FILE).items()
+  panels += [(name, points, "o-") for name, points in scores]
   if not panels:
     return
   columns = min(3, len(panels))
   rows = -(-len(panels) // columns)
-  figure, axes = pyplot.subplots(
-    rows, columns, figsize=(4 * columns, 3 * rows), squeeze=False
-  )
-  for axis, (name, points, style) in zip(axes.flat, panels, strict=False):
+  figure = pyplot.figure(figsize=(4 * columns, 3 * rows))
+  for place, (name, points, style) in enumerate(panels, 1):
+    axis = figure.add_subplot(rows, columns, place, title=name, xlabel="step")
     axis.plot(*zip(*points, strict=True), style)
-    axis.set_title(name)
-    axis.set_xlabel("step")
     if name in ("loss", "grad_norm"):
       axis.set_yscale("log")
-  for axis in list(axes.flat)[len(panels) :]:
-    axis.axis("off")
   figure.tight_layout()
   with atomic_path(folder / CURVES_FILE) as temporary:
     figure.savefig(temporary, format="png", dpi=80)
@@ -51,10 +46,9 @@ def draw_curves(workdir: str) -> None:
 
 def _columns(path: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
   """{name: [(step, value)]} of the numbers in a file of JSON lines."""
-  found: dict[str, list[tuple[int, float]]] = {}
+  found = defaultdict(list)
   for row in read_rows(path):
-    step = row.pop("step")
     for name, value in row.items():
       if isinstance(value, float):
-        found.setdefault(name, []).append((step, value))
+        found[name].append((row["step"], value))
   return found

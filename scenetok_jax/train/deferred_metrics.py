@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
 from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import is_lead
@@ -14,6 +15,11 @@ from scenetok_jax.types import Array, InputError
 
 REPORT_FILE = "nonfinite.json"
 _KEPT = 100  # steps in the report
+_FATE = {
+  "none": "the parameters are spoilt since then",
+  "zero": "the parameters are intact but for weight decay",
+  "freeze": "the parameters are as before them",
+}
 
 
 class DeferredMetrics:
@@ -49,28 +55,21 @@ class DeferredMetrics:
 class NonFiniteGuard:
   """Ends a run whose loss or gradients are not finite too often in a row.
 
-  A single such step is left to the optimiser's skip rule.
+  train.max_nonfinite steps, 0 for no limit. A single such step is left to
+  the optimiser's skip rule.
   """
 
-  def __init__(
-    self, workdir: str, limit: int, batch_size: int, skip: str
-  ) -> None:
-    """Args: the run's folder; steps in a row, 0 for no limit; global examples
-    per step; optimizer.skip."""
+  def __init__(self, workdir: str, config: ConfigDict) -> None:
     self._path = pathlib.Path(workdir) / REPORT_FILE
-    self._limit, self._batch, self._skip = limit, batch_size, skip
+    self._limit = config.train.max_nonfinite
+    self._batch, self._skip = config.data.batch_size, config.optimizer.skip
     self._rows: list[dict[str, Any]] = []
-    self._last_finite: dict[str, Any] | None = None
+    self._last_finite: dict[str, Any] = {}
 
   def see(self, step: int, metrics: dict[str, Array]) -> None:
-    """Counts a step.
-
-    Raises:
-      InputError: it is the last that the limit allows.
-    """
+    """Counts a step; InputError if it is the last that the limit allows."""
     row = {"step": step, **{k: v.item() for k, v in metrics.items()}}
-    finite = math.isfinite(row["loss"]) and row.get("grads_finite", True)
-    if finite:
+    if math.isfinite(row["loss"]) and row["grads_finite"]:
       self._rows, self._last_finite = [], row
       return
     # Without a limit one row is enough to know that the parameters are spoilt.
@@ -85,7 +84,7 @@ class NonFiniteGuard:
 
   def _abort(self) -> None:
     first, last = self._rows[0]["step"], self._rows[-1]["step"]
-    before = self._last_finite or {}
+    before = self._last_finite
     if is_lead():
       report = {
         "first_step": first,
@@ -96,14 +95,10 @@ class NonFiniteGuard:
         "rows": self._rows[-_KEPT:],
       }
       write_json(self._path, legal_json(report), sync=True)
-    fate = {
-      "none": "the parameters are spoilt since then",
-      "zero": "the parameters are intact but for weight decay",
-    }.get(self._skip, "the parameters are as before them")
     loss = f"{before['loss']:.4g}" if before else "none"
     raise InputError(
       f"loss or gradients were not finite in {len(self._rows)} steps in a row,"
-      f" {first} to {last} (last finite loss: {loss}); {fate}; see"
+      f" {first} to {last} (last finite loss: {loss}); {_FATE[self._skip]}; see"
       f" {self._path}; lower optimizer.learning_rate, set dtype=float32 or look"
       " at the examples it names; train.max_nonfinite is the limit"
     )

@@ -34,32 +34,23 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
 
   Joins the other processes of the job first, where there are any.
 
-  Args:
-    config: of a file of configs/; data.path must be set.
-    workdir: checkpoints, metrics and config.json; resumed where it exists.
-
-  Returns:
-    The final state, after train.total_steps steps or a SIGTERM.
-
-  Raises:
-    InputError: the configuration, its data or the workdir cannot be used.
+  config: of a file of configs/; data.path must be set. workdir: checkpoints,
+  metrics and config.json; resumed where it exists. Returns the final state,
+  after train.total_steps steps or a SIGTERM. Raises InputError where the
+  configuration, its data or the workdir cannot be used.
   """
   initialize()
   model = build(config)
+  task, evaluate = make_task(config, model), make_evaluate(config, model)
   return train(
-    config,
-    workdir,
-    make_task(config, model),
-    lambda: open_data(config, model),
-    make_evaluate(config, model),
+    config, workdir, task, lambda: open_data(config, model), evaluate
   )
 
 
 def make_task(config: ConfigDict, model: Model) -> Task:
   """The stage that a configuration trains.
 
-  Raises:
-    InputError: stage 2 without a stage-1 workdir, or with another's networks.
+  InputError for stage 2 without a stage-1 workdir, or with other networks.
   """
   if config.stage == "tokenizer":
     return tokenizer_task(model, config)
@@ -68,17 +59,11 @@ def make_task(config: ConfigDict, model: Model) -> Task:
       "config.tokenizer_from: stage 2 needs a stage-1 workdir; set"
       " --config.tokenizer_from=WORKDIR"
     )
-  _check_same_networks(config)
-  params = restore_params(config.tokenizer_from, item="ema")
-  return generator_task(model, config, params["tokenizer"])
-
-
-def _check_same_networks(config: ConfigDict) -> None:
-  """Stage 2 must describe the networks and codecs that stage 1 trained."""
-  here = to_plain(config.to_dict())
-  there = load_stored_config(config.tokenizer_from)
+  # Stage 2 must describe the networks and codecs that stage 1 trained.
+  stored = load_stored_config(config.tokenizer_from)
   for section in ("tokenizer", "decoder", "codecs"):
-    ours, theirs = flatten(here[section]), flatten(there[section])
+    ours = flatten(to_plain(config[section].to_dict()))
+    theirs = flatten(stored[section])
     for name in sorted(ours.keys() | theirs.keys()):
       if ours.get(name) != theirs.get(name):
         raise InputError(
@@ -86,6 +71,8 @@ def _check_same_networks(config: ConfigDict) -> None:
           f" {theirs.get(name)} in {config.tokenizer_from}; use the stage-1"
           " config's value"
         )
+  params = restore_params(config.tokenizer_from, item="ema")
+  return generator_task(model, config, params["tokenizer"])
 
 
 def open_data(config: ConfigDict, model: Model) -> loader.TrainIterator:
@@ -120,15 +107,13 @@ def make_evaluate(
   None for stage 2, and where data.latents are all the data there is: scores
   need frames.
   """
-  wanted = config.train.eval_every > 0 and config.train.eval_scenes > 0
-  path = config.data.path
-  if config.stage != "tokenizer" or not wanted or not path:
+  path, count = config.data.path, config.train.eval_scenes
+  if config.stage != "tokenizer" or not path:
+    return None
+  if config.train.eval_every <= 0 or count <= 0:
     return None
   scenes = evaluation_scenes(
-    path,
-    evaluation_split(path),
-    config.data.num_context,
-    config.train.eval_scenes,
+    path, evaluation_split(path), config.data.num_context, count
   )
   options = EvaluationOptions.of(config)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.extend.core import jaxprs_in_params
 
 
 def count_flops(function: Callable[..., Any], *args: Any) -> int:
@@ -33,12 +34,18 @@ def _count(jaxpr: Any) -> int:
 def _count_equation(equation: Any) -> int:
   name, params = equation.primitive.name, equation.params
   if name == "dot_general":
-    return _dot(equation)
+    (contracted, _), _ = params["dimension_numbers"]
+    shape = equation.invars[0].aval.shape
+    return _products(equation, (shape[axis] for axis in contracted))
   if name == "conv_general_dilated":
-    return _convolution(equation)
+    # Gradients of convolutions dilate their input with zeros that no one needs
+    # to multiply, yet most backends do: they are counted.
+    kernel = equation.invars[1].aval.shape  # taps and channels per group
+    axes = params["dimension_numbers"].rhs_spec[1:]
+    return _products(equation, (kernel[axis] for axis in axes))
   if name == "cond":
     return max(_count(branch.jaxpr) for branch in params["branches"])
-  total = sum(_count(inner) for inner in _inner_jaxprs(params))
+  total = sum(_count(inner) for inner in jaxprs_in_params(params))
   if name == "scan":
     return params["length"] * total
   if name == "shard_map":
@@ -47,30 +54,6 @@ def _count_equation(equation: Any) -> int:
   return total
 
 
-def _inner_jaxprs(params: dict[str, Any]) -> list[Any]:
-  """Jaxprs among an equation's parameters: pjit, remat, custom_vjp, scan."""
-  found = []
-  for value in params.values():
-    for item in value if isinstance(value, (tuple, list)) else (value,):
-      item = getattr(item, "jaxpr", item)  # a closed jaxpr holds a jaxpr
-      if hasattr(item, "eqns"):
-        found.append(item)
-  return found
-
-
-def _dot(equation: Any) -> int:
-  """2 * size of the output * size of the contracted dimensions."""
-  (contracted, _), _ = equation.params["dimension_numbers"]
-  shape = equation.invars[0].aval.shape
-  depth = math.prod(shape[axis] for axis in contracted)
-  return 2 * math.prod(equation.outvars[0].aval.shape) * depth
-
-
-def _convolution(equation: Any) -> int:
-  """2 * size of the output * kernel taps * input channels per group."""
-  numbers = equation.params["dimension_numbers"]
-  kernel = equation.invars[1].aval.shape
-  taps = math.prod(kernel[axis] for axis in numbers.rhs_spec[1:])
-  # Gradients of convolutions dilate their input with zeros that no one needs
-  # to multiply, yet most backends do: they are counted.
-  return 2 * math.prod(equation.outvars[0].aval.shape) * taps
+def _products(equation: Any, depth: Any) -> int:
+  """Of an output whose every element sums that many products."""
+  return 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(depth)

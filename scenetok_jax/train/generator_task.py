@@ -60,18 +60,14 @@ def sample_noise(
   config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
 ) -> StepNoise:
   """The noise of one batch; tokens is (N, C)."""
-  keys = jax.random.split(key, 7)
-  options = config.generation
+  keys, options = jax.random.split(key, 7), config.generation
   batch, views = example.condition.shape[:2]
   levels = sample_noise_levels(
     keys[2], batch, 1, weighting=options.weighting, shift=options.shift
   )
-  hidden = jax.random.bernoulli(
-    keys[4], options.unconditional_probability, (batch,)
-  )
 
-  def drop(key: Array) -> Array:
-    return jax.random.bernoulli(key, options.camera_dropout, (batch,))
+  def chosen(key: Array, probability: float) -> Array:
+    return jax.random.bernoulli(key, probability, (batch,))
 
   return StepNoise(
     posterior=jax.random.normal(keys[0], (batch, *tokens)),
@@ -80,10 +76,10 @@ def sample_noise(
     visible=visible_views(
       jax.random.uniform(keys[3], (batch, views)),
       options.keep_probability,
-      hidden,
+      chosen(keys[4], options.unconditional_probability),
     ),
-    drop_cameras=drop(keys[5]),
-    drop_anchors=drop(keys[6]),
+    drop_cameras=chosen(keys[5], options.camera_dropout),
+    drop_anchors=chosen(keys[6], options.camera_dropout),
   )
 
 
@@ -127,32 +123,28 @@ def generator_task(
 ) -> Task:
   """Stage 2 as a Task; tokenizer_params are stage 1's, frozen."""
   tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
-  anchors = config.data.num_context
-
-  codecs = {}
   # Stored latents need no codec: its arrays would fill memory for nothing.
-  if not config.data.get("latents"):
-    codecs = {"context": model.context_codec.params}
+  stored = bool(config.data.get("latents"))
+  codecs = {} if stored else {"context": model.context_codec.params}
 
   def loss(
     params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
   ) -> StepLoss:
     del step
     assert batch.condition is not None
-    keys = jax.random.split(key, 3)
+    keys, weights = jax.random.split(key, 3), frozen["codecs"].get("context")
     codec = model.context_codec
-    weights = frozen.get("codecs", {}).get("context")
     example = Example(
-      context=encode_views(codec, batch.context, keys[0], weights),
-      context_cameras=batch.context.cameras,
-      condition=encode_views(codec, batch.condition, keys[1], weights),
-      condition_cameras=batch.condition.cameras,
+      encode_views(codec, batch.context, keys[0], weights),
+      batch.context.cameras,
+      encode_views(codec, batch.condition, keys[1], weights),
+      batch.condition.cameras,
     )
     noise = sample_noise(config, keys[2], example, tokens)
     return loss_from_noise(model, config, params, frozen, example, noise)
 
   return Task(
-    init=lambda key: init_generator(model, key, anchors),
+    init=lambda key: init_generator(model, key, config.data.num_context),
     loss=loss,
     frozen={"tokenizer": tokenizer_params, "codecs": codecs},
   )

@@ -6,10 +6,13 @@ import json
 import math
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
+
+# (kind, "train" or "eval", step, named numbers)
+Logger = Callable[[str, int, Mapping[str, float]], None]
 
 
 class JsonLines:
@@ -67,34 +70,32 @@ def legal_json(value: Any) -> Any:
   return value
 
 
-class Logger(NamedTuple):
-  """write: (kind, "train" or "eval", step, named numbers)."""
-
-  write: Callable[[str, int, Mapping[str, float]], None]
-  close: Callable[[], None]
-
-
 def open_loggers(
-  folder: pathlib.Path, project: str, config: Mapping[str, Any]
+  folder: pathlib.Path,
+  project: str,
+  config: Mapping[str, Any],
+  stack: contextlib.ExitStack,
 ) -> list[Logger]:
-  """TensorBoard where clu's writer imports; W&B where a project is named."""
-  found = [_wandb(folder, project, config)] if project else []
-  try:
+  """TensorBoard where clu's writer imports; W&B where a project is named.
+
+  The stack closes them.
+  """
+  found = [_wandb(folder, project, config, stack)] if project else []
+  with contextlib.suppress(ImportError):  # clu's writer needs TensorFlow
     from clu import metric_writers
-  except ImportError:  # it needs TensorFlow
-    return found
-  board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
 
-  def write(kind: str, step: int, scalars: Mapping[str, float]) -> None:
-    board.write_scalars(step, scalars)
-
-  return [Logger(write, board.close), *found]
+    board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
+    stack.callback(board.close)
+    found.append(lambda kind, step, row: board.write_scalars(step, row))
+  return found
 
 
 def _wandb(
-  folder: pathlib.Path, project: str, config: Mapping[str, Any]
+  folder: pathlib.Path,
+  project: str,
+  config: Mapping[str, Any],
+  stack: contextlib.ExitStack,
 ) -> Logger:
-  """A run of Weights & Biases that a resumed run continues."""
   try:
     import wandb
   except ImportError as error:
@@ -112,8 +113,7 @@ def _wandb(
     dir=str(folder),
     config=dict(config),
   )
-
-  def write(kind: str, step: int, scalars: Mapping[str, float]) -> None:
-    run.log({f"{kind}/{key}": x for key, x in scalars.items()}, step=step)
-
-  return Logger(write, run.finish)
+  stack.callback(run.finish)
+  return lambda kind, step, row: run.log(
+    {f"{kind}/{name}": value for name, value in row.items()}, step=step
+  )

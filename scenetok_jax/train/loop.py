@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import make_mesh
@@ -36,12 +37,15 @@ Evaluate = Callable[[Any, int], dict[str, float]]
 class _Run:
   """What the loop works with; step dispatches one."""
 
-  step: Callable[[TrainState, SceneBatch], tuple[TrainState, dict[str, Array]]]
+  config: ConfigDict
+  workdir: str
+  mesh: Mesh
   data: DataIterator
   checkpointer: Checkpointer
+  preemption: PreemptionWatch
   writer: MetricWriter
-  guard: NonFiniteGuard
   profiler: Profiler
+  step: Callable[[TrainState, SceneBatch], tuple[TrainState, dict[str, Array]]]
 
 
 def train(
@@ -68,113 +72,96 @@ def train(
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh)
-  # Outside the mesh, whose devices would all multiply at the same time.
-  peak = _peak_flops(config.dtype, mesh)
-  with (
-    jax.set_mesh(mesh),
-    lock(workdir),
-    PreemptionWatch() as preemption,
-    contextlib.ExitStack() as stack,
-  ):
+  # Outside the mesh, whose devices would all multiply at the same time. CPU
+  # devices share one machine.
+  devices = 1 if jax.default_backend() == "cpu" else mesh.size
+  peak = devices * matmul_flops_per_second(config.dtype)
+  with jax.set_mesh(mesh), lock(workdir), contextlib.ExitStack() as stack:
+    preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
-    state, run = _open(config, workdir, task, open_data(), mesh, peak, stack)
-    return _loop(config, workdir, state, run, evaluate, mesh, preemption)
-
-
-def _open(
-  config: ConfigDict,
-  workdir: str,
-  task: Task,
-  data: DataIterator,
-  mesh: jax.sharding.Mesh,
-  peak: float,
-  stack: contextlib.ExitStack,
-) -> tuple[TrainState, _Run]:
-  """The state and all that its steps need; the stack closes it."""
-  options = config.train
-  # Refused here if the mesh does not divide it, before anything compiles.
-  example = put_batch(_peek(data), mesh)
-  checkpointer = stack.enter_context(
-    Checkpointer(workdir, options.checkpoint_every, options.checkpoint_keep)
-  )
-  optimizer = make_optimizer(OptimizerConfig.of(config))
-  init_key, step_key = jax.random.split(jax.random.key(config.seed))
-  state = restore_or_init(
-    config, task, optimizer, init_key, mesh, checkpointer, data
-  )
-  frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
-  step = make_step(task, optimizer, options.accumulate)
-  flops = count_flops(step, state, frozen, example, step_key)
-  # Stored only now: a mistake above must not pin the workdir to itself.
-  store_config(workdir, config.to_dict())
-  write_overview(workdir, state.params)
-  writer = stack.enter_context(
-    MetricWriter(
-      workdir,
-      options.total_steps,
-      int(state.step),
-      batch_size=config.data.batch_size,
-      step_flops=flops,
-      peak_flops=peak,
-      wandb=options.wandb,
-      config=config.to_dict(),
+    data = open_data()
+    # Refused here if the mesh does not divide it, before anything compiles.
+    example = put_batch(_peek(data), mesh)
+    checkpointer = stack.enter_context(
+      Checkpointer(
+        workdir, config.train.checkpoint_every, config.train.checkpoint_keep
+      )
     )
-  )
-  guard = NonFiniteGuard(
-    workdir,
-    options.max_nonfinite,
-    config.data.batch_size,
-    config.optimizer.skip,
-  )
-  profiler = Profiler(workdir, options.profile)
-  stack.callback(profiler.close)
-  jitted = jit_step(step, state, mesh, flops)
+    optimizer = make_optimizer(OptimizerConfig.of(config))
+    init_key, step_key = jax.random.split(jax.random.key(config.seed))
+    state = restore_or_init(
+      config, task, optimizer, init_key, mesh, checkpointer, data
+    )
+    frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
+    step = make_step(task, optimizer, config.train.accumulate)
+    flops = count_flops(step, state, frozen, example, step_key)
+    # Stored only now: a mistake above must not pin the workdir to itself.
+    store_config(workdir, config.to_dict())
+    if is_lead():
+      write_overview(workdir, state.params)
+    writer = stack.enter_context(
+      MetricWriter(
+        workdir,
+        config.train.total_steps,
+        int(state.step),
+        batch_size=config.data.batch_size,
+        peak_seconds=flops / peak,
+        wandb=config.train.wandb,
+        config=config.to_dict(),
+      )
+    )
+    profiler = Profiler(workdir, config.train.profile)
+    stack.callback(profiler.close)
+    jitted = jit_step(step, state, mesh, flops)
 
-  def dispatch(state: TrainState, batch: SceneBatch) -> Any:
-    # A value of the host in its arguments would be copied at every step.
-    with jax.transfer_guard("disallow"):
-      return jitted(state, frozen, batch, step_key)
+    def dispatch(state: TrainState, batch: SceneBatch) -> Any:
+      # A value of the host in its arguments would be copied at every step.
+      with jax.transfer_guard("disallow"):
+        return jitted(state, frozen, batch, step_key)
 
-  return state, _Run(dispatch, data, checkpointer, writer, guard, profiler)
+    run = _Run(
+      config, workdir, mesh, data, checkpointer, preemption, writer, profiler,
+      dispatch,
+    )  # fmt: skip
+    return _loop(run, state, evaluate)
 
 
 def _loop(
-  config: ConfigDict,
-  workdir: str,
-  state: TrainState,
-  run: _Run,
-  evaluate: Evaluate | None,
-  mesh: jax.sharding.Mesh,
-  preemption: PreemptionWatch,
+  run: _Run, state: TrainState, evaluate: Evaluate | None
 ) -> TrainState:
   """Next batch, dispatch, log the step before, evaluate, save."""
-  options, writer = config.train, run.writer
-  start = int(state.step)
+  config, options, writer = run.config, run.config.train, run.writer
+  start, total = int(state.step), options.total_steps
 
-  def logs(step: int) -> bool:
-    return _due(step, options, "log_every")
+  def due(step: int, every: int) -> bool:
+    return every > 0 and (step % every == 0 or step == total)
 
   def evaluates(step: int) -> bool:
-    return evaluate is not None and _due(step, options, "eval_every")
+    return evaluate is not None and due(step, options.eval_every)
 
   def score(step: int) -> None:
     assert evaluate is not None
-    writer.write_eval(step, evaluate(averaged(state), step))
+    # The moving average where there is one.
+    params = state.params if state.ema is None else state.ema
+    writer.write_eval(step, evaluate(params, step))
 
-  deferred = DeferredMetrics(writer.write, run.guard, logs)
+  guard = NonFiniteGuard(run.workdir, config)
+  deferred = DeferredMetrics(
+    writer.write, guard, lambda step: due(step, options.log_every)
+  )
   if start > 0 and evaluates(start) and not writer.evaluated(start):
     # The run was stopped where it should have evaluated.
     score(start)
-  for step in range(start + 1, options.total_steps + 1):
-    batch = put_batch(next(run.data), mesh)
+  for step in range(start + 1, total + 1):
+    batch = put_batch(next(run.data), run.mesh)
     run.profiler.before(step)
     state, metrics = run.step(state, batch)
     run.profiler.after(step, metrics)
     # A save that failed in the background ends the run here.
     run.checkpointer.check()
     deferred.put(step, metrics)
-    stops = preemption.now(step, run.checkpointer)
-    last = stops or step == options.total_steps
+    stops = run.preemption.now(step, run.checkpointer)
+    last = stops or step == total
     # The time to stop in is for saving; the next start evaluates.
     scores = evaluates(step) and not stops
     saves = last or run.checkpointer.should_save(step)
@@ -184,27 +171,16 @@ def _loop(
     with writer.pause():
       if scores:
         score(step)
-      if saves and not run.guard.spoilt:
+      if saves and not guard.spoilt:
         run.checkpointer.save(
           step, state, run.data.get_state(), config.to_dict(), force=last
         )
       if (scores or last) and is_lead():
-        draw_curves(workdir)
+        draw_curves(run.workdir)
     if last:
       break
   run.checkpointer.wait()
   return state
-
-
-def _peak_flops(dtype: str, mesh: jax.sharding.Mesh) -> float:
-  """Measured matmul FLOP/s of the mesh; CPU devices share one machine."""
-  shared = jax.default_backend() == "cpu"
-  return matmul_flops_per_second(dtype) * (1 if shared else mesh.size)
-
-
-def averaged(state: TrainState) -> Any:
-  """The parameters to evaluate: the moving average where there is one."""
-  return state.params if state.ema is None else state.ema
 
 
 def _peek(data: DataIterator) -> SceneBatch:
@@ -213,8 +189,3 @@ def _peek(data: DataIterator) -> SceneBatch:
   batch = next(data)
   data.set_state(before)
   return batch
-
-
-def _due(step: int, options: ConfigDict, field: str) -> bool:
-  every = options[field]
-  return every > 0 and (step % every == 0 or step == options.total_steps)

@@ -14,17 +14,9 @@ def matmul_flops_per_second(
 ) -> float:
   """FLOP/s of a square matmul on one device, the median of repeated runs.
 
-  Measured once per process and argument set; the machine may drift under
-  other load.
-
-  Args:
-    dtype: "float32" or "bfloat16"; float32 uses the default precision.
-    size: rows and columns.
-    seconds: time to spend after compilation.
-
-  Returns:
-    FLOP/s of one device; multiply by the number of devices that the step
-    runs on (fake CPU devices share one machine: do not multiply those).
+  Measured for `seconds` after compilation, once per process and argument set;
+  the machine may drift under other load. Multiply by the number of devices
+  that a step runs on, but not by fake CPU devices, which share one machine.
   """
   matrix = jnp.full((size, size), 1.0 / size, dtype)
   multiply = jax.jit(jnp.matmul)

@@ -10,7 +10,11 @@ import optax
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.rules import path_name
-from scenetok_jax.train import gradients as grads_lib
+from scenetok_jax.train.gradients import (
+  all_finite,
+  reference_group,
+  tensor_norms,
+)
 from scenetok_jax.types import Array, InputError
 
 SCHEDULES = ("steps", "cosine", "constant")
@@ -99,8 +103,7 @@ class Optimizer(NamedTuple):
 def learning_rate(config: OptimizerConfig) -> Callable[[Array], Array]:
   """The rate used by optimiser step k (int []), float32 []."""
 
-  def decay(step: Array) -> Array:
-    since = step - config.warmup_steps
+  def decay(since: Array) -> Array:
     if config.schedule == "steps":
       passed = sum((since >= m).astype(jnp.float32) for m in config.milestones)
       return jnp.power(config.gamma, jnp.asarray(passed, jnp.float32))
@@ -114,8 +117,8 @@ def learning_rate(config: OptimizerConfig) -> Callable[[Array], Array]:
     step = jnp.asarray(step)
     ramp = step.astype(jnp.float32) / max(config.warmup_steps, 1)
     warm = config.warmup_start + (1.0 - config.warmup_start) * ramp
-    factor = jnp.where(step < config.warmup_steps, warm, decay(step))
-    return config.learning_rate * factor
+    since = step - config.warmup_steps
+    return config.learning_rate * jnp.where(since < 0, warm, decay(since))
 
   return rate
 
@@ -145,16 +148,20 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
   ) -> Update:
     idle = _idle(config, params, step, unused or {})
     gradients = jax.tree.map(_zero_if, idle, gradients)
-    norms = grads_lib.tensor_norms(gradients)
-    norm = grads_lib.global_norm(norms)
-    finite = grads_lib.all_finite(gradients)
+    norms = tensor_norms(gradients)
+    norm = jnp.linalg.norm(jnp.concatenate(list(norms.values())))
     mean_norm = _mean_tensor_norm(norms, idle)
-    skipped = _skipped(config, finite, mean_norm)
+    finite = all_finite(gradients)
+    skipped = jnp.zeros((), bool) if config.skip == "none" else ~finite
+    if config.skip == "zero":
+      skipped |= mean_norm > config.skip_threshold
     # A skipped step must not let NaN reach the moments.
     gradients = jax.tree.map(lambda g: _zero_if(skipped, g), gradients)
     if config.clip_norm > 0:
-      kept_norm = jnp.where(skipped, 0.0, norm)
-      gradients = grads_lib.clip(gradients, kept_norm, config.clip_norm)
+      # The 1e-6 is torch.nn.utils.clip_grad_norm_'s; optax has none.
+      kept_norm = jnp.where(skipped, 0.0, norm) + 1e-6
+      scale = jnp.minimum(1.0, config.clip_norm / kept_norm)
+      gradients = jax.tree.map(lambda g: g * scale, gradients)
     direction, new_state = adam.update(gradients, opt_state, params)
     lr = rate(step)
     new_params = jax.tree.map(
@@ -182,13 +189,6 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
   return Optimizer(adam.init, update, config)
 
 
-def update_average(average: Any, params: Any, decay: float) -> Any:
-  """Exponential moving average of the parameters after a step."""
-  return jax.tree.map(
-    lambda a, p: decay * a + (1.0 - decay) * p, average, params
-  )
-
-
 def _idle(
   config: OptimizerConfig,
   params: Any,
@@ -196,12 +196,8 @@ def _idle(
   unused: Mapping[str, Array],
 ) -> Any:
   """Tree of bool []: parameters that this step must not touch."""
-  rules = [
-    (prefix, jnp.asarray(step) >= first)
-    for prefix, first in config.frozen
-    if first >= 0
-  ]
-  rules += [(prefix, jnp.asarray(flag)) for prefix, flag in unused.items()]
+  rules = [(p, step >= first) for p, first in config.frozen if first >= 0]
+  rules += unused.items()
   used = set()
 
   def flag(path: Any, _: Array) -> Array:
@@ -225,20 +221,12 @@ def _idle(
 def _mean_tensor_norm(norms: dict[str, Array], idle: Any) -> Array:
   """Mean over the active tensors of their L2 norms."""
   active = {
-    grads_lib.reference_group(path_name(path))[0]: ~flag
+    reference_group(path_name(path))[0]: ~flag
     for path, flag in jax.tree_util.tree_leaves_with_path(idle)
   }
   total = sum(norms[name].sum() * active[name] for name in norms)
   count = sum(norms[name].size * active[name] for name in norms)
   return total / jnp.maximum(count, 1)
-
-
-def _skipped(config: OptimizerConfig, finite: Array, mean: Array) -> Array:
-  if config.skip == "zero":
-    return ~finite | (mean > config.skip_threshold)
-  if config.skip == "freeze":
-    return ~finite
-  return jnp.zeros((), bool)
 
 
 def _zero_if(flag: Array, x: Array) -> Array:

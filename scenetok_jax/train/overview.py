@@ -8,16 +8,12 @@ import jax
 from clu.parameter_overview import get_parameter_overview
 
 from scenetok_jax.io import write_text
-from scenetok_jax.parallel.runtime import is_lead
 
 OVERVIEW_FILE = "parameters.txt"
 
 
 def write_overview(workdir: str, params: Any) -> None:
-  """Writes WORKDIR/parameters.txt and prints its totals; lead only."""
-  if not is_lead():
-    return
-  table = get_parameter_overview(params, include_stats="sharding")
+  """Writes WORKDIR/parameters.txt and prints its totals."""
   leaves = jax.tree.leaves(params)
   count = sum(leaf.size for leaf in leaves)
   held = sum(
@@ -29,5 +25,6 @@ def write_overview(workdir: str, params: Any) -> None:
     f" {held / (1 << 20):.1f} MiB on each of {jax.device_count()} devices"
   )
   path = pathlib.Path(workdir) / OVERVIEW_FILE
+  table = get_parameter_overview(params, include_stats="sharding")
   write_text(path, f"{line}\n{table}\n")
   print(f"{line}; see {path}", flush=True)

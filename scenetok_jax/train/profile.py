@@ -17,11 +17,6 @@ class Profiler:
   """
 
   def __init__(self, workdir: str, window: str) -> None:
-    """Args: the run's folder; "FIRST:LAST", or "" for no trace.
-
-    Raises:
-      InputError: not a window.
-    """
     self._folder = pathlib.Path(workdir) / FOLDER
     self._first, self._last = parse_window(window)
     self._running = False
@@ -46,7 +41,7 @@ class Profiler:
 
 
 def parse_window(window: str) -> tuple[int, int]:
-  """'10:13' -> (10, 13); '' -> (-1, -1)."""
+  """'10:13' -> (10, 13); '' -> (-1, -1); InputError for anything else."""
   if not window:
     return -1, -1
   first, _, last = window.partition(":")

@@ -1,17 +1,23 @@
 """Where a run starts."""
 
 import sys
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from scenetok_jax.convert.load import take_fitting
 from scenetok_jax.parallel.rules import param_shardings
-from scenetok_jax.parallel.runtime import is_lead, quick_compile_options
+from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.optimizer import Optimizer
-from scenetok_jax.train.state import TrainState, abstract, create, start_from
+from scenetok_jax.train.state import (
+  TrainState,
+  abstract,
+  at_start,
+  create,
+  on_mesh,
+)
 from scenetok_jax.train.task import Task
 from scenetok_jax.types import Array, SceneBatch
 from scenetok_jax.workdir.checkpoint import Checkpointer, restore_params
@@ -32,7 +38,7 @@ def restore_or_init(
   task: Task,
   optimizer: Optimizer,
   key: Array,
-  mesh: jax.sharding.Mesh,
+  mesh: Mesh,
   checkpointer: Checkpointer,
   data: DataIterator,
 ) -> TrainState:
@@ -43,33 +49,25 @@ def restore_or_init(
      or with config.restore_partial what fits (convert.load.take_fitting);
   3. scratch.
   """
+  target = abstract(task.init, optimizer, key, mesh)
   if checkpointer.latest_step() is not None:
-    target = abstract(task.init, optimizer, key, mesh)
     state, data_state = checkpointer.restore(target)
     data.set_state(data_state)
     return state
   if not config.restore:
     return create(task.init, optimizer, key, mesh)
   if config.restore_partial:
-    params = _fitting_params(config.restore, task.init, key, mesh)
+    params = _fitting_params(config.restore, task, key, mesh)
   else:
-    target = abstract(task.init, optimizer, key, mesh).params
-    params = restore_params(config.restore, target=target, mesh=mesh)
-  return start_from(params, optimizer, mesh)
+    params = restore_params(config.restore, target=target.params, mesh=mesh)
+  return on_mesh(lambda params: at_start(params, optimizer), params, mesh)
 
 
-def _fitting_params(
-  folder: str,
-  init: Callable[[Array], Any],
-  key: Array,
-  mesh: jax.sharding.Mesh,
-) -> Any:
+def _fitting_params(folder: str, task: Task, key: Array, mesh: Mesh) -> Any:
   """Fresh parameters with what fits of another run's; says what did not."""
-  options = quick_compile_options(mesh.devices.flat[0].platform)
-  shardings = param_shardings(jax.eval_shape(init, key), mesh)
-  fresh = jax.jit(init, out_shardings=shardings, compiler_options=options)(key)
+  fresh = on_mesh(task.init, key, mesh)
   partial = take_fitting(fresh, restore_params(folder, mesh=mesh), folder)
   if is_lead():
     for line in partial.lines():
       print(f"{folder}: {line}", file=sys.stderr)
-  return jax.device_put(partial.params, shardings)
+  return jax.device_put(partial.params, param_shardings(fresh, mesh))

@@ -6,10 +6,11 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from scenetok_jax.parallel.rules import param_shardings
 from scenetok_jax.parallel.runtime import quick_compile_options
-from scenetok_jax.train.optimizer import Optimizer, update_average
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import Array
 
 
@@ -31,33 +32,8 @@ class TrainState:
 Init = Callable[[Array], Any]  # random key -> parameters, a nested dict
 
 
-def abstract(
-  init: Init, optimizer: Optimizer, key: Array, mesh: jax.sharding.Mesh
-) -> TrainState:
-  """Shapes, dtypes and shardings of the state, without computing it."""
-  shapes = jax.eval_shape(lambda key: _at_start(init(key), optimizer), key)
-  return jax.tree.map(
-    lambda x, sharding: x.update(sharding=sharding),
-    shapes,
-    param_shardings(shapes, mesh),
-  )
-
-
-def create(
-  init: Init, optimizer: Optimizer, key: Array, mesh: jax.sharding.Mesh
-) -> TrainState:
-  """A fresh state at step 0, placed by the mesh's rule table."""
-  return _jitted(lambda key: _at_start(init(key), optimizer), key, mesh)
-
-
-def start_from(
-  params: Any, optimizer: Optimizer, mesh: jax.sharding.Mesh
-) -> TrainState:
-  """A state at step 0 with the parameters of another run, sharded."""
-  return _jitted(lambda params: _at_start(params, optimizer), params, mesh)
-
-
-def _at_start(params: Any, optimizer: Optimizer) -> TrainState:
+def at_start(params: Any, optimizer: Optimizer) -> TrainState:
+  """The state at step 0 with these parameters."""
   average = optimizer.config.ema_decay > 0
   return TrainState(
     step=jnp.zeros((), jnp.int32),
@@ -68,14 +44,35 @@ def _at_start(params: Any, optimizer: Optimizer) -> TrainState:
   )
 
 
-def _jitted(
-  build: Callable[[Any], TrainState], argument: Any, mesh: jax.sharding.Mesh
+def abstract(
+  init: Init, optimizer: Optimizer, key: Array, mesh: Mesh
 ) -> TrainState:
-  """Every leaf comes out of one jitted function: none is on a lone device."""
-  shardings = param_shardings(jax.eval_shape(build, argument), mesh)
-  options = quick_compile_options(mesh.devices.flat[0].platform)
-  build = jax.jit(build, out_shardings=shardings, compiler_options=options)
-  return build(argument)
+  """Shapes, dtypes and shardings of the state, without computing it."""
+  shapes = jax.eval_shape(lambda key: at_start(init(key), optimizer), key)
+  return jax.tree.map(
+    lambda x, sharding: x.update(sharding=sharding),
+    shapes,
+    param_shardings(shapes, mesh),
+  )
+
+
+def create(
+  init: Init, optimizer: Optimizer, key: Array, mesh: Mesh
+) -> TrainState:
+  """A fresh state at step 0, placed by the mesh's rule table."""
+  return on_mesh(lambda key: at_start(init(key), optimizer), key, mesh)
+
+
+def on_mesh(build: Callable[[Any], Any], argument: Any, mesh: Mesh) -> Any:
+  """build(argument) placed by the rule table.
+
+  Every leaf comes out of one jitted function: none is on a lone device.
+  """
+  return jax.jit(
+    build,
+    out_shardings=param_shardings(jax.eval_shape(build, argument), mesh),
+    compiler_options=quick_compile_options(mesh.devices.flat[0].platform),
+  )(argument)
 
 
 def apply_gradients(
@@ -84,22 +81,18 @@ def apply_gradients(
   optimizer: Optimizer,
   unused: Mapping[str, Array] | None = None,
 ) -> tuple[TrainState, dict[str, Array]]:
-  """One optimiser step.
+  """One optimiser step: the state with step + 1, the optimiser's metrics.
 
-  Args:
-    state: state before the step.
-    gradients: tree like state.params.
-    optimizer: see make_optimizer.
-    unused: path prefixes of sub-trees without a gradient in this step.
-
-  Returns:
-    (state with step + 1, the optimiser's metrics).
+  gradients: tree like state.params. unused: path prefixes of sub-trees without
+  a gradient in this step -> bool [].
   """
   new = optimizer.update(
     gradients, state.opt_state, state.params, state.step, unused
   )
-  ema = state.ema
+  decay, ema = optimizer.config.ema_decay, state.ema
   if ema is not None:
-    ema = update_average(ema, new.params, optimizer.config.ema_decay)
+    ema = jax.tree.map(
+      lambda a, p: decay * a + (1.0 - decay) * p, ema, new.params
+    )
   state = TrainState(state.step + 1, new.params, new.opt_state, ema)
   return state, new.metrics

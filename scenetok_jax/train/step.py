@@ -31,24 +31,14 @@ def make_step(
   def step(
     state: TrainState, frozen: Any, batch: SceneBatch, key: Array
   ) -> tuple[TrainState, dict[str, Array]]:
-    def mean_loss(
-      params: Any, batch: SceneBatch, key: Array
-    ) -> tuple[Array, tuple[dict[str, Array], dict[str, Array]]]:
+    def mean_loss(params: Any, batch: SceneBatch, key: Array) -> Any:
       out = task.loss(params, frozen, batch, key, state.step)
-      means = {name: jnp.mean(x) for name, x in out.metrics.items()}
+      metrics = jax.tree.map(jnp.mean, {"loss": out.loss, **out.metrics})
       used = {p: 1.0 - flag.astype("float32") for p, flag in out.unused.items()}
-      loss = jnp.mean(out.loss)
-      return loss, ({"loss": loss, **means}, used)
+      return metrics["loss"], (metrics, used)
 
-    def value_and_grad(
-      params: Any, batch: SceneBatch, key: Array
-    ) -> tuple[Any, Any]:
-      gradient = jax.value_and_grad(mean_loss, has_aux=True)
-      (_, values), grads = gradient(params, batch, key)
-      return values, grads
-
-    (metrics, used), grads = accumulate(
-      value_and_grad,
+    grads, (metrics, used) = accumulate(
+      jax.grad(mean_loss, has_aux=True),
       state.params,
       batch,
       jax.random.fold_in(key, state.step),

@@ -81,16 +81,10 @@ def loss_from_noise(
   loss = mean (velocity error)^2 + KL weight * KL, per scene. From
   train.freeze_after on, the tokenizer gets no gradient and the KL term ends.
   """
-  batch = jnp.arange(noise.reference.shape[0])
-  reference = jnp.asarray(example.context_cameras.extrinsics)[
-    batch, noise.reference
-  ]  # [B 4 4]
-  posterior = tokenize(
-    model,
-    params,
-    example.context,
-    relative_to(example.context_cameras, reference),
-  )
+  poses = jnp.asarray(example.context_cameras.extrinsics)
+  reference = poses[jnp.arange(len(poses)), noise.reference]  # [B 4 4]
+  context_cameras = relative_to(example.context_cameras, reference)
+  posterior = tokenize(model, params, example.context, context_cameras)
   after = config.train.freeze_after
   frozen = (step >= after) if after >= 0 else jnp.asarray(False)
   tokens = sample(posterior, noise.posterior)
@@ -105,7 +99,13 @@ def loss_from_noise(
     noise.unconditional if model.decoder.null_token else False,
   )
   flow = flow_loss(prediction, path.velocity(example.target, noise.target))
-  unused = _unused(model, noise.unconditional)
+  # Without a gradient: one side of the choice is never reached.
+  unused = {
+    "decoder/null_tokens": ~noise.unconditional,
+    "decoder/condition_embed": noise.unconditional,
+    "tokenizer": noise.unconditional,
+  }
+  unused = unused if model.decoder.null_token else {}
   if posterior.logvar is None:
     return StepLoss(flow, {"flow_loss": flow}, unused)
   kl = kl_divergence(posterior)
@@ -116,47 +116,30 @@ def loss_from_noise(
   return StepLoss(flow + term, {"flow_loss": flow, "kl": kl}, unused)
 
 
-def _unused(model: Model, unconditional: Array) -> dict[str, Array]:
-  """Parameters without a gradient: one side of the choice is never reached.
-
-  Without a null token every step is conditional and uses all parameters.
-  """
-  if not model.decoder.null_token:
-    return {}
-  return {
-    "decoder/null_tokens": ~unconditional,
-    "decoder/condition_embed": unconditional,
-    "tokenizer": unconditional,
-  }
-
-
 def tokenizer_task(model: Model, config: ConfigDict) -> Task:
   """Stage 1 as a Task."""
-  tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
   if config.train.unconditional_probability and not model.decoder.null_token:
     raise ValueError(
       "train.unconditional_probability needs decoder.null_token=True"
     )
-
+  tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
   # Stored latents need no codec: its arrays would fill memory for nothing.
   codecs = {} if config.data.get("latents") else codec_params(model)
 
   def loss(
     params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
   ) -> StepLoss:
-    codecs = frozen.get("codecs", {})
-    context_key, target_key, draw_key = jax.random.split(key, 3)
-    example = Example(
-      context=encode_views(
-        model.context_codec, batch.context, context_key, codecs.get("context")
-      ),
-      context_cameras=batch.context.cameras,
-      target=encode_views(
-        model.target_codec, batch.target, target_key, codecs.get("target")
-      ),
-      target_cameras=batch.target.cameras,
+    keys, weights = jax.random.split(key, 3), frozen["codecs"]
+    context = encode_views(
+      model.context_codec, batch.context, keys[0], weights.get("context")
     )
-    noise = sample_noise(config, draw_key, example, tokens)
+    target = encode_views(
+      model.target_codec, batch.target, keys[1], weights.get("target")
+    )
+    example = Example(
+      context, batch.context.cameras, target, batch.target.cameras
+    )
+    noise = sample_noise(config, keys[2], example, tokens)
     return loss_from_noise(model, config, params, example, noise, step)
 
   return Task(

@@ -3,10 +3,9 @@
 import contextlib
 import os
 import pathlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.loggers import (
@@ -37,71 +36,56 @@ class MetricWriter:
     start_step: int = 0,
     *,
     batch_size: int = 0,
-    step_flops: float = 0.0,
-    peak_flops: float = 0.0,
-    stream: TextIO | None = None,
+    peak_seconds: float = 0.0,
     wandb: str = "",
     config: Mapping[str, Any] | None = None,
   ) -> None:
-    """Opens the files.
+    """Opens the files; start_step is the restored one, 0 for a fresh run.
 
-    Args:
-      workdir: the run's folder.
-      total_steps: last step, for the estimated time of arrival.
-      start_step: the restored step, 0 for a fresh run.
-      batch_size: global examples per step, for examples_per_second.
-      step_flops: FLOPs of one step, for flop_utilisation.
-      peak_flops: FLOP/s that step_flops are compared with.
-      stream: where console lines go, default standard output.
-      wandb: project of Weights & Biases to log to as well, "" for none.
-      config: shown there.
+    batch_size: global, for examples_per_second. peak_seconds: what a step
+    takes at the devices' peak, for flop_utilisation. wandb: project of Weights
+    & Biases to log to as well, "" for none; config is shown there.
     """
-    self._active = is_lead()
     self._folder = pathlib.Path(workdir)
     self._total, self._last_step = total_steps, start_step
-    self._batch, self._flops, self._peak = batch_size, step_flops, peak_flops
-    self._stream = stream or sys.stdout
+    self._batch, self._peak_seconds = batch_size, peak_seconds
     self._last_time: float | None = None
     self._files: dict[str, JsonLines] = {}
     self._loggers: list[Logger] = []
-    if self._active:
+    self._stack = contextlib.ExitStack()
+    if is_lead():
       make_folder(self._folder)
-      self._files = {
-        kind: JsonLines(self._folder / name, start_step)
-        for kind, name in (("train", TRAIN_FILE), ("eval", EVAL_FILE))
-      }
-      self._loggers = open_loggers(self._folder, wandb, config or {})
+      for kind, name in (("train", TRAIN_FILE), ("eval", EVAL_FILE)):
+        self._files[kind] = JsonLines(self._folder / name, start_step)
+        self._stack.callback(self._files[kind].close)
+      self._loggers = open_loggers(
+        self._folder, wandb, config or {}, self._stack
+      )
 
   def __enter__(self) -> Self:
     return self
 
   def __exit__(self, *_: object) -> None:
-    self.close()
+    self._stack.close()
 
   def write(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Logs a training step: its metrics, speed and time to go.
 
-    The first step after a start has no timing: it would hold compilation.
-
-    Args:
-      step: number of finished steps.
-      metrics: scalars, among them loss, learning_rate and grad_norm.
+    metrics: scalars, among them loss, learning_rate and grad_norm. The first
+    step after a start has no timing: it would hold compilation.
     """
-    if not self._active:
-      return
-    row = _row(step, metrics) | self._timing(step)
-    self._append("train", row)
-    print(console_line(row, self._total), file=self._stream, flush=True)
+    if self._files:
+      row = _row(step, metrics) | self._timing(step)
+      self._append("train", row)
+      print(console_line(row, self._total), flush=True)
 
   def write_eval(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Logs an evaluation made after `step` steps."""
-    if not self._active:
-      return
-    row = _row(step, metrics)
-    self._append("eval", row)
-    parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
-    text = f"step {step:>7}  eval  {'  '.join(parts)}"
-    print(text, file=self._stream, flush=True)
+    if self._files:
+      row = _row(step, metrics)
+      self._append("eval", row)
+      parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
+      print(f"step {step:>7}  eval  {'  '.join(parts)}", flush=True)
 
   def evaluated(self, step: int) -> bool:
     """Whether the evaluation after `step` steps is in the folder."""
@@ -116,13 +100,6 @@ class MetricWriter:
     if self._last_time is not None:
       self._last_time += time.perf_counter() - start
 
-  def close(self) -> None:
-    """Closes the files."""
-    for file in self._files.values():
-      file.close()
-    for logger in self._loggers:
-      logger.close()
-
   def _timing(self, step: int) -> dict[str, float]:
     now, count = time.perf_counter(), step - self._last_step
     before, self._last_time = self._last_time, now
@@ -133,16 +110,16 @@ class MetricWriter:
     row = {"step_seconds": seconds}
     if self._batch:
       row["examples_per_second"] = self._batch / seconds
-    if self._flops and self._peak:
-      row["flop_utilisation"] = self._flops / seconds / self._peak
+    if self._peak_seconds:
+      row["flop_utilisation"] = self._peak_seconds / seconds
     row["eta_seconds"] = seconds * max(self._total - step, 0)
     return row
 
   def _append(self, kind: str, row: dict[str, Any]) -> None:
     self._files[kind].write(row)
     scalars = {k: v for k, v in row.items() if isinstance(v, float)}
-    for logger in self._loggers:
-      logger.write(kind, row["step"], scalars)
+    for log in self._loggers:
+      log(kind, row["step"], scalars)
 
 
 # What a console line tells of a row, in this order.
@@ -176,7 +153,7 @@ def _duration(seconds: float) -> str:
 
 def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
   """Scalar arrays as float, int or bool; anything else unchanged."""
-  row: dict[str, Any] = {"step": int(step)}
-  for name, value in metrics.items():
-    row[name] = value.item() if hasattr(value, "item") else value
-  return row
+  return {"step": int(step)} | {
+    name: value.item() if hasattr(value, "item") else value
+    for name, value in metrics.items()
+  }

@@ -16,7 +16,6 @@ from scenetok_jax.train.optimizer import (
   OptimizerConfig,
   learning_rate,
   make_optimizer,
-  update_average,
 )
 from scenetok_jax.types import InputError
 from tests import goldens
@@ -264,11 +263,6 @@ def test_accumulated_gradients_equal_the_whole_batch():
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), whole, parts
   )
-
-
-def test_average_moves_by_one_minus_decay():
-  average = update_average({"a": jnp.zeros(2)}, {"a": jnp.ones(2)}, 0.995)
-  np.testing.assert_allclose(average["a"], 0.005, rtol=1e-5)
 
 
 def test_config_is_hashable_and_replaceable():

@@ -87,6 +87,15 @@ def test_no_average_without_a_decay():
   assert state.ema is None
 
 
+def test_average_moves_by_one_minus_decay():
+  config = OptimizerConfig(ema_decay=0.995, learning_rate=0.0)
+  optimizer = make_optimizer(config)
+  state = train_state.at_start({"a": jnp.ones(2)}, optimizer)
+  state = state.replace(ema={"a": jnp.zeros(2)})
+  new, _ = train_state.apply_gradients(state, state.params, optimizer)
+  np.testing.assert_allclose(new.ema["a"], 0.005, rtol=1e-5)
+
+
 def test_sharded_run_equals_one_device():
   one, losses_one = run(make_mesh(devices=jax.devices()[:1]), 5)
   many, losses_many = run(make_mesh(MESH), 5)
