@@ -15,18 +15,14 @@ GIB = 1 << 30
 class Chip:
   """One TPU chip, from Google's public documentation.
 
-  hbm: usable bytes, what the compiler allows a program. flops: bfloat16
-  FLOP/s of the matrix units; float32 products run on them too, at JAX's
-  default precision. bandwidth: HBM bytes/s. link: bytes/s of one link to a
-  neighbour, one way. A v4 chip shows itself as two devices: its row is half
-  a chip.
+  A v4 chip shows itself as two devices: its row is half a chip.
   """
 
   name: str
-  hbm: int
-  flops: float
-  bandwidth: float
-  link: float
+  hbm: int  # usable bytes, what the compiler allows a program
+  flops: float  # bfloat16 FLOP/s of the matrix units, float32's by default too
+  bandwidth: float  # HBM bytes/s
+  link: float  # bytes/s of one link to a neighbour, one way
 
 
 CHIPS = {
@@ -64,11 +60,7 @@ _LIBTPU = {
 
 
 def parse_topology(name: str) -> tuple[Chip, str]:
-  """'v5p:4x4x4' or 'v5p-128' -> the chip, and the name libtpu knows.
-
-  Raises:
-    InputError: unknown chip, or not a grid.
-  """
+  """'v5p:4x4x4' or 'v5p-128' -> the chip, and the name libtpu knows."""
   grid = SLICES.get(name, name)
   match = re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", grid)
   if match is None or match[1] not in CHIPS:
@@ -81,11 +73,7 @@ def parse_topology(name: str) -> tuple[Chip, str]:
 
 
 def topology_devices(grid: str) -> list[Any]:
-  """The devices of a slice, described by libtpu.
-
-  Raises:
-    InputError: libtpu is not installed, or knows no such slice.
-  """
+  """The devices of a slice, described by libtpu, where it is installed."""
   if importlib.util.find_spec("libtpu") is None:
     raise InputError(
       "--topology: libtpu is not installed; it compiles on any machine:"

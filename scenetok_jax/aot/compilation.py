@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -42,13 +41,9 @@ def compile_for_slice(
 ) -> dict[str, Any]:
   """Memory, FLOPs, collectives and a time estimate per chip, JSON-able.
 
-  Args:
-    config: of either stage; its mesh is replaced by that of the options.
-    options: see AotOptions.
-
-  Returns:
-    aot.report.report's values with what was compiled. Where a search finds
-    nothing, fits=False, what was tried, and nothing_fits: why, in words.
+  aot.report.report's values with what was compiled; config's mesh is replaced
+  by that of the options. Where a search finds nothing: fits=False, what was
+  tried, and nothing_fits: why, in words.
 
   Raises:
     InputError: unknown slice or mesh, libtpu is not installed, or the batch
@@ -87,7 +82,6 @@ def parse_mesh(text: str) -> dict[str, int]:
 def _compile(
   config: ConfigDict, devices: list[Any], chip: Chip, options: AotOptions
 ) -> dict[str, Any]:
-  """Compiles one choice of mesh and policy."""
   mesh = make_mesh(dict(config.mesh), devices)
   build = render_program if options.render else train_program
   return {
@@ -102,8 +96,11 @@ def _search(
 ) -> dict[str, Any]:
   """The first candidate that the compiler finds to fit."""
   found = search.candidates(config, devices, chip)
+  tries = list(itertools.islice(found, options.tries - 1))
+  # The last try goes to the one of all others that needs least.
+  tries += sorted(found, key=lambda other: other.forecast_bytes)[:1]
   tried: list[dict[str, Any]] = []
-  for candidate in _within(found, options.tries):
+  for candidate in tries:
     print(
       f"compiling {mesh_text(candidate.mesh)}, remat={candidate.remat},"
       f" {candidate.accumulate} micro-batches; forecast"
@@ -118,13 +115,3 @@ def _search(
       return {**result, "tried": tried}
   reason = search.nothing_fits(config, chip, len(devices), len(tried))
   return {"fits": False, "tried": tried, "nothing_fits": reason}
-
-
-def _within(
-  found: Iterator[search.Candidate], tries: int
-) -> Iterator[search.Candidate]:
-  """The first tries - 1, then of all others the one that needs least."""
-  yield from itertools.islice(found, tries - 1)
-  rest = list(found)
-  if rest:
-    yield min(rest, key=lambda candidate: candidate.forecast_bytes)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 _BITS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
 _BUFFER = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-~]+) \(.*\{$")
-_LINE = re.compile(r"^  (?:ROOT )?%?([\w.\-~]+) = (.*)$")
+_LINE = re.compile(r"^  (ROOT )?%?([\w.\-~]+) = (.*)$")
+_NAME = re.compile(r"%([\w.\-~]+)")
 _CALLED = re.compile(
   r"(calls|body|condition|to_apply|true_computation|false_computation"
   r"|branch_computations)=(\{[^}]*\}|%[\w.\-~]+)"
@@ -35,7 +36,7 @@ class Buffer:
 class Op:
   """One instruction: its results, operand names and the text after them.
 
-  index: the number of a parameter. called: attribute name -> computations.
+  literal: the number of a parameter, the value of a constant.
   """
 
   name: str
@@ -43,15 +44,14 @@ class Op:
   results: tuple[Buffer, ...]
   operands: tuple[str, ...]
   text: str
-  root: bool = False
-  literal: str = ""
+  root: bool
+  literal: str
 
   @functools.cached_property
   def called(self) -> dict[str, list[str]]:
-    return {
-      match[1]: re.findall(r"%([\w.\-~]+)", match[2])
-      for match in _CALLED.finditer(self.text)
-    }
+    """Attribute name -> the computations that it names."""
+    matches = _CALLED.finditer(self.text)
+    return {match[1]: _NAME.findall(match[2]) for match in matches}
 
 
 Computation = dict[str, Op]
@@ -71,16 +71,16 @@ class Module:
     the constant found in the loop's initial tuple (0 if not found).
     """
     condition = self.computations[loop.called["condition"][0]]
-    root = next(op for op in condition.values() if op.root)
-    if root.kind == "fusion":
-      inner = self.computations[root.called["calls"][0]]
-      test = next(op for op in inner.values() if op.root)
-      operands = tuple(
-        _argument(inner[name], root, condition) for name in test.operands
-      )
-    else:
-      test = root
-      operands = tuple(condition[name] for name in root.operands)
+    test = root_of(condition)
+    operands = [condition[name] for name in test.operands]
+    if test.kind == "fusion":
+      inner = self.computations[test.called["calls"][0]]
+      test = root_of(inner)
+      # A parameter stands for an operand of the fusion.
+      operands = [
+        operands[int(op.literal)] if op.kind == "parameter" else op
+        for op in (inner[name] for name in test.operands)
+      ]
     if test.kind != "compare" or "direction=LT" not in test.text:
       return None
     counter, bound = operands
@@ -89,11 +89,9 @@ class Module:
     return int(bound.literal) - _start(loop, counter, inside)
 
 
-def _argument(op: Op, call: Op, outside: Computation) -> Op:
-  """The operand of a fusion that a parameter of its computation stands for."""
-  if op.kind != "parameter":
-    return op
-  return outside[call.operands[int(op.literal)]]
+def root_of(computation: Computation) -> Op:
+  """The operation whose result is the computation's."""
+  return next(op for op in computation.values() if op.root)
 
 
 def _start(loop: Op, counter: Op, inside: Computation) -> int:
@@ -104,9 +102,7 @@ def _start(loop: Op, counter: Op, inside: Computation) -> int:
   op = inside.get(first.operands[int(match[1])])
   while op is not None and op.kind in ("copy", "bitcast"):
     op = inside.get(op.operands[0])
-  if op is None or op.kind != "constant":
-    return 0
-  return int(op.literal)
+  return int(op.literal) if op and op.kind == "constant" else 0
 
 
 def parse(text: str) -> Module:
@@ -120,38 +116,38 @@ def parse(text: str) -> Module:
     elif line.startswith("}"):
       current = None
     elif current is not None and (match := _LINE.match(line)):
-      root = line.startswith("  ROOT ")
-      current[match[1]] = _operation(match[1], match[2], root)
+      current[match[2]] = _operation(match[2], match[3], bool(match[1]))
   return Module(computations, entry)
 
 
 def _operation(name: str, text: str, root: bool) -> Op:
   """'f32[2]{0} add(%a, %b), attributes' -> Op."""
-  end = _closing(text, 0) + 1 if text.startswith("(") else text.index(" ")
+  end = _closing(text) + 1 if text.startswith("(") else text.index(" ")
   kind, _, rest = text[end:].strip().partition("(")
-  close = _closing("(" + rest, 0) - 1
+  close = _closing("(" + rest) - 1
   inner = rest[:close]
   return Op(
     name,
     kind,
-    tuple(buffers(text[:end])),
-    tuple(re.findall(r"%([\w.\-~]+)", inner)),
+    tuple(_buffers(text[:end])),
+    tuple(_NAME.findall(inner)),
     rest[close + 1 :],
     root,
     inner if kind in ("parameter", "constant") else "",
   )
 
 
-def _closing(text: str, start: int) -> int:
+def _closing(text: str) -> int:
+  """Where the parenthesis that a text begins with ends."""
   depth = 0
-  for i in range(start, len(text)):
-    depth += {"(": 1, ")": -1}.get(text[i], 0)
+  for i, character in enumerate(text):
+    depth += {"(": 1, ")": -1}.get(character, 0)
     if depth == 0:
       return i
   raise ValueError(f"unbalanced parentheses: {text[:80]}")
 
 
-def buffers(text: str) -> Iterator[Buffer]:
+def _buffers(text: str) -> Iterator[Buffer]:
   """Arrays of a type such as '(f32[2,3]{1,0:S(1)}, s32[])'."""
   for dtype, shape, layout in _BUFFER.findall(text):
     sizes = tuple(int(n) for n in shape.split(",") if n)

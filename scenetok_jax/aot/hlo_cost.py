@@ -11,7 +11,7 @@ from collections import Counter
 
 import numpy as np
 
-from scenetok_jax.aot.hlo import Buffer, Computation, Module, Op
+from scenetok_jax.aot.hlo import Buffer, Computation, Module, Op, root_of
 
 COLLECTIVES = (
   "all-gather",
@@ -50,15 +50,13 @@ class Collective:
 
 @dataclasses.dataclass
 class Cost:
-  """Totals of a program on one device.
+  """What a program does on one device.
 
-  flops: of matrix products and convolutions. bytes: read from and written to
-  HBM. operations: (flops, bytes) of one operation -> how often it runs.
+  operations: (FLOPs, bytes) of one operation -> how often it runs; FLOPs of
+  matrix products and convolutions, bytes read from and written to HBM.
   collectives: how often each runs. unknown_loops: loops counted once.
   """
 
-  flops: float = 0.0
-  bytes: float = 0.0
   operations: Counter[tuple[float, float]] = dataclasses.field(
     default_factory=Counter
   )
@@ -66,15 +64,19 @@ class Cost:
   unknown_loops: int = 0
 
   def add(self, other: "Cost", times: int = 1) -> None:
-    self.flops += times * other.flops
-    self.bytes += times * other.bytes
+    for cost, count in other.operations.items():
+      self.operations[cost] += times * count
+    for collective, count in other.collectives.items():
+      self.collectives[collective] += times * count
     self.unknown_loops += other.unknown_loops
-    for mine, theirs in (
-      (self.operations, other.operations),
-      (self.collectives, other.collectives),
-    ):
-      for key, count in theirs.items():
-        mine[key] += times * count  # type: ignore[index]
+
+  @property
+  def flops(self) -> float:
+    return sum(flops * n for (flops, _), n in self.operations.items())
+
+  @property
+  def bytes(self) -> float:
+    return sum(moved * n for (_, moved), n in self.operations.items())
 
   @property
   def sent(self) -> float:
@@ -92,16 +94,16 @@ class _Counter:
 
   def __init__(self, module: Module) -> None:
     self._module = module
-    self._known: dict[str, Cost] = {}
+    self._known: dict[tuple[str, bool], Cost] = {}
 
   def computation(self, name: str, fused: bool = False) -> Cost:
-    key = f"{name} {fused}"
-    if key not in self._known:
-      total, inside = Cost(), self._module.computations[name]
+    """Inside a fusion nothing moves to or from HBM."""
+    if (name, fused) not in self._known:
+      total = self._known[name, fused] = Cost()
+      inside = self._module.computations[name]
       for op in inside.values():
         self._add(total, op, inside, fused)
-      self._known[key] = total
-    return self._known[key]
+    return self._known[name, fused]
 
   def _add(self, total: Cost, op: Op, inside: Computation, fused: bool) -> None:
     called = op.called
@@ -121,17 +123,22 @@ class _Counter:
       return
     flops = _flops(op, inside)
     if op.kind == "fusion":
-      inner = self.computation(called["calls"][0], fused=True)
+      name = called["calls"][0]
+      inner = self.computation(name, fused=True)
       flops += inner.flops
-      _add_collectives(total, inner, called["calls"][0])
       total.unknown_loops += inner.unknown_loops
+      for collective, count in inner.collectives.items():
+        # TPU writes reduce-scatter as such a fusion.
+        if name.startswith("all-reduce-scatter"):
+          collective = dataclasses.replace(collective, kind="reduce-scatter")
+        total.collectives[collective] += count
     kind = op.kind.removesuffix("-start")
     if kind in COLLECTIVES:
-      total.collectives[_collective(kind, op, inside)] += 1
+      given = (buffer for x in op.operands for buffer in inside[x].results)
+      payload = sum(buffer.bytes for buffer in given)
+      total.collectives[Collective(kind, _group(op.text), payload)] += 1
     moved = 0 if fused else self._moved(op, inside)
-    total.flops += flops
-    total.bytes += moved
-    if not fused and (flops or moved):
+    if flops or moved:
       total.operations[flops, moved] += 1
 
   def _moved(self, op: Op, inside: Computation) -> int:
@@ -155,14 +162,6 @@ class _Counter:
     return results + sum(operands)
 
 
-def _add_collectives(total: Cost, inner: Cost, name: str) -> None:
-  """Those inside a fusion; TPU writes reduce-scatter as such a fusion."""
-  for collective, count in inner.collectives.items():
-    if name.startswith("all-reduce-scatter"):
-      collective = dataclasses.replace(collective, kind="reduce-scatter")
-    total.collectives[collective] += count
-
-
 def _hbm(results: tuple[Buffer, ...]) -> int:
   return sum(buffer.bytes for buffer in results if buffer.hbm)
 
@@ -173,42 +172,31 @@ def _sliced(body: Computation) -> dict[int, int]:
   for op in body.values():
     if op.kind != "parameter":
       continue
-    names = {op.name}
+    names, users = {op.name}, []
     for other in body.values():
-      if other.kind == "bitcast" and set(other.operands) & names:
-        names.add(other.name)
-    users = [
-      other
-      for other in body.values()
-      if set(other.operands) & names and other.kind != "bitcast"
-    ]
-    if not users:
-      continue
-    if all(user.kind == "dynamic-slice" for user in users):
+      if not names.isdisjoint(other.operands):
+        if other.kind == "bitcast":
+          names.add(other.name)
+        else:
+          users.append(other)
+    kinds = {user.kind for user in users}
+    if kinds == {"dynamic-slice"}:
       found[int(op.literal)] = sum(_hbm(user.results) for user in users)
-    elif all(
-      user.kind == "dynamic-update-slice" and user.operands[0] in names
-      for user in users
+    elif kinds == {"dynamic-update-slice"} and all(
+      user.operands[0] in names for user in users
     ):
-      found[int(op.literal)] = 0
+      found[int(op.literal)] = 0  # only overwritten, in part
   return found
 
 
 def _updated(body: Computation, results: int) -> int:
   """Bytes written by a fusion whose result is an updated slice."""
-  root = next(op for op in body.values() if op.root)
+  root = root_of(body)
   while root.kind == "bitcast":
     root = body[root.operands[0]]
   if root.kind != "dynamic-update-slice":
     return results
   return sum(buffer.bytes for buffer in body[root.operands[1]].results)
-
-
-def _collective(kind: str, op: Op, inside: Computation) -> Collective:
-  payload = sum(
-    buffer.bytes for name in op.operands for buffer in inside[name].results
-  )
-  return Collective(kind, _group(op.text), payload)
 
 
 def _group(text: str) -> int:
@@ -229,9 +217,9 @@ def _group(text: str) -> int:
 
 def _flops(op: Op, inside: Computation) -> float:
   if op.kind == "dot":
-    match = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", op.text)
+    match = re.search(r"lhs_contracting_dims=\{([\d,]+)\}", op.text)
     shape = inside[op.operands[0]].results[0].shape
-    axes = [int(axis) for axis in match[1].split(",")] if match else []
+    axes = map(int, match[1].split(",")) if match else ()
     depth = math.prod(shape[axis] for axis in axes)
     return 2.0 * math.prod(op.results[0].shape) * depth
   if op.kind == "convolution":
@@ -254,12 +242,16 @@ def _convolution(op: Op, inside: Computation) -> float:
   total *= kernel[labels[2].index("i")]
   spatial = sorted(c for c in labels[1] if c.isdigit())
   for i, axis in enumerate(spatial):
-    total *= _positions(
-      data[labels[1].index(axis)],
-      out[labels[3].index(axis)],
-      *(_window(fields, name, i) for name in ("size", "stride", "pad")),
-      *(_window(fields, name, i) for name in ("lhs_dilate", "rhs_dilate")),
+    size, stride, pad, dilation, spread = (
+      _window(fields, name, i)
+      for name in ("size", "stride", "pad", "lhs_dilate", "rhs_dilate")
     )
+    # Pairs of output and tap whose input element exists, along this axis.
+    outputs = np.arange(out[labels[3].index(axis)])[:, None]
+    index = outputs * stride + np.arange(size) * spread - pad
+    last = (data[labels[1].index(axis)] - 1) * dilation
+    exists = (index >= 0) & (index <= last) & (index % dilation == 0)
+    total *= np.count_nonzero(exists)
   return total
 
 
@@ -268,18 +260,3 @@ def _window(fields: dict[str, str], name: str, axis: int) -> int:
   if name not in fields:
     return 0 if name == "pad" else 1
   return int(fields[name].split("x")[axis].split("_")[0])
-
-
-def _positions(
-  size: int,
-  out: int,
-  taps: int,
-  stride: int,
-  pad: int,
-  dilation: int,
-  spread: int,
-) -> int:
-  """Pairs of output and tap whose input element exists, along one axis."""
-  index = np.arange(out)[:, None] * stride + np.arange(taps) * spread - pad
-  inside = (index >= 0) & (index <= (size - 1) * dilation)
-  return int(np.count_nonzero(inside & (index % dilation == 0)))

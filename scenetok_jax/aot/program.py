@@ -26,14 +26,11 @@ from scenetok_jax.sampling.generate import (
   generate_tokens,
   token_levels,
 )
-from scenetok_jax.sampling.render import (
-  RenderOptions,
-  render_latents,
-)
+from scenetok_jax.sampling.render import RenderOptions, render_latents
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
-from scenetok_jax.train.state import TrainState, abstract
+from scenetok_jax.train.state import abstract
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
@@ -59,7 +56,7 @@ def stage_task(config: ConfigDict, model: Model) -> Task:
   """The configured stage; the frozen networks of stage 2 are only shapes."""
   if config.stage == "tokenizer":
     return tokenizer_task(model, config)
-  shapes = jax.eval_shape(lambda key: init_stage1(model, key), _key())
+  shapes = jax.eval_shape(lambda key: init_stage1(model, key), abstract_key())
   return generator_task(model, config, shapes["tokenizer"])
 
 
@@ -75,18 +72,28 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   model = build(config)
   task = stage_task(config, model)
   optimizer = make_optimizer(OptimizerConfig.of(config))
-  state = abstract(task.init, optimizer, _key(), mesh)
+  state = abstract(task.init, optimizer, abstract_key(), mesh)
   arguments = (
     state,
     _placed(task.frozen, mesh),
     latent_batch(config, model, mesh),
-    _key().update(sharding=NamedSharding(mesh, P())),
+    abstract_key().update(sharding=NamedSharding(mesh, P())),
   )
   step = make_step(task, optimizer, config.train.accumulate)
   with jax.set_mesh(mesh):
     flops = count_flops(step, *arguments)
+  held = {
+    "params": state.params,
+    "optimizer": state.opt_state,
+    "ema": state.ema,
+    "frozen": arguments[1],
+    "batch": arguments[2],
+  }
   return Program(
-    jit_step(step, state, mesh, flops), arguments, _held(arguments), flops
+    jit_step(step, state, mesh, flops),
+    arguments,
+    {name: device_bytes(tree) for name, tree in held.items()},
+    flops,
   )
 
 
@@ -95,12 +102,8 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
 
   All denoising steps of config.sampling, or of config.generation.
   """
-  model = build(config)
-  batch = batch_ways(mesh)
-  if config.stage == "tokenizer":
-    function, arguments = _render(config, model, mesh, batch)
-  else:
-    function, arguments = _generate(config, model, mesh, batch)
+  trace = _render if config.stage == "tokenizer" else _generate
+  function, arguments = trace(config, build(config), mesh, batch_ways(mesh))
   with jax.set_mesh(mesh):
     flops = count_flops(function, *arguments)
   held = {
@@ -138,19 +141,6 @@ def device_bytes(tree: Any) -> int:
   )
 
 
-def _held(arguments: tuple[Any, ...]) -> dict[str, int]:
-  state, frozen, batch, _ = arguments
-  assert isinstance(state, TrainState)
-  trees = {
-    "params": state.params,
-    "optimizer": state.opt_state,
-    "ema": state.ema,
-    "frozen": frozen,
-    "batch": batch,
-  }
-  return {name: device_bytes(tree) for name, tree in trees.items()}
-
-
 def _render(
   config: ConfigDict, model: Model, mesh: Mesh, batch: int
 ) -> tuple[Any, tuple[Any, ...]]:
@@ -160,7 +150,7 @@ def _render(
   def render(params: Any, tokens: Any, cameras: Cameras, noise: Any) -> Any:
     return render_latents(model, params, tokens, cameras, noise, options)
 
-  params = jax.eval_shape(lambda key: init_stage1(model, key), _key())
+  params = jax.eval_shape(lambda key: init_stage1(model, key), abstract_key())
   return render, (
     _placed({"decoder": params["decoder"]}, mesh),
     _tokens(model, batch, place),
@@ -187,7 +177,7 @@ def _generate(
     _cameras((batch, config.generation.anchors), place),
     _array(seen, place, jnp.bool_),
   )
-  params = jax.eval_shape(stage_task(config, model).init, _key())
+  params = jax.eval_shape(stage_task(config, model).init, abstract_key())
   return generate, (
     _placed(params, mesh), condition, _tokens(model, batch, place),
   )  # fmt: skip
@@ -217,5 +207,6 @@ def _placed(tree: Any, mesh: Mesh) -> Any:
   )
 
 
-def _key() -> jax.ShapeDtypeStruct:
+def abstract_key() -> jax.ShapeDtypeStruct:
+  """A random key's shape."""
   return jax.eval_shape(lambda: jax.random.key(0))

@@ -1,7 +1,6 @@
 """What a program will need and take on a chip that is not there."""
 
 import contextlib
-import dataclasses
 import re
 import time
 from collections import defaultdict
@@ -34,9 +33,84 @@ _UNKNOWN = (
   "estimated_step_seconds",
   "estimated_utilisation",
   "compile_seconds",
-  "cpu_seconds",
 )
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": GIB}
+
+
+def report(
+  program: Program, mesh: Mesh, chip: Chip, effort: str = "quick"
+) -> dict[str, Any]:
+  """Compiles a program for the mesh and describes it, JSON-able.
+
+  A program that does not fit is described by what the compiler says it would
+  need; its collectives and times are None then.
+
+  effort: "full" compiles as a run would; "quick" takes a quarter of that time
+  for the same FLOPs and collectives, and memory within 10 %. Quick results
+  nearer to the capacity are compiled again in full.
+  """
+  result = _report(program, mesh, chip, effort)
+  near = 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm
+  if effort == "quick" and near:
+    # Effort is no part of the key under which JAX remembers programs.
+    jax.clear_caches()
+    return _report(program, mesh, chip, "full")
+  return result
+
+
+def _report(
+  program: Program, mesh: Mesh, chip: Chip, effort: str
+) -> dict[str, Any]:
+  held = sum(program.held.values())
+  result = {
+    "chips": mesh.size,
+    "mesh": dict(mesh.shape),
+    "hbm_capacity_bytes": chip.hbm,
+    "effort": effort,
+  }
+  try:
+    with jax.set_mesh(mesh), _effort(effort):
+      lowered = program.jitted.lower(*program.arguments)
+      start = time.perf_counter()
+      compiled = lowered.compile()
+  except jax.errors.JaxRuntimeError as error:
+    needed = needed_bytes(str(error), held)
+    if needed is None:
+      raise
+    return {
+      **result,
+      "fits": False,
+      "hbm_bytes_per_chip": needed,
+      "memory": program.held,
+      "flops_per_chip": program.flops / mesh.size,
+      **dict.fromkeys(_UNKNOWN),
+    }
+  seconds = time.perf_counter() - start
+  memory = compiled.memory_analysis()
+  parts = {
+    **program.held,
+    "activations": memory.temp_size_in_bytes,
+    "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
+    "program": memory.generated_code_size_in_bytes,
+    # To tiles: inputs are larger than their elements.
+    "padding": memory.argument_size_in_bytes - held,
+  }
+  total = sum(parts.values())
+  found = cost(parse(compiled.as_text()))
+  return {
+    **result,
+    "fits": total <= chip.hbm,
+    "hbm_bytes_per_chip": total,
+    "memory": parts,
+    "flops_per_chip": found.flops,
+    "flops_ratio": found.flops * mesh.size / program.flops,
+    "hbm_traffic_bytes_per_chip": found.bytes,
+    "collective_bytes_per_chip": found.sent,
+    "collectives": collectives(found),
+    "loops_of_unknown_length": found.unknown_loops,
+    "compile_seconds": seconds,
+    **estimate(found, chip),
+  }
 
 
 def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
@@ -66,124 +140,6 @@ def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
   }
 
 
-def report(
-  program: Program, mesh: Mesh, chip: Chip, effort: str = "quick"
-) -> dict[str, Any]:
-  """Compiles a program for the mesh and describes it, JSON-able.
-
-  A program that does not fit is described by what the compiler says it would
-  need; its collectives and times are None then.
-
-  Args:
-    program, mesh, chip: what, and for which devices.
-    effort: "full" compiles as a run would; "quick" takes a quarter of that
-      time for the same FLOPs and collectives, and memory within 10 %. Quick
-      results nearer to the capacity are compiled again in full.
-  """
-  result = _report(program, mesh, chip, effort)
-  near = 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm
-  if effort == "quick" and near:
-    # Effort is no part of the key under which JAX remembers programs.
-    jax.clear_caches()
-    return _report(program, mesh, chip, "full")
-  return result
-
-
-def _report(
-  program: Program, mesh: Mesh, chip: Chip, effort: str
-) -> dict[str, Any]:
-  start, start_cpu = time.perf_counter(), time.process_time()
-  with jax.set_mesh(mesh):
-    lowered = program.jitted.lower(*program.arguments)
-  lowered_at = time.perf_counter()
-  result = {
-    "chips": mesh.size,
-    "mesh": dict(mesh.shape),
-    "hbm_capacity_bytes": chip.hbm,
-    "memory": {**program.held},
-    "analytic_flops_per_chip": program.flops / mesh.size,
-    "lower_seconds": lowered_at - start,
-    "effort": effort,
-  }
-  try:
-    with jax.set_mesh(mesh), _effort(effort):
-      compiled = lowered.compile()
-  except jax.errors.JaxRuntimeError as error:
-    needed = needed_bytes(str(error), sum(program.held.values()))
-    if needed is None:
-      raise
-    return {
-      **result,
-      "fits": False,
-      "hbm_bytes_per_chip": needed,
-      "flops_per_chip": program.flops / mesh.size,
-      **dict.fromkeys(_UNKNOWN),
-    }
-  result["compile_seconds"] = time.perf_counter() - lowered_at
-  result["cpu_seconds"] = time.process_time() - start_cpu
-  return result | _fitting(compiled, program, mesh, chip)
-
-
-@contextlib.contextmanager
-def _effort(name: str) -> Iterator[None]:
-  """XLA's effort while compiling; -1 is its least."""
-  options = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
-  before = [getattr(jax.config, option) for option in options]
-  for option, value in zip(options, before, strict=True):
-    jax.config.update(option, -1.0 if name == "quick" else value)
-  try:
-    yield
-  finally:
-    for option, value in zip(options, before, strict=True):
-      jax.config.update(option, value)
-
-
-def needed_bytes(message: str, held: int) -> int | None:
-  """Bytes that a program needs, from the compiler's out-of-memory error.
-
-  Args:
-    message: the error; None is returned for any other error.
-    held: bytes of the program's inputs, which some messages leave out.
-  """
-  if "RESOURCE_EXHAUSTED" not in message:
-    return None
-  if match := re.search(r"HLO temporaries \(([\d.]+)(\w?)\)", message):
-    return int(float(match[1]) * _UNITS[match[2]]) + held
-  if match := re.search(r"[Uu]sed ([\d.]+)(\w?) of [\d.]+\w? hbm", message):
-    return int(float(match[1]) * _UNITS[match[2]])
-  return None
-
-
-def _fitting(
-  compiled: Any, program: Program, mesh: Mesh, chip: Chip
-) -> dict[str, Any]:
-  memory = compiled.memory_analysis()
-  parts = {
-    **program.held,
-    "activations": memory.temp_size_in_bytes,
-    "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
-    "program": memory.generated_code_size_in_bytes,
-  }
-  # Padding to tiles makes inputs larger than their elements.
-  parts["padding"] = memory.argument_size_in_bytes - sum(program.held.values())
-  total = sum(parts.values())
-  found = cost(parse(compiled.as_text()))
-  return {
-    "fits": total <= chip.hbm,
-    "hbm_bytes_per_chip": total,
-    "memory": parts,
-    "flops_per_chip": found.flops,
-    "flops_ratio": found.flops * mesh.size / program.flops,
-    "hbm_traffic_bytes_per_chip": found.bytes,
-    "arithmetic_intensity": found.flops / max(found.bytes, 1.0),
-    "collective_bytes_per_chip": found.sent,
-    "collectives": collectives(found),
-    "collective_sizes": _sizes(found),
-    "loops_of_unknown_length": found.unknown_loops,
-    **estimate(found, chip),
-  }
-
-
 def collectives(found: Cost) -> dict[str, dict[str, float]]:
   """Per kind: how many run in a step, and the bytes one chip sends."""
   kinds: dict[str, dict[str, float]] = defaultdict(
@@ -195,12 +151,31 @@ def collectives(found: Cost) -> dict[str, dict[str, float]]:
   return dict(sorted(kinds.items()))
 
 
-def _sizes(found: Cost) -> list[dict[str, Any]]:
-  """The ten that send most, by kind, devices in a group and payload."""
-  heavy = sorted(
-    found.collectives.items(), key=lambda item: -item[0].sent * item[1]
-  )
-  return [
-    {**dataclasses.asdict(collective), "count": count}
-    for collective, count in heavy[:10]
-  ]
+@contextlib.contextmanager
+def _effort(name: str) -> Iterator[None]:
+  """XLA's effort while compiling; -1 is its least."""
+  options = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
+  before = {option: getattr(jax.config, option) for option in options}
+  if name == "quick":
+    for option in options:
+      jax.config.update(option, -1.0)
+  try:
+    yield
+  finally:
+    for option, value in before.items():
+      jax.config.update(option, value)
+
+
+def needed_bytes(message: str, held: int) -> int | None:
+  """Bytes that a program needs, from the compiler's out-of-memory error.
+
+  None for any other error. held: bytes of the program's inputs, which some
+  messages leave out.
+  """
+  if "RESOURCE_EXHAUSTED" not in message:
+    return None
+  if match := re.search(r"HLO temporaries \(([\d.]+)(\w?)\)", message):
+    return int(float(match[1]) * _UNITS[match[2]]) + held
+  if match := re.search(r"[Uu]sed ([\d.]+)(\w?) of [\d.]+\w? hbm", message):
+    return int(float(match[1]) * _UNITS[match[2]])
+  return None

@@ -10,11 +10,17 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from scenetok_jax.aot.chips import Chip
-from scenetok_jax.aot.program import device_bytes, latent_batch, stage_task
+from scenetok_jax.aot.program import (
+  abstract_key,
+  device_bytes,
+  latent_batch,
+  stage_task,
+)
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.state import abstract
+from scenetok_jax.train.task import Task
 
 # The fastest first. "none" is not among them: on every slice tried, what it
 # stores takes longer to move than "dots" takes to recompute.
@@ -45,10 +51,7 @@ def candidates(
   before gradient accumulation. Devices that the batch does not divide over
   share examples along tensor, or along sequence where heads do not divide.
   """
-  saved = {
-    policy: saved_bytes(config.copy_and_resolve_references(), policy)
-    for policy in POLICIES
-  }
+  saved = {policy: saved_bytes(config, policy) for policy in POLICIES}
   for accumulate in (1, 2, 4, 8):
     batch, rest = divmod(config.data.batch_size, accumulate)
     if rest:
@@ -69,17 +72,12 @@ def meshes(
   """Axis sizes for `count` devices, the least communication first."""
   ways = math.gcd(batch, count)
   inner = count // ways
-  heads = [config[name].heads for name in _networks(config)]
-  split = math.gcd(inner, *heads)
+  trained = "generator" if config.stage == "generator" else "decoder"
+  split = math.gcd(inner, config.tokenizer.heads, config[trained].heads)
   shared = {"tensor": split, "sequence": inner // split}
   fsdp = [n for n in (1, 4, 16, 64, 256) if n < ways and ways % n == 0]
   for size in [*fsdp, ways]:
     yield {"data": ways // size, "fsdp": size, **shared}
-
-
-def _networks(config: ConfigDict) -> tuple[str, ...]:
-  trained = ("generator",) if config.stage == "generator" else ("decoder",)
-  return ("tokenizer", *trained)
 
 
 def saved_bytes(config: ConfigDict, policy: str) -> float:
@@ -88,39 +86,31 @@ def saved_bytes(config: ConfigDict, policy: str) -> float:
   The growth of what jax.vjp keeps from one to two examples: parameters and
   their casts do not grow.
   """
-  mesh = make_mesh({}, jax.devices()[:1])
-  sizes = []
+  mesh, sizes = make_mesh({}, jax.devices()[:1]), []
+  config = config.copy_and_resolve_references()
   for batch in (1, 2):
     with config.unlocked():
       config.remat, config.data.batch_size = policy, batch
-    sizes.append(_residual_bytes(config, mesh))
+    model = build(config)
+    task, key = stage_task(config, model), abstract_key()
+    step = jax.ShapeDtypeStruct((), jax.numpy.int32)
+
+    def residuals(params: Any, *args: Any, task: Task = task) -> Any:
+      return jax.vjp(lambda params: task.loss(params, *args).loss, params)[1]
+
+    params = jax.eval_shape(task.init, key)
+    views = latent_batch(config, model, mesh)
+    kept = jax.eval_shape(residuals, params, task.frozen, views, key, step)
+    leaves = jax.tree.leaves(kept)
+    sizes.append(sum(leaf.size * leaf.dtype.itemsize for leaf in leaves))
   return float(sizes[1] - sizes[0])
-
-
-def _residual_bytes(config: ConfigDict, mesh: Mesh) -> int:
-  model = build(config)
-  task = stage_task(config, model)
-  key = jax.eval_shape(lambda: jax.random.key(0))
-
-  def residuals(params: Any, frozen: Any, batch: Any, key: Any) -> Any:
-    def loss(params: Any) -> Any:
-      step = jax.numpy.zeros((), jax.numpy.int32)
-      return task.loss(params, frozen, batch, key, step).loss
-
-    return jax.vjp(loss, params)[1]
-
-  batch = latent_batch(config, model, mesh)
-  params = jax.eval_shape(task.init, key)
-  kept = jax.eval_shape(residuals, params, task.frozen, batch, key)
-  return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(kept))
 
 
 def _state_bytes(config: ConfigDict, mesh: Mesh) -> int:
   """State and gradients of one device."""
   task = stage_task(config, build(config))
-  key = jax.eval_shape(lambda: jax.random.key(0))
   optimizer = make_optimizer(OptimizerConfig.of(config))
-  state = abstract(task.init, optimizer, key, mesh)
+  state = abstract(task.init, optimizer, abstract_key(), mesh)
   return device_bytes(state) + device_bytes(state.params)
 
 

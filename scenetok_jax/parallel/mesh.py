@@ -26,15 +26,9 @@ def make_mesh(
   Args:
     sizes: axis sizes; a missing axis is 1, except data, which then fills.
       -1 (at most once) fills with the remaining devices. None: all on data.
+      InputError where they do not multiply to the number of devices.
     devices: the devices to use, default all. Devices of several TPU slices
       are split over the data axis, whose traffic is the lightest.
-
-  Returns:
-    The mesh; enter it with jax.set_mesh(mesh).
-
-  Raises:
-    InputError: unknown axis, sizes that do not multiply to the number of
-      devices, or a data axis that does not divide over the slices.
   """
   devices = list(jax.devices() if devices is None else devices)
   shape = _shape({"data": -1, **(sizes or {})}, len(devices))
@@ -68,21 +62,20 @@ def _over_slices(
 
 
 def _shape(sizes: Mapping[str, int], count: int) -> tuple[int, ...]:
-  unknown = sorted(set(sizes) - set(AXES))
-  if unknown:
+  for axis in sorted(set(sizes) - set(AXES)):
     raise InputError(
-      f"config: mesh.{unknown[0]}: no such axis; use {', '.join(AXES)}"
+      f"config: mesh.{axis}: no such axis; use {', '.join(AXES)}"
     )
-  shape = [int(sizes.get(axis, 1)) for axis in AXES]
+  given = {axis: int(sizes.get(axis, 1)) for axis in AXES}
+  shape = list(given.values())
   if any(n == 0 or n < -1 for n in shape) or shape.count(-1) > 1:
     raise InputError(
-      f"config: mesh: sizes {dict(zip(AXES, shape, strict=True))} must be"
-      " positive, with at most one -1"
+      f"config: mesh: sizes {given} must be positive, with at most one -1"
     )
   known = math.prod(n for n in shape if n > 0)
   if count % known or (-1 not in shape and known != count):
     raise InputError(
-      f"config: mesh: sizes {dict(zip(AXES, shape, strict=True))} do not fit"
-      f" {count} devices; make their product {count}, or give one axis -1"
+      f"config: mesh: sizes {given} do not fit {count} devices; make their"
+      f" product {count}, or give one axis -1"
     )
   return tuple(count // known if n == -1 else n for n in shape)

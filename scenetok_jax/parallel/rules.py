@@ -102,9 +102,7 @@ def loader_share(mesh: Mesh) -> LoaderShare:
   """The share of the global batch that this process must load.
 
   Processes that differ only along tensor or sequence load the same share.
-
-  Raises:
-    InputError: two processes hold some parts in common and others not.
+  InputError where two hold some parts in common and others not.
   """
   return loader_shares(part_owners(mesh))[jax.process_index()]
 
@@ -156,9 +154,6 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
   """Host-local arrays [b ...] of each process -> global arrays [B ...].
 
   Rows of a process are those of the parts of its loader_share, in order.
-
-  Raises:
-    InputError: the global batch does not divide over the data and fsdp axes.
   """
   sharding = batch_sharding(mesh)
   ways, count = batch_ways(mesh), loader_share(mesh).total
@@ -178,34 +173,24 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
 
 
 def constrain(x: Array, *logical: str | None) -> Array:
-  """Constrains an activation to the mesh: a logical axis name per dimension.
+  """x constrained to the mesh: a logical axis name (or None) per dimension.
 
   Does nothing without a mesh (jax.set_mesh). A dimension that its mesh axes
   do not divide stays unconstrained, as do axes under manual control of an
   enclosing jax.shard_map.
-
-  Args:
-    x: an array.
-    *logical: "batch", "length", "heads", "width" or None for each dimension.
-
-  Returns:
-    x.
   """
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty:
     return x
   if len(logical) != x.ndim:
     raise ValueError(f"{len(logical)} names for an array of shape {x.shape}")
-  automatic = {
-    name
-    for name, kind in zip(mesh.axis_names, mesh.axis_types, strict=True)
-    if kind == AxisType.Auto
-  }
+  kinds = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
 
   def axes(name: str | None, size: int) -> Any:
     if name is None:
       return None
-    names = tuple(a for a in ACTIVATION_RULES[name] if a in automatic)
+    rule = ACTIVATION_RULES[name]
+    names = tuple(a for a in rule if kinds[a] == AxisType.Auto)
     ways = math.prod(mesh.shape[a] for a in names)
     return names if ways > 1 and size % ways == 0 else P.UNCONSTRAINED
 

@@ -21,22 +21,11 @@ def renamed(field: str, where: str) -> str:
   return RENAMED.get(field, field)
 
 
-def rename_stored(config: dict[str, Any], where: str) -> dict[str, Any]:
-  """A config as read from JSON, in place, under the present names.
+def rename(config: Any, where: str) -> None:
+  """Moves what an unlocked config or JSON sets under old names, in place.
 
   where: the file, for the line on stderr.
   """
-  _rename(config, where)
-  return config
-
-
-def rename_set(config: ConfigDict, where: str) -> None:
-  """Moves what a config file set under old names to the present ones."""
-  with config.unlocked():
-    _rename(config, where)
-
-
-def _rename(config: Any, where: str) -> None:
   found = []
   for old, new in RENAMED.items():
     section, _, key = old.rpartition(".")

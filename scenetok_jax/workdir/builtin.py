@@ -14,10 +14,8 @@ CHECKPOINTS = _PACKAGE / "checkpoints"
 
 def config_names() -> list[str]:
   """Names of the built-in configurations, such as "rooms"."""
-  files = sorted(CONFIGS.glob("*.py"))
-  return [
-    file.stem for file in files if file.stem not in ("__init__", "common")
-  ]
+  names = {file.stem for file in CONFIGS.glob("*.py")}
+  return sorted(names - {"__init__", "common"})
 
 
 def config_file(name: str) -> Path:

@@ -36,7 +36,7 @@ class Checkpointer:
   """
 
   def __init__(self, workdir: PathLike, every: int, keep: int = 2) -> None:
-    """Args: the workdir; save every so many steps; checkpoints to keep."""
+    """Saves every so many steps, and keeps so many."""
     if every < 1 or keep < 1:
       raise InputError(
         f"config: train.checkpoint_every and train.checkpoint_keep: {every}"
@@ -45,7 +45,9 @@ class Checkpointer:
     self._folder = _folder(workdir)
     if is_lead():
       make_folder(self._folder)
-      _remove_partial(self._folder)
+      # What killed saves left.
+      for path in self._folder.glob("*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(path, ignore_errors=True)
     options = ocp.CheckpointManagerOptions(
       save_decision_policy=policies.AnySavePolicy(
         [
@@ -86,18 +88,10 @@ class Checkpointer:
   ) -> bool:
     """Starts a save if one is due; the state may be donated afterwards.
 
-    Args:
-      step: number of finished steps, equal to state.step.
-      state: the training state.
-      data_state: the data iterator's state, JSON-able.
-      config: the run's config, JSON-able.
-      force: saves whatever the interval (never twice at one step).
-
-    Returns:
-      Whether a save was started.
-
-    Raises:
-      InputError: an earlier save failed, for instance on a full disk.
+    step: number of finished steps, equal to state.step. data_state, config:
+    JSON-able. force: saves whatever the interval (never twice at one step).
+    Returns whether a save was started; InputError where an earlier one failed,
+    for instance on a full disk.
     """
     self.check()
     if step == self.latest_step() or not (force or self.should_save(step)):
@@ -113,19 +107,10 @@ class Checkpointer:
   def restore(self, target: Any) -> tuple[Any, dict[str, Any]]:
     """The state and the data iterator's state of the latest checkpoint.
 
-    Args:
-      target: shapes, dtypes and shardings (train.state.abstract), on any
-        mesh, device count or process count.
-
-    Returns:
-      (state, data_state).
-
-    Raises:
-      InputError: no checkpoint, or parameters that do not match.
+    target: shapes, dtypes and shardings (train.state.abstract), on any mesh,
+    device count or process count. InputError where parameters do not match.
     """
     step = self.latest_step()
-    if step is None:
-      raise _missing(self._folder)
     folder = self._folder / str(step) / "state"
     check_shapes(_stored_shapes(folder), target, str(folder))
     items = ocp.args.Composite(
@@ -181,10 +166,8 @@ def restore_params(
 
   Returns:
     Nested dict of arrays of the latest checkpoint; floating-point ones in
-    float32, whatever was stored.
-
-  Raises:
-    InputError: no checkpoint, or parameters that do not match the target.
+    float32, whatever was stored. InputError without one, or where it does not
+    match the target.
   """
   mesh = mesh or make_mesh()
   if compact := _compact_file(workdir):
@@ -195,14 +178,17 @@ def restore_params(
   folder = _folder(workdir) / str(latest_step(workdir)) / "state"
   tree = _stored_shapes(folder)
   item = item if tree.get(item) else "params"
-  shapes = jax.tree.map(_as_float32, tree[item])
+  shapes = tree[item]
   if target is not None:
     check_shapes(shapes, target, str(folder))
-  arguments = jax.tree.map(
-    lambda x, s: ocp.ArrayRestoreArgs(sharding=s, dtype=x.dtype),
-    shapes,
-    param_shardings(shapes, mesh),
-  )
+
+  def argument(leaf: Any, sharding: Any) -> ocp.ArrayRestoreArgs:
+    floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+    dtype = jnp.float32 if floating else leaf.dtype
+    return ocp.ArrayRestoreArgs(sharding=sharding, dtype=dtype)
+
+  places = param_shardings(shapes, mesh)
+  arguments = jax.tree.map(argument, shapes, places)
   with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
     restored = handler.restore(
       epath.Path(folder),
@@ -241,13 +227,22 @@ def latest_step(workdir: PathLike) -> int:
   folder = _folder(workdir)
   steps = _steps(folder)
   if not steps:
-    raise _missing(folder)
+    raise InputError(
+      f"{folder}: no complete checkpoint there; train first, or give the"
+      " workdir of a run"
+    )
   return max(steps)
 
 
 def check_shapes(found: Any, target: Any, where: str) -> None:
   """InputError naming the first parameters that differ in name or shape."""
-  have, want = _shapes_by_name(found), _shapes_by_name(target)
+  have, want = (
+    {
+      path_name(path): tuple(leaf.shape)
+      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    for tree in (found, target)
+  )
   problems = [f"{name} is missing" for name in want if name not in have]
   problems += [f"{name} is not in the model" for name in have - want.keys()]
   problems += [
@@ -263,13 +258,6 @@ def check_shapes(found: Any, target: Any, where: str) -> None:
     )
 
 
-def _shapes_by_name(tree: Any) -> dict[str, tuple[int, ...]]:
-  return {
-    path_name(path): tuple(leaf.shape)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-  }
-
-
 def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
   """Nested dict of jax.ShapeDtypeStruct of a stored state."""
   with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
@@ -279,12 +267,6 @@ def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
   )
 
 
-def _as_float32(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-  floating = jnp.issubdtype(leaf.dtype, jnp.floating)
-  dtype = jnp.float32 if floating else leaf.dtype
-  return jax.ShapeDtypeStruct(leaf.shape, dtype)
-
-
 def _folder(workdir: PathLike) -> pathlib.Path:
   return pathlib.Path(workdir).absolute() / FOLDER
 
@@ -292,16 +274,3 @@ def _folder(workdir: PathLike) -> pathlib.Path:
 def _steps(folder: pathlib.Path) -> list[int]:
   """Steps of the complete checkpoints on disk."""
   return ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
-
-
-def _remove_partial(folder: pathlib.Path) -> None:
-  """Removes what killed saves left; their names hold Orbax's tmp mark."""
-  for path in folder.glob("*.orbax-checkpoint-tmp*"):
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _missing(folder: pathlib.Path) -> InputError:
-  return InputError(
-    f"{folder}: no complete checkpoint there; train first, or give the workdir"
-    " of a run"
-  )

@@ -14,9 +14,11 @@ from ml_collections.config_flags import config_flags, config_path
 
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
-from scenetok_jax.workdir.aliases import rename_set, renamed
+from scenetok_jax.workdir.aliases import rename, renamed
 
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
+# What absl and ml_collections raise for a value that a field does not take.
+_REFUSALS = (flags.Error, AttributeError, KeyError, TypeError, ValueError)
 
 
 def load_config(
@@ -37,28 +39,21 @@ def load_config(
     InputError: file, variant, field or value is wrong; one line.
   """
   config = _run_config_file(spec)
-  rename_set(config, spec)
-  overrides = [_present_name(argument) for argument in overrides]
+  with config.unlocked():
+    rename(config, spec)
+  arguments = []
   for argument in overrides:
-    match = _OVERRIDE.match(argument)
-    if match:
-      _check_field(spec, config, match[2])
+    if match := _OVERRIDE.match(argument):
+      name = renamed(match[2], argument.partition("=")[0])
+      _check_field(spec, config, name)
+      argument = argument.replace(match[2], name, 1)
     elif argument.startswith("-"):
       raise InputError(
         f"{argument}: unknown option; config fields are set by "
         "--config.FIELD=VALUE"
       )
-  return _apply(spec, config, overrides)
-
-
-def _present_name(argument: str) -> str:
-  """An override of a field's old name as one of its present name."""
-  match = _OVERRIDE.match(argument)
-  if not match:
-    return argument
-  start, end = match.span(2)
-  name = renamed(match[2], argument.partition("=")[0])
-  return argument[:start] + name + argument[end:]
+    arguments.append(argument)
+  return _apply(spec, config, arguments)
 
 
 def _run_config_file(spec: str) -> ml_collections.ConfigDict:
@@ -113,8 +108,15 @@ def _check_field(spec: str, config: Any, field: str) -> None:
   name = field.partition("[")[0]
   if name in fields:
     return
-  hint = _nearest(name, fields)
-  hint = f"did you mean --config.{hint}?" if hint else _listed(config, name)
+  parent = name.rpartition(".")[0]
+  if near := _nearest(name, fields):
+    hint = f"did you mean --config.{near}?"
+  else:
+    # The fields beside it, or those of the whole config.
+    group = config_path.get_value(parent, config) if parent in fields else None
+    if not isinstance(group, ml_collections.ConfigDict):
+      parent, group = "the config", config
+    hint = f"{parent} has {', '.join(sorted(group.keys()))}"
   raise InputError(f"{spec}: field {name!r} does not exist; {hint}")
 
 
@@ -143,16 +145,6 @@ def _fields(config: Any, prefix: str = "") -> Iterator[str]:
       yield from _fields(value, f"{prefix}{key}.")
 
 
-def _listed(config: Any, name: str) -> str:
-  """The fields beside a name, or those of the whole config."""
-  parent, group = name.rpartition(".")[0], None
-  if parent in _fields(config):
-    group = config_path.get_value(parent, config)
-  if not isinstance(group, ml_collections.ConfigDict):
-    parent, group = "the config", config
-  return f"{parent} has {', '.join(sorted(group.keys()))}"
-
-
 def _apply(
   spec: str, config: ml_collections.ConfigDict, overrides: Sequence[str]
 ) -> ml_collections.ConfigDict:
@@ -170,16 +162,12 @@ def _apply(
       f"{spec}: {field}: a field of this type cannot be set on the command "
       "line; edit the config file"
     ) from error
-  except (
-    flags.Error,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-  ) as error:
+  except _REFUSALS as error:
     field = _named_field(str(error), overrides)
+    # The part of absl's message that follows the repeated flag.
+    reason = re.sub(r"^flag --\S+?=.*?: ", "", str(error))
     raise InputError(
-      f"{spec}: {field}: {_reason(error)}; {_expected(config, field)}"
+      f"{spec}: {field}: {reason}; {_expected(config, field)}"
     ) from error
   if rest:
     raise InputError(
@@ -194,11 +182,6 @@ def _named_field(message: str, overrides: Sequence[str]) -> str:
   matches = [m for m in map(_OVERRIDE.match, overrides) if m]
   named = [m[2] for m in matches if f"config.{m[2]}" in message]
   return max(named, key=len) if named else ", ".join(m[2] for m in matches)
-
-
-def _reason(error: Exception) -> str:
-  """The part of absl's message that follows the repeated flag."""
-  return re.sub(r"^flag --\S+?=.*?: ", "", str(error))
 
 
 def _expected(config: ml_collections.ConfigDict, field: str) -> str:

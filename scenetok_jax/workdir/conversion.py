@@ -60,12 +60,8 @@ class ConvertOptions:
 def convert(options: ConvertOptions, overrides: Sequence[str] = ()) -> Report:
   """Does what the options say.
 
-  Args:
-    options: what, from where and to where.
-    overrides: of the configuration, such as "--config.data.num_context=2".
-
-  Raises:
-    InputError: an option is missing, or a file cannot be converted.
+  overrides: of the configuration, such as "--config.data.num_context=2".
+  InputError where an option is missing, or a file cannot be converted.
   """
   if options.export:
     return _export(options)
@@ -94,15 +90,15 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
     "partial": {name: part.report() for name, part in found.partial.items()},
   }
   lines = [
-    f"{name}: {line}"
-    for name, part in found.partial.items()
-    for line in part.lines()
-  ]
-  total = (
+    *(
+      f"{name}: {line}"
+      for name, part in found.partial.items()
+      for line in part.lines()
+    ),
     f"{options.out}: stage {config.stage}, {found.parameters:,} parameters,"
-    f" step {found.step}"
-  )
-  return Report(values, [*lines, total])
+    f" step {found.step}",
+  ]
+  return Report(values, lines)
 
 
 def _codec(options: ConvertOptions, name: str) -> Report:

@@ -12,6 +12,7 @@ from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
 
 LOCK_FILE = "run.lock"
+_HELD: set[int] = set()  # descriptors of locks
 
 
 def make_folder(folder: pathlib.Path) -> None:
@@ -30,11 +31,8 @@ def lock(workdir: str | os.PathLike[str]) -> Iterator[None]:
   """Keeps a second live run out of the workdir.
 
   The lead holds an flock, which the kernel drops however the process ends:
-  a lock file left by a dead run is simply taken over.
-
-  Raises:
-    InputError: another live process holds the lock, or the folder cannot be
-      written.
+  a lock file left by a dead run is simply taken over. InputError where another
+  live process holds it, or the folder cannot be written.
   """
   if not is_lead():
     yield
@@ -48,7 +46,7 @@ def lock(workdir: str | os.PathLike[str]) -> Iterator[None]:
     raise InputError(
       f"{path}: cannot be written ({error.strerror}); choose another --workdir"
     ) from error
-  _guard_forks(handle)
+  _HELD.add(handle)
   try:
     try:
       fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,7 +60,7 @@ def lock(workdir: str | os.PathLike[str]) -> Iterator[None]:
     os.write(handle, json.dumps(owner).encode())
     yield
   finally:
-    _FORK_HANDLES.discard(handle)
+    _HELD.discard(handle)
     os.close(handle)
 
 
@@ -74,20 +72,12 @@ def _holder(path: pathlib.Path) -> str:
     return "another process"
 
 
-# Forked data workers inherit the descriptor and would keep the lock alive
-# after a killed run, so they close their copy.
-_FORK_HANDLES: set[int] = set()
-
-
-def _guard_forks(handle: int) -> None:
-  if not hasattr(_guard_forks, "installed"):
-    os.register_at_fork(after_in_child=_close_in_child)
-    _guard_forks.installed = True  # type: ignore[attr-defined]
-  _FORK_HANDLES.add(handle)
-
-
 def _close_in_child() -> None:
-  for handle in _FORK_HANDLES:
+  """Forked data workers would keep the lock alive after a killed run."""
+  for handle in _HELD:
     with contextlib.suppress(OSError):
       os.close(handle)
-  _FORK_HANDLES.clear()
+  _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)

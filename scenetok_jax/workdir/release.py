@@ -12,12 +12,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.load import Partial, load_params, load_partial
-from scenetok_jax.convert.reader import (
-  Tensors,
-  read_step,
-  read_tensors,
-  select,
-)
+from scenetok_jax.convert.reader import read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.io import to_plain
@@ -37,10 +32,8 @@ from scenetok_jax.workdir.stored_config import (
 )
 
 BUFFERS_FILE = "release_buffers.safetensors"
-PREFIXES = (
-  perceiver_table.PREFIX,
-  dit_table.PREFIX,
-  scenegen_table.PREFIX,
+PREFIXES = tuple(
+  table.PREFIX for table in (perceiver_table, dit_table, scenegen_table)
 )
 _NULL_TOKEN = f"{dit_table.PREFIX}null_tokens"
 
@@ -69,12 +62,9 @@ def import_checkpoint(
 ) -> Imported:
   """Writes a folder that serves as a workdir, from a checkpoint.
 
-  Args:
-    config: of the stage whose networks the file holds. A null token in the
-      file is added to it.
-    source: .ckpt, .pt, .pth or .safetensors with the release's names.
-    out: the folder to make.
-    partial: take what fits (convert.load.load_partial).
+  config: of the stage whose networks the file holds; a null token in the file
+  is added to it. source: .ckpt, .pt, .pth or .safetensors with the release's
+  names. partial: take what fits (convert.load.load_partial).
 
   Raises:
     InputError: unreadable, not exactly of this configuration, or the folder
@@ -101,8 +91,13 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Partial]]:
   """(parameters, buffers to keep, partial reports) by network."""
   tensors = read_tensors(source)
-  if not partial:
-    _check_names(tensors, source)
+  strange = [name for name in tensors if not name.startswith(PREFIXES)]
+  # A file without any prefix holds one bare network.
+  if not partial and 0 < len(strange) < len(tensors):
+    raise InputError(
+      f"{source}: tensors: {len(strange)} of unknown name"
+      f" ({'; '.join(strange)}); remove them, or import with --partial"
+    )
   if config.stage == "tokenizer" and _NULL_TOKEN in tensors:
     config.decoder.null_token = True
   model = build(config)
@@ -122,31 +117,6 @@ def _read(
   return params, buffers, reports
 
 
-def _on_device(params: dict[str, Any]) -> dict[str, Any]:
-  """Host arrays to JAX arrays, emptying the dict as it goes.
-
-  Orbax copies host arrays before it writes them, twice; these it does not.
-  """
-  done = {}
-  for name in list(params):
-    leaves, tree = jax.tree.flatten(params.pop(name))
-    for i, leaf in enumerate(leaves):
-      leaves[i] = jax.block_until_ready(jax.device_put(leaf))
-      del leaf
-    done[name] = jax.tree.unflatten(tree, leaves)
-  return done
-
-
-def _check_names(tensors: Tensors, source: str | Path) -> None:
-  """InputError for tensors of no known network, unless none has a prefix."""
-  strange = [name for name in tensors if not name.startswith(PREFIXES)]
-  if strange and len(strange) < len(tensors):
-    raise InputError(
-      f"{source}: tensors: {len(strange)} of unknown name"
-      f" ({'; '.join(strange)}); remove them, or import with --partial"
-    )
-
-
 def _initial(
   model: Model, config: ConfigDict, *, computed: bool
 ) -> dict[str, Any]:
@@ -164,23 +134,30 @@ def _initial(
   return jax.device_get(jax.jit(init, compiler_options=options)(key))
 
 
+def _on_device(params: dict[str, Any]) -> dict[str, Any]:
+  """Host arrays to JAX arrays, emptying the dict as it goes.
+
+  Orbax copies host arrays before it writes them, twice; these it does not.
+  """
+  done = {}
+  for name in list(params):
+    leaves, tree = jax.tree.flatten(params.pop(name))
+    for i, leaf in enumerate(leaves):
+      leaves[i] = jax.block_until_ready(jax.device_put(leaf))
+      del leaf
+    done[name] = jax.tree.unflatten(tree, leaves)
+  return done
+
+
 def export_workdir(
   workdir: str | Path, out: str | Path, *, item: str = "ema"
 ) -> int:
   """Writes the networks that a workdir trained under the release's names.
 
-  An imported checkpoint comes back tensor for tensor.
-
-  Args:
-    workdir: a run, a converted checkpoint or a compact folder.
-    out: .ckpt or .safetensors.
-    item: "params", or "ema" for the average where there is one.
-
-  Returns:
-    The step of the checkpoint.
-
-  Raises:
-    InputError: no checkpoint there, or an unknown suffix.
+  An imported checkpoint comes back tensor for tensor. workdir: a run, a
+  converted checkpoint or a compact folder. out: .ckpt or .safetensors. item:
+  "params", or "ema" for the average where there is one. Returns the step of
+  the checkpoint; InputError without one, or for an unknown suffix.
   """
   config = ConfigDict(load_stored_config(workdir))
   model = build(config)

@@ -10,7 +10,7 @@ from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
-from scenetok_jax.workdir.aliases import rename_stored
+from scenetok_jax.workdir.aliases import rename
 from scenetok_jax.workdir.lock import make_folder
 
 CONFIG_FILE = "config.json"
@@ -38,13 +38,8 @@ def store_config(
 ) -> None:
   """Stores the config at the first start, compares it at every later one.
 
-  Args:
-    workdir: the run's folder; made when absent.
-    config: nested mapping of JSON-able values.
-
-  Raises:
-    InputError: the stored config differs outside FREE_FIELDS, or cannot be
-      read. Nothing is overwritten then.
+  config: of JSON-able values. InputError where the stored one differs outside
+  FREE_FIELDS, or cannot be read; nothing is overwritten then.
   """
   compare_config(workdir, config)
   if is_lead():
@@ -57,44 +52,10 @@ def compare_config(
   workdir: str | os.PathLike[str], config: Mapping[str, Any]
 ) -> None:
   """store_config without storing anything."""
-  folder = pathlib.Path(workdir)
-  if (folder / CONFIG_FILE).exists():
-    stored = flatten(load_stored_config(folder))
-    _compare(folder, stored, flatten(to_plain(config)))
-
-
-def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
-  """The config that made a workdir; InputError when there is none."""
-  path = pathlib.Path(builtin.workdir(workdir)) / CONFIG_FILE
-  try:
-    config = json.loads(path.read_text())
-  except FileNotFoundError as error:
-    raise InputError(
-      f"{path}: not found; give the workdir of a training run"
-    ) from error
-  except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-    raise InputError(
-      f"{path}: cannot be read ({error}); restore it or use another --workdir"
-    ) from error
-  return rename_stored(config, str(path))
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-  """{'a': {'b': 1}} -> {'a.b': 1}; an empty mapping is a value."""
-  flat: dict[str, Any] = {}
-  for key, value in config.items():
-    name = f"{prefix}{key}"
-    if isinstance(value, Mapping) and value:
-      flat |= flatten(value, f"{name}.")
-    else:
-      flat[name] = value
-  return flat
-
-
-def _compare(
-  folder: pathlib.Path, old: dict[str, Any], new: dict[str, Any]
-) -> None:
-  absent = "absent"
+  folder, absent = pathlib.Path(workdir), "absent"
+  if not (folder / CONFIG_FILE).exists():
+    return
+  old, new = flatten(load_stored_config(folder)), flatten(to_plain(config))
   for name in sorted(old.keys() | new.keys()):
     there, here = old.get(name, absent), new.get(name, absent)
     free = any(name == f or name.startswith(f + ".") for f in FREE_FIELDS)
@@ -106,3 +67,31 @@ def _compare(
         f" {there} there, {here} here; use another --workdir or restore that"
         " value"
       )
+
+
+def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
+  """The config that made a workdir; InputError when there is none."""
+  path = pathlib.Path(builtin.workdir(workdir)) / CONFIG_FILE
+  try:
+    config = json.loads(path.read_text())
+  except FileNotFoundError as error:
+    raise InputError(
+      f"{path}: not found; give the workdir of a training run"
+    ) from error
+  except (ValueError, OSError) as error:
+    raise InputError(
+      f"{path}: cannot be read ({error}); restore it or use another --workdir"
+    ) from error
+  rename(config, str(path))
+  return config
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """{'a': {'b': 1}} -> {'a.b': 1}; an empty mapping is a value."""
+  flat: dict[str, Any] = {}
+  for key, value in config.items():
+    if isinstance(value, Mapping) and value:
+      flat |= flatten(value, f"{prefix}{key}.")
+    else:
+      flat[f"{prefix}{key}"] = value
+  return flat
