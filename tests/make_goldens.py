@@ -79,7 +79,9 @@ def first_images(config, inputs, outputs):
 CASES: dict[str, Prune] = {
   "checkpoint_formats": without(),
   "crop": without(),
+  "dataset_dl3dv_small_images": without("_dtype"),
   "dataset_latent": without("_dtype"),
+  "dataset_latent_baseline": without("_dtype"),
   "frechet_distance": without(),
   "geometry": without(),
   "lpips_vgg": first_images,
@@ -89,12 +91,15 @@ CASES: dict[str, Prune] = {
   "rays": without("_xy", "_intrinsics_after_call"),
   "rays_wan_other_t": without("_xy", "_intrinsics_after_call", "_lvsm"),
   "rectified_flow": without(),
+  "rectified_flow_mu_sigma": without(),
   "render_pipeline": without("mid_", "x_before"),
   "samplers": few_runs,
   "train_stage1": few_gradients,
   "train_stage2": few_gradients,
   "view_samplers": without(),
   "wan_clip_lengths": without("rec_", "mu_", "dec_"),
+  "view_samplers_cond": without(),
+  "view_samplers_edges": without(),
 }
 
 

@@ -1,17 +1,12 @@
-"""Choosing context, target and conditioning frames of a scene.
-
-Pure functions of a NumPy generator: given the same draws they make the same
-choice. Draws are made in the release's order (docs/architecture.md, "view
-samplers"), so that recorded draws can be replayed.
-"""
+"""Settings of the view samplers, what they need of a clip, a whole choice."""
 
 import dataclasses
 from typing import Any
 
 import numpy as np
 
+from data_pipelines.views import draws
 from scenetok_jax.geometry.latent_frames import Grouping
-from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.types import InputError
 
 _TEST_GAP = 8  # release: unbounded sampler outside training
@@ -40,11 +35,11 @@ class ViewSampler:
   num_targets: target latents; gap: latents between chunk starts.
   chunks, chunk_probability: targets are `chunks` runs of latents with this
     probability, else one run.
-  full_range: runs shorter than num_targets may start later, so that the last
-    frames of a clip are drawn too (ours; False is the release).
+  full_range: see draws.target_runs.
   context: "farthest_point" or "uniform".
   initial_context_gap, final_context_gap: (min, max) frames between the first
-    and the last context frame, moving linearly over warmup_steps (bounded).
+    and the last context frame, moving linearly over warmup_steps (bounded);
+    both are cut to what a clip has.
   initial_margin, margin: frames by which the target interval is wider on
     either side, moving over margin_warmup_steps (bounded).
   """
@@ -87,12 +82,18 @@ class ViewSampler:
     return cls(**section, **fields, grouping=grouping)
 
   def __post_init__(self):
-    _check(self.name in ("unbounded", "bounded"), "name", self.name)
-    _check(
-      self.context in ("farthest_point", "uniform"), "context", self.context
-    )
-    _check(self.chunks >= 1, "chunks", self.chunks)
-    _check(self.gap >= 1, "gap", self.gap)
+    limits = [self._gaps(step) for step in (0, self.warmup_steps)]
+    for field, good in {
+      "name": self.name in ("unbounded", "bounded"),
+      "context": self.context in ("farthest_point", "uniform"),
+      "chunks": self.chunks >= 1,
+      "gap": self.gap >= 1,
+      "final_context_gap": all(low <= high for low, high in limits),
+    }.items():
+      if not good:
+        raise InputError(
+          f"data.view_sampler.{field}: {getattr(self, field)!r} is not valid"
+        )
     if self.num_targets % self.chunks:
       raise InputError(
         f"data.view_sampler.chunks: {self.chunks} chunks do not divide"
@@ -106,7 +107,7 @@ class ViewSampler:
       )
 
   def check_frames(self, frames: int) -> None:
-    """InputError when a clip of this many usable frames is too short."""
+    """InputError unless every draw of a clip of so many frames is sound."""
     available = self.grouping.latents(frames)
     needs = (
       ("num_context", self.num_context, frames, "frames"),
@@ -124,19 +125,18 @@ class ViewSampler:
 
   def _check_interval(self, frames: int) -> None:
     """InputError unless every interval that may be drawn holds the views."""
-    context_gap_limits(self, self.warmup_steps, frames)
-    low, _ = context_gap_limits(self, 0, frames)
-    left = np.arange(frames - low)
-    first, last = (
-      self.grouping.frame_to_latent(f) // self.gap * self.gap
-      for f in (left, left + low)
-    )
-    fewest = int(np.min(last - first))
-    if fewest < self.num_targets or low + 1 < self.num_context:
+    ends = (0, max(self.warmup_steps, self.margin_warmup_steps))
+    width = min(self.context_gap(step, frames)[0] for step in ends)
+    margin = min(self._margin(step) for step in ends)
+    left = np.arange(frames - width)
+    first, end = self._latents(left, left + width, margin, frames)
+    fewest = int(np.min(end - first))
+    if fewest < self.num_targets or width + 1 < self.num_context:
       raise InputError(
-        f"data.view_sampler.initial_context_gap: an interval of {low + 1}"
+        f"data.view_sampler.initial_context_gap: an interval of {width + 1}"
         f" frames ({fewest} latents) cannot hold data.num_targets="
-        f"{self.num_targets} and data.num_context={self.num_context}; widen it"
+        f"{self.num_targets} and data.num_context={self.num_context}; widen it,"
+        " or leave the scene out"
       )
 
   def sample(
@@ -147,197 +147,75 @@ class ViewSampler:
     *,
     train: bool = True,
   ) -> ViewChoice:
-    """Draws the frames of one example.
+    """Draws the frames of one example of a clip that check_frames accepts.
 
     Args:
       rng: source of randomness.
       extrinsics: [T, 4, 4] of all frames of the clip.
       step: training step, for the limits that warm up.
       train: False takes the widest limits and one run of targets.
-
-    Raises:
-      InputError: the clip is too short for these settings.
     """
-    function = unbounded if self.name == "unbounded" else bounded
-    return function(rng, extrinsics, self, step, train=train)
-
-
-def unbounded(
-  rng: np.random.Generator,
-  extrinsics: np.ndarray,
-  sampler: ViewSampler,
-  step: int = 0,
-  *,
-  train: bool = True,
-) -> ViewChoice:
-  """Targets anywhere in the clip, context from the whole clip (RE10K)."""
-  del step  # nothing warms up
-  frames = len(extrinsics)
-  total = sampler.grouping.latents(frames)
-  gap = sampler.gap if train else _test_gap(sampler)
-  target, latents = _draw_targets(rng, (0, total), gap, sampler, train)
-  context = _spread_context(rng, extrinsics, sampler)
-  condition = _draw_condition(rng, context, frames, sampler.num_conditions)
-  return ViewChoice(context, target, latents, condition)
-
-
-def bounded(
-  rng: np.random.Generator,
-  extrinsics: np.ndarray,
-  sampler: ViewSampler,
-  step: int = 0,
-  *,
-  train: bool = True,
-) -> ViewChoice:
-  """Context spans a drawn interval, targets lie inside it (DL3DV)."""
-  frames = len(extrinsics)
-  low, high = context_gap_limits(sampler, step, frames, train=train)
-  gap = int(rng.integers(low, high + 1)) if train else high
-  left = int(rng.integers(0, frames - gap))
-  right = left + gap
-  margin = margin_limit(sampler, step, train=train)
-  first, last = (
-    sampler.grouping.frame_to_latent(frame) // sampler.gap * sampler.gap
-    for frame in (max(left - margin, 0), min(right + margin, frames - 1))
-  )
-  interval = (int(first), int(last))
-  target, latents = _draw_targets(rng, interval, sampler.gap, sampler, train)
-  context = _interval_context(rng, extrinsics, sampler, left, right)
-  condition = _draw_condition(rng, context, frames, sampler.num_conditions)
-  return ViewChoice(context, target, latents, condition)
-
-
-def context_gap_limits(
-  sampler: ViewSampler, step: int, frames: int, *, train: bool = True
-) -> tuple[int, int]:
-  """(min, max) frames between the outer context frames at a step."""
-  final = sampler.final_context_gap
-  initial = sampler.initial_context_gap or final
-  low, high = (
-    _warm(first, last, step, sampler.warmup_steps if train else 0)
-    for first, last in zip(initial, final, strict=True)
-  )
-  high = min(high, frames - 1)
-  if high < low:
-    raise InputError(
-      f"data.view_sampler.final_context_gap: needs clips of more than {low}"
-      f" frames, this one has {frames}; lower it or drop short scenes"
+    frames, gap = len(extrinsics), self.gap
+    if self.name == "unbounded":
+      interval = (0, self.grouping.latents(frames))
+      if not train and not self.grouping.chunked:
+        gap = _TEST_GAP
+    else:
+      low, high = self.context_gap(step if train else None, frames)
+      width = high
+      if train and low < high:
+        width = int(rng.integers(low, high + 1))
+      left = int(rng.integers(0, frames - width))
+      margin = self._margin(step if train else None)
+      ends = (left, left + width)
+      interval = self._latents(*ends, margin, frames)
+    split = rng.random() < self.chunk_probability and train
+    chunks = self.chunks if split else 1
+    runs = draws.target_runs(
+      rng, interval, self.num_targets, gap, chunks, self.full_range
     )
-  return low, high
+    how = (rng, extrinsics, self.num_context, self.context)
+    if self.name == "unbounded":
+      context = draws.spread_context(*how)
+    else:
+      context = draws.interval_context(*how, ends)
+    return ViewChoice(
+      context,
+      np.concatenate([np.arange(*self.grouping.span(*run)) for run in runs]),
+      np.concatenate([np.arange(*run) for run in runs]),
+      draws.conditions(rng, context, frames, self.num_conditions),
+    )
+
+  def context_gap(self, step: int | None, frames: int) -> tuple[int, int]:
+    """(min, max) frames between the outer context frames; step None: last."""
+    low, high = self._gaps(step)
+    return min(low, frames - 1), min(high, frames - 1)
+
+  def _gaps(self, step: int | None) -> tuple[int, int]:
+    final = self.final_context_gap
+    low, high = (
+      _warm(*ends, step, self.warmup_steps)
+      for ends in zip(self.initial_context_gap or final, final, strict=True)
+    )
+    return low, high
+
+  def _margin(self, step: int | None) -> int:
+    """Frames by which targets may leave the context interval."""
+    initial = (
+      self.margin if self.initial_margin is None else self.initial_margin
+    )
+    return _warm(initial, self.margin, step, self.margin_warmup_steps)
+
+  def _latents(self, left: Any, right: Any, margin: int, frames: int) -> Any:
+    """First target latent, and their end, of an interval (or of many)."""
+    ends = np.maximum(left - margin, 0), np.minimum(right + margin, frames - 1)
+    return [
+      self.grouping.frame_to_latent(f) // self.gap * self.gap for f in ends
+    ]
 
 
-def margin_limit(sampler: ViewSampler, step: int, *, train: bool = True) -> int:
-  """Frames by which targets may leave the context interval at a step."""
-  initial = sampler.initial_margin
-  if initial is None or not train:
-    return sampler.margin
-  return _warm(initial, sampler.margin, step, sampler.margin_warmup_steps)
-
-
-def _warm(initial: int, final: int, step: int, steps: int) -> int:
-  """Linear from initial to final over `steps`, then final."""
-  if steps <= 0 or step >= steps:
+def _warm(initial: int, final: int, step: int | None, steps: int) -> int:
+  """Linear from initial to final over `steps`, then final (step None)."""
+  if step is None or step >= steps:
     return final
   return min(initial + int((final - initial) * step / steps), final)
-
-
-def _test_gap(sampler: ViewSampler) -> int:
-  return _TEST_GAP if not sampler.grouping.chunked else sampler.gap
-
-
-def _draw_targets(
-  rng: np.random.Generator,
-  interval: tuple[int, int],
-  gap: int,
-  sampler: ViewSampler,
-  train: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-  """Target frames and latents: runs of latents from distinct starts."""
-  first, last = interval
-  total = sampler.num_targets
-  if last - first < total:
-    raise InputError(
-      f"data.num_targets: {total} latents do not fit into the {last - first}"
-      " latents of this clip (or of its context interval); lower it or drop"
-      " short scenes"
-    )
-  unsplit = rng.random() >= sampler.chunk_probability
-  wanted = sampler.chunks if train and not unsplit else 1
-  for chunks in range(wanted, 0, -1):
-    length = total // chunks
-    reserve = length if sampler.full_range else total
-    starts = np.arange(first, last - reserve + 1, gap)
-    # A count that does not divide the targets would lose some of them.
-    if total % chunks == 0 and len(starts) >= chunks:
-      break
-  drawn = starts[rng.choice(len(starts), size=chunks, replace=False)]
-  latents = np.concatenate([np.arange(s, s + length) for s in drawn])
-  spans = [sampler.grouping.span(s, s + length) for s in drawn]
-  target = np.concatenate([np.arange(a, b) for a, b in spans])
-  return target, latents
-
-
-def _spread_context(
-  rng: np.random.Generator, extrinsics: np.ndarray, sampler: ViewSampler
-) -> np.ndarray:
-  frames, count = len(extrinsics), sampler.num_context
-  if frames < count:
-    raise InputError(
-      f"data.num_context: {count} context frames asked of a clip of {frames};"
-      " lower it or drop short scenes"
-    )
-  if sampler.context == "uniform":
-    return np.linspace(0, frames - 1, count).astype(np.int64)
-  return farthest_point(extrinsics, count, int(rng.integers(0, frames)))
-
-
-def _interval_context(
-  rng: np.random.Generator,
-  extrinsics: np.ndarray,
-  sampler: ViewSampler,
-  left: int,
-  right: int,
-) -> np.ndarray:
-  """Both ends of the interval, and frames between them."""
-  count = sampler.num_context
-  if right - left + 1 < count:
-    raise InputError(
-      f"data.num_context: {count} context frames asked of an interval of"
-      f" {right - left + 1}; lower it or widen data.view_sampler"
-      ".final_context_gap"
-    )
-  if count == 1:
-    return np.array([left])
-  if count == 2:
-    return np.array([left, right])
-  if sampler.context == "uniform":
-    return np.linspace(left, right, count).astype(np.int64)
-  inside = extrinsics[left : right + 1]
-  first = int(rng.integers(0, len(inside)))
-  # Its outermost two make room for the ends of the interval.
-  interior = farthest_point(inside, count, first)[1:-1] + left
-  return np.array([left, *interior, right])
-
-
-def _draw_condition(
-  rng: np.random.Generator, context: np.ndarray, frames: int, count: int
-) -> np.ndarray:
-  """A context frame, then count - 1 other frames of the clip."""
-  if count == 0:
-    return np.zeros(0, np.int64)
-  reference = int(context[rng.integers(0, len(context))])
-  others = np.delete(np.arange(frames), reference)
-  if len(others) < count - 1:
-    raise InputError(
-      f"data.num_conditions: {count} views asked of a clip of {frames}; lower"
-      " it or drop short scenes"
-    )
-  if count == 1:
-    return np.array([reference])
-  drawn = others[rng.choice(len(others), size=count - 1, replace=False)]
-  return np.array([reference, *drawn])
-
-
-def _check(good: bool, field: str, value: Any) -> None:
-  if not good:
-    raise InputError(f"data.view_sampler.{field}: {value!r} is not valid")

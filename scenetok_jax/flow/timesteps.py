@@ -1,5 +1,7 @@
 """Noise levels: their shift, their training density, the model's timestep."""
 
+from typing import Any
+
 import einops
 import jax
 import jax.numpy as jnp
@@ -27,17 +29,22 @@ def model_timestep(t: Array) -> jax.Array:
 
 
 def noise_levels(
-  draw: Array, weighting: str, shift: float | None = None
+  draw: Array,
+  weighting: str,
+  shift: float | None = None,
+  mean: float = 0.0,
+  deviation: float = 1.0,
 ) -> Array:
   """Turns raw draws into training noise levels in [0, 1].
 
   Args:
     draw: standard normal for "logit_normal", uniform on [0, 1) otherwise.
     weighting: one of WEIGHTINGS.
-    shift: factor for "shifted", where None means 1; not used otherwise.
+    shift: factor of "shifted" alone; None means 1.
+    mean, deviation: of the logits of "logit_normal" alone.
   """
   if weighting == "logit_normal":
-    return jax.nn.sigmoid(draw)
+    return jax.nn.sigmoid(mean + deviation * draw)
   if weighting == "uniform":
     return draw
   if weighting == "shifted":
@@ -63,17 +70,17 @@ def sample_noise_levels(
   latents: int,
   *,
   weighting: str,
-  shift: float | None = None,
   sampling: str = "random_uniform",
   chunks: int = 1,
   uniform_probability: float = 0.0,
+  **density: Any,
 ) -> jax.Array:
   """Draws the training noise level of every latent: [batch, latents] float32.
 
   Args:
     key: typed key.
     batch, latents: B and L.
-    weighting, shift: see `noise_levels`.
+    weighting, density: see `noise_levels`.
     sampling: "random_uniform" one level per scene; "random_independent" one
       per latent; "random_chunked_uniform" one per run of L / chunks latents.
     chunks: runs per scene; must divide `latents`.
@@ -96,7 +103,8 @@ def sample_noise_levels(
   coin = jax.random.bernoulli(coin_key, uniform_probability, (batch, 1))
   per_scene = _raw_draw(scene_key, weighting, (batch, 1))
   per_run = _raw_draw(run_key, weighting, (batch, runs))
-  levels = noise_levels(jnp.where(coin, per_scene, per_run), weighting, shift)
+  draws = jnp.where(coin, per_scene, per_run)
+  levels = noise_levels(draws, weighting, **density)
   return per_latent(levels, latents)
 
 

@@ -72,14 +72,38 @@ class Replay:
       )
     return value
 
+  def finish(self) -> None:
+    """InputError unless every draw was taken."""
+    if self._draws:
+      raise InputError(
+        f"{self._where}: draws: {len(self._draws)} recorded that are not made;"
+        " record those of docs/architecture.md alone"
+      )
+
   def random(self) -> float:
     return 1.0 if self._take("choice") else 0.0  # true: do not split
 
   def integers(self, low: int, high: int) -> int:
-    return int(np.ravel(self._take("randint"))[0])
+    drawn = int(np.ravel(self._take("randint"))[0])
+    if not low <= drawn < high:
+      raise InputError(
+        f"{self._where}: draws: {drawn} is recorded where one of {low} to"
+        f" {high - 1} is drawn; record them as docs/architecture.md says"
+      )
+    return drawn
 
-  def choice(self, count: int, size: int, replace: bool) -> np.ndarray:
-    return np.array(self._take("multinomial"))
+  def choice(self, among: Any, size: int, replace: bool) -> np.ndarray:
+    """Positions among so many starts, or some of the frames given."""
+    del replace  # never
+    drawn = np.array(self._take("multinomial"))
+    among = np.arange(among) if isinstance(among, int) else among
+    if len(drawn) != size or not np.isin(drawn, among).all():
+      raise InputError(
+        f"{self._where}: draws: {drawn.tolist()} are not {size} of"
+        f" {among.tolist()}; record them as docs/architecture.md"
+        " says"
+      )
+    return drawn
 
 
 def view_samplers(case: Case) -> Arrays:
@@ -102,13 +126,16 @@ def view_samplers(case: Case) -> Arrays:
       # There the call's stage splits targets, the sampler's own sets the gap.
       sampler = sampler if train else dataclasses.replace(sampler, chunks=1)
       train = run.get("sampler_stage", run["stage"]) != "test"
+    latents = sampler.grouping.latents(run["num_views"])
+    if sampler.name == "unbounded" and run["num_latents"] != latents:
+      raise InputError(
+        f"{case.name}: num_latents: {run['num_latents']} of"
+        f" {run['num_views']} views, which have {latents}; correct it"
+      )
     draws: Any = Replay(run["draws"], case.name)
-    choice = sampler.sample(
-      draws,
-      case.inputs["extrinsics"][: run["num_views"]],
-      run["global_step"],
-      train=train,
-    )
+    poses = case.inputs["extrinsics"][: run["num_views"]]
+    choice = sampler.sample(draws, poses, run["global_step"], train=train)
+    draws.finish()
     found |= _choice(run["prefix"], choice)
   return found
 

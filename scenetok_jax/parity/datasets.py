@@ -107,8 +107,10 @@ def _choices(case: Case, run: Any) -> dict[str, ViewChoice]:
 
 
 def _example(
-  prefix: str, scene: str, batch: SceneBatch, choice: ViewChoice
+  prefix: str, scene: str, batch: SceneBatch | None, choice: ViewChoice
 ) -> Arrays:
+  if batch is None:
+    return {f"{prefix}skipped": True}
   found: Arrays = {f"{prefix}scene": scene}
   for name in ("context", "target"):
     views = getattr(batch, name)

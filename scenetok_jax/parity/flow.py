@@ -41,10 +41,10 @@ def rectified_flow(case: Case) -> Arrays:
   found["set_timesteps"] = levels
   found["next_timestep_of_first"] = levels[1]
   found["next_timestep_of_third"] = levels[3]
-  for i, (weighting, _, _, shift) in enumerate(config["noise_levels"]):
+  for i, (weighting, *logits, shift) in enumerate(config["noise_levels"]):
     draws = "normals" if weighting == "logit_normal" else "uniforms"
     found[f"noise_level_{i}"] = timesteps.noise_levels(
-      given[draws], weighting, shift
+      given[draws], weighting, shift, *logits
     )
   return found | _scaling(given)
 

@@ -3,7 +3,7 @@
 Training and evaluation here read prepared data (records.py). These functions
 keep the release's rounding: intrinsics keep the principal point when
 cropping, latents stay in float16 until the end, and the known focal-length
-bugs can be asked for.
+bugs can be asked for. Where the release skips a scene they return None.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ from scenetok_jax.parity import release_latents
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
 RELEASE_FOCAL = release_latents.RELEASE_FOCAL
-_MIN_BASELINE = 1e-3
+_MIN_BASELINE = 1e-3  # release: baseline_epsilon
+_MIN_PIXELS = 256  # release: of DL3DV's stored images, whatever is asked for
 
 
 def re10k(
@@ -31,7 +32,7 @@ def re10k(
   shape: tuple[int, int],
   *,
   make_baseline: bool = True,
-) -> SceneBatch:
+) -> SceneBatch | None:
   """One RealEstate10K example from FOLDER/{*.torch, index.json}.
 
   Args:
@@ -43,7 +44,8 @@ def re10k(
       by the distance between them.
 
   Returns:
-    Context and target views with uint8 images [V, h, w, 3].
+    Context and target views with uint8 images [V, h, w, 3]; None where the
+    two context views are less than 1e-3 apart.
   """
   clip = re10k_reader.read_scene(folder, key)
   batch = _views(clip, choice, shape)
@@ -52,10 +54,7 @@ def re10k(
   positions = batch.context.cameras.extrinsics[:, :3, 3]
   baseline = np.linalg.norm(positions[0] - positions[1])
   if baseline < _MIN_BASELINE:
-    raise InputError(
-      f"{clip.source}: the two context views are {baseline:.2g} apart; leave"
-      " this scene out"
-    )
+    return None
   return _scale_translations(batch, baseline)
 
 
@@ -67,11 +66,12 @@ def dl3dv(
   flip: bool = False,
   scale_focal_by_256: bool = False,
   scale_context_focal_by_256: bool = False,
-) -> SceneBatch:
-  """One DL3DV example from the folder of a scene.
+) -> SceneBatch | None:
+  """One DL3DV example; None for images of fewer than 256 rows or columns.
 
   Args:
-    scene: folder with images_4/ and transforms.json, or nerfstudio/ of both.
+    scene: its folder, with images_4/ and transforms.json, or nerfstudio/ of
+      both.
     choice: context and target frames.
     shape: (h, w) of the images.
     flip: mirror left to right.
@@ -81,6 +81,9 @@ def dl3dv(
       (3840, 2160) / 256, after cropping.
   """
   clip = dl3dv_reader.read_scene(scene, "images_4")
+  chosen = clip.take([*choice.context, *choice.target])
+  if any(min(chosen.image(i).shape[:2]) < _MIN_PIXELS for i in range(len(chosen))):
+    return None
   batch = _views(clip, choice, shape)
   if scale_focal_by_256:
     factors = np.array(dl3dv_reader.original_size(scene)) / 256
@@ -101,7 +104,7 @@ def latents(
   *,
   make_baseline: bool = False,
   scale_focal_by_256: bool = False,
-) -> SceneBatch:
+) -> SceneBatch | None:
   """One example of the authors' precomputed latents, float32.
 
   Args:
@@ -112,7 +115,8 @@ def latents(
     scale_focal_by_256: focal lengths times (15, 8.4375), in float16.
 
   Returns:
-    latents [L, h, w, C] as the codec stores them, and their cameras.
+    latents [L, h, w, C] as the codec stores them, and their cameras; None
+    where those two cameras are less than 1e-3 apart.
   """
   context = release_latents.read_file(context_file)
   target = release_latents.read_file(target_file)
@@ -132,7 +136,10 @@ def latents(
     # The release takes norm and quotient in float16, as stored.
     offset = positions[0] - positions[-1]
     baseline = np.sqrt(np.sum(offset.astype(np.float32) ** 2))
-    batch = _scale_translations(batch, baseline.astype(positions.dtype))
+    baseline = baseline.astype(positions.dtype)
+    if baseline < _MIN_BASELINE:
+      return None
+    batch = _scale_translations(batch, baseline)
   return _map_cameras(batch, _float32)
 
 

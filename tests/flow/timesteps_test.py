@@ -94,6 +94,15 @@ def test_same_key_same_levels():
   np.testing.assert_array_equal(*draw)
 
 
+def test_training_levels_have_the_mean_and_deviation_of_their_logits():
+  levels = timesteps.sample_noise_levels(
+    jax.random.key(0), 4000, 1, weighting="logit_normal", mean=0.7,
+    deviation=0.4,
+  )  # fmt: skip
+  logits = np.log(levels / (1 - levels))
+  assert abs(logits.mean() - 0.7) < 0.03 and abs(logits.std() - 0.4) < 0.02
+
+
 @pytest.mark.parametrize(
   "change",
   [
@@ -110,14 +119,19 @@ def test_unknown_settings_are_refused(change):
     )
 
 
-def test_matches_release_levels():
-  case = load_case("rectified_flow")
+@pytest.mark.parametrize("name", ["rectified_flow", "rectified_flow_mu_sigma"])
+def test_matches_release_levels(name):
+  case = load_case(name)
   for i, factor in enumerate(case.config["shifts"]):
     shifted = timesteps.shift(case.inputs["t_grid"], factor)
     assert_close(shifted, case.outputs[f"shifted_grid_{i}"], 1e-6)
-  for i, (weighting, _, _, factor) in enumerate(case.config["noise_levels"]):
+  for i, (weighting, mean, deviation, factor) in enumerate(
+    case.config["noise_levels"]
+  ):
     draws = "normals" if weighting == "logit_normal" else "uniforms"
-    levels = timesteps.noise_levels(case.inputs[draws], weighting, factor)
+    levels = timesteps.noise_levels(
+      case.inputs[draws], weighting, factor, mean, deviation
+    )
     assert_close(levels, case.outputs[f"noise_level_{i}"], 1e-6)
   for t, expected in (
     ("t", "model_timestep"),

@@ -8,86 +8,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_pipelines.views import samplers
 from data_pipelines.views.samplers import ViewSampler
 from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.parity.case import read_case
+from scenetok_jax.parity.data import view_samplers
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
-from tests.goldens import load_case
+from tests.goldens import case_dir
 
 _POSES = clips.poses(150)
 
 
-class _Replay:
-  """Answers a generator's calls with recorded draws."""
-
-  def __init__(self, draws):
-    self.draws = list(draws)
-
-  def _take(self, kind):
-    recorded, value = self.draws.pop(0)
-    assert recorded == kind
-    return value
-
-  def random(self):
-    return 1.0 if self._take("choice") else 0.0  # true: do not split
-
-  def integers(self, low, high):
-    value = np.ravel(self._take("randint"))[0]
-    assert low <= value < high
-    return value
-
-  def choice(self, count, size, replace):
-    assert not replace
-    drawn = np.array(self._take("multinomial"))
-    assert len(drawn) == size and drawn.max() < count
-    return drawn
+@pytest.mark.parametrize(
+  "name", ["view_samplers", "view_samplers_cond", "view_samplers_edges"]
+)
+def test_recorded_draws_give_the_recorded_views(name):
+  case = read_case(case_dir(name))
+  found = view_samplers(case)  # every draw in its place, and none more
+  for output, expected in case.outputs.items():
+    np.testing.assert_array_equal(found[output], expected)
 
 
-def _from_release(fields: dict) -> ViewSampler:
-  bounded = {}
-  if fields["name"] == "bounded":
-    gap = "distance_between_context_views"
-    bounded = {
-      "initial_context_gap": (
-        fields[f"initial_min_{gap}"],
-        fields[f"initial_max_{gap}"],
-      ),
-      "final_context_gap": (fields[f"min_{gap}"], fields[f"max_{gap}"]),
-      "warmup_steps": fields["context_gap_warm_up_steps"],
-    }
-  conditions = fields.get("max_cond_number", 0)
-  return ViewSampler(
-    name=fields["name"],
-    num_context=fields["num_context_views"],
-    num_targets=fields["num_target_views"],
-    num_conditions=conditions if fields.get("sample_cond_views") else 0,
-    grouping=Grouping(fields["temporal_downsample"], fields["offset"] == 1),
-    gap=fields["chunk_index_gap"],
-    chunks=fields["num_target_split"],
-    chunk_probability=fields["target_split_prob"],
-    context=fields["context_sampling"],
-    **bounded,
-  )
-
-
-def test_recorded_draws_give_the_recorded_views():
-  case = load_case("view_samplers")
-  for run in case.config["random"]:
-    draws = _Replay(run["draws"])
-    choice = _from_release(run["view_sampler"]).sample(
-      draws,
-      case.inputs["extrinsics"][: run["num_views"]],
-      run["global_step"],
-      train=run["stage"] == "train",
-    )
-    expected = case.run(run["prefix"], "outputs")
-    np.testing.assert_array_equal(choice.context, expected["context"])
-    np.testing.assert_array_equal(choice.target, expected["target"])
-    np.testing.assert_array_equal(choice.latents, expected["latent"])
-    if "cond" in expected:
-      np.testing.assert_array_equal(choice.condition, expected["cond"])
-    assert not draws.draws
+def test_draws_that_the_release_does_not_make_are_told():
+  case = read_case(case_dir("view_samplers_edges"))
+  run = case.config["random"][2]  # one possible gap: nothing is drawn
+  for draws, message in (
+    ([["randint", 36], *run["draws"]], "randint is recorded where choice"),
+    ([*run["draws"], ["randint", 0]], "1 recorded that are not made"),
+    ([["randint", 99], *run["draws"][1:]], "99 is recorded where one of 0"),
+  ):
+    case.config["random"] = [run | {"draws": draws}]
+    with pytest.raises(InputError, match=message):
+      view_samplers(case)
 
 
 @st.composite
@@ -161,7 +113,7 @@ def test_bounded_choices_stay_in_their_interval(sampler, seed, step):
   rng = np.random.default_rng(seed)
   choice = sampler.sample(rng, _POSES, step)
   _check_common(sampler, choice, len(_POSES))
-  low, high = samplers.context_gap_limits(sampler, step, len(_POSES))
+  low, high = sampler.context_gap(step, len(_POSES))
   if sampler.num_context < 2:
     return
   left, right = choice.context[0], choice.context[-1]
@@ -210,34 +162,35 @@ def test_context_gap_grows_linearly_and_stops():
     warmup_steps=30_000,
   )
   limits = [
-    samplers.context_gap_limits(sampler, step, 500)
+    sampler.context_gap(step, 500)
     for step in (0, 15_000, 29_999, 30_000, 10**7)
   ]
   assert limits == [(48, 64), (56, 80), (63, 95), (64, 96), (64, 96)]
-  assert samplers.context_gap_limits(sampler, 0, 500, train=False) == (64, 96)
-  assert samplers.context_gap_limits(sampler, 0, 60) == (48, 59)
-  with pytest.raises(InputError, match=r"final_context_gap.*has 40"):
-    samplers.context_gap_limits(sampler, 0, 40)
+  assert sampler.context_gap(None, 500) == (64, 96)
+  assert sampler.context_gap(0, 60) == (48, 59)
+  assert sampler.context_gap(0, 40) == sampler.context_gap(None, 40) == (39, 39)
 
 
 def test_margin_warms_up_and_widens_the_targets():
   sampler = ViewSampler(
-    name="bounded", initial_margin=0, margin=20, margin_warmup_steps=10
-  )
-  assert [samplers.margin_limit(sampler, s) for s in (0, 5, 10)] == [0, 10, 20]
-  wide = ViewSampler(
     name="bounded",
     num_context=2,
     num_targets=1,
     grouping=Grouping(1),
     gap=1,
     final_context_gap=(20, 20),
+    initial_margin=0,
     margin=20,
+    margin_warmup_steps=10,
   )
   rng = np.random.default_rng(0)
-  choices = [wide.sample(rng, _POSES) for _ in range(99)]
-  assert any(c.target[0] < c.context[0] for c in choices)
-  assert any(c.target[0] > c.context[-1] for c in choices)
+  reach = []
+  for step in (0, 5, 10):
+    choices = [sampler.sample(rng, _POSES, step) for _ in range(200)]
+    before = [c.context[0] - c.target[0] for c in choices]
+    after = [c.target[0] - c.context[-1] for c in choices]
+    reach.append((max(before), max(after)))
+  assert reach == [(0, -1), (10, 9), (20, 19)]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +199,7 @@ def test_margin_warms_up_and_widens_the_targets():
     ({"num_context": 91}, "num_context"),
     ({"num_targets": 30}, "num_targets"),
     ({"num_conditions": 95}, "num_conditions"),
-    ({"name": "bounded", "final_context_gap": (95, 99)}, "final_context_gap"),
+    ({"name": "bounded", "num_targets": 20}, "initial_context_gap"),
   ],
 )
 def test_short_clips_are_refused_naming_the_field(changes, field):
@@ -272,6 +225,37 @@ def test_intervals_that_are_too_narrow_are_refused_before_training():
       narrow.check_frames(150)
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_every_length_is_drawn_soundly_or_named(chunked):
+  """Clips shorter than the published gaps have one interval: all of them."""
+  sampler = ViewSampler(
+    name="bounded",
+    num_context=16,
+    num_targets=10 if chunked else 8,
+    gap=5 if chunked else 4,
+    grouping=Grouping(4, chunked),
+    chunks=2,
+    chunk_probability=0.8,
+    initial_context_gap=(48, 64),
+    warmup_steps=30_000,
+  )
+  usable = []
+  for frames in range(16, 110):
+    try:
+      sampler.check_frames(frames)
+    except InputError:
+      continue
+    usable.append(frames)
+    rng = np.random.default_rng(frames)
+    for step in (0, 10_000, 30_000):
+      choice = sampler.sample(rng, _POSES[:frames], step)
+      _check_common(sampler, choice, frames)
+      width = choice.context[-1] - choice.context[0]
+      assert width == frames - 1 or width >= 48
+  assert usable[0] == (35 if chunked else 33)
+  assert chunked or usable == list(range(33, 110))
+
+
 def test_wrong_settings_are_refused():
   config = clips.data_config("x")
   config.view_sampler.gaps = 3
@@ -282,6 +266,7 @@ def test_wrong_settings_are_refused():
     ({"context": "best"}, "view_sampler.context"),
     ({"chunks": 3}, "chunks.*divide"),
     ({"gap": 0}, "view_sampler.gap"),
+    ({"final_context_gap": (64, 48)}, "view_sampler.final_context_gap"),
     ({"grouping": Grouping(4, True)}, "multiples of 5"),
   ):
     with pytest.raises(InputError, match=message):
