@@ -82,7 +82,8 @@ def dl3dv(
   """
   clip = dl3dv_reader.read_scene(scene, "images_4")
   chosen = clip.take([*choice.context, *choice.target])
-  if any(min(chosen.image(i).shape[:2]) < _MIN_PIXELS for i in range(len(chosen))):
+  sizes = [min(chosen.image(i).shape[:2]) for i in range(len(chosen))]
+  if min(sizes, default=_MIN_PIXELS) < _MIN_PIXELS:
     return None
   batch = _views(clip, choice, shape)
   if scale_focal_by_256:
