@@ -29,13 +29,14 @@ import numpy as np
 from benchmarks.yardstick import executed_flops
 from scenetok_jax import console
 from scenetok_jax.flow.path import euler_step
-from scenetok_jax.flow.solvers import SolverState, get_solver
+from scenetok_jax.flow.solvers import SolverState, get_solver, guide
+from scenetok_jax.flow.timesteps import model_timestep
 from scenetok_jax.io import write_json
 from scenetok_jax.model import Model, build, identity_cameras
 from scenetok_jax.nn.attention import KVCache
-from scenetok_jax.sampling.render import RenderOptions, render_schedule
+from scenetok_jax.sampling.options import RenderOptions
+from scenetok_jax.sampling.render import render_schedule
 from scenetok_jax.sampling.slices import pad_rows
-from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.sampling.video import video_program
 from scenetok_jax.sampling.window import window_step, window_steps
 from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
@@ -131,7 +132,6 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
   params = {"decoder": random_params(decoder, noise, cameras, tokens)}
   program = video_program(model, options)
   table = pad_rows(window_steps(model, plan, "euler"))
-  table = jax.tree.map(jnp.asarray, table)
 
   @jax.jit
   def naive_step(
@@ -142,8 +142,20 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
     cameras: Cameras,
     tokens: Array,
   ) -> Array:
-    velocity = predict_velocity(model, params, x, t, cameras, tokens, guidance)
-    return euler_step(x, velocity, t, t_next)
+    def velocity(unconditional: bool) -> Array:
+      return decoder.apply(
+        {"params": params["decoder"]},
+        x,
+        model_timestep(t),
+        cameras,
+        tokens,
+        unconditional,
+      )
+
+    flow = velocity(False)
+    if guidance > 1:
+      flow = guide(flow, velocity(True), guidance)
+    return euler_step(x, flow, t, t_next)
 
   levels = [jnp.full(shape[:2], row[0]) for row in plan.levels[: count + 1]]
   naive_step = naive_step.lower(
@@ -172,7 +184,8 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
     params: Any, cache: KVCache, path: Array, video: SolverState
   ) -> SolverState:
     row = jax.tree.map(lambda rows: rows[0], table)
-    return window_step(model, params, cache, path, plan.size, "euler", scale)(
+    traced: Any = dataclasses.replace(options, guidance=scale)
+    return window_step(model, params, cache, path, plan.size, traced)(
       video, row
     )
 

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -81,43 +80,34 @@ class Progress:
 
   def __init__(self, label: str, total: int | None = None, unit: str = "it"):
     self._label, self._total, self._unit = label, total, unit
-    self._done = 0
-    self._note = ""
+    self.done, self._note = 0, ""
     self._start = self._last_line = time.monotonic()
     self._marks = [(self._start, 0)]
-    self._bar = (
-      tqdm(desc=label, total=total, unit=unit, dynamic_ncols=True)
-      if sys.stderr.isatty()
-      else None
-    )
+    self._bar: tqdm = tqdm(
+      desc=label, total=total, unit=unit, dynamic_ncols=True, disable=None
+    )  # disabled where stderr is no terminal
 
   def update(self, count: int = 1, note: str = "") -> None:
     """Counts `count` more; `note` (such as a loss) is shown beside it."""
-    self._done += count
+    self.done += count
     self._note = note or self._note
     if len(self._marks) < 3:
-      self._marks.append((time.monotonic(), self._done))
-    if self._bar is not None:
-      self._bar.set_postfix_str(self._note, refresh=False)
-      self._bar.update(count)
-    elif time.monotonic() - self._last_line >= _LINE_SECONDS:
+      self._marks.append((time.monotonic(), self.done))
+    self._bar.set_postfix_str(self._note, refresh=False)
+    self._bar.update(count)
+    late = time.monotonic() - self._last_line >= _LINE_SECONDS
+    if self._bar.disable and late:
       self._print_line()
 
   def close(self) -> None:
-    if self._bar is not None:
-      self._bar.close()
-    else:
+    self._bar.close()
+    if self._bar.disable:
       self._print_line()
 
   def __enter__(self) -> "Progress":
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
+  def __exit__(self, *error: object) -> None:
     self.close()
 
   def _rate(self, now: float) -> float | None:
@@ -126,14 +116,14 @@ class Progress:
     A first one compiles; one before it counts what an interrupted run did.
     """
     for start, done in reversed(self._marks):
-      if self._done > done and now > start:
-        return (self._done - done) / (now - start)
+      if self.done > done and now > start:
+        return (self.done - done) / (now - start)
     return None
 
   def _print_line(self) -> None:
     now = time.monotonic()
     line = tqdm.format_meter(
-      self._done,
+      self.done,
       self._total,
       now - self._start,
       ncols=0,
@@ -152,15 +142,13 @@ def follow(
 ) -> Iterator[Callable[[int, int], None]]:
   """A callback of (done, total) that shows a Progress, from its first call."""
   with contextlib.ExitStack() as stack:
-    shown: list[Progress] = []
-    last = 0
+    shown: Progress | None = None
 
     def progress(done: int, total: int) -> None:
-      nonlocal last
-      if not shown:
-        shown.append(stack.enter_context(Progress(label, total, unit)))
-      if done > last:
-        shown[0].update(done - last)
-      last = done
+      nonlocal shown
+      if shown is None:
+        shown = stack.enter_context(Progress(label, total, unit))
+      if done > shown.done:
+        shown.update(done - shown.done)
 
     yield progress

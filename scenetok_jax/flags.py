@@ -15,11 +15,9 @@ _T = TypeVar("_T")
 def add_options(parser: Any, options: type, prefix: str = "") -> None:
   """A flag for every field of a dataclass that types.option describes.
 
-  Args:
-    parser: a parser or a group of one.
-    options: the dataclass. bool fields are switches; tuples take as many
-      values as they have members; "X | None" takes an X.
-    prefix: before the name of every flag, such as "render-".
+  parser: one, or a group of one. prefix: before every name, as "render-".
+  bool fields are switches; tuples take as many values as they have members;
+  "X | None" takes an X.
   """
   hints = typing.get_type_hints(options)
   for field in dataclasses.fields(options):
@@ -35,10 +33,7 @@ def add_options(parser: Any, options: type, prefix: str = "") -> None:
 def take_options(
   args: argparse.Namespace, options: type[_T], prefix: str = "", **given: Any
 ) -> _T:
-  """The dataclass with the values of add_options' flags.
-
-  **given: fields that have no flag.
-  """
+  """The dataclass of add_options' flags; **given are fields without one."""
   values = {
     field.name: getattr(args, prefix.replace("-", "_") + field.name)
     for field in dataclasses.fields(cast(Any, options))
@@ -49,14 +44,10 @@ def take_options(
 
 
 def add_union(parser: Any, kinds: Mapping[str, type]) -> None:
-  """The flags of several dataclasses, of which one will be taken.
+  """The flags of several dataclasses by name, of which one will be taken.
 
   A flag stands once, in a group called after those that have it; none has a
-  value unless it is given. See `take_given`.
-
-  Args:
-    parser: a parser.
-    kinds: the dataclasses by name; fields of one name share type and help.
+  value unless it is given. Fields of one name share type and help.
   """
   owners = _owners(kinds)
   groups: dict[tuple[str, ...], Any] = {tuple(kinds): parser}
@@ -75,11 +66,7 @@ def add_union(parser: Any, kinds: Mapping[str, type]) -> None:
 def take_given(
   args: argparse.Namespace, kinds: Mapping[str, type], kind: str
 ) -> Any:
-  """One of add_union's dataclasses, of the flags that were given.
-
-  Raises:
-    InputError: a flag that only others have.
-  """
+  """One of add_union's dataclasses; InputError for a flag of others alone."""
   given = {}
   for name, fields in _owners(kinds).items():
     if not hasattr(args, name):

@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-from scenetok_jax.io import atomic_path, to_uint8
+from scenetok_jax.io import atomic_path, to_uint8, to_unit
 from scenetok_jax.types import InputError
 
 # Otherwise every video forks with a Python hook, which warns (rightly) that
@@ -95,7 +95,7 @@ def write_mp4(
   enlargement off.
   """
   frames = _checked(frames, (4,))
-  frames = upscale(frames, integer_factor(frames.shape[1:3], min_size))
+  frames = enlarge(frames, min_size)
   height, width = frames.shape[1:3]
   frames = np.pad(
     frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge"
@@ -117,16 +117,15 @@ def write_mp4(
         writer.append_data(frame)
 
 
-def integer_factor(size: Sequence[int], min_size: int) -> int:
-  """Smallest whole factor that brings the shorter side to `min_size`."""
-  return max(1, -(-min_size // min(size)))
+def enlarge(images: np.ndarray, min_size: int) -> np.ndarray:
+  """uint8 [... H W C], by the least whole factor to a side of min_size.
 
-
-def upscale(images: np.ndarray, factor: int) -> np.ndarray:
-  """uint8 [... H W C] -> [... H*factor W*factor C], Lanczos."""
-  if factor == 1:
-    return images
+  Lanczos; the shorter side counts.
+  """
   height, width = images.shape[-3:-1]
+  factor = -(-min_size // min(height, width))
+  if factor <= 1:
+    return images
   size = (width * factor, height * factor)
   flat, leading = einops.pack([images], "* h w c")
   resized = [
@@ -145,7 +144,7 @@ def error_map(
   the difference that gets the brightest colour.
   """
   difference = np.abs(prediction.astype(np.float32) - truth.astype(np.float32))
-  return colorize(difference.mean(axis=-1) / 255.0, high=top)
+  return colorize(to_unit(difference.mean(axis=-1)), high=top)
 
 
 def colorize(
@@ -172,53 +171,41 @@ def contact_sheet(
 ) -> np.ndarray:
   """Labelled rows of frames -> one uint8 image [H W 3].
 
-  Args:
-    rows: (label, frames uint8 [T H W 3]); T and the size may differ by row.
-    columns: longer rows are thinned to this many evenly spaced frames.
-    min_size: frames with a shorter side below this are enlarged by a whole
-      factor.
+  rows: (label, frames uint8 [T H W 3]); T and the size may differ by row.
+  columns: longer rows are thinned to this many evenly spaced frames.
+  min_size: see `enlarge`.
 
   Raises:
     ValueError: there is no frame at all.
   """
   kept = [(label, _thin(_checked(x, (4,)), columns)) for label, x in rows]
-  kept = [(label, x) for label, x in kept if len(x)]
-  if not kept:
+  strips = [_strip(label, x, min_size) for label, x in kept if len(x)]
+  if not strips:
     raise ValueError("contact_sheet: no frames")
-  strips = [_strip(label, frames, min_size) for label, frames in kept]
-  width = max(strip.shape[1] for strip in strips)
-  padded = [
-    np.pad(
-      strip,
-      ((0, 0), (0, width - strip.shape[1]), (0, 0)),
-      constant_values=_BACKGROUND,
-    )
-    for strip in strips
-  ]
-  return np.concatenate(padded, axis=0)
+  return stack_images(strips)
+
+
+def stack_images(images: Sequence[np.ndarray]) -> np.ndarray:
+  """Images [H W 3] below each other, as wide as the widest."""
+  width = max(image.shape[1] for image in images)
+  return np.concatenate(
+    [_frame(image, right=width - image.shape[1]) for image in images]
+  )
+
+
+def _frame(
+  images: np.ndarray, left: int = 0, right: int = 0, bottom: int = 0
+) -> np.ndarray:
+  """Images [... H W 3] with so many pixels of background around them."""
+  size = [(0, 0)] * (images.ndim - 3) + [(0, bottom), (left, right), (0, 0)]
+  return np.pad(images, size, constant_values=_BACKGROUND)
 
 
 def _strip(label: str, frames: np.ndarray, min_size: int) -> np.ndarray:
   """A line of text above frames side by side."""
-  frames = upscale(frames, integer_factor(frames.shape[1:3], min_size))
-  frames = np.pad(
-    frames,
-    ((0, 0), (0, _GAP), (_GAP, 0), (0, 0)),
-    constant_values=_BACKGROUND,
-  )
+  frames = _frame(enlarge(frames, min_size), left=_GAP, bottom=_GAP)
   line = einops.rearrange(frames, "t h w c -> h (t w) c")
-  line = np.pad(line, ((0, 0), (0, _GAP), (0, 0)), constant_values=_BACKGROUND)
-  title = _text(label)
-  width = max(line.shape[1], title.shape[1])
-  parts = [
-    np.pad(
-      part,
-      ((0, 0), (0, width - part.shape[1]), (0, 0)),
-      constant_values=_BACKGROUND,
-    )
-    for part in (title, line)
-  ]
-  return np.concatenate(parts, axis=0)
+  return stack_images([_text(label), _frame(line, right=_GAP)])
 
 
 def _text(label: str, size: int = 14) -> np.ndarray:

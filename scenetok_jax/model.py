@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.codecs.api import Codec, get_codec
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
+from scenetok_jax.io import to_unit
 from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
@@ -124,7 +125,7 @@ def encode_views(
   if views.images is None:
     # Stored as the codec gave them; float16 on disk.
     return codec.scaling.normalize(jnp.asarray(views.latents, jnp.float32))
-  images = jnp.asarray(views.images, jnp.float32) / 255.0
+  images = to_unit(jnp.asarray(views.images))
   params = codec.params if params is None else params
   return codec.encode(params, images, key)
 

@@ -38,7 +38,7 @@ def test_mp4_has_every_frame_an_even_size_and_the_content(tmp_path):
   media.write_mp4(tmp_path / "a.mp4", frames, fps=5, min_size=40)
   video = iio.imread(tmp_path / "a.mp4", plugin="FFMPEG")
   assert video.shape == (5, 42, 62, 3)
-  upscaled = media.upscale(frames, 2).astype(float)
+  upscaled = media.enlarge(frames, 40).astype(float)
   assert np.abs(video.astype(float) - upscaled).mean() < 3
   assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 

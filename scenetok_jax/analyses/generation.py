@@ -33,9 +33,9 @@ from scenetok_jax.evaluation.measures import (
 )
 from scenetok_jax.evaluation.scene_results import generation_scorer
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.evaluation.sheets import stack_sheets
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.media import stack_images
 from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics, missing
 from scenetok_jax.metrics.registry import METRICS, of_kind
@@ -96,7 +96,7 @@ def run(
         groups={_label(metric): rows["bars"] for metric, rows in found.items()},
       )
     },
-    pictures={"generation_sheet.png": stack_sheets(sheets)},
+    pictures={"generation_sheet.png": stack_images(sheets)},
   )
 
 

@@ -20,13 +20,14 @@ from scenetok_jax.analyses import plots
 from scenetok_jax.analyses.findings import Findings, Tell, bar, ends, verdict
 from scenetok_jax.analyses.novel_views import (
   NovelViews,
+  as_float32,
   novel_views,
   scene_psnr,
 )
 from scenetok_jax.analyses.options import FrameOptions
 from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.evaluation.bootstrap import mean_interval
-from scenetok_jax.inference import placement, scenes
+from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.types import Cameras, InputError, option
@@ -212,9 +213,7 @@ def read_lateral(
         f" the path have {views.truth.shape[2]}; prepare both with one --size"
       )
     truth.append(images)
-    cameras.append(
-      scenes.cameras_of(dataclasses.replace(scene.clip, cameras=posed))
-    )
+    cameras.append(as_float32(posed))
     moved = posed.extrinsics[:, :3, 3] - own.extrinsics[:, :3, 3]
     shifts.append(np.linalg.norm(moved, axis=-1).mean())
   return LateralViews(np.stack(truth), cameras, float(np.mean(shifts)))

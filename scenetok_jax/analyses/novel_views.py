@@ -42,7 +42,7 @@ class NovelViews:
   def cameras(self) -> list[Cameras]:
     """Absolute cameras [T] of each scene."""
     return [
-      scenes.cameras_of(scene.take(frames))
+      as_float32(scene.take(frames).cameras)
       for scene, frames in zip(self.scenes, self.frames, strict=True)
     ]
 
@@ -63,6 +63,14 @@ class NovelViews:
     return np.stack(
       [nearest_view(*pair) for pair in zip(self.context, targets, strict=True)]
     )
+
+
+def as_float32(cameras: Cameras) -> Cameras:
+  """Cameras as NumPy float32."""
+  return Cameras(
+    np.asarray(cameras.extrinsics, np.float32),
+    np.asarray(cameras.intrinsics, np.float32),
+  )
 
 
 def open_scenes(scenetok: SceneTok, options: SceneOptions) -> list[OpenScene]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from scenetok_jax.inference.rendering import SamplingChanges
+from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.types import InputError, option
 
 

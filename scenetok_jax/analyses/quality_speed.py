@@ -13,9 +13,10 @@ from scenetok_jax.analyses.findings import Findings, Tell
 from scenetok_jax.analyses.options import DataOptions
 from scenetok_jax.analyses.rendering_benchmark import Benchmark
 from scenetok_jax.flow.solvers import SOLVERS
-from scenetok_jax.inference import placement, rendering
+from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.video import video_program
 from scenetok_jax.types import Array, InputError, option
 
@@ -99,7 +100,7 @@ def _curves(
   """One row per solver and number of steps."""
   rows: list[dict[str, Any]] = []
   videos: list[np.ndarray] = []
-  own = rendering.run_options(scenetok)
+  own = RenderOptions.of(scenetok.config.sampling)
   for solver in options.solvers:
     settings = dataclasses.replace(own, solver=solver)
     program = video_program(scenetok.model, settings)

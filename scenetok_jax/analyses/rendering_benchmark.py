@@ -12,12 +12,12 @@ import numpy as np
 from scenetok_jax.analyses.novel_views import unit
 from scenetok_jax.flow.solvers import get_solver
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.inference import rendering, scenes
+from scenetok_jax.inference import scenes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.baselines import mean_view
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.loading import LoadedMetric
-from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.scene_file import STORAGES, restored, stored
 from scenetok_jax.sampling.video import (
   VideoProgram,
@@ -56,7 +56,7 @@ def prepare(
     scenes.open_prepared(scenetok, data, split, str(i)) for i in range(count)
   ]
   key = jax.random.key(0)
-  tokens = [scenes.encode_scene(scenetok, s, key) for s in opened]
+  tokens = [scene.encode(scenetok, key).tokens for scene in opened]
   length = min(len(scene.clip.cameras.extrinsics) for scene in opened)
   codec = scenetok.model.target_codec
   length = codec.frames(codec.latents(min(length, frames or length)))
@@ -67,7 +67,7 @@ def prepare(
     for scene, target in zip(opened, targets, strict=True)
   ]
   return Benchmark(
-    jnp.concatenate(tokens),
+    jnp.stack(tokens),
     jax.tree.map(lambda *arrays: jnp.stack(arrays), *cameras),
     np.stack([np.asarray(target.images) for target in targets]),
     np.stack(
@@ -137,7 +137,7 @@ def storages(
   scenetok: SceneTok, bench: Benchmark, key: Array
 ) -> dict[str, dict[str, float]]:
   """PSNR with the tokens in each storage of a scene file, and its loss."""
-  options = rendering.run_options(scenetok)
+  options = RenderOptions.of(scenetok.config.sampling)
   program = video_program(scenetok.model, options)
   found: dict[str, dict[str, float]] = {}
   for storage in STORAGES:

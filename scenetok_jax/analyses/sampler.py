@@ -13,10 +13,11 @@ from scenetok_jax.analyses.novel_views import NovelViews
 from scenetok_jax.analyses.options import FrameOptions, SceneOptions
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.inference import rendering
+from scenetok_jax.inference import changes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_unit
 from scenetok_jax.sampling.encode import encode_program
+from scenetok_jax.sampling.slices import Progress
 from scenetok_jax.sampling.video import (
   VideoProgram,
   render_video,
@@ -69,7 +70,7 @@ class VideoSampler:
   @classmethod
   def of(cls, scenetok: SceneTok, options: FrameOptions) -> "VideoSampler":
     """Samples as the model's configuration says, with what options change."""
-    render = rendering.render_options(scenetok, options)
+    render = changes.render_options(scenetok, options)
     noise_key, _ = jax.random.split(jax.random.key(options.seed))
     return cls(
       scenetok,
@@ -112,10 +113,22 @@ class VideoSampler:
         jax.tree.map(lambda a, rows=rows: jnp.asarray(a[rows]), path),
         jax.random.fold_in(self.key, start),
         samples=self.samples,
-        report=report,
+        progress=_steps(report),
       )
       videos.append(part[: count - start])
     return np.concatenate(videos)
+
+
+def _steps(report: Callable[[int], None]) -> Progress:
+  """Of one video, reported as so many more steps."""
+  last = 0
+
+  def progress(done: int, total: int) -> None:
+    nonlocal last
+    report(done - last)
+    last = done
+
+  return progress
 
 
 def sample_variance(videos: np.ndarray) -> np.ndarray:
@@ -134,6 +147,6 @@ def evaluation_options(
   """How evaluation renders: the model's own way, with what options change."""
   return dataclasses.replace(
     EvaluationOptions.of(scenetok.config, options.seed),
-    render=rendering.render_options(scenetok, options),
+    render=changes.render_options(scenetok, options),
     batch=options.batch,
   )

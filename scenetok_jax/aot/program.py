@@ -21,12 +21,11 @@ from scenetok_jax.parallel.rules import (
   part_owners,
 )
 from scenetok_jax.sampling.generate import (
-  GenerateOptions,
   SceneCondition,
   generate_tokens,
-  token_levels,
 )
-from scenetok_jax.sampling.render import RenderOptions, render_latents
+from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
+from scenetok_jax.sampling.render import render_latents
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
@@ -164,9 +163,6 @@ def _generate(
 ) -> tuple[Any, tuple[Any, ...]]:
   options, place = GenerateOptions.of(config.generation), batch_sharding(mesh)
   seen = (batch, model.num_conditions)
-
-  # Before the slice's mesh is set, whose devices can compute nothing.
-  token_levels(options)
 
   def generate(params: Any, condition: SceneCondition, noise: Any) -> Any:
     return generate_tokens(model, params, condition, noise, options)

@@ -13,22 +13,6 @@ from scenetok_jax.io import write_json
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints PSNR and SSIM; writes --json, a contact sheet and a video."""
-  args = _parser().parse_args(argv)
-  options = console.take_options(args, CodecOptions)
-  codec = codec_check.make_codec(args.codec, options)
-  clips = codec_check.read_clips(
-    args.inputs, codec, console.take_options(args, ClipOptions)
-  )
-  checked = codec_check.check(codec, clips)
-  print(checked.line())
-  if args.json:
-    write_json(args.json, {**checked.report(), "weights": options.weights})
-  if args.out:
-    codec_check.draw(checked, Path(args.out))
-  return 0
-
-
-def _parser() -> console.Parser:
   parser = console.parser(
     "codec-check",
     (__doc__ or "")
@@ -42,7 +26,19 @@ def _parser() -> console.Parser:
   console.add_options(parser, ClipOptions)
   add("--json", metavar="FILE", help="write the scores here")
   add("--out", metavar="DIR", help="write contact_sheet.png, round_trip.mp4")
-  return parser
+  args = parser.parse_args(argv)
+  options = console.take_options(args, CodecOptions)
+  codec = codec_check.make_codec(args.codec, options)
+  clips = codec_check.read_clips(
+    args.inputs, codec, console.take_options(args, ClipOptions)
+  )
+  checked = codec_check.check(codec, clips)
+  print(checked.line())
+  if args.json:
+    write_json(args.json, {**checked.report(), "weights": options.weights})
+  if args.out:
+    codec_check.draw(checked, Path(args.out))
+  return 0
 
 
 if __name__ == "__main__":

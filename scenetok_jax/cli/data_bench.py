@@ -12,17 +12,6 @@ from scenetok_jax.workdir.config import load_config
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints samples/s, MB read per sample and the share of the processor."""
-  args, overrides = _parser().parse_known_args(argv)
-  config = load_config(args.config, overrides)
-  initialize()
-  result = benchmark.measure(config, args.seconds, args.samples)
-  print(benchmark.summary(result))
-  if args.json:
-    write_json(args.json, result)
-  return 0
-
-
-def _parser() -> console.Parser:
   parser = console.parser("data-bench", __doc__ or "")
   parser.epilog = (
     "The data are those of the configuration: --config.data.path=DIR or"
@@ -33,7 +22,14 @@ def _parser() -> console.Parser:
   add("--seconds", type=float, default=10.0, help="how long to read")
   add("--samples", type=int, default=32, help="samples whose bytes are counted")
   add("--json", metavar="FILE", help="also write the numbers here")
-  return parser
+  args, overrides = parser.parse_known_args(argv)
+  config = load_config(args.config, overrides)
+  initialize()
+  result = benchmark.measure(config, args.seconds, args.samples)
+  print(benchmark.summary(result))
+  if args.json:
+    write_json(args.json, result)
+  return 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,15 @@ from scenetok_jax.types import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes --out, a scene file."""
-  args = _parser().parse_args(argv)
+  parser = console.parser("encode", __doc__ or "")
+  add: Any = parser.add_argument
+  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
+  console.add_options(parser, SceneChoice)
+  add("--storage", default="float32", choices=STORAGES)
+  add("--seed", type=int, default=0)
+  add("--out", required=True, metavar="FILE.tok", help="file to write")
+  add("--json", metavar="FILE", help="write the file's size here")
+  args = parser.parse_args(argv)
   if (args.scene is None) == (args.capture is None):
     raise InputError("--scene, --capture: give one of the two")
   out = Path(args.out)
@@ -38,18 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_json(args.json, result)
   print(f"{out}: {scene.key}, {size} bytes, {args.storage}")
   return 0
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("encode", __doc__ or "")
-  add: Any = parser.add_argument
-  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
-  console.add_options(parser, SceneChoice)
-  add("--storage", default="float32", choices=STORAGES)
-  add("--seed", type=int, default=0)
-  add("--out", required=True, metavar="FILE.tok", help="file to write")
-  add("--json", metavar="FILE", help="write the file's size here")
-  return parser
 
 
 if __name__ == "__main__":

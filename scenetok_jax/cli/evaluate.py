@@ -16,22 +16,6 @@ from scenetok_jax.parallel.runtime import initialize, is_lead
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints a table of scores; writes --json, pictures and scenes' results."""
-  args = _parser().parse_args(argv)
-  request = console.take_options(args, EvaluationRequest)
-  if args.json:
-    check_file(Path(args.json), "--json")
-  if args.out:
-    check_writable(Path(args.out))
-  initialize()
-  found = evaluate(SceneTok.from_pretrained(args.workdir), request)
-  if is_lead():
-    print(report.table(found))
-    if args.json:
-      report.write(args.json, found)
-  return 0
-
-
-def _parser() -> console.Parser:
   parser = console.parser(
     "evaluate",
     (__doc__ or "")
@@ -49,7 +33,19 @@ def _parser() -> console.Parser:
     help=argparse.SUPPRESS,
   )
   add("--json", metavar="FILE", help="write the scores here")
-  return parser
+  args = parser.parse_args(argv)
+  request = console.take_options(args, EvaluationRequest)
+  if args.json:
+    check_file(Path(args.json), "--json")
+  if args.out:
+    check_writable(Path(args.out))
+  initialize()
+  found = evaluate(SceneTok.from_pretrained(args.workdir), request)
+  if is_lead():
+    print(report.table(found))
+    if args.json:
+      report.write(args.json, found)
+  return 0
 
 
 if __name__ == "__main__":

@@ -9,37 +9,44 @@ from typing import Any
 import jax
 
 from scenetok_jax import console
-from scenetok_jax.inference import (
-  conditions,
-  generating,
-  placement,
-  rendering,
-  report,
-)
+from scenetok_jax.inference import changes, conditions, placement, report
+from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
+from scenetok_jax.inference.conditions import ConditionChoice
 from scenetok_jax.io import check_writable
 from scenetok_jax.sampling.paths import PathOptions
+from scenetok_jax.sampling.video import video_plan
 from scenetok_jax.types import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes a video and frames per seed, contact_sheet.png, generate.json."""
-  args = _parser().parse_args(argv)
-  start = time.monotonic()
+  parser = console.parser("generate", __doc__ or "")
+  add: Any = parser.add_argument
+  add("--workdir", required=True, help="a stage-2 run")
+  console.add_options(parser, ConditionChoice)
+  console.add_options(parser, PathOptions)
+  add("--seeds", type=int, default=1, help="new scenes to draw")
+  add("--seed", type=int, default=0, help="of all draws")
+  console.add_options(parser, GenerationChanges)
+  console.add_options(parser, SamplingChanges, "render-")
+  add("--out", required=True, metavar="DIR", help="folder to write")
+  add("--json", metavar="FILE", help="write generate.json here too")
+  args = parser.parse_args(argv)
+  start, out = time.monotonic(), Path(args.out)
   if args.seeds < 1:
     raise InputError(f"--seeds: {args.seeds} must be at least 1")
-  out = Path(args.out)
   check_writable(out)
-  state = out / rendering.STATE_FILE
   model = placement.open_model(args.workdir)
-  sampling = console.take_options(args, generating.GenerationChanges)
-  options = generating.generate_options(model, sampling)
-  choice = console.take_options(args, conditions.ConditionChoice)
+  sampling = console.take_options(args, GenerationChanges)
+  rendering = console.take_options(args, SamplingChanges, "render-")
+  generation = changes.generate_options(model, sampling)
+  options = changes.render_options(model, rendering, "render-")
+  choice = console.take_options(args, ConditionChoice)
   given = conditions.open_conditions(model, choice)
   along = console.take_options(args, PathOptions)
   path = conditions.camera_path(given, choice.anchors, along)
-  changes = console.take_options(args, rendering.SamplingChanges, "render-")
-  render_options = rendering.render_options(model, changes, "render-")
-  rendering.steps_of(model, path.cameras, render_options)
+  frames = len(path.cameras.extrinsics)
+  video_plan(model.model, options, frames)  # or too short
   token_key, video_key = jax.random.split(jax.random.key(args.seed))
   with console.follow("tokens") as progress:
     scenes = model.generate_batch(
@@ -52,38 +59,24 @@ def main(argv: Sequence[str] | None = None) -> int:
       progress=progress,
     )
   report.save_scenes(out, scenes)
+  state = out / report.STATE_FILE
   with console.follow("frames") as progress:
     videos = model.render_batch(
       scenes,
       path.cameras,
-      sampling=changes,
+      sampling=rendering,
       seed=video_key,
       progress=progress,
       state=state,
     )[:, 0]
-  how = {"generation": options, "rendering": render_options}
-  told = report.told(model, args.seed, how)
-  result = report.write_generation(
-    out, given, path, scenes, videos, told, start, args.json
-  )
+  result = report.write_generation(out, given, path, scenes, videos)
+  result = report.write_result(
+    out / "generate.json", args.json, result, model, args.seed, start,
+    generation=generation, rendering=options,
+  )  # fmt: skip
   state.unlink(missing_ok=True)
   print(report.generation_summary(out, result))
   return 0
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("generate", __doc__ or "")
-  add: Any = parser.add_argument
-  add("--workdir", required=True, help="a stage-2 run")
-  console.add_options(parser, conditions.ConditionChoice)
-  console.add_options(parser, PathOptions)
-  add("--seeds", type=int, default=1, help="new scenes to draw")
-  add("--seed", type=int, default=0, help="of all draws")
-  console.add_options(parser, generating.GenerationChanges)
-  console.add_options(parser, rendering.SamplingChanges, "render-")
-  add("--out", required=True, metavar="DIR", help="folder to write")
-  add("--json", metavar="FILE", help="write generate.json here too")
-  return parser
 
 
 if __name__ == "__main__":

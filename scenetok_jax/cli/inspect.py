@@ -12,23 +12,6 @@ from scenetok_jax.types import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints a data set or one scene of it; with a scene, draws it into --out."""
-  args = _parser().parse_args(argv)
-  if args.scene is None and args.epipolar is not None:
-    raise InputError("--epipolar: two frames of which --scene?")
-  dataset = report.open_prepared(args.dataset, args.split)
-  if args.scene is None:
-    result = report.overview(dataset)
-    lines = report.overview_lines(args.dataset, result)
-  else:
-    result = report.draw_scene(dataset, args.scene, args.out, args.epipolar)
-    lines = report.scene_lines(result)
-  print("\n".join(lines))
-  if args.json:
-    write_json(args.json, result)
-  return 0
-
-
-def _parser() -> console.Parser:
   parser = console.parser("inspect", __doc__ or "")
   add: Any = parser.add_argument
   add("dataset", help="folder made by `scenetok prepare` or `latents`")
@@ -43,7 +26,20 @@ def _parser() -> console.Parser:
   )
   add("--out", metavar="DIR", help="of the pictures (default: inspect-SCENE)")
   add("--json", metavar="FILE", help="also write the numbers here")
-  return parser
+  args = parser.parse_args(argv)
+  if args.scene is None and args.epipolar is not None:
+    raise InputError("--epipolar: two frames of which --scene?")
+  dataset = report.open_prepared(args.dataset, args.split)
+  if args.scene is None:
+    result = report.overview(dataset)
+    lines = report.overview_lines(args.dataset, result)
+  else:
+    result = report.draw_scene(dataset, args.scene, args.out, args.epipolar)
+    lines = report.scene_lines(result)
+  print("\n".join(lines))
+  if args.json:
+    write_json(args.json, result)
+  return 0
 
 
 if __name__ == "__main__":

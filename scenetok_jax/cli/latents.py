@@ -18,31 +18,6 @@ from scenetok_jax.workdir.config import load_config
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/<split>: latents of every frame, for config.data.latents."""
-  args, overrides = _parser().parse_known_args(argv)
-  config = load_config(args.config, overrides)
-  index, count = args.process_index, args.process_count
-  if count is None:
-    initialize()
-    index, count = jax.process_index(), jax.process_count()
-  options = LatentOptions(
-    dtype=args.dtype,
-    flipped=bool(config.data.flip) and not args.no_flip,
-    seed=args.seed,
-    sample=not args.mean,
-  )
-  dataset = Dataset(args.data, args.split)
-  job = EncodingJob.from_config(config, dataset, options)
-  report = builders.build(args.out, job, index, count)
-  if report is None:
-    print(f"{args.out}: process {index} is done; others are still at work")
-    return 0
-  print(summary(args.out, args.split, report))
-  if args.json:
-    write_json(args.json, report)
-  return 0
-
-
-def _parser() -> console.Parser:
   parser = console.parser("latents", __doc__ or "")
   parser.epilog = (
     "Train on them with --config.data.latents=OUT. Codecs and their weights"
@@ -65,7 +40,28 @@ def _parser() -> console.Parser:
     " processes of the JAX job)",
   )
   add("--json", metavar="FILE", help="also write the report here")
-  return parser
+  args, overrides = parser.parse_known_args(argv)
+  config = load_config(args.config, overrides)
+  index, count = args.process_index, args.process_count
+  if count is None:
+    initialize()
+    index, count = jax.process_index(), jax.process_count()
+  options = LatentOptions(
+    dtype=args.dtype,
+    flipped=bool(config.data.flip) and not args.no_flip,
+    seed=args.seed,
+    sample=not args.mean,
+  )
+  dataset = Dataset(args.data, args.split)
+  job = EncodingJob.from_config(config, dataset, options)
+  report = builders.build(args.out, job, index, count)
+  if report is None:
+    print(f"{args.out}: process {index} is done; others are still at work")
+    return 0
+  print(summary(args.out, args.split, report))
+  if args.json:
+    write_json(args.json, report)
+  return 0
 
 
 if __name__ == "__main__":

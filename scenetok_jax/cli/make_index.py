@@ -14,7 +14,17 @@ from scenetok_jax.types import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes the index; prints its hash and the scenes left out."""
-  args = _parser().parse_args(argv)
+  parser = console.parser("make-index", __doc__ or "")
+  add = parser.add_argument
+  add("--data", required=True, help="prepared data")
+  add("--split", default="test")
+  add("--out", required=True, metavar="FILE", help="index file to write")
+  add("--context", type=int, required=True, help="context views")
+  console.add_options(parser, IndexOptions)
+  add("--scenes", type=int, help="only the first so many that serve")
+  add("--allow-short", action="store_true", help="leave scenes out")
+  add("--json", metavar="FILE", help="write what was done here")
+  args = parser.parse_args(argv)
   options = console.take_options(args, IndexOptions, context=args.context)
   index = make_index(args.data, options, split=args.split, scenes=args.scenes)
   for key, reason in index.left_out.items():
@@ -40,20 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
       },
     )
   return 0
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("make-index", __doc__ or "")
-  add = parser.add_argument
-  add("--data", required=True, help="prepared data")
-  add("--split", default="test")
-  add("--out", required=True, metavar="FILE", help="index file to write")
-  add("--context", type=int, required=True, help="context views")
-  console.add_options(parser, IndexOptions)
-  add("--scenes", type=int, help="only the first so many that serve")
-  add("--allow-short", action="store_true", help="leave scenes out")
-  add("--json", metavar="FILE", help="write what was done here")
-  return parser
 
 
 if __name__ == "__main__":

@@ -12,7 +12,21 @@ from scenetok_jax.parity.run import Result, run
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints a line per output; returns 1 if one differs too much."""
-  args = _parser().parse_args(argv)
+  parser = console.parser(
+    "parity",
+    (__doc__ or "")
+    + " A case is a folder with config.json, inputs, outputs and weights; each"
+    " output is compared to a share of its largest magnitude, exactly where it"
+    " is whole numbers. Everything is computed in float32.",
+  )
+  add = parser.add_argument
+  add(
+    "paths", nargs="+", metavar="PATH", help="case folders, or folders of them"
+  )
+  add("--json", metavar="FILE", help="write all results here")
+  add("--table", metavar="FILE", help="write a table by kind, in markdown")
+  add("--quiet", action="store_true", help="print only failures and totals")
+  args = parser.parse_args(argv)
   results: list[Result] = []
   for result in run(args.paths):
     _print(result, args.quiet)
@@ -39,24 +53,6 @@ def _print(result: Result, quiet: bool) -> None:
     print(f"scenetok parity: error: {text}", file=sys.stderr)
   for line in report.lines(result, failures_only=quiet):
     print(line)
-
-
-def _parser() -> console.Parser:
-  parser = console.parser(
-    "parity",
-    (__doc__ or "")
-    + " A case is a folder with config.json, inputs, outputs and weights; each"
-    " output is compared to a share of its largest magnitude, exactly where it"
-    " is whole numbers. Everything is computed in float32.",
-  )
-  add = parser.add_argument
-  add(
-    "paths", nargs="+", metavar="PATH", help="case folders, or folders of them"
-  )
-  add("--json", metavar="FILE", help="write all results here")
-  add("--table", metavar="FILE", help="write a table by kind, in markdown")
-  add("--quiet", action="store_true", help="print only failures and totals")
-  return parser
 
 
 if __name__ == "__main__":

@@ -21,7 +21,17 @@ from scenetok_jax.io import check_file, check_writable, write_json
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints R.Acc, T.Acc and AUC per scene and pooled; writes --json."""
-  args = _parser().parse_args(argv)
+  parser = console.parser("pose-score", __doc__ or "")
+  add = parser.add_argument
+  console.add_options(parser, PoseScoreOptions)
+  add("--workdir", help="judge renderings of this run")
+  add(
+    "--render-only",
+    action="store_true",
+    help="leave the frames in OUT/KEY for another estimator, and stop",
+  )
+  add("--json", metavar="FILE", help="write the result here too")
+  args = parser.parse_args(argv)
   options = console.take_options(args, PoseScoreOptions)
   options.check(rendered=bool(args.workdir), estimated=not args.render_only)
   if args.out:
@@ -41,20 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.json:
     write_json(args.json, found)
   return 0
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("pose-score", __doc__ or "")
-  add = parser.add_argument
-  console.add_options(parser, PoseScoreOptions)
-  add("--workdir", help="judge renderings of this run")
-  add(
-    "--render-only",
-    action="store_true",
-    help="leave the frames in OUT/KEY for another estimator, and stop",
-  )
-  add("--json", metavar="FILE", help="write the result here too")
-  return parser
 
 
 if __name__ == "__main__":

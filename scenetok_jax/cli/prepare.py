@@ -13,22 +13,6 @@ from scenetok_jax.io import write_json
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/<split> and OUT/report.json; returns 0 or raises InputError."""
   kinds = {name: sources.options_type(name) for name in sources.SOURCES}
-  args = _parser(kinds).parse_args(argv)
-  options = console.take_given(args, kinds, args.dataset)
-  plan = sources.plan(args.dataset, args.source, args.split, options)
-  if args.beam:
-    from data_pipelines.storage import builders_beam  # needs the extra [beam]
-
-    report = builders_beam.build(args.out, plan, args.beam.split())
-  else:
-    report = builders.build(args.out, plan, args.workers)
-  print(builders.summary(args.out, args.split, report))
-  if args.json:
-    write_json(args.json, report)
-  return 0
-
-
-def _parser(kinds: dict[str, type]) -> console.Parser:
   parser = console.parser("prepare", __doc__.split(":", 1)[1].strip())
   add = parser.add_argument
   add("--dataset", required=True, choices=sorted(kinds))
@@ -53,7 +37,19 @@ def _parser(kinds: dict[str, type]) -> console.Parser:
   )
   add("--json", metavar="FILE", help="also write the report here")
   console.add_union(parser, kinds)
-  return parser
+  args = parser.parse_args(argv)
+  options = console.take_given(args, kinds, args.dataset)
+  plan = sources.plan(args.dataset, args.source, args.split, options)
+  if args.beam:
+    from data_pipelines.storage import builders_beam  # needs the extra [beam]
+
+    report = builders_beam.build(args.out, plan, args.beam.split())
+  else:
+    report = builders.build(args.out, plan, args.workers)
+  print(builders.summary(args.out, args.split, report))
+  if args.json:
+    write_json(args.json, report)
+  return 0
 
 
 if __name__ == "__main__":

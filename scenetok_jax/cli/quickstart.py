@@ -27,7 +27,12 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the commands a user would, one after the other, and sums them up."""
-  args = _parser().parse_args(argv)
+  parser = console.parser("quickstart", __doc__ or "")
+  parser.add_argument("--out", default="report", help="folder of the results")
+  parser.add_argument(
+    "--smoke", action="store_true", help="tiny sizes, to see that it runs"
+  )
+  args = parser.parse_args(argv)
   start, out = time.monotonic(), Path(args.out)
   steps = commands(out, args.smoke)
   for number, (title, command) in enumerate(steps, 1):
@@ -47,15 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   print(table)
   print(f"\nPictures are in {out}/ (open index.html).")
   return 0
-
-
-def _parser() -> console.Parser:
-  parser = console.parser("quickstart", __doc__ or "")
-  parser.add_argument("--out", default="report", help="folder of the results")
-  parser.add_argument(
-    "--smoke", action="store_true", help="tiny sizes, to see that it runs"
-  )
-  return parser
 
 
 if __name__ == "__main__":

@@ -16,7 +16,26 @@ from scenetok_jax.types import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints markdown; writes --markdown, --latex, --html and --json."""
-  args = _parser().parse_args(argv)
+  parser = console.parser(
+    "tables",
+    (__doc__ or "")
+    + " Results of protocols that the paper has no numbers for get a table of"
+    " their own.",
+  )
+  add: Any = parser.add_argument
+  add("results", nargs="+", help="result files, or folders of evaluate --out")
+  add("--markdown", metavar="FILE")
+  add("--latex", metavar="FILE", help="tabulars for the package booktabs")
+  add("--html", metavar="FILE", help="one page with plots and pictures")
+  add("--json", metavar="FILE")
+  add("--all", action="store_true", help="tables without a result too")
+  add(
+    "--compare",
+    action="store_true",
+    help="allow different checkpoints in one table",
+  )
+  add("--worst", type=int, default=3, help="scenes shown per result")
+  args = parser.parse_args(argv)
   if args.worst < 0:
     raise InputError(f"--worst: {args.worst} must be at least 0")
   results = [read_result(path) for path in args.results]
@@ -37,29 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(path: str, text: str) -> None:
   write_text(path, text)
   print(f"wrote {Path(path)}", file=sys.stderr)
-
-
-def _parser() -> console.Parser:
-  parser = console.parser(
-    "tables",
-    (__doc__ or "")
-    + " Results of protocols that the paper has no numbers for get a table of"
-    " their own.",
-  )
-  add: Any = parser.add_argument
-  add("results", nargs="+", help="result files, or folders of evaluate --out")
-  add("--markdown", metavar="FILE")
-  add("--latex", metavar="FILE", help="tabulars for the package booktabs")
-  add("--html", metavar="FILE", help="one page with plots and pictures")
-  add("--json", metavar="FILE")
-  add("--all", action="store_true", help="tables without a result too")
-  add(
-    "--compare",
-    action="store_true",
-    help="allow different checkpoints in one table",
-  )
-  add("--worst", type=int, default=3, help="scenes shown per result")
-  return parser
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.encode import encode
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.render import (
-  RenderOptions,
-  decode_latents,
   fill_windows,
   horizon,
   one_step_latents,
@@ -128,7 +127,7 @@ def renderer(
       return render_latents(model, params, tokens, path, noise, options.render)
 
     def decode(latents: Array) -> Array:
-      images = decode_latents(model, latents, params=codecs["target"])
+      images = model.target_codec.decode(codecs["target"], latents)
       return jnp.round(images[:, :frames] * 255.0).astype(jnp.uint8)
 
     if not options.probes:

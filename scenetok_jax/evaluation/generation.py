@@ -22,14 +22,13 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.generate import (
-  GenerateOptions,
   SceneCondition,
   anchor_indices,
   generate_tokens,
   token_noise,
 )
+from scenetok_jax.sampling.options import GenerateOptions
 from scenetok_jax.sampling.render import (
-  decode_latents,
   fill_windows,
   horizon,
   render_latents,
@@ -243,5 +242,5 @@ class Generation:
       video_noise(model, key, len(reference), latents),
       options,
     )
-    images = decode_latents(model, video, params=codec)[:, :frames]
+    images = model.target_codec.decode(codec, video)[:, :frames]
     return jnp.round(images * 255.0).astype(jnp.uint8)

@@ -17,11 +17,10 @@ from scenetok_jax.evaluation.scene_results import (
   identity,
   reconstruction_scorer,
 )
-from scenetok_jax.evaluation.sheets import stack_sheets
 from scenetok_jax.evaluation.store import open_store
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import write_png
+from scenetok_jax.media import stack_images, write_png
 from scenetok_jax.metrics.loading import load_metrics
 from scenetok_jax.parallel.runtime import is_lead
 
@@ -59,7 +58,7 @@ def evaluate(
   known = identity(scenetok, plan, options, loaded, protocol)
   store = open_store(request.out, known) if request.out else None
   scorer = generation_scorer if protocol.generation else reconstruction_scorer
-  with placement.on_local_devices(scenetok, options.batch) as placed:
+  with placement.on_devices(scenetok, options.batch, local=True) as placed:
     results = all_results(
       batches(plan.sources, options.batch),
       scorer(placed, options, loaded),
@@ -82,6 +81,6 @@ def evaluate(
   }
   if store and request.out and is_lead():
     sheets = [store.read_picture(key) for key in shown[:SHEET_SCENES]]
-    write_png(Path(request.out) / "contact_sheet.png", stack_sheets(sheets))
+    write_png(Path(request.out) / "contact_sheet.png", stack_images(sheets))
     report.write(Path(request.out) / "result.json", found)
   return found

@@ -1,7 +1,5 @@
 """Contact sheets of predictions."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from scenetok_jax.evaluation.evaluator import Prediction
@@ -42,17 +40,3 @@ def generated_sheet(generated: Generated) -> np.ndarray:
       ("true scene", np.asarray(scene.target.images)[chosen]),
     ]
   )
-
-
-def stack_sheets(sheets: Sequence[np.ndarray]) -> np.ndarray:
-  """Sheets [H W 3] below each other, as wide as the widest."""
-  width = max(sheet.shape[1] for sheet in sheets)
-  padded = [
-    np.pad(
-      sheet,
-      ((0, 0), (0, width - sheet.shape[1]), (0, 0)),
-      constant_values=255,
-    )
-    for sheet in sheets
-  ]
-  return np.concatenate(padded)

@@ -68,9 +68,11 @@ class Solver:
     return SolverStep(levels[:-1], levels[1:], weights)
 
 
-def linear_levels(steps: int) -> jax.Array:
-  """Evenly spaced noise levels 1 .. 0: [steps + 1] float32."""
-  return 1 - jnp.arange(steps + 1, dtype=jnp.float32) / steps
+def linear_levels(steps: int) -> np.ndarray:
+  """Evenly spaced noise levels 1 .. 0: [steps + 1] float32, on the host."""
+  # A float32 reciprocal, as XLA divides by a number.
+  step = np.float32(1) / np.float32(steps)
+  return 1 - np.arange(steps + 1, dtype=np.float32) * step
 
 
 def guide(conditional: Array, unconditional: Array, scale: Array) -> Array:

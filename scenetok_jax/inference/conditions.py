@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_pipelines.storage import records
-from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.geometry.camera_files import from_json
-from scenetok_jax.inference.generating import check_count
 from scenetok_jax.inference.given_views import fit_views
+from scenetok_jax.inference.scenes import find_prepared
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
 from scenetok_jax.sampling import paths
@@ -81,16 +79,13 @@ def from_photos(
 ) -> Conditions:
   """Photos, posed by a camera file, or one photo with its field of view.
 
-  Args:
-    scenetok: the opened model.
-    images: 1-3 image files.
-    cameras: JSON of one camera per image, in the same order.
-    fov: horizontal field of view of the only photo, in degrees.
+  images: 1-3 files. cameras: JSON of one camera per image, in the same order.
+  fov: horizontal field of view of the only photo, in degrees.
 
   Raises:
     InputError: too many images, unreadable files, or cameras that do not fit.
   """
-  check_count("--image", len(images), scenetok)
+  scenetok.check_conditions("--image", len(images))
   if (cameras is None) == (fov is None):
     raise InputError(
       "--cameras, --fov: give one of the two: a camera file, or the"
@@ -141,23 +136,13 @@ def from_scene(
   frames: Sequence[int],
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  check_count("--views", len(frames), scenetok)
-  path = path or scenetok.config.data.path
-  if not path:
-    raise InputError("--data: not set; give a folder made by scenetok prepare")
-  dataset = records.Dataset(path, split or evaluation_split(path))
-  row = dataset.scene(key)
+  scenetok.check_conditions("--views", len(frames))
+  dataset, row = find_prepared(scenetok, path, split, key)
   for frame in frames:
     if not 0 <= frame < row.frames:
       raise InputError(
         f"--views: frame {frame}: scene {row.key} has {row.frames} frames"
       )
-  if row.height != scenetok.model.image_size:
-    raise InputError(
-      f"{dataset.directory}: frames of {row.height} pixels, the model reads"
-      f" {scenetok.model.image_size}; prepare with"
-      f" --size={scenetok.model.image_size}"
-    )
   images, cameras = dataset.read_frames(row, list(frames))
   views = Views(images=images, cameras=cameras)
   return Conditions(row.key, views, dataset.cameras(row))
@@ -180,9 +165,7 @@ def camera_path(
         "--anchors: scene: photos have no path of their own; use"
         f" {', '.join(paths.MOTIONS)} or a .json file"
       )
-    kept = slice(options.frames)
-    cameras = Cameras(given.path.extrinsics[kept], given.path.intrinsics[kept])
-    return CameraPath("scene", cameras)
+    return CameraPath("scene", paths.first_frames(given.path, options.frames))
   cameras = given.views.cameras
   return paths.motion(
     name, cameras.extrinsics[0], cameras.intrinsics[0], options

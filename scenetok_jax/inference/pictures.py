@@ -18,7 +18,7 @@ def clear_frames(folder: Path) -> None:
 
 
 def clear(out: Path) -> None:
-  """Removes what an earlier run with more samples left in OUT."""
+  """Removes what an earlier run left in OUT, perhaps with more samples."""
   for stale in out.glob("video_[0-9]*.mp4"):
     stale.unlink()
   for folder in (out / "deviation", *out.glob("frames_[0-9]*")):
@@ -27,14 +27,15 @@ def clear(out: Path) -> None:
       folder.rmdir()
 
 
-def write_video(
-  out: Path, frames: np.ndarray, name: str = "", fps: float = FPS
-) -> None:
-  """uint8 [T H W 3] -> OUT/video{name}.mp4 and OUT/frames{name}/*.png."""
-  folder = out / f"frames{name}"
-  clear_frames(folder)
-  write_frames(folder, frames)
-  write_mp4(out / f"video{name}.mp4", frames, fps)
+def write_videos(out: Path, videos: np.ndarray) -> None:
+  """uint8 [S T H W 3] -> OUT/video.mp4, frames/*.png, video_01.mp4, ..."""
+  clear(out)
+  for index, frames in enumerate(videos):
+    name = f"_{index:02d}" if index else ""
+    folder = out / f"frames{name}"
+    clear_frames(folder)
+    write_frames(folder, frames)
+    write_mp4(out / f"video{name}.mp4", frames, FPS)
 
 
 def write_sheet(out: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:

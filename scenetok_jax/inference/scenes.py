@@ -3,17 +3,16 @@
 import dataclasses
 from pathlib import Path
 
-import jax
 import numpy as np
 
-from data_pipelines.loading import loader, view_readers
+from data_pipelines.loading import view_readers
 from data_pipelines.storage import records
 from data_pipelines.views import evaluation
 from data_pipelines.views.evaluation import MIN_HEADING, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.inference.scenetok import SceneTok, Seed
 from scenetok_jax.sampling.scene_file import Scene
-from scenetok_jax.types import Array, Cameras, InputError, Views, option
+from scenetok_jax.types import InputError, Views, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,22 +63,21 @@ class OpenScene:
       cameras=view_readers.take(self.clip.cameras, frames),
     )
 
-  def encode(self, scenetok: SceneTok, seed: int = 0) -> Scene:
+  def encode(self, scenetok: SceneTok, seed: Seed = 0) -> Scene:
     """The scene of the context views."""
-    context = self.context_views
+    given, count = self.context_views, len(self.context)
     return scenetok.encode(
-      context.images,
-      context.cameras,
-      views=len(self.context),
-      seed=seed,
-      key=self.key,
+      given.images, given.cameras, views=count, seed=seed, key=self.key
     )
 
 
-def open_prepared(
+def find_prepared(
   scenetok: SceneTok, path: str | None, split: str | None, key: str
-) -> OpenScene:
-  """A scene of prepared data, with the context views that evaluation takes.
+) -> tuple[records.Dataset, records.SceneRow]:
+  """A scene of prepared data, by key or number.
+
+  path, split: default to what the model was trained on, and to what of it is
+  evaluated.
 
   Raises:
     InputError: no such data or scene, or frames of another size.
@@ -88,24 +86,31 @@ def open_prepared(
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   dataset = records.Dataset(path, split or evaluation_split(path))
-  scene = loader.load_scene(dataset, dataset.split, key)
-  size, wanted = scene.images.shape[1], scenetok.model.image_size
-  where = f"{dataset.directory}: scene {scene.row.key}"
-  if size != wanted:
+  row, wanted = dataset.scene(key), scenetok.model.image_size
+  if row.height != wanted:
     raise InputError(
-      f"{where}: frames of {size} pixels, the model reads {wanted}; prepare"
-      f" with --size={wanted}"
+      f"{dataset.directory}: scene {row.key}: frames of {row.height} pixels,"
+      f" the model reads {wanted}; prepare with --size={wanted}"
     )
-  extrinsics, count = scene.cameras.extrinsics, scenetok.config.data.num_context
-  _check_frames(where, len(extrinsics), count)
-  if scene.row.held_out:
-    choice = evaluation.held_out(scene.row, extrinsics, count)
-    context, novel = choice.context, choice.target
-  else:
-    choice = evaluation.cover(extrinsics, count, MIN_HEADING)
-    context, novel = choice.context, choice.target
-  clip = Views(images=scene.images, cameras=scene.cameras)
-  return OpenScene(scene.row.key, where, clip, context, novel)
+  return dataset, row
+
+
+def open_prepared(
+  scenetok: SceneTok, path: str | None, split: str | None, key: str
+) -> OpenScene:
+  """All of find_prepared's scene, with the context views of evaluation."""
+  dataset, row = find_prepared(scenetok, path, split, key)
+  images, cameras = dataset.read_frames(row, np.arange(row.frames))
+  where = f"{dataset.directory}: scene {row.key}"
+  extrinsics, count = cameras.extrinsics, scenetok.config.data.num_context
+  _check_frames(where, row.frames, count)
+  choice = (
+    evaluation.held_out(row, extrinsics, count)
+    if row.held_out
+    else evaluation.cover(extrinsics, count, MIN_HEADING)
+  )
+  clip = Views(images=images, cameras=cameras)
+  return OpenScene(row.key, where, clip, choice.context, choice.target)
 
 
 def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
@@ -129,14 +134,6 @@ def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   return OpenScene(root.resolve().name, raw.source, clip, context, novel)
 
 
-def cameras_of(views: Views) -> Cameras:
-  """Cameras as NumPy float32."""
-  return Cameras(
-    np.asarray(views.cameras.extrinsics, np.float32),
-    np.asarray(views.cameras.intrinsics, np.float32),
-  )
-
-
 def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
   """The scene that a user chooses; a capture where there is one."""
   if choice.capture is not None:
@@ -144,12 +141,6 @@ def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
   if choice.scene is None:
     raise InputError("--scene, --capture: give one of the two")
   return open_prepared(scenetok, choice.data, choice.split, choice.scene)
-
-
-def encode_scene(scenetok: SceneTok, scene: OpenScene, key: Array) -> Array:
-  """The context views' tokens [1 N C]; key draws the posterior's sample."""
-  context = jax.tree.map(lambda a: np.asarray(a)[None], scene.context_views)
-  return scenetok.encode_batch(context, scene.reference[None], key)
 
 
 def _check_frames(where: str, frames: int, count: int) -> None:

@@ -14,21 +14,31 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
+from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.inference import generating, rendering
-from scenetok_jax.inference.generating import GenerationChanges
+from scenetok_jax.inference.changes import (
+  GenerationChanges,
+  SamplingChanges,
+  generate_options,
+  render_options,
+)
 from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
-from scenetok_jax.inference.rendering import Progress, SamplingChanges, silent
 from scenetok_jax.io import write_json
-from scenetok_jax.model import Model, build
+from scenetok_jax.model import Model, build, encode_views
 from scenetok_jax.parallel.placement import place_params, sampling_mesh
-from scenetok_jax.sampling.encode import EncodeProgram, encode_program
-from scenetok_jax.sampling.generate import token_noise
+from scenetok_jax.sampling.encode import encode_program
+from scenetok_jax.sampling.generate import (
+  SceneCondition,
+  anchor_indices,
+  sample_tokens,
+  token_noise,
+  token_program,
+)
 from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
-from scenetok_jax.sampling.render import RenderOptions
 from scenetok_jax.sampling.scene_file import Scene, check_scene, codec_digest
-from scenetok_jax.sampling.video import VideoProgram, video_program
+from scenetok_jax.sampling.slices import Progress, silent
+from scenetok_jax.sampling.video import render_video, video_program
 from scenetok_jax.types import Array, Cameras, InputError, Views
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
@@ -66,9 +76,6 @@ class SceneTok:
 
     A stage-2 workdir brings the stage-1 networks that it was trained on.
 
-    Args:
-      path: a local folder, such as "checkpoints/rooms".
-
     Raises:
       InputError: no configuration or checkpoint there.
     """
@@ -97,14 +104,9 @@ class SceneTok:
     It holds params.safetensors and config.json, and needs no other folder,
     for stage 2 neither. Codecs' weights are not part of it.
 
-    Args:
-      folder: made where it is absent.
-      storage: "int8", a quarter of the size: matrices with a scale per row,
-        which is another model to scene files, so encode scenes again with
-        it; or "float32", which is this model exactly.
-
-    Returns:
-      The folder.
+    storage: "int8", a quarter of the size: matrices with a scale per row,
+    which is another model to scene files, so encode scenes again with it; or
+    "float32", which is this model exactly.
 
     Raises:
       InputError: it holds a model already, or cannot be written.
@@ -169,7 +171,7 @@ class SceneTok:
     extrinsics = given.cameras.extrinsics
     reference = extrinsics[len(extrinsics) // 2]
     _, token_key = _split(seed)
-    with self._placed(1) as model:
+    with self.placed(1) as model:
       batch = jax.tree.map(lambda a: a[None], given)
       tokens = model.encode_batch(batch, reference[None], token_key)
     return self._scene(key, tokens[0], reference, given.cameras)
@@ -239,49 +241,42 @@ class SceneTok:
     progress: Progress = silent,
     state: str | os.PathLike | None = None,
   ) -> np.ndarray:
-    """Several scenes, or several samples of a scene, at once.
+    """`render` of B scenes, S samples of each, at once: uint8 [B S T H W 3].
 
-    Args:
-      scenes: B of them.
-      path: as for `render`; a named path is laid through each scene.
-      samples: videos S of each scene, which differ in their noise.
-      sampling: steps, solver, guidance and interval.
-      path_options: frames, degrees and distance.
-      seed, progress: as for `render`.
-      state: a file; an interrupted rendering is continued from it by the same
-        call. Delete it when the video is safe.
-
-    Returns:
-      uint8 [B S T H W 3].
-
-    Raises:
-      InputError: as `render`.
+    A named path is laid through each scene; samples differ in their noise.
+    state: a file; an interrupted rendering is continued from it by the same
+    call. Delete it when the video is safe.
     """
     if samples < 1 or not scenes:
       raise InputError(
         f"samples: {samples}, scenes: {len(scenes)} must be at least 1"
       )
-    options = rendering.render_options(self, sampling or SamplingChanges())
+    options = render_options(self, sampling or SamplingChanges())
+    along = path_options or PathOptions()
+    relative = []
     for scene in scenes:
       check_scene(f"scene {scene.key}", scene, self.model, self.digest)
-    paths = [
-      through_scene(
-        path, None, s.context, path_options or PathOptions()
-      ).cameras
-      if isinstance(path, str)
-      else check_cameras(path, "path")
-      for s in scenes
-    ]
+      cameras = (
+        through_scene(path, None, scene.context, along).cameras
+        if isinstance(path, str)
+        else check_cameras(path, "path")
+      )
+      # One by one: a scene's numbers do not depend on its company.
+      relative.append(relative_to(cameras, scene.reference))
+    program = self.program(
+      (options.solver, options.interval, options.guidance > 1),
+      lambda: video_program(self.model, options),
+    )
     noise_key, _ = _split(seed)
-    with self._placed(len(scenes) * samples) as model:
-      return rendering.render(
-        model,
+    with self.placed(len(scenes) * samples) as model:
+      return render_video(
+        program,
+        model.params,
         np.stack([scene.tokens for scene in scenes]),
-        np.stack([scene.reference for scene in scenes]),
-        jax.tree.map(lambda *a: np.stack(a), *paths),
+        jax.tree.map(lambda *a: jnp.stack(a), *relative),
         noise_key,
-        options,
         samples=samples,
+        options=options,
         progress=progress,
         state=None if state is None else Path(state),
         identity=self.digest,
@@ -304,30 +299,22 @@ class SceneTok:
   ) -> Scene:
     """One to three posed images -> a new scene, to be rendered.
 
-    Needs a stage-2 model.
+    Needs a stage-2 model. Arguments and errors are those of `encode` and
+    `render`, but for:
 
     Args:
-      images: uint8 [V H W 3], or V images [H W 3]; scaled and cropped.
-      cameras: of the images as they are, [V]; see `encode`.
       anchors: where the new scene will be visited: cameras, of which as many
         as in training are taken at even distances; or a motion that starts at
         the first image: "forward", "look" or "orbit".
-      steps: of the tokens; None: the model's own, here and below.
-      solver: "euler", "heun" or "dpm2".
-      guidance: scale; 1 is none.
-      frames: of a named motion (48).
+      steps, solver, guidance: of the tokens.
       degrees: turn of "look" (90) and "orbit" (60).
       distance: of "forward" and to the centre of "orbit" (1), in the cameras'
         unit.
       seed: of the tokens: another seed is another scene.
-      progress: called with (steps done, steps in all).
 
     Returns:
       The scene. The first image is its reference, the anchors are its
       context: `render(scene, "context")` goes from anchor to anchor.
-
-    Raises:
-      InputError: a stage-1 model, too many images, or as `encode`.
     """
     return self.generate_batch(
       images,
@@ -352,15 +339,10 @@ class SceneTok:
     seed: Seed = 0,
     progress: Progress = silent,
   ) -> list[Scene]:
-    """Several new scenes of the same images at once.
-
-    count: scenes wanted. sampling: steps, solver and guidance. path_options:
-    frames, degrees and distance of a named motion. All else as for
-    `generate`, whose scene is not one of these.
-    """
-    options = generating.generate_options(self, sampling or GenerationChanges())
+    """`generate` of `count` scenes at once, none of which is its scene."""
+    options = generate_options(self, sampling or GenerationChanges())
     given = fit_views(images, cameras, self.model.image_size)
-    generating.check_count("images", len(given.cameras.extrinsics), self)
+    self.check_conditions("images", len(given.cameras.extrinsics))
     if count < 1:
       raise InputError(f"count: {count} must be at least 1")
     start = jax.tree.map(lambda a: a[0], given.cameras)
@@ -374,13 +356,18 @@ class SceneTok:
       if isinstance(anchors, str)
       else check_cameras(anchors, "anchors")
     )
-    marks = generating.take_anchors(self, path)
+    stops = anchor_indices(len(path.extrinsics), self.config.generation.anchors)
+    marks = jax.tree.map(lambda a: np.asarray(a)[stops], path)
+    program = self.program(
+      ("tokens", options.solver, options.guidance != 1),
+      lambda: token_program(self.model, options),
+    )
     token_key, _ = _split(seed)
-    with self._placed(count) as model:
-      tokens = generating.generate(
-        model,
-        given,
-        marks,
+    with self.placed(count) as model:
+      tokens = sample_tokens(
+        program,
+        model.params,
+        self._condition(given, marks, count),
         token_noise(self.model, token_key, count),
         options,
         progress,
@@ -389,6 +376,42 @@ class SceneTok:
       self._scene(f"scene_{index:02d}", values, start.extrinsics, marks)
       for index, values in enumerate(np.asarray(tokens))
     ]
+
+  def check_conditions(self, name: str, count: int) -> None:
+    """InputError unless the generator reads so many images."""
+    most = self.model.num_conditions
+    if not 1 <= count <= most:
+      raise InputError(
+        f"{name}: {count} images; this generator reads 1 to {most}"
+      )
+
+  def _condition(
+    self, given: Views, anchors: Cameras, count: int
+  ) -> SceneCondition:
+    """1-3 views [V] and anchors [A], for `count` scenes."""
+    slots = np.arange(self.model.num_conditions)
+    views = len(given.cameras.extrinsics)
+    # Empty slots repeat the last view and are masked (release).
+    filled = np.minimum(slots, views - 1)
+    given, anchors = jax.tree.map(
+      lambda a: np.asarray(a)[None],
+      (jax.tree.map(lambda a: a[filled], given), anchors),
+    )
+    reference = given.cameras.extrinsics[0, 0]
+    codec = self.model.context_codec
+    encode = self.program(
+      "conditions",
+      lambda: jax.jit(
+        lambda params, views: encode_views(codec, views, None, params)
+      ),
+    )
+    condition = SceneCondition(
+      latents=encode(codec.params, given),
+      cameras=relative_to(given.cameras, reference),
+      anchors=relative_to(anchors, reference),
+      visible=slots[None] < views,
+    )
+    return jax.tree.map(lambda a: jnp.repeat(a, count, axis=0), condition)
 
   def encode_batch(
     self, context: Views, references: Array, key: Array | None
@@ -400,17 +423,8 @@ class SceneTok:
     """
     if self.config.sampling.deterministic:
       key = None
-    program: EncodeProgram = self.program(
-      "encode", lambda: encode_program(self.model)
-    )
+    program = self.program("encode", lambda: encode_program(self.model))
     return program(self.params, context, references, key)
-
-  def video_program(self, options: RenderOptions) -> VideoProgram:
-    """The compiled parts of rendering, for all that may differ in a call."""
-    compiled_for = (options.solver, options.interval, options.guidance > 1)
-    return self.program(
-      compiled_for, lambda: video_program(self.model, options)
-    )
 
   def program(self, name: Any, make: Callable[[], Any]) -> Any:
     """What `make` gave when `name` was first asked for."""
@@ -419,11 +433,18 @@ class SceneTok:
     return self.programs[name]
 
   @contextlib.contextmanager
-  def _placed(self, batch: int) -> Iterator["SceneTok"]:
-    """The model on the devices that share `batch` videos."""
-    mesh = sampling_mesh(batch)
+  def placed(self, batch: int, *, local: bool = False) -> Iterator["SceneTok"]:
+    """The model on the devices that share `batch` videos.
+
+    local: on this process's devices alone; others do other scenes.
+    """
+    mesh = sampling_mesh(batch, jax.local_devices() if local else None)
+    # By way of the host: they were restored as copies over all processes.
+    params = place_params(
+      jax.tree.map(np.asarray, self.params) if local else self.params, mesh
+    )
     with jax.set_mesh(mesh):
-      yield dataclasses.replace(self, params=place_params(self.params, mesh))
+      yield dataclasses.replace(self, params=params)
 
   def _scene(
     self, key: str, tokens: Array, reference: np.ndarray, context: Cameras

@@ -21,6 +21,7 @@ from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case, prefixed
 from scenetok_jax.parity.flow import SAMPLER_FIELDS
 from scenetok_jax.sampling import generate, render, window
+from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.velocity import (
   embed_path,
   predict_velocity,
@@ -125,9 +126,8 @@ class _Programs:
     """(params, memory, path, guidance, video, row) -> video."""
 
     def move(params, cache, path, guidance, video, row):
-      step = window.window_step(
-        self.model, params, cache, path, size, "euler", guidance
-      )
+      options: Any = RenderOptions(guidance=guidance)
+      step = window.window_step(self.model, params, cache, path, size, options)
       return step(video, row)
 
     return self._steps.setdefault(size, modules.jit(move))
@@ -159,7 +159,8 @@ def _render(
     f"x_before_step{k}": modules.channels_first(x)
     for k, x in enumerate(states, 1)
   }
-  decoded = render.decode_latents(model, states[-1])
+  codec = model.target_codec
+  decoded = codec.decode(codec.params, states[-1])
   return found | {
     "final": modules.channels_first(states[-1]),
     "decoded_with_identity_autoencoder": modules.channels_first(decoded),
@@ -184,7 +185,8 @@ def _uncertainty(
   x = x[:, latents]
   t = np.broadcast_to(plan.levels[-2, latents], x.shape[:2])
   path = jax.tree.map(lambda a: jnp.asarray(a)[:, frames], cameras)
-  velocity = programs.predict(programs.params, x, t, path, tokens)
+  cache = programs.cache(False)(programs.params, tokens)
+  velocity = programs.predict(programs.params, x, t, path, cache)
   return np.linalg.norm(np.asarray(velocity), axis=-1)
 
 
@@ -276,7 +278,7 @@ def scene_sampling(case: Case) -> Arrays:
 
   for run in case.config["runs"]:
     scheduler = run["scene_scheduler"]
-    options = generate.GenerateOptions(
+    options = GenerateOptions(
       steps=scheduler["num_inference_steps"],
       shift=modules.flow_options(case, scheduler)["timestep_shift"] or 1.0,
       guidance=run["scene_cfg"] if run["use_cfg"] else 1.0,

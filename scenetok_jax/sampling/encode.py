@@ -1,5 +1,6 @@
 """Posed images to scene tokens."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,16 +24,12 @@ def encode(
   key: Array | None,
   codec_params: Any = None,
 ) -> Array:
-  """Context views [B V] -> scene tokens [B N C] float32.
+  """Context views [B V] with absolute cameras -> tokens [B N C] float32.
 
-  Args:
-    model: the networks.
-    params: {"tokenizer": ...}.
-    context: images and absolute cameras.
-    reference: [B 4 4] camera-to-world that the tokens are relative to; the
-      middle context view in tests (release).
-    key: draws the posterior sample; None uses the mean.
-    codec_params: see encode_views.
+  params: {"tokenizer": ...}. reference: [B 4 4] camera-to-world that the
+  tokens are relative to; the middle context view in tests (release). key:
+  draws the posterior sample; None takes the mean. codec_params: see
+  encode_views.
   """
   codec_key, token_key = (None, None) if key is None else jax.random.split(key)
   latents = encode_views(model.context_codec, context, codec_key, codec_params)
@@ -45,18 +42,13 @@ def encode(
 
 def encode_program(model: Model) -> EncodeProgram:
   """encode, compiled once for all scenes of one shape."""
-
-  @jax.jit
-  def run(
-    params: Any, codec: Any, context: Views, reference: Array, key: Array | None
-  ) -> Array:
-    return encode(model, params, context, reference, key, codec)
+  run = jax.jit(functools.partial(encode, model))
 
   def program(
     params: Any, context: Views, reference: Array, key: Array | None
   ) -> Array:
     networks = {"tokenizer": params["tokenizer"]}
     codec = model.context_codec.params
-    return run(networks, codec, context, jnp.asarray(reference), key)
+    return run(networks, context, jnp.asarray(reference), key, codec)
 
   return program

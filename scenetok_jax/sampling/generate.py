@@ -1,6 +1,5 @@
 """New scenes: diffusion over scene tokens, given posed images and anchors."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
@@ -9,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
-from ml_collections import ConfigDict
 
 from scenetok_jax.flow.solvers import (
   SolverState,
@@ -26,29 +24,9 @@ from scenetok_jax.generator.scenegen import ConditionKVCache
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.placement import shard_batch
-from scenetok_jax.sampling.slices import Report, pad_rows, run_slices
+from scenetok_jax.sampling.options import GenerateOptions
+from scenetok_jax.sampling.slices import Progress, pad_rows, run_slices, silent
 from scenetok_jax.types import Array, Cameras
-
-
-@dataclasses.dataclass(frozen=True)
-class GenerateOptions:
-  """steps and shift of the schedule; guidance 1 is none.
-
-  scale_factor: tokens are generated times this factor (release: 0.1).
-  solver: see flow.solvers.
-  """
-
-  steps: int = 150
-  shift: float = 4.0
-  guidance: float = 3.0
-  scale_factor: float = 0.1
-  solver: str = "euler"
-
-  @classmethod
-  def of(cls, config: ConfigDict) -> "GenerateOptions":
-    """From config.generation."""
-    names = {field.name for field in dataclasses.fields(cls)}
-    return cls(**{k: v for k, v in config.items() if k in names})
 
 
 def anchor_indices(frames: int, anchors: int) -> np.ndarray:
@@ -78,41 +56,16 @@ def generate_tokens(
   condition: SceneCondition,
   noise: Array,
   options: GenerateOptions,
-  report: Report | None = None,
 ) -> Array:
-  """Samples the tokens of a new scene.
+  """Tokens of new scenes [B N C], unscaled, as a part of a jitted function.
 
-  Args:
-    model: the networks.
-    params: {"generator": ...}.
-    condition: views and anchors.
-    noise: [B N C] standard normal start.
-    options: schedule, solver and guidance.
-    report: told after every few seconds how many more steps are done. None
-      takes all steps in one program, so that it may be a part of a jitted
-      function.
-
-  Returns:
-    [B N C] scene tokens, unscaled: ready for rendering.
+  params: {"generator": ...}. noise: [B N C], by token_noise.
   """
-  params = {"generator": params["generator"]}
-  guided, solver = options.guidance != 1, get_solver(options.solver)
-  steps = solver.steps(token_levels(options))
-  if report is None:
-    cache = condition_kv_cache(model, params, condition, guided)
-    field = cached_velocity(model, params, cache, options.guidance)
-    tokens = integrate(solver, field, noise, steps)
-    return tokens / options.scale_factor
-  program = token_program(model, options.solver, guided)
-  cache = program.cache(params, shard_batch(condition))
-  inputs = (params, cache, pad_rows(steps), jnp.float32(options.guidance))
-  state = run_slices(
-    lambda *part: program.run(*inputs, *part),
-    solver.start(shard_batch(noise)),
-    options.steps,
-    report,
-  )
-  return state.x / options.scale_factor
+  solver = get_solver(options.solver)
+  cache = condition_kv_cache(model, params, condition, options.guidance != 1)
+  field = cached_velocity(model, params, cache, options.guidance)
+  tokens = integrate(solver, field, noise, solver.steps(token_levels(options)))
+  return tokens / options.scale_factor
 
 
 class TokenProgram(NamedTuple):
@@ -126,9 +79,9 @@ class TokenProgram(NamedTuple):
   run: Callable[..., SolverState]
 
 
-@functools.lru_cache(maxsize=4)
-def token_program(model: Model, solver: str, guided: bool) -> TokenProgram:
-  """Compiled once for equal arguments."""
+def token_program(model: Model, options: GenerateOptions) -> TokenProgram:
+  """Programs for the solver of `options`, with guidance or without."""
+  guided, solver = options.guidance != 1, get_solver(options.solver)
 
   @jax.jit
   def run(
@@ -141,7 +94,7 @@ def token_program(model: Model, solver: str, guided: bool) -> TokenProgram:
     last: Array,
   ) -> SolverState:
     field = cached_velocity(model, params, cache, guidance)
-    step = functools.partial(get_solver(solver).step, field)
+    step = functools.partial(solver.step, field)
     return run_steps(step, state, steps, first, last)
 
   @jax.jit
@@ -151,11 +104,34 @@ def token_program(model: Model, solver: str, guided: bool) -> TokenProgram:
   return TokenProgram(cache, run)
 
 
-@functools.lru_cache
+def sample_tokens(
+  program: TokenProgram,
+  params: Any,
+  condition: SceneCondition,
+  noise: Array,
+  options: GenerateOptions,
+  progress: Progress = silent,
+) -> Array:
+  """generate_tokens, slice by slice on the devices of the current mesh."""
+  params, solver = (
+    {"generator": params["generator"]},
+    get_solver(options.solver),
+  )
+  cache = program.cache(params, shard_batch(condition))
+  steps = pad_rows(solver.steps(token_levels(options)))
+  inputs = (params, cache, steps, jnp.float32(options.guidance))
+  state = run_slices(
+    lambda *part: program.run(*inputs, *part),
+    solver.start(shard_batch(noise)),
+    options.steps,
+    progress,
+  )
+  return state.x / options.scale_factor
+
+
 def token_levels(options: GenerateOptions) -> np.ndarray:
-  """Noise levels of the schedule: [steps + 1]; computed once, at once."""
-  with jax.ensure_compile_time_eval():
-    return np.asarray(shift(linear_levels(options.steps), options.shift))
+  """Noise levels of the schedule: [steps + 1]."""
+  return shift(linear_levels(options.steps), options.shift)
 
 
 def condition_kv_cache(
@@ -180,8 +156,8 @@ def cached_velocity(
   model: Model, params: Any, cache: KVCache, guidance: Array | float
 ) -> Velocity:
   """The guided velocity of scaled tokens; both passes are one batch."""
-  assert model.generator is not None
   generator = model.generator
+  assert generator is not None
 
   def velocity(x: Array, t: Array) -> Array:
     timestep = jnp.broadcast_to(model_timestep(t), x.shape[:2])

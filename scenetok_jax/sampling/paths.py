@@ -8,6 +8,8 @@ from scenetok_jax.geometry import camera_files, trajectories
 from scenetok_jax.types import Cameras, InputError, option
 
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
+SCENE_PATHS = ("clip", "context", "spline", "orbit", "dolly", "lateral")
+MOTIONS = ("forward", "look", "orbit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,11 @@ class PathOptions:
       raise InputError(f"--frames: {self.frames} must be at least 1")
 
 
+def first_frames(cameras: Cameras, count: int | None) -> Cameras:
+  """Cameras [T] -> the first `count` of them, or all."""
+  return Cameras(cameras.extrinsics[:count], cameras.intrinsics[:count])
+
+
 def from_file(name: str, options: PathOptions) -> CameraPath:
   """The first `frames` cameras of a JSON file; see geometry.camera_files.
 
@@ -53,21 +60,7 @@ def from_file(name: str, options: PathOptions) -> CameraPath:
     raise InputError(
       f"{name}: {found} poses, but --frames={wanted}; lower --frames"
     )
-  kept = slice(wanted)
-  return CameraPath(
-    name, Cameras(cameras.extrinsics[kept], cameras.intrinsics[kept])
-  )
-
-
-def with_intrinsics(
-  name: str, poses: np.ndarray, intrinsics: np.ndarray
-) -> CameraPath:
-  """Poses [T 4 4] with one lens [3 3] for all."""
-  repeated = np.repeat(np.asarray(intrinsics)[None], len(poses), axis=0)
-  return CameraPath(name, Cameras(poses, repeated))
-
-
-SCENE_PATHS = ("clip", "context", "spline", "orbit", "dolly", "lateral")
+  return CameraPath(name, first_frames(cameras, wanted))
 
 
 def through_scene(
@@ -90,40 +83,39 @@ def through_scene(
   Raises:
     InputError: unknown name, bad file, or numbers that make no path.
   """
-  if name not in SCENE_PATHS:
-    if not name.endswith(".json"):
-      raise InputError(
-        f"--trajectory: {name!r} is neither a .json file nor one of"
-        f" {', '.join(SCENE_PATHS)}"
-      )
+  if name.endswith(".json"):
     return from_file(name, options)
-  if name == "clip":
-    return _clip(clip, options)
-  middle = len(context.extrinsics) // 2
-  poses = _poses(name, clip, context, middle, options)
-  return with_intrinsics(name, poses, context.intrinsics[middle])
-
-
-def _clip(clip: Cameras | None, options: PathOptions) -> CameraPath:
-  if clip is None:
+  if name not in SCENE_PATHS:
     raise InputError(
-      "--trajectory: clip: a scene file holds no clip; use another trajectory"
+      f"--trajectory: {name!r} is neither a .json file nor one of"
+      f" {', '.join(SCENE_PATHS)}"
     )
-  count = min(options.frames or len(clip.extrinsics), len(clip.extrinsics))
-  numbers = np.arange(count)
-  cameras = Cameras(clip.extrinsics[numbers], clip.intrinsics[numbers])
-  return CameraPath("clip", cameras, numbers)
+  if name == "clip":
+    if clip is None:
+      raise InputError(
+        "--trajectory: clip: a scene file holds no clip; use another trajectory"
+      )
+    cameras = first_frames(clip, options.frames)
+    return CameraPath(name, cameras, np.arange(len(cameras.extrinsics)))
+  middle = len(context.extrinsics) // 2
+  poses = _poses(name, clip, context.extrinsics, middle, options)
+  return _one_lens(name, poses, context.intrinsics[middle])
+
+
+def _one_lens(name: str, poses: np.ndarray, lens: np.ndarray) -> CameraPath:
+  """Poses [T 4 4] with one lens [3 3] for all."""
+  repeated = np.repeat(np.asarray(lens)[None], len(poses), axis=0)
+  return CameraPath(name, Cameras(poses, repeated))
 
 
 def _poses(
   name: str,
   clip: Cameras | None,
-  context: Cameras,
+  keys: np.ndarray,
   middle: int,
   options: PathOptions,
 ) -> np.ndarray:
-  keys, frames = context.extrinsics, options.frames or FRAMES
-  distance = options.distance
+  frames, distance = options.frames or FRAMES, options.distance
   if distance is None:
     distance = trajectories.extent(keys) / 4
   if name == "orbit":
@@ -136,13 +128,14 @@ def _poses(
       f"--trajectory: {name}: the scene has one context view; use orbit,"
       " dolly or a file"
     )
-  if name == "spline":
-    return trajectories.spline(keys, frames)
-  if name == "lateral":
-    captured = trajectories.spline(keys, frames)
-    if clip is not None:
-      captured = clip.extrinsics[: options.frames]
+  if name == "lateral" and clip is not None:
+    captured = clip.extrinsics[: options.frames]
     return trajectories.shift_right(captured, distance)
+  if name in ("spline", "lateral"):
+    smooth = trajectories.spline(keys, frames)
+    if name == "spline":
+      return smooth
+    return trajectories.shift_right(smooth, distance)
   least = 2 * len(keys) - 1
   if frames < least:
     raise InputError(
@@ -150,9 +143,6 @@ def _poses(
       f" least {least}"
     )
   return trajectories.interpolate(keys, frames - len(keys) + 1)
-
-
-MOTIONS = ("forward", "look", "orbit")
 
 
 def motion(
@@ -164,20 +154,20 @@ def motion(
   `degrees` (default 90, to the left and to the right), "orbit" turns by
   `degrees` (default 60) around the point `distance` ahead.
   """
-  frames = options.frames or FRAMES
-  distance = 1.0 if options.distance is None else options.distance
-  if name == "forward":
-    poses = trajectories.dolly(start, distance, frames)
-  elif name == "look":
-    degrees = 90.0 if options.degrees is None else options.degrees
-    poses = trajectories.pan(start, degrees, frames)
-  elif name == "orbit":
-    degrees = 60.0 if options.degrees is None else options.degrees
-    point = start[:3, 3] + distance * start[:3, 2]
-    poses = trajectories.turn_around(start, point, degrees, frames)
-  else:
+  if name not in MOTIONS:
     raise InputError(
       f"--anchors: {name!r} is neither a .json file nor one of"
       f" {', '.join(MOTIONS)}"
     )
-  return with_intrinsics(name, poses, intrinsics)
+  frames, degrees = options.frames or FRAMES, options.degrees
+  distance = 1.0 if options.distance is None else options.distance
+  if degrees is None:
+    degrees = 90.0 if name == "look" else 60.0
+  if name == "forward":
+    poses = trajectories.dolly(start, distance, frames)
+  elif name == "look":
+    poses = trajectories.pan(start, degrees, frames)
+  else:
+    point = start[:3, 3] + distance * start[:3, 2]
+    poses = trajectories.turn_around(start, point, degrees, frames)
+  return _one_lens(name, poses, intrinsics)

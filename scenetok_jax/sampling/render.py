@@ -6,13 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from scenetok_jax.flow.path import clean_estimate
 from scenetok_jax.flow.solvers import get_solver, run_steps
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.model import Model
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.velocity import (
   embed_path,
   predict_velocity,
@@ -27,39 +27,8 @@ from scenetok_jax.sampling.window import (
 from scenetok_jax.types import Array, Cameras, InputError
 
 
-@dataclasses.dataclass(frozen=True)
-class RenderOptions:
-  """How to denoise a video; see flow.windows.schedule.
-
-  shift: timestep shift of the noise levels. solver: see flow.solvers.
-  guidance: 1 is none. interval: noise levels between which it acts.
-  uncertainty_scale: steps by which a latent of the sampler "pyramid" lags
-    behind the one before.
-  """
-
-  sampler: str = "full_sequence"
-  steps: int = 25
-  window: int = 8
-  overlap: int = 4
-  guidance: float = 1.0
-  shift: float = 1.0
-  solver: str = "euler"
-  interval: tuple[float, float] = (0.0, 1.0)
-  uncertainty_scale: int | None = None
-
-  @classmethod
-  def of(cls, config: ConfigDict) -> "RenderOptions":
-    """From config.sampling."""
-    names = {field.name for field in dataclasses.fields(cls)}
-    return cls(**{k: v for k, v in config.items() if k in names})
-
-
 def horizon(model: Model, frames: int) -> int:
-  """Latents that `frames` frames fill.
-
-  Raises:
-    InputError: too few frames for one latent.
-  """
+  """Latents that `frames` frames fill; InputError for less than one."""
   codec = model.target_codec
   count = codec.latents(frames)
   if not count:
@@ -118,38 +87,18 @@ def render_latents(
   noise: Array,
   options: RenderOptions,
 ) -> Array:
-  """Denoises a video window by window, all steps inside one program.
+  """A video's normalised latents [B L h w C], as a part of a jitted function.
 
-  For callers that compile it with what comes before and after; see
-  video.render_video for long videos, progress and interruptions.
-
-  Args:
-    model: the networks.
-    params: {"decoder": ...}.
-    tokens: [B N C].
-    cameras: [B T], relative to the tokens' reference, T whole latents.
-    noise: [B L h w C] standard normal start.
-    options: the schedule, solver and guidance.
-
-  Returns:
-    [B L h w C] normalised latents.
+  params: {"decoder": ...}. tokens: [B N C]. cameras: [B T] of L whole latents,
+  relative to the tokens' reference. noise: [B L h w C], by video_noise.
+  `video.render_video` is for long videos, progress and interruptions.
   """
   plan = render_schedule(options, noise.shape[1])
-  guidance = options.guidance
-  cache = token_kv_cache(model, params, tokens, guidance > 1)
-  path = cameras
-  if embeddable(model, plan):
-    path = embed_path(model, params, cameras)
-  step = window_step(
-    model,
-    params,
-    cache,
-    path,
-    plan.size,
-    options.solver,
-    guidance,
-    options.interval,
+  cache = token_kv_cache(model, params, tokens, options.guidance > 1)
+  path = (
+    embed_path(model, params, cameras) if embeddable(model, plan) else cameras
   )
+  step = window_step(model, params, cache, path, plan.size, options)
   table = window_steps(model, plan, options.solver)
   start = get_solver(options.solver).start(noise)
   return run_steps(step, start, jax.tree.map(jnp.asarray, table)).x
@@ -168,8 +117,7 @@ def one_step_latents(
   Arguments as for render_latents; the video is cut into windows of `window`
   latents, the last of which may overlap the one before.
   """
-  codec = model.target_codec
-  latents = noise.shape[1]
+  codec, latents = model.target_codec, noise.shape[1]
   size = min(window, latents)
   starts = np.minimum(np.arange(0, latents, size), latents - size)
   first = codec.grouping.latent_to_frame(starts)
@@ -192,12 +140,3 @@ def video_noise(model: Model, key: Array, batch: int, latents: int) -> Array:
   """Standard normal start [batch, latents, h, w, C]."""
   shape = model.latent_shape(model.target_codec)
   return jax.random.normal(key, (batch, latents, *shape), jnp.float32)
-
-
-def decode_latents(model: Model, latents: Array, params: Any = None) -> Array:
-  """Normalised latents [B L h w C] -> images [B T H W 3] in [0, 1].
-
-  params: of the target codec, an argument where a jitted function decodes.
-  """
-  params = model.target_codec.params if params is None else params
-  return model.target_codec.decode(params, latents)

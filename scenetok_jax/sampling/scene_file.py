@@ -3,12 +3,11 @@
 import dataclasses
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, deserialize, safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scenetok_jax.codecs.api import Codec
@@ -56,20 +55,14 @@ class Scene:
       InputError: another storage, or a file that cannot be written.
     """
     arrays = stored(self.tokens, storage)
-    cameras = {
-      "reference": self.reference,
-      "context_extrinsics": self.context.extrinsics,
-      "context_intrinsics": self.context.intrinsics,
-    }
-    for name, value in cameras.items():
+    for name, value in (
+      ("reference", self.reference),
+      ("context_extrinsics", self.context.extrinsics),
+      ("context_intrinsics", self.context.intrinsics),
+    ):
       arrays[name] = np.ascontiguousarray(value, np.float32)
-    header = {
-      "version": VERSION,
-      "key": self.key,
-      "model": self.model,
-      "codec": self.codec,
-      "storage": storage,
-    }
+    header = {"version": VERSION, "key": self.key}
+    header |= {"model": self.model, "codec": self.codec, "storage": storage}
     data = save(arrays, {"scenetok": json.dumps(header)})
     with atomic_path(path) as temporary:
       temporary.write_bytes(data)
@@ -83,7 +76,10 @@ class Scene:
       InputError: missing, cut short, of another kind, or with broken numbers.
     """
     try:
-      header, arrays = _read(path)
+      with safe_open(path, framework="flax") as file:  # NumPy's lacks bfloat16
+        header = json.loads((file.metadata() or {})["scenetok"])
+        names = file.keys()
+        arrays = {name: np.asarray(file.get_tensor(name)) for name in names}
       version = header["version"]
       scene = cls(
         key=str(header["key"]),
@@ -150,25 +146,6 @@ def restored(arrays: dict[str, np.ndarray]) -> np.ndarray:
   tokens = arrays["tokens"].astype(np.float32)
   scale = arrays.get("scale")
   return tokens if scale is None else tokens * scale.astype(np.float32)
-
-
-_TYPES = {"F32": np.float32, "F16": np.float16, "I8": np.int8}
-
-
-def _read(
-  path: str | os.PathLike,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-  """The header and arrays; safetensors' NumPy reader lacks bfloat16."""
-  with safe_open(path, framework="numpy") as file:
-    header = json.loads((file.metadata() or {})["scenetok"])
-  types = {**_TYPES, "BF16": jnp.bfloat16}
-  arrays = {
-    name: np.frombuffer(entry["data"], types[entry["dtype"]]).reshape(
-      entry["shape"]
-    )
-    for name, entry in deserialize(Path(path).read_bytes())
-  }
-  return header, arrays
 
 
 def check_scene(

@@ -1,7 +1,6 @@
 """The file in which an interrupted sampling run waits to be continued."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -9,8 +8,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.io import atomic_path
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class StateFile:
   path: Path
   identity: str
 
-  def load(self) -> tuple[dict[str, np.ndarray], int] | None:
-    """(arrays, steps done) of the same run, None where there is none.
+  def load(self) -> tuple[SolverState, int] | None:
+    """(state, steps done) of the same run, None where there is none.
 
     Raises:
       InputError: the file is damaged.
@@ -37,21 +37,22 @@ class StateFile:
         header = file.metadata() or {}
         if header.get("identity") != self.identity:
           return None
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return arrays, int(header["done"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        names = file.keys()
+        state = SolverState(**{name: file.get_tensor(name) for name in names})
+        return state, int(header["done"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
       raise InputError(
         f"{self.path}: state of an interrupted run is damaged ({error});"
         " delete it to start over"
       ) from error
 
-  def save(self, arrays: Mapping[str, Array], done: int) -> None:
+  def save(self, state: SolverState, done: int) -> None:
     """Replaces the file atomically."""
-    host = {name: np.asarray(jax.device_get(a)) for name, a in arrays.items()}
+    arrays = {
+      name: np.asarray(jax.device_get(array))
+      for name, array in state._asdict().items()
+      if array is not None
+    }
     header = {"identity": self.identity, "done": str(done)}
     with atomic_path(self.path) as temporary:
-      temporary.write_bytes(save(host, header))
-
-  def remove(self) -> None:
-    """When the result is safe."""
-    self.path.unlink(missing_ok=True)
+      temporary.write_bytes(save(arrays, header))

@@ -23,8 +23,7 @@ def token_kv_cache(
   Computed once per scene, it serves every step, window and sample.
   """
   module = TokenKVCache(model.decoder, guided)
-  cache = module.apply({"params": params["decoder"]}, tokens)
-  return cast(KVCache, cache)
+  return cast(KVCache, module.apply({"params": params["decoder"]}, tokens))
 
 
 def embed_path(model: Model, params: Any, cameras: Cameras) -> Array:
@@ -40,41 +39,22 @@ def predict_velocity(
   x: Array,
   t: Array,
   cameras: Cameras | Array,
-  tokens: Array | KVCache,
+  cache: KVCache,
   guidance: Array | float = 1.0,
 ) -> Array:
-  """x [B L h w C] at levels t [B L] -> velocity.
+  """A window x [B L h w C] at levels t [B L] -> velocity [B L h w C].
 
-  Args:
-    model: the networks.
-    params: {"decoder": ...}.
-    x, t: a window.
-    cameras: its cameras [B T], or their embedding by embed_path.
-    tokens: [B N C], or their cache. Tokens take one pass, or one after the
-      other when guidance is a float above 1; a guided cache takes both
-      passes at once, whatever the guidance.
-    guidance: classifier-free guidance scale; 1 is none. [B L] with a cache.
+  params: {"decoder": ...}. cameras: [B T], or their embedding by embed_path.
+  cache: by token_kv_cache; a guided one takes both passes at once, which
+  guidance ([] or [B L], 1 is none) then weighs.
   """
   latents = x.shape[1]
   x, t, cameras = _fill_parts(model, x, t, cameras)
-
-  def velocity(unconditional: bool) -> Array:
-    return model.decoder.apply(
-      {"params": params["decoder"]},
-      x,
-      model_timestep(t),
-      cameras,
-      tokens,
-      unconditional,
-    )
-
-  if not isinstance(tokens, KVCache):
-    out = velocity(False)
-    if guidance > 1:
-      out = guide(out, velocity(True), guidance)
-    return out[:, :latents]
-  out = velocity(False)[:, :latents]
-  if tokens.null is None:
+  out: Any = model.decoder.apply(
+    {"params": params["decoder"]}, x, model_timestep(t), cameras, cache
+  )
+  out = out[:, :latents]
+  if cache.null is None:
     return out
   conditional, null = rearrange(out, "(b pair) ... -> pair b ...", pair=2)
   scale = over_trailing_axes(jnp.asarray(guidance), conditional)

@@ -13,20 +13,21 @@ from einops import rearrange, repeat
 
 from scenetok_jax.flow.solvers import SolverState, get_solver, run_steps
 from scenetok_jax.flow.windows import WindowSchedule
+from scenetok_jax.io import to_uint8
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.placement import shard_batch
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.sampling.digest import digest
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.render import (
-  RenderOptions,
   fill_windows,
   render_schedule,
   video_noise,
   whole_windows,
 )
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import Report, pad_rows, run_slices
+from scenetok_jax.sampling.slices import Progress, pad_rows, run_slices, silent
 from scenetok_jax.sampling.state_file import StateFile
 from scenetok_jax.sampling.velocity import embed_path, token_kv_cache
 from scenetok_jax.sampling.window import (
@@ -79,7 +80,6 @@ class VideoProgram:
 
 def video_program(model: Model, options: RenderOptions) -> VideoProgram:
   """Programs for the solver, guidance interval and window of `options`."""
-  guided = options.guidance > 1
 
   @functools.partial(jax.jit, static_argnames="size")
   def run(
@@ -94,33 +94,20 @@ def video_program(model: Model, options: RenderOptions) -> VideoProgram:
     *,
     size: int,
   ) -> SolverState:
-    step = window_step(
-      model,
-      params,
-      cache,
-      path,
-      size,
-      options.solver,
-      guidance,
-      options.interval,
-    )
+    traced: Any = dataclasses.replace(options, guidance=guidance)
+    step = window_step(model, params, cache, path, size, traced)
     return run_steps(step, video, table, first, last)
 
-  to_bytes = jax.jit(lambda x: jnp.round(x * 255.0).astype(jnp.uint8))
+  to_bytes = jax.jit(to_uint8)
 
   def decode(params: Any, latents: Array) -> Iterator[np.ndarray]:
     for part in model.target_codec.decode_parts(params, latents):
       yield np.asarray(to_bytes(part))
 
+  cache = functools.partial(token_kv_cache, model, guided=options.guidance > 1)
+  embed = functools.partial(embed_path, model)
   return VideoProgram(
-    model,
-    options,
-    cache=jax.jit(
-      lambda params, tokens: token_kv_cache(model, params, tokens, guided)
-    ),
-    embed=jax.jit(functools.partial(embed_path, model)),
-    run=run,
-    decode=decode,
+    model, options, jax.jit(cache), jax.jit(embed), run, decode
   )
 
 
@@ -133,11 +120,11 @@ def render_video(
   *,
   samples: int = 1,
   options: RenderOptions | None = None,
-  report: Report = lambda steps: None,
+  progress: Progress = silent,
   state: Path | None = None,
-  identity: str | None = None,
+  identity: str = "",
 ) -> np.ndarray:
-  """Renders scenes along camera paths.
+  """Scenes along camera paths: uint8 [B S T H W 3].
 
   Args:
     program: compiled parts.
@@ -149,54 +136,45 @@ def render_video(
     samples: videos S of each scene; what its tokens decide is computed once.
     options: another number of steps, shift or guidance scale than the
       program's own; the solver, the window and whether to guide stay.
-    report: told after every slice how many more steps are done.
+    progress: told after every few seconds.
     state: file in which an interrupted run is kept and continued from, by
       the same networks alone.
-    identity: digest of the parameters, as a checkpoint remembers it; where
-      it is None, `state` hashes them all.
-
-  Returns:
-    uint8 [B S T H W 3].
+    identity: digest of these networks, for `state`.
   """
   options = options or program.options
   model, params = program.model, {"decoder": params["decoder"]}
   asked = cameras.extrinsics.shape[1]
   plan = video_plan(model, options, asked)
   cameras = fill_windows(model, options, cameras)
-  latents, scenes = plan.levels.shape[1], tokens.shape[0]
+  latents = plan.levels.shape[1]
   room = -(-latents // options.window) * options.window
-  noise = video_noise(model, key, scenes * samples, latents)
-  solver = get_solver(options.solver)
-  video = solver.start(shard_batch(_fill(noise, room)))
+  noise = video_noise(model, key, len(tokens) * samples, latents)
+  video = get_solver(options.solver).start(shard_batch(_fill(noise, room)))
   cache, path = _prepare(
     program, params, tokens, cameras, samples, room, embeddable(model, plan)
   )
   table = window_steps(model, plan, options.solver)
   levels = jax.tree.map(lambda a: _fill(a, room), table.step)
   table = pad_rows(table._replace(step=levels))
-  table = jax.tree.map(jnp.asarray, table)
   file, first = None, 0
   if state:
     inputs = (tokens, cameras, jax.random.key_data(key))
-    networks = (identity or digest(params), codec_digest(model.target_codec))
+    networks = (identity, codec_digest(model.target_codec))
     file = StateFile(state, digest(inputs, f"{options} {samples} {networks}"))
-    video, first = _continue(file, video)
-    if first:
-      report(first)
-
-  def save(video: SolverState, done: int) -> None:
-    if file:
-      arrays = {k: v for k, v in video._asdict().items() if v is not None}
-      file.save(arrays, done)
-
+    if found := file.load():
+      video, first = shard_batch(found[0]), found[1]
   guidance = jnp.float32(options.guidance)
 
-  def call(video: SolverState, start: int, stop: int) -> SolverState:
+  def run(video: SolverState, start: int, stop: int) -> SolverState:
     return program.run(
       params, cache, path, table, guidance, video, start, stop, size=plan.size
     )
 
-  video = run_slices(call, video, plan.steps, report, first=first, after=save)
+  def save(video: SolverState, done: int) -> None:
+    if file:
+      file.save(video, done)
+
+  video = run_slices(run, video, plan.steps, progress, first=first, save=save)
   codec = model.target_codec.params
   parts = list(program.decode(codec, video.x[:, :latents]))
   images = np.concatenate(parts, axis=1)[:, :asked]
@@ -220,11 +198,11 @@ def _prepare(
   if samples > 1:
     # The null token's share has no batch axis.
     key, value = (
-      repeat(a, "l b ... -> l (b s) ...", s=samples)
+      constrain(
+        repeat(a, "l b ... -> l (b s) ...", s=samples),
+        *(None, "batch", None, None, None),
+      )
       for a in (cache.key, cache.value)
-    )
-    key, value = (
-      constrain(a, None, "batch", None, None, None) for a in (key, value)
     )
     cache = dataclasses.replace(cache, key=key, value=value)
     path = jax.tree.map(
@@ -240,12 +218,3 @@ def _fill(array: Array, length: int) -> Array:
   size = [(0, 0)] * array.ndim
   size[1] = (0, length - array.shape[1])
   return xp.pad(array, size)
-
-
-def _continue(file: StateFile, video: SolverState) -> tuple[SolverState, int]:
-  """The stored video and its steps, or the new one and 0."""
-  found = file.load()
-  if found is None:
-    return video, 0
-  arrays, done = found
-  return SolverState(**{k: shard_batch(v) for k, v in arrays.items()}), done

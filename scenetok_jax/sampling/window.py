@@ -7,16 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import dynamic_slice_in_dim, dynamic_update_slice_in_dim
 
-from scenetok_jax.flow.solvers import (
-  SolverState,
-  SolverStep,
-  Velocity,
-  get_solver,
-)
+from scenetok_jax.flow.solvers import SolverState, SolverStep, get_solver
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.velocity import predict_velocity
 from scenetok_jax.types import Array, Cameras
 
@@ -43,80 +40,60 @@ def window_steps(model: Model, plan: WindowSchedule, solver: str) -> WindowStep:
 def window_step(
   model: Model,
   params: Any,
-  tokens: Array | KVCache,
-  cameras: Cameras | Array,
+  cache: KVCache,
+  path: Cameras | Array,
   size: int,
-  solver: str = "euler",
-  guidance: Array | float = 1.0,
-  interval: tuple[float, float] = (0.0, 1.0),
+  options: RenderOptions,
 ) -> Callable[[SolverState, WindowStep], SolverState]:
   """One global step as a function of the video [B L h w C] and its row.
 
-  Args:
-    model, params: see render.render_latents.
-    tokens: [B N C] or, computed once, their cache.
-    cameras: [B T], or the embedding of the whole path where windows start on
-      whole groups of latents (`embeddable`).
-    size: latents in a window.
-    solver, guidance, interval: see render.RenderOptions.
+  params: {"decoder": ...}. cache: of the tokens. path: cameras [B T], or the
+  embedding of the whole path where windows start on whole groups of latents
+  (`embeddable`). size: latents in a window. options: solver, interval and
+  guidance, which may be traced; outside the interval the network takes a
+  single pass.
   """
   frames = model.target_codec.frames(size)
+  low, high = options.interval
+  plain = dataclasses.replace(cache, null=None)
 
   def step(video: SolverState, row: WindowStep) -> SolverState:
     def cut(array: Array) -> Array:
-      return jax.lax.dynamic_slice_in_dim(array, row.start, size, axis=1)
+      return dynamic_slice_in_dim(array, row.start, size, axis=1)
 
     def put(whole: Array, part: Array) -> Array:
-      return jax.lax.dynamic_update_slice_in_dim(whole, part, row.start, axis=1)
+      return dynamic_update_slice_in_dim(whole, part, row.start, axis=1)
 
     window = jax.tree.map(cut, video)
     now = jax.tree.map(
-      lambda values: jnp.broadcast_to(
-        jax.lax.dynamic_slice_in_dim(values, row.start, size),
-        window.x.shape[:2],
+      lambda levels: jnp.broadcast_to(
+        dynamic_slice_in_dim(levels, row.start, size), window.x.shape[:2]
       ),
       row.step,
     )
-    path = (
-      slice_cameras(cameras, row.frame, frames)
-      if isinstance(cameras, Cameras)
-      else cut(cameras)
+    views = (
+      slice_cameras(path, row.frame, frames)
+      if isinstance(path, Cameras)
+      else cut(path)
     )
-    velocity = _velocity(
-      model, params, path, tokens, guidance, interval, now.t != now.t_next
-    )
-    found = get_solver(solver).step(velocity, window, now)
+
+    def velocity(x: Array, t: Array) -> Array:
+      def predict(cache: KVCache, guidance: Array | float) -> Array:
+        return predict_velocity(model, params, x, t, views, cache, guidance)
+
+      if cache.null is None or (low, high) == (0.0, 1.0):
+        return predict(cache, options.guidance)
+      inside = (now.t != now.t_next) & (t >= low) & (t <= high)
+      return jax.lax.cond(
+        jnp.any(inside),
+        lambda: predict(cache, jnp.where(inside, options.guidance, 1.0)),
+        lambda: predict(plain, 1.0),
+      )
+
+    found = get_solver(options.solver).step(velocity, window, now)
     return jax.tree.map(put, video, found)
 
   return step
-
-
-def _velocity(
-  model: Model,
-  params: Any,
-  path: Cameras | Array,
-  tokens: Array | KVCache,
-  guidance: Array | float,
-  interval: tuple[float, float],
-  moving: Array,
-) -> Velocity:
-  """Velocity of one window; outside the interval it takes a single pass."""
-
-  def velocity(x: Array, t: Array) -> Array:
-    def predict(tokens: Array | KVCache, guidance: Array | float) -> Array:
-      return predict_velocity(model, params, x, t, path, tokens, guidance)
-
-    whole = tuple(interval) == (0.0, 1.0)
-    if not isinstance(tokens, KVCache) or tokens.null is None or whole:
-      return predict(tokens, guidance)
-    inside = moving & (t >= interval[0]) & (t <= interval[1])
-    return jax.lax.cond(
-      jnp.any(inside),
-      lambda: predict(tokens, jnp.where(inside, guidance, 1.0)),
-      lambda: predict(dataclasses.replace(tokens, null=None), 1.0),
-    )
-
-  return velocity
 
 
 def embeddable(model: Model, plan: WindowSchedule) -> bool:
@@ -131,5 +108,5 @@ def embeddable(model: Model, plan: WindowSchedule) -> bool:
 def slice_cameras(cameras: Cameras, first: Array, frames: int) -> Cameras:
   """Cameras [B T] -> the `frames` cameras from index `first` on."""
   return jax.tree.map(
-    lambda a: jax.lax.dynamic_slice_in_dim(a, first, frames, axis=1), cameras
+    lambda a: dynamic_slice_in_dim(a, first, frames, axis=1), cameras
   )

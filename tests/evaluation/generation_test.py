@@ -10,8 +10,7 @@ from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.evaluation.generation import Generation
 from scenetok_jax.evaluation.measures import SHUFFLED_POSE, UNCONDITIONAL
 from scenetok_jax.evaluation.scores import generated_result
-from scenetok_jax.sampling.generate import GenerateOptions
-from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import Cameras, InputError, Views
 from tests.sampling.models import tiny
 

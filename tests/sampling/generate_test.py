@@ -6,11 +6,13 @@ import jax
 import numpy as np
 
 from scenetok_jax.sampling.generate import (
-  GenerateOptions,
   SceneCondition,
   anchor_indices,
   generate_tokens,
+  sample_tokens,
+  token_program,
 )
+from scenetok_jax.sampling.options import GenerateOptions
 from tests import networks
 from tests.sampling.models import tiny, tiny_config, tokens
 
@@ -41,29 +43,23 @@ def test_slices_equal_one_scan():
   done = []
   with jax.default_matmul_precision("highest"):
     whole = run(params, noise, condition)
-    sliced = generate_tokens(
-      model, params, condition, noise, OPTIONS, done.append
-    )
+    sliced = sample_tokens(
+      token_program(model, OPTIONS), params, condition, noise, OPTIONS,
+      lambda *told: done.append(told),
+    )  # fmt: skip
   networks.assert_same({"x": np.asarray(sliced)}, {"x": np.asarray(whole)})
-  assert sum(done) == OPTIONS.steps
+  assert done[0] == (0, OPTIONS.steps) and done[-1][0] == OPTIONS.steps
 
 
 def test_guidance_and_solver_change_the_scene():
   model, params = tiny("generator")
   condition, noise = scene_condition(model), tokens(model, SEEDS)
-  found = [
-    np.asarray(
-      generate_tokens(
-        model,
-        params,
-        condition,
-        noise,
-        dataclasses.replace(OPTIONS, **change),
-        lambda steps: None,
-      )
-    )
-    for change in ({"guidance": 1.0}, {"guidance": 3.0}, {"solver": "heun"})
-  ]
+  found = []
+  for change in ({"guidance": 1.0}, {"guidance": 3.0}, {"solver": "heun"}):
+    options = dataclasses.replace(OPTIONS, **change)
+    program = token_program(model, options)
+    tokens_ = sample_tokens(program, params, condition, noise, options)
+    found.append(np.asarray(tokens_))
   assert all(np.isfinite(x).all() for x in found)
   assert np.abs(found[0] - found[1]).max() > 1e-3
   assert np.abs(found[0] - found[2]).max() > 1e-4

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from scenetok_jax.flow.path import euler_step
+from scenetok_jax.flow.solvers import guide
+from scenetok_jax.flow.timesteps import model_timestep
 from scenetok_jax.flow.windows import schedule
 from scenetok_jax.geometry.latent_frames import Grouping
-from scenetok_jax.sampling.render import (
-  RenderOptions,
-  render_latents,
-  render_schedule,
-)
-from scenetok_jax.sampling.velocity import embed_path, predict_velocity
+from scenetok_jax.sampling.options import RenderOptions
+from scenetok_jax.sampling.render import render_latents, render_schedule
+from scenetok_jax.sampling.velocity import embed_path
 from scenetok_jax.sampling.window import embeddable
 from scenetok_jax.types import InputError
 from tests import networks
@@ -48,10 +47,18 @@ def naive(job, options):
 
   @networks.quick_jit
   def step(x, t, t_next, cameras):
-    velocity = predict_velocity(
-      model, params, x, t, cameras, scene, options.guidance
+    flow, null = (
+      model.decoder.apply(
+        {"params": params["decoder"]},
+        x,
+        model_timestep(t),
+        cameras,
+        scene,
+        unconditional,
+      )
+      for unconditional in (False, True)
     )
-    return euler_step(x, velocity, t, t_next)
+    return euler_step(x, guide(flow, null, options.guidance), t, t_next)
 
   for g, (now, after) in enumerate(itertools.pairwise(plan.levels)):
     window = np.arange(plan.size) + plan.starts[g]

@@ -13,7 +13,7 @@ def test_slices_cover_every_step_once():
     return state + (last - first)
 
   state = run_slices(
-    run, 4, 50, first=4, after=lambda state, done: saved.append((state, done))
+    run, 4, 50, first=4, save=lambda state, done: saved.append((state, done))
   )
   assert state == 50
   assert seen == list(range(4, 50))

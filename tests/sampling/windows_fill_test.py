@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scenetok_jax.model import identity_cameras
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.render import (
-  RenderOptions,
   fill_windows,
   render_schedule,
   whole_windows,

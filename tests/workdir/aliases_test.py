@@ -10,7 +10,7 @@ import pytest
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_plain
 from scenetok_jax.model import identity_cameras
-from scenetok_jax.sampling.render import RenderOptions
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.aliases import RENAMED
 from scenetok_jax.workdir.config import load_config

@@ -16,7 +16,7 @@ from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import ResultStore
 from scenetok_jax.geometry.camera_files import estimates_from_json
-from scenetok_jax.inference import pictures, rendering
+from scenetok_jax.inference import changes, pictures
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.metrics import pose
@@ -64,7 +64,7 @@ def identity(
     described = {
       **made_by,
       "codecs": [codec_digest(codec) for codec in codecs],
-      "rendering": repr(rendering.render_options(scenetok, options)),
+      "rendering": repr(changes.render_options(scenetok, options)),
       "deterministic": scenetok.config.sampling.deterministic,
     }
   weights = {} if loaded is None else loaded.weights

@@ -14,7 +14,7 @@ from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
-from scenetok_jax.inference import pictures, rendering, scenes
+from scenetok_jax.inference import pictures, scenes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, write_frames
 from scenetok_jax.types import Cameras, InputError
@@ -144,7 +144,6 @@ def _renderer(
   scenetok: SceneTok, options: PoseScoreOptions
 ) -> Callable[[int, str, str], JudgedClip]:
   """(number, scene of the path, scene of the tokens) -> rendered frames."""
-  sampling = rendering.render_options(scenetok, options)
   noise_key, token_key = jax.random.split(jax.random.key(options.seed))
 
   def load(number: int, key: str, source_key: str) -> JudgedClip:
@@ -158,13 +157,12 @@ def _renderer(
     frames = np.arange(0, len(scene.clip.cameras.extrinsics), options.every)
     target = scene.take(frames).cameras
     with console.follow(key) as progress:
-      video = rendering.render(
-        scenetok,
-        scenes.encode_scene(scenetok, source, token_key),
-        scene.reference[None],
-        jax.tree.map(lambda a: np.asarray(a)[None], target),
-        jax.random.fold_in(noise_key, number),
-        sampling,
+      shown = source.encode(scenetok, token_key)
+      video = scenetok.render_batch(
+        [dataclasses.replace(shown, reference=scene.reference)],
+        target,
+        sampling=options,
+        seed=jax.random.fold_in(noise_key, number),
         progress=progress,
       )[0, 0]
     folder = Path(options.out or ".") / key

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from scenetok_jax.evaluation.pose import structure
-from scenetok_jax.inference.rendering import SamplingChanges
+from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.metrics.registry import of_kind
 from scenetok_jax.types import InputError, option
 

@@ -1,0 +1,115 @@
+"""What a user changes of how a model samples; None keeps the model's own."""
+
+import dataclasses
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from scenetok_jax.flow.solvers import SOLVERS
+from scenetok_jax.flow.windows import SAMPLERS
+from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
+from scenetok_jax.types import InputError, option
+
+if TYPE_CHECKING:
+  from scenetok_jax.inference.scenetok import SceneTok
+
+_Options = TypeVar("_Options", RenderOptions, GenerateOptions)
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingChanges:
+  """Of a video. interval: (low, high) within [0, 1]."""
+
+  steps: int | None = option(None, "denoising steps (default: the run's)")
+  solver: str | None = option(
+    None, "default: the run's", choices=tuple(SOLVERS)
+  )
+  guidance: float | None = option(None, "default: the run's; 1 is none")
+  interval: tuple[float, float] | None = option(
+    None,
+    "noise levels between which guidance acts (default: all)",
+    metavar=("LOW", "HIGH"),
+  )
+  sampler: str | None = option(
+    None, "which latents are denoised when", choices=SAMPLERS
+  )
+  uncertainty_scale: int | None = option(
+    None, "of the sampler pyramid: its lag in steps"
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerationChanges:
+  """Of a new scene's tokens."""
+
+  steps: int | None = option(None, "token steps (default: the run's)")
+  solver: str | None = option(
+    None, "of the tokens (default: euler)", choices=tuple(SOLVERS)
+  )
+  guidance: float | None = option(None, "default: the run's; 1 is none")
+
+
+def _changed(
+  own: _Options, changes: object, kind: type, prefix: str = ""
+) -> _Options:
+  """The options with a value for each of kind's fields that is not None."""
+  names = [field.name for field in dataclasses.fields(kind)]
+  given = {name: getattr(changes, name) for name in names}
+  given = {name: value for name, value in given.items() if value is not None}
+  options = dataclasses.replace(own, **given)
+  if options.steps < 1:
+    raise InputError(f"--{prefix}steps: {options.steps} must be at least 1")
+  if options.solver not in SOLVERS:
+    raise InputError(
+      f"--{prefix}solver: {options.solver!r} is not one of {', '.join(SOLVERS)}"
+    )
+  return options
+
+
+def render_options(
+  scenetok: "SceneTok", changes: SamplingChanges, prefix: str = ""
+) -> RenderOptions:
+  """The model's own sampling with what a user changes.
+
+  prefix: of the flags, for messages.
+
+  Raises:
+    InputError: numbers that make no sense, or guidance without a null token.
+  """
+  own = RenderOptions.of(scenetok.config.sampling)
+  options = _changed(own, changes, SamplingChanges, prefix)
+  low, high = options.interval
+  if not 0 <= low < high <= 1:
+    raise InputError(
+      f"--{prefix}interval: {low:g} {high:g} must rise within 0 and 1"
+    )
+  if not 1 <= options.guidance < np.inf:
+    raise InputError(
+      f"--{prefix}guidance: {options.guidance:g} must be at least 1"
+    )
+  if options.guidance > 1 and not scenetok.model.decoder.null_token:
+    raise InputError(
+      f"--{prefix}guidance: {options.guidance:g} needs a renderer trained with"
+      " config.decoder.null_token; leave it at 1"
+    )
+  return dataclasses.replace(options, interval=(low, high))
+
+
+def generate_options(
+  scenetok: "SceneTok", changes: GenerationChanges
+) -> GenerateOptions:
+  """The model's own generation with what a user changes.
+
+  Raises:
+    InputError: a stage-1 model, or numbers that make no sense.
+  """
+  if scenetok.model.generator is None:
+    raise InputError(
+      f"config.stage: {scenetok.config.stage}; generating needs a stage-2"
+      " workdir (config.stage=generator)"
+    )
+  own = GenerateOptions.of(scenetok.config.generation)
+  options = _changed(own, changes, GenerationChanges)
+  if not np.isfinite(options.guidance):
+    raise InputError(f"--guidance: {options.guidance} is not a number")
+  return options
