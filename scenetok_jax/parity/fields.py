@@ -57,6 +57,7 @@ _RUN = {
   "train_stage1": {
     *("conditional", "cfg_train", "uniform_noise", "noise_chunks", "scheduler"),
     *("global_step", "kl_weights", "kl_schedule", "freeze_after"),
+    "frozen_compressor",
   },
   "train_stage2": {"cfg_train", "conditional", "scene_scheduler"},
   "dataset_re10k": {"view_sampler", "shape", "make_baseline"},

@@ -137,8 +137,9 @@ def _levels(case: Case, run: Any, scheduler: Any, latents: int) -> Array:
 
 def _stage1_settings(run: Any) -> tuple[tuple[str, Any], ...]:
   """config.train of a run, as pairs."""
+  frozen = run.get("frozen_compressor", False)
   return (
-    ("freeze_after", run.get("freeze_after", -1)),
+    ("freeze_after", 0 if frozen else run.get("freeze_after", -1)),
     ("kl_weights", tuple(run.get("kl_weights", (0.0, 0.0)))),
     ("kl_schedule", tuple(run.get("kl_schedule", (100_000, 300_000)))),
   )

@@ -79,16 +79,19 @@ def loss_from_noise(
   """The stage-1 loss as a function of its noise (docs/architecture.md).
 
   loss = mean (velocity error)^2 + KL weight * KL, per scene. From
-  train.freeze_after on, the tokenizer gets no gradient and the KL term ends.
+  train.freeze_after on, the tokenizer gets no gradient and the KL term ends;
+  with 0 there is neither, and no KL to log.
   """
   poses = jnp.asarray(example.context_cameras.extrinsics)
   reference = poses[jnp.arange(len(poses)), noise.reference]  # [B 4 4]
   context_cameras = relative_to(example.context_cameras, reference)
   posterior = tokenize(model, params, example.context, context_cameras)
+  tokens = sample(posterior, noise.posterior)
   after = config.train.freeze_after
   frozen = (step >= after) if after >= 0 else jnp.asarray(False)
-  tokens = sample(posterior, noise.posterior)
-  tokens = jnp.where(frozen, jax.lax.stop_gradient(tokens), tokens)
+  # Frozen from the first step on, it is not even differentiated.
+  constant = jax.lax.stop_gradient(tokens)
+  tokens = constant if after == 0 else jnp.where(frozen, constant, tokens)
   x_t = path.interpolate(example.target, noise.target, noise.levels)
   prediction = model.decoder.apply(
     {"params": params["decoder"]},
@@ -106,7 +109,7 @@ def loss_from_noise(
     "tokenizer": noise.unconditional,
   }
   unused = unused if model.decoder.null_token else {}
-  if posterior.logvar is None:
+  if posterior.logvar is None or after == 0:
     return StepLoss(flow, {"flow_loss": flow}, unused)
   kl = kl_divergence(posterior)
   weight = kl_weight(step, config.train.kl_weights, config.train.kl_schedule)

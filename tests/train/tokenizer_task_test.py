@@ -19,6 +19,7 @@ from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train import tokenizer_task
+from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.tokenizer_task import (
   Example,
   StepNoise,
@@ -182,6 +183,42 @@ def test_from_freeze_after_on_the_tokenizer_has_no_gradient(case, run):
   )
   np.testing.assert_array_equal(after.loss, after.metrics["flow_loss"])
   assert (before.loss > before.metrics["flow_loss"]).all()
+
+
+def test_frozen_from_the_first_step_on_it_costs_its_forward_pass_alone(case):
+  noise, step = case.noise("cond_"), jnp.int32(0)
+
+  def costs(freeze_after):
+    train = {
+      "freeze_after": freeze_after,
+      "kl_weights": (1e-2, 1e-2),
+      "kl_schedule": (100, 300),
+    }
+
+    def loss(tokenizer):
+      out = loss_from_noise(
+        case.model,
+        ConfigDict({"train": train}),
+        case.params | {"tokenizer": tokenizer},
+        case.example,
+        noise,
+        step,
+      )
+      return out.loss.mean(), out.metrics
+
+    tokenizer = case.params["tokenizer"]
+    metrics = jax.eval_shape(loss, tokenizer)[1]
+    gradient = jax.grad(loss, has_aux=True)
+    return (
+      count_flops(gradient, tokenizer),
+      count_flops(loss, tokenizer),
+      metrics,
+    )
+
+  whole, forward, metrics = costs(0)
+  assert whole < 1.01 * forward and metrics.keys() == {"flow_loss"}
+  whole, forward, metrics = costs(FREEZE_AFTER)
+  assert whole > 1.5 * forward and metrics.keys() == {"flow_loss", "kl"}
 
 
 def test_noise_follows_the_configuration(case):
