@@ -44,6 +44,12 @@ fi
 # shellcheck source=launch/env_cpu.sh
 source "$here/env_cpu.sh"
 
+# One line instead of one from each rank.
+if [[ "$verb" == train && "$DRY_RUN" != 1 ]]; then
+  JAX_PLATFORMS=cpu "$PYTHON" -m scenetok_jax.cli.train "${arguments[@]:2}" \
+    --dry-run "--devices=$((count * ${DEVICES:-2}))" > /dev/null
+fi
+
 command=("$PYTHON" -m "scenetok_jax.cli.$verb" "${arguments[@]:2}")
 if [[ "$DRY_RUN" == 1 ]]; then
   for ((rank = 0; rank < count; rank++)); do

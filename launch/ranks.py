@@ -20,6 +20,7 @@ import time
 from typing import IO
 
 _PDEATHSIG = 1  # prctl: the signal that a process gets when its parent dies
+_PREEMPTED = 75  # a rank that saved; the others saved the same step
 _LOOK_SECONDS = 0.1
 _SAME_REQUEST_SECONDS = 1.0  # a scheduler signals both process and group
 
@@ -98,7 +99,11 @@ class Job:
     if code == 0 or self.status:
       return
     self.status = code if code > 0 else 128 - code
-    if self._deadline == float("inf"):
+    if self._deadline < float("inf"):
+      return
+    if code == _PREEMPTED:
+      self._deadline = time.monotonic() + self._grace
+    else:
       how = f"with status {code}" if code > 0 else f"by signal {-code}"
       _write(
         2,

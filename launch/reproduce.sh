@@ -16,11 +16,11 @@ set -euo pipefail
 REPO=${REPO:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 # shellcheck source=launch/lib.sh
 source "$REPO/launch/lib.sh"
-if [[ "${1:-}" == --dry-run ]]; then DRY_RUN=1; fi
+arguments "$@"
 need RAW "the folder of the RealEstate10K chunks"
 need OUT "a folder for records, latents and runs"
 need CODECS "the folder of the converted codecs"
-read -ra words <<< "${OVERRIDES:-}"
+words_of OVERRIDES
 scenetok="$REPO/.venv/bin/scenetok"
 # shellcheck disable=SC2153  # CODECS is a setting, codecs are arguments
 codecs=(
@@ -29,7 +29,7 @@ codecs=(
 )
 # shellcheck source=launch/env_gpu.sh
 source "$REPO/launch/env_gpu.sh"
-words=(--config.dtype=bfloat16 --config.remat=dots "${words[@]}")
+words=(--config.dtype=bfloat16 --config.remat=dots "${WORDS[@]}")
 inputs=("--config.data.path=$OUT/data" "--config.data.latents=$OUT/latents")
 
 for split in train test; do

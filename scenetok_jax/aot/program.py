@@ -66,7 +66,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
     InputError: the batch does not divide over the mesh, or its hosts cannot
       load their shares.
   """
-  check_batch(config.data.batch_size, config.train.accumulate, mesh)
+  check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
   loader_shares(part_owners(mesh))  # the hosts of the slice can feed it
   model = build(config)
   task = stage_task(config, model)

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from data_pipelines.loading.watchdog import StuckWorkerError
 from scenetok_jax import console
 from scenetok_jax.train import experiment
+from scenetok_jax.train.dry_run import dry_run
+from scenetok_jax.train.preemption import PREEMPTED
 from scenetok_jax.workdir.config import load_config
 
 _EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-  """Parses flags and trains; resumes whatever --workdir holds."""
+  """Trains; resumes whatever --workdir holds, or checks it (--dry-run)."""
   parser = console.parser("train", __doc__ or "")
   parser.add_argument(
     "--config", required=True, help="configuration file, FILE.py[:variant]"
@@ -24,17 +26,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     required=True,
     help="folder of checkpoints and metrics; an existing one is resumed",
   )
+  parser.add_argument(
+    "--dry-run",
+    nargs="?",
+    const="all",
+    choices=("all", "config"),
+    help="only check the run: config, mesh, data, weights and workdir (all),"
+    " or what needs no file (config)",
+  )
+  parser.add_argument(
+    "--devices", type=int, help="with --dry-run: that the run will have"
+  )
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.data.path=DATA)."
   args, overrides = parser.parse_known_args(argv)
+  config = load_config(args.config, overrides)
+  if args.dry_run:
+    read = args.dry_run == "all"
+    print(*dry_run(config, args.workdir, args.devices, read=read), sep="\n")
+    return 0
   try:
-    experiment.run(load_config(args.config, overrides), args.workdir)
+    state = experiment.run(config, args.workdir)
   except StuckWorkerError:
     # A reader that never returns must not keep this process from ending.
     timer = threading.Timer(_EXIT_SECONDS, os._exit, (2,))
     timer.daemon = True
     timer.start()
     raise
-  return 0
+  if experiment.is_finished(config, state):
+    return 0
+  print(
+    f"scenetok train: saved step {int(state.step)} when asked to end; the same"
+    " command goes on from there",
+    file=sys.stderr,
+  )
+  return PREEMPTED
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def make_mesh(
       are split over the data axis, whose traffic is the lightest.
   """
   devices = list(jax.devices() if devices is None else devices)
-  shape = _shape({"data": -1, **(sizes or {})}, len(devices))
+  shape = tuple(mesh_shape(sizes or {}, len(devices)).values())
   slices = {getattr(device, "slice_index", 0) for device in devices}
   if len(slices) > 1:
     grid = _over_slices(shape, devices, len(slices))
@@ -61,7 +61,9 @@ def _over_slices(
   )
 
 
-def _shape(sizes: Mapping[str, int], count: int) -> tuple[int, ...]:
+def mesh_shape(sizes: Mapping[str, int], count: int) -> dict[str, int]:
+  """Sizes of all axes on `count` devices; make_mesh needs the devices."""
+  sizes = {"data": -1, **sizes}
   for axis in sorted(set(sizes) - set(AXES)):
     raise InputError(
       f"config: mesh.{axis}: no such axis; use {', '.join(AXES)}"
@@ -78,4 +80,5 @@ def _shape(sizes: Mapping[str, int], count: int) -> tuple[int, ...]:
       f"config: mesh: sizes {given} do not fit {count} devices; make their"
       f" product {count}, or give one axis -1"
     )
-  return tuple(count // known if n == -1 else n for n in shape)
+  filled = (count // known if n == -1 else n for n in shape)
+  return dict(zip(AXES, filled, strict=True))

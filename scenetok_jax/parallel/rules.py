@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -133,9 +133,14 @@ def loader_shares(owners: Sequence[set[int]]) -> dict[int, LoaderShare]:
   }
 
 
-def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
-  """InputError unless the global batch divides over devices and steps."""
-  ways = batch_ways(mesh)
+def check_batch(
+  batch_size: int, accumulate: int, sizes: Mapping[str, int]
+) -> None:
+  """InputError unless the global batch divides over devices and steps.
+
+  sizes: of the mesh's axes.
+  """
+  ways = math.prod(sizes[axis] for axis in BATCH_AXES)
   if batch_size % (ways * accumulate):
     raise InputError(
       f"config.data.batch_size: {batch_size} examples do not divide over"

@@ -1,6 +1,7 @@
 """A training run as a configuration describes it: task, data, evaluation."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -11,11 +12,11 @@ from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
 from scenetok_jax.evaluation.plan import evaluation_scenes
 from scenetok_jax.evaluation.scores import average, score
-from scenetok_jax.io import to_plain
+from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import loader_share
-from scenetok_jax.parallel.runtime import initialize
+from scenetok_jax.parallel.rules import LoaderShare, loader_share
+from scenetok_jax.parallel.runtime import initialize, is_lead
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.state import TrainState
@@ -24,6 +25,8 @@ from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
 from scenetok_jax.workdir.stored_config import flatten, load_stored_config
+
+FINISHED_FILE = "finished.json"  # in the workdir of a run that did all steps
 
 
 def run(config: ConfigDict, workdir: str) -> TrainState:
@@ -36,15 +39,27 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
 
   config: of a file of configs/; data.path must be set. workdir: checkpoints,
   metrics and config.json; resumed where it exists. Returns the final state,
-  after train.total_steps steps or a SIGTERM. Raises InputError where the
+  after train.total_steps steps (then finished.json is in the workdir) or after
+  the one at which a signal asked for the end. Raises InputError where the
   configuration, its data or the workdir cannot be used.
   """
   initialize()
   model = build(config)
   task, evaluate = make_task(config, model), make_evaluate(config, model)
-  return train(
+  state = train(
     config, workdir, task, lambda: open_data(config, model), evaluate
   )
+  if is_lead():
+    finished = Path(workdir) / FINISHED_FILE
+    finished.unlink(missing_ok=True)
+    if is_finished(config, state):
+      write_json(finished, {"step": int(state.step)}, sync=True)
+  return state
+
+
+def is_finished(config: ConfigDict, state: TrainState) -> bool:
+  """Whether a run has done all its steps, or was asked to end before."""
+  return int(state.step) >= config.train.total_steps
 
 
 def make_task(config: ConfigDict, model: Model) -> Task:
@@ -75,8 +90,13 @@ def make_task(config: ConfigDict, model: Model) -> Task:
   return generator_task(model, config, params["tokenizer"])
 
 
-def open_data(config: ConfigDict, model: Model) -> loader.TrainIterator:
-  """The training stream of a configuration, at its start."""
+def open_data(
+  config: ConfigDict, model: Model, share: LoaderShare | None = None
+) -> loader.TrainIterator:
+  """The training stream of a configuration, at its start.
+
+  share: of the global batches; default: this process's on the run's mesh.
+  """
   if not config.data.path and not config.data.get("latents"):
     raise InputError(
       "config.data.path: not set; give prepared data by"
@@ -88,7 +108,7 @@ def open_data(config: ConfigDict, model: Model) -> loader.TrainIterator:
       " the targets by --config.data.target_path=DIR (docs/analyses.md)"
     )
   # Processes that differ along tensor or sequence alone read the same share.
-  share = loader_share(make_mesh(dict(config.mesh)))
+  share = share or loader_share(make_mesh(dict(config.mesh)))
   return loader.train_iterator(
     config.data,
     seed=config.seed,

@@ -71,7 +71,7 @@ def train(
     InputError: a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
-  check_batch(config.data.batch_size, config.train.accumulate, mesh)
+  check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
   # Outside the mesh, whose devices would all multiply at the same time. CPU
   # devices share one machine.
   devices = 1 if jax.default_backend() == "cpu" else mesh.size

@@ -234,6 +234,20 @@ def latest_step(workdir: PathLike) -> int:
   return max(steps)
 
 
+def complete_steps(workdir: PathLike) -> list[int]:
+  """Steps of a workdir's complete checkpoints, [] where there are none."""
+  return sorted(_steps(_folder(workdir)))
+
+
+def check_params(workdir: PathLike, target: Any) -> None:
+  """What restore_params checks against a target, without reading arrays."""
+  if compact := _compact_file(workdir):
+    check_shapes(load_compact(compact)[0], target, str(compact))
+    return
+  folder = _folder(workdir) / str(latest_step(workdir)) / "state"
+  check_shapes(_stored_shapes(folder)["params"], target, str(folder))
+
+
 def check_shapes(found: Any, target: Any, where: str) -> None:
   """InputError naming the first parameters that differ in name or shape."""
   have, want = (

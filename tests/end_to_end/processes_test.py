@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scenetok_jax.train.preemption import PREEMPTED
 from tests.end_to_end import runs
 
 STEPS = 20
@@ -101,7 +102,7 @@ def test_a_run_goes_on_with_other_processes_and_another_mesh(tmp_path, stage):
   subprocess.run(line, cwd=runs.ROOT, env=env, check=True)
   line = runs.command(stage, workdir, data, STEPS, below)
   status, _ = runs.disturb(line, workdir, 5, 0.0, signal.SIGTERM, env)
-  assert status == 0 and STEPS not in runs.losses(workdir)
+  assert status == PREEMPTED and STEPS not in runs.losses(workdir)
   mesh = ["--config.mesh.data=2", "--config.mesh.fsdp=2"]
   subprocess.run(
     launch(2, [*flags(workdir), *mesh]),

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from scenetok_jax.train.preemption import PREEMPTED
 from tests.end_to_end import runs
 
 STEPS = 90
@@ -42,7 +43,7 @@ def test_losses_after_kills_equal_the_uninterrupted_run_bit_for_bit(
     )
     # A run that ended before it was killed has shown nothing.
     assert STEPS not in runs.losses(killed)
-    assert status == (0 if last else -signal.SIGKILL)
+    assert status == (PREEMPTED if last else -signal.SIGKILL)
     assert not last or seconds < GRACE, f"SIGTERM took {seconds:.0f} s"
     done = runs.logged_steps(killed)
   subprocess.run(command(killed), cwd=runs.ROOT, env=env, check=True)

@@ -19,9 +19,10 @@ TRAIN = {
   "CONFIG": "configs/scenetok_re10k.py",
   "WORKDIR": "/shared/runs/re10k",
   "DATA": "/shared/re10k",
-  "OVERRIDES": "--config.mesh.fsdp=4 --config.remat=full",
+  "OVERRIDES": "--config.mesh.fsdp=4\n  --config.remat=full",
 }
 CLOUD = TRAIN | {"PROJECT": "lab", "ZONE": "us-east5-a", "TYPE": "v5p-32"}
+ON_BUCKET = CLOUD | {"BUCKET": "b", "WORKDIR": "/mnt/bucket/runs/re10k"}
 CASES = {
   "local": (
     "local.sh",
@@ -30,7 +31,7 @@ CASES = {
   ),
   "slurm": ("slurm.sbatch", [], TRAIN | {"NODES": "2", "PARTITION": "gpu"}),
   "slurm_container": ("slurm.sbatch", [], TRAIN | {"CONTAINER": "a.sqsh"}),
-  "tpu_queued": ("tpu_queued.sh", [], CLOUD | {"BUCKET": "b", "SPOT": "1"}),
+  "tpu_queued": ("tpu_queued.sh", [], ON_BUCKET | {"SPOT": "1"}),
   "xpk": (
     "xpk.sh",
     [],
@@ -42,7 +43,12 @@ CASES = {
     {"RAW": "/raw/re10k", "OUT": "/shared/re10k", "CODECS": "/shared/codecs"},
   ),
 }
-SETTINGS = {"PATH": os.environ["PATH"], "HOME": "/home/user"}
+SETTINGS = {
+  "PATH": os.environ["PATH"],
+  "HOME": "/home/user",
+  "PYTHON": sys.executable,
+  "PYTHONPATH": str(ROOT),
+}
 
 
 def dry_run(name: str) -> str:
@@ -56,7 +62,8 @@ def dry_run(name: str) -> str:
     text=True,
   )
   assert found.returncode == 0, found.stderr
-  return found.stdout.replace(str(ROOT), "REPO")
+  shown = found.stdout.replace(sys.executable, "PYTHON")
+  return shown.replace(str(ROOT), "REPO")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -104,29 +111,51 @@ def test_nothing_is_run_by_a_dry_run(tmp_path):
   assert not (tmp_path / "run").exists()
 
 
-def test_a_slice_without_its_bucket_is_not_trained_on(tmp_path):
-  calls = tmp_path / "calls"
-  gcloud = tmp_path / "gcloud"
-  gcloud.write_text(
-    "#!/usr/bin/env bash\n"
-    f'echo "$*" >> {calls}\n'
-    'case "$*" in\n'
-    "  *describe*) echo ACTIVE ;;\n"
-    "  *gcsfuse*) exit 1 ;;\n"
-    "esac\n"
-  )
-  gcloud.chmod(0o755)
-  path = f"{tmp_path}:{SETTINGS['PATH']}"
+@pytest.mark.parametrize("script", ["slurm.sbatch", "tpu_queued.sh", "xpk.sh"])
+def test_help_is_the_header(script):
   found = subprocess.run(
-    ["bash", str(LAUNCH / "tpu_queued.sh")],
-    env=SETTINGS | CLOUD | {"BUCKET": "b", "SOURCE": "x", "PATH": path},
+    ["bash", str(LAUNCH / script), "--help"],
+    env=SETTINGS, capture_output=True, text=True, check=True,
+  ).stdout  # fmt: skip
+  assert "OVERRIDES" in found and "set -e" not in found and "#" not in found
+
+
+@pytest.mark.parametrize(
+  "name, changed, told",
+  [
+    ("slurm", {"CONFIG": "configs/no.py"}, "configs/no.py: no such config"),
+    (
+      "slurm",
+      {"OVERRIDES": "--config.mesh.fdsp=2"},
+      "did you mean --config.me",
+    ),
+    (
+      "slurm",
+      {"NODES": "8", "OVERRIDES": "--config.mesh.data=7"},
+      "32 devices",
+    ),
+    ("slurm", {"WORKDIR": "runs/a"}, "WORKDIR: runs/a: give an absolute path"),
+    ("xpk", {"TYPE": "v5p-"}, "TYPE: 'v5p-' has no size"),
+    ("tpu_queued", {"BUCKET": "gs://b"}, "BUCKET: gs://b: give the bare name"),
+    (
+      "tpu_queued",
+      {"WORKDIR": "/r"},
+      "with BUCKET it must lie below /mnt/buck",
+    ),
+    ("tpu_queued", {"TYPE": "v9-8"}, "TYPE: 'v9-8' is unknown; set RUNTIME"),
+  ],
+)
+def test_mistakes_are_found_before_anything_costs(name, changed, told):
+  script, arguments, settings = CASES[name]
+  found = subprocess.run(
+    ["bash", str(LAUNCH / script), *arguments, "--dry-run"],
+    env=SETTINGS | settings | changed,
+    cwd=ROOT,
     capture_output=True,
     text=True,
-    timeout=60,
   )
-  assert found.returncode == 1
-  assert "failed on a healthy slice" in found.stderr
-  assert "scenetok train" not in calls.read_text()
+  assert found.returncode == 2 and told in found.stderr
+  assert found.stderr.count("\n") == 1
 
 
 def variable_of(script: str, name: str) -> str:

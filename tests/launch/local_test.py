@@ -30,7 +30,7 @@ def job(
   )
   worker.chmod(0o755)
   process = subprocess.Popen(
-    ["bash", str(LOCAL), "2", "train"],
+    ["bash", str(LOCAL), "2", "render"],
     env={
       "PATH": os.environ["PATH"],
       "PYTHON": str(worker),
@@ -122,12 +122,12 @@ def test_the_death_of_one_rank_stops_the_others_and_is_told(tmp_path):
 
 
 def test_the_status_is_that_of_the_rank_that_failed_first(tmp_path):
-  fails = "[[ $JAX_PROCESS_ID == 1 ]] && exit 75; sleep 1; exit 3"
+  fails = "[[ $JAX_PROCESS_ID == 1 ]] && exit 3; sleep 1; exit 75"
   with job(tmp_path, fails) as process:
     os.kill(ranks(tmp_path)[1], signal.SIGTERM)
     _, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 75
-    assert "process 1 of 2 ended with status 75" in errors
+    assert process.returncode == 3
+    assert "process 1 of 2 ended with status 3" in errors
 
 
 def test_ranks_outlive_whoever_reads_their_output(tmp_path):

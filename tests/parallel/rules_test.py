@@ -106,9 +106,9 @@ def test_parts_that_are_half_shared_or_unequal_are_refused(owners):
 
 
 def test_a_batch_must_divide_over_devices_and_micro_batches():
-  rules.check_batch(8, 2, make_mesh(SIZES))
+  rules.check_batch(8, 2, SIZES)
   with pytest.raises(InputError, match="times 3 micro-batches"):
-    rules.check_batch(8, 3, make_mesh(SIZES))
+    rules.check_batch(8, 3, SIZES)
 
 
 def test_constrain_does_nothing_without_a_mesh():

@@ -1,0 +1,83 @@
+"""What a run would refuse, found before it costs anything."""
+
+import os
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from scenetok_jax.io import check_writable
+from scenetok_jax.model import Model, build
+from scenetok_jax.parallel.mesh import mesh_shape
+from scenetok_jax.parallel.rules import LoaderShare, check_batch
+from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
+from scenetok_jax.workdir.checkpoint import check_params, complete_steps
+from scenetok_jax.workdir.stored_config import compare_config
+
+
+def dry_run(
+  config: ConfigDict,
+  workdir: str | os.PathLike[str],
+  devices: int | None = None,
+  *,
+  read: bool = True,
+) -> list[str]:
+  """Checks what train would, on any machine, and compiles nothing.
+
+  Args:
+    config: of the run.
+    workdir: of the run; nothing is left in it.
+    devices: that the run will have; default: those of this process.
+    read: also reads a batch of the data, the weights of codecs and of stage
+      1, and the workdir, which another machine may not see.
+
+  Returns:
+    What was found, in lines for people.
+
+  Raises:
+    InputError: whatever the run would end with before its first step.
+  """
+  count = len(jax.devices()) if devices is None else devices
+  shape = mesh_shape(dict(config.mesh), count)
+  check_batch(config.data.batch_size, config.train.accumulate, shape)
+  model = build(config)
+  axes = " ".join(f"{axis}={size}" for axis, size in shape.items())
+  lines = [f"mesh {axes}, global batch {config.data.batch_size}"]
+  if not read:
+    return lines
+  lines.append(_workdir(config, workdir))
+  task = make_task(config, model)
+  params = jax.eval_shape(task.init, jax.random.key(0))
+  if config.restore and not config.restore_partial:
+    check_params(config.restore, params)
+  size = sum(leaf.size for leaf in jax.tree.leaves(params))
+  lines.append(f"{size / 1e6:.1f} M parameters to train")
+  lines.append(_data(config, model))
+  return lines
+
+
+def _workdir(config: ConfigDict, workdir: str | os.PathLike[str]) -> str:
+  folder = Path(workdir)
+  if not folder.exists():
+    # Its nearest parent must take it; nothing is made here.
+    parent = next(path for path in folder.absolute().parents if path.exists())
+    check_writable(parent, "--workdir")
+    return f"{folder}: a new run"
+  check_writable(folder, "--workdir")
+  compare_config(folder, config.to_dict())
+  steps = complete_steps(folder)
+  if not steps:
+    return f"{folder}: a new run"
+  return f"{folder}: goes on from step {steps[-1]}"
+
+
+def _data(config: ConfigDict, model: Model) -> str:
+  config = config.copy_and_resolve_references()
+  config.data.workers = 0
+  data = open_data(config, model, LoaderShare(0, 1, (0,)))
+  try:
+    next(data)
+  finally:
+    data.close()
+  make_evaluate(config, model)
+  return f"{config.data.get('latents') or config.data.path}: a batch was read"
