@@ -32,7 +32,12 @@ def make_mesh(
   """
   devices = list(jax.devices() if devices is None else devices)
   shape = tuple(mesh_shape(sizes or {}, len(devices)).values())
-  slices = {getattr(device, "slice_index", 0) for device in devices}
+  # GPUs have a slice_index too, one a host; theirs are joined by a network
+  # that carries any axis.
+  tpu = devices[0].platform == "tpu"
+  slices = {
+    getattr(device, "slice_index", 0) if tpu else 0 for device in devices
+  }
   if len(slices) > 1:
     grid = _over_slices(shape, devices, len(slices))
   elif devices[0].platform == "cpu":

@@ -89,6 +89,17 @@ def test_only_the_data_axis_runs_between_slices(sizes):
     assert {chip.slice_index for chip in half.flat} == {number}
 
 
+def test_fsdp_may_cross_the_hosts_of_a_gpu_cluster():
+  gpus = [
+    Chip(i, (0, 0, 0), i // 4, i // 4, "gpu", "NVIDIA H100") for i in range(8)
+  ]
+  mesh = make_mesh({"fsdp": 8}, gpus)
+  assert mesh.devices.shape == (1, 8, 1, 1)
+  inside = make_mesh({"fsdp": 4}, gpus)
+  for host, row in enumerate(inside.devices):
+    assert {gpu.process_index for gpu in row.flat} == {host}
+
+
 def test_a_data_axis_of_less_than_the_slices_is_refused():
   with pytest.raises(InputError, match=r"mesh\.data: 1 does not divide over 2"):
     make_mesh({"data": 1, "fsdp": 32}, two_slices())
