@@ -7,6 +7,10 @@
 flags="--xla_tpu_enable_async_collective_fusion=true"
 flags+=" --xla_tpu_enable_async_collective_fusion_fuse_all_gather=true"
 flags+=" --xla_tpu_enable_async_collective_fusion_multiple_steps=true"
+# The same for all-reduces of gradients, whose sizes differ by layer.
+flags+=" --xla_tpu_enable_async_collective_fusion_fuse_all_reduce=true"
+flags+=" --xla_tpu_enable_data_parallel_all_reduce_opt=true"
+flags+=" --xla_tpu_data_parallel_opt_different_sized_ops=true"
 # Lets the tensor core work while collectives are in flight.
 flags+=" --xla_tpu_overlap_compute_collective_tc=true"
 # All-gathers start early and are waited for late.
