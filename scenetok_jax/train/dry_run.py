@@ -11,7 +11,9 @@ from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare, check_batch
 from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
+from scenetok_jax.train.optimizer import OptimizerConfig
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps
+from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config
 
 
@@ -40,6 +42,7 @@ def dry_run(
   count = len(jax.devices()) if devices is None else devices
   shape = mesh_shape(dict(config.mesh), count)
   check_batch(config.data.batch_size, config.train.accumulate, shape)
+  OptimizerConfig.of(config)
   model = build(config)
   axes = " ".join(f"{axis}={size}" for axis, size in shape.items())
   lines = [f"mesh {axes}, global batch {config.data.batch_size}"]
@@ -47,12 +50,12 @@ def dry_run(
     return lines
   lines.append(_workdir(config, workdir))
   task = make_task(config, model)
+  lines.append(_data(config, model))
   params = jax.eval_shape(task.init, jax.random.key(0))
   if config.restore and not config.restore_partial:
     check_params(config.restore, params)
   size = sum(leaf.size for leaf in jax.tree.leaves(params))
   lines.append(f"{size / 1e6:.1f} M parameters to train")
-  lines.append(_data(config, model))
   return lines
 
 
@@ -63,8 +66,8 @@ def _workdir(config: ConfigDict, workdir: str | os.PathLike[str]) -> str:
     parent = next(path for path in folder.absolute().parents if path.exists())
     check_writable(parent, "--workdir")
     return f"{folder}: a new run"
-  check_writable(folder, "--workdir")
-  compare_config(folder, config.to_dict())
+  with lock(folder):
+    compare_config(folder, config.to_dict())
   steps = complete_steps(folder)
   if not steps:
     return f"{folder}: a new run"

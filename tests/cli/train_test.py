@@ -40,15 +40,23 @@ def files(folder):
   }
 
 
-def refusal(capsys, workdir, *overrides, config=ROOMS):
-  """The one line that a refused run prints; its workdir stays as it was."""
+def refusal(capsys, workdir, *overrides, config=ROOMS, dry=True):
+  """The one line that a refused run prints; its workdir stays as it was.
+
+  A dry run of the same finds the same.
+  """
   before = files(workdir)
   arguments = [f"--config={config}", f"--workdir={workdir}"]
-  code = console.run(train.main, [*arguments, *map(str, overrides)], "train")
+  arguments += map(str, overrides)
+  code = console.run(train.main, arguments, "train")
   out, err = capsys.readouterr()
   assert code == 2 and not out
   assert err.startswith("scenetok train: error: ") and err.count("\n") == 1
   assert files(workdir) == before
+  if not dry:
+    return err
+  assert console.run(train.main, [*arguments, "--dry-run"], "train") == 2
+  assert capsys.readouterr().err == err and files(workdir) == before
   return err
 
 
