@@ -25,12 +25,13 @@ from scenetok_jax.analyses.sampler import evaluation_options
 from scenetok_jax.evaluation.batches import EvaluationScene
 from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.evaluation.evaluator import Prediction, predict
+from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.geometry import depth_images
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
-from scenetok_jax.metrics.depth import METRICS, depth_scores
+from scenetok_jax.metrics.depth import METRICS
 from scenetok_jax.metrics.registry import get_metric
 from scenetok_jax.types import InputError, Views, option
 
@@ -137,14 +138,18 @@ def depth_scenes(
       )
     images, _ = dataset.read_frames(row, frames)
     target = Views(images=images, cameras=scene.take(frames).cameras)
-    scenes.append(EvaluationScene(scene.key, scene.context_views, target))
+    novel = np.ones(len(frames), bool)
+    scenes.append(
+      EvaluationScene(scene.key, scene.context_views, target, novel)
+    )
   return scenes
 
 
 def scored(predictions: Sequence[Prediction]) -> Table:
   """Who -> scene -> scores, of the renderings and of the baselines."""
   truths = [
-    np.asarray(p.scene.target.images)[: len(p.sampled)] for p in predictions
+    np.asarray(p.scene.target.images)[: len(p.images[SAMPLED])]
+    for p in predictions
   ]
   levels = [np.asarray(t, np.float32).mean(axis=-1) for t in truths]
   shape = levels[0].shape[1:]
@@ -153,14 +158,17 @@ def scored(predictions: Sequence[Prediction]) -> Table:
   constant = np.full(shape, metres.mean())
   picture = _metres(reduce(pooled, "t h w -> h w", "mean"))
 
+  def rendered(name: str) -> Callable[[int], np.ndarray]:
+    return lambda i: depth_images.decode(predictions[i].images[name])
+
   def scene_mean(i: int) -> np.ndarray:
     return np.full(shape, _metres(levels[i].mean()))
 
   who: dict[str, Callable[[int], np.ndarray]] = {
-    "sampled": lambda i: depth_images.decode(predictions[i].sampled),
-    "one step": lambda i: _decoded(predictions[i].one_step),
-    "another scene's tokens": lambda i: _decoded(predictions[i].wrong_scene),
-    "codec ceiling": lambda i: depth_images.decode(predictions[i].ceiling),
+    "sampled": rendered(SAMPLED),
+    "one step": rendered("one_step"),
+    "another scene's tokens": rendered("wrong_scene"),
+    "codec ceiling": rendered(CEILING),
     "mean depth": lambda i: constant,
     "mean of the scene": scene_mean,
     "mean picture": lambda i: picture,
@@ -174,9 +182,32 @@ def scored(predictions: Sequence[Prediction]) -> Table:
   return table
 
 
-def _decoded(images: np.ndarray | None) -> np.ndarray:
-  assert images is not None  # options.probes is on
-  return depth_images.decode(images)
+def depth_scores(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+  """Depth maps [... H W] twice, in one unit -> the metrics, and pixels.
+
+  Only pixels whose true depth is finite and positive count; a prediction there
+  that is zero or negative is outside of any ratio.
+
+  Raises:
+    InputError: shapes differ, no pixel has a true depth, or a prediction at
+      such a pixel is not finite.
+  """
+  p, t = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
+  if p.shape != t.shape:
+    raise InputError(
+      f"depth: maps {list(p.shape)} predicted and {list(t.shape)} true ones;"
+      " give as many of one size"
+    )
+  valid = np.isfinite(t) & (t > 0)
+  if not valid.any():
+    raise InputError("depth: no pixel has a true depth; give metric depths")
+  p, t = p[valid], t[valid]
+  if not np.isfinite(p).all():
+    raise InputError(
+      f"depth: {np.sum(~np.isfinite(p))} predicted depths are not finite"
+    )
+  scores = {metric.name: metric.function(p, t) for metric in METRICS}
+  return {**scores, "pixels": int(t.size)}
 
 
 def _metres(level: np.ndarray) -> np.ndarray:
@@ -227,15 +258,19 @@ def sheet(
   for prediction in predictions:
     scene = clips[prediction.scene.key]
     truth = np.asarray(prediction.scene.target.images)
-    truth = depth_images.decode(truth[: len(prediction.sampled)])
+    images = {
+      name: depth_images.decode(shown)
+      for name, shown in prediction.images.items()
+    }
+    truth = depth_images.decode(truth[: len(images[SAMPLED])])
     colors = functools.partial(
       colorize, high=float(truth.max()), colormap="viridis"
     )
     context = np.asarray(scene.context_views.images)
     rows += [
       (f"{scene.key}: context views", context),
-      ("depth, sampled", colors(_decoded(prediction.sampled))),
-      ("depth, one step", colors(_decoded(prediction.one_step))),
+      ("depth, sampled", colors(images[SAMPLED])),
+      ("depth, one step", colors(images["one_step"])),
       (f"true depth, up to {truth.max():.1f} m", colors(truth)),
     ]
   return contact_sheet(rows, columns=_SHOWN)

@@ -23,7 +23,6 @@ from scenetok_jax.analyses.sampler import evaluation_options
 from scenetok_jax.evaluation import plan as evaluation_plan
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.bootstrap import Interval, pooled_interval
-from scenetok_jax.evaluation.evaluator import whole_frames
 from scenetok_jax.evaluation.measures import (
   CEILING,
   REAL,
@@ -31,7 +30,7 @@ from scenetok_jax.evaluation.measures import (
   SHUFFLED_POSE,
   UNCONDITIONAL,
 )
-from scenetok_jax.evaluation.scene_results import generation_scorer
+from scenetok_jax.evaluation.scene_results import scorer
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
@@ -118,21 +117,16 @@ def _generate(
   path, split = evaluation_plan.prepared_data(
     scenetok, options.data, options.split
   )
-  plan = evaluation_plan.first_views(
-    path,
-    split,
-    options.scenes,
-    lambda frames: whole_frames(scenetok.model, frames),
-  )
+  plan = evaluation_plan.first_views(path, split, options.scenes)
   if len(plan.sources) < 2:
     raise InputError(
       f"{path}: split {split}: 1 scene has no other's cameras; prepare 2 or"
       " more"
     )
   evaluation_plan.check_size(path, split, scenetok.model.image_size)
-  compute = generation_scorer(
-    scenetok, evaluation_options(scenetok, options), networks
-  )
+  settings = evaluation_options(scenetok, options)
+  compute = scorer(scenetok, settings, networks, generated=True)
+  plan = plan.fitted(scenetok.model)
   results, sheets = [], []
   with console.Progress("scenes", len(plan.sources), "scene") as progress:
     for batch in batches(plan.sources, options.batch):

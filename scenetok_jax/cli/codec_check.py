@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scenetok_jax import console
+from scenetok_jax.analyses import codec_check
+from scenetok_jax.analyses.codec_check import ClipOptions, CodecOptions
 from scenetok_jax.codecs.registry import CODECS
-from scenetok_jax.evaluation import codec_check
-from scenetok_jax.evaluation.codec_check import ClipOptions, CodecOptions
 from scenetok_jax.io import write_json
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from data_pipelines.views.index_making import IndexOptions
 from scenetok_jax import console
 from scenetok_jax.evaluation.index_file import make_index
-from scenetok_jax.io import write_json
+from scenetok_jax.io import write_json, write_text
 from scenetok_jax.types import InputError
 
 
@@ -36,14 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
       f" {', '.join(list(index.left_out)[:8])}; leave them out with"
       " --allow-short"
     )
-  index.write(args.out)
-  print(f"{args.out}: {len(index.entries)} scenes, sha256 {index.sha256}")
+  write_text(args.out, index.text)
+  found = index.report()
+  digest = found["index_sha256"]
+  print(f"{args.out}: {len(index.entries)} scenes, sha256 {digest}")
   if args.json:
     write_json(
       args.json,
       {
         "index_file": Path(args.out).name,
-        **index.report(),
+        **found,
         "options": dataclasses.asdict(options),
         "data": args.data,
         "split": args.split,

@@ -12,20 +12,15 @@ from scenetok_jax.types import InputError, Views
 class EvaluationScene:
   """One scene: context views [V] and the frames [T] to be predicted.
 
-  novel: bool [T], frames that are no context views; None where all are.
+  novel: bool [T], frames that are no context views. depth: true depth of the
+  target frames [T H W], where a metric needs it.
   """
 
   key: str
   context: Views
   target: Views
-  novel: np.ndarray | None = None
-
-  @property
-  def novel_frames(self) -> np.ndarray:
-    """bool [T]."""
-    if self.novel is None:
-      return np.ones(len(self.target.cameras.extrinsics), bool)
-    return self.novel
+  novel: np.ndarray
+  depth: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +29,7 @@ class SceneSource:
 
   views: context views. frames: target frames, whole latents only.
   identity: what was chosen of which clip; no two sources share it.
+  clip, target: key of the clip in prepared data, and its target frames.
   """
 
   key: str
@@ -41,6 +37,8 @@ class SceneSource:
   frames: int
   identity: str
   load: Callable[[], EvaluationScene]
+  clip: str = ""
+  target: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,22 +60,15 @@ class EvaluationBatch:
     missing = self.size - len(scenes)
     if not missing:
       return scenes
-    other = self.filler.load()
-    filler = dataclasses.replace(
-      other, target=scenes[0].target, novel=scenes[0].novel
-    )
+    filler = dataclasses.replace(scenes[0], context=self.filler.load().context)
     return scenes + [filler] * missing
 
 
 def in_memory(scene: EvaluationScene) -> SceneSource:
   """A scene that has been read."""
-  return SceneSource(
-    key=scene.key,
-    views=len(scene.context.cameras.extrinsics),
-    frames=len(scene.target.cameras.extrinsics),
-    identity=scene.key,
-    load=lambda: scene,
-  )
+  views = len(scene.context.cameras.extrinsics)
+  frames = len(scene.target.cameras.extrinsics)
+  return SceneSource(scene.key, views, frames, scene.key, lambda: scene)
 
 
 def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
@@ -89,7 +80,7 @@ def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
   Raises:
     InputError: a scene that is given twice, under one name or two.
   """
-  check_once(sources)
+  _check_once(sources)
   ordered = sorted(sources, key=lambda source: source.key)
   groups: dict[tuple[int, int], list[SceneSource]] = {}
   for source in ordered:
@@ -98,12 +89,21 @@ def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
   for members in groups.values():
     for number in range(0, len(members), size):
       scenes = tuple(members[number : number + size])
-      filler = _another(scenes[0], [*members, *ordered])
+      first = scenes[0]
+      # One whose tokens can be swapped with those of the first, or itself.
+      filler = next(
+        (
+          other
+          for other in (*members, *ordered)
+          if other.views == first.views and other.key != first.key
+        ),
+        first,
+      )
       found.append(EvaluationBatch(scenes, filler, number, size))
   return found
 
 
-def check_once(sources: Sequence[SceneSource]) -> None:
+def _check_once(sources: Sequence[SceneSource]) -> None:
   """InputError where a scene would be counted twice."""
   keys: set[str] = set()
   identities: dict[str, str] = {}
@@ -120,21 +120,3 @@ def check_once(sources: Sequence[SceneSource]) -> None:
         f"scenes {other} and {source.key}: the same frames of the same clip;"
         " every scene counts once, so remove one of the two"
       )
-
-
-def _another(scene: SceneSource, sources: Sequence[SceneSource]) -> SceneSource:
-  """One whose tokens can be swapped with those of `scene`, or itself.
-
-  It must have as many context views.
-  """
-  for other in sources:
-    if other.views == scene.views and other.key != scene.key:
-      return other
-  return scene
-
-
-def shares(
-  items: Sequence[EvaluationBatch], index: int, count: int
-) -> list[EvaluationBatch]:
-  """The batches of process `index` of `count`."""
-  return list(items[index::count])

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -18,6 +18,7 @@ from scenetok_jax.evaluation.batches import (
   batches,
   in_memory,
 )
+from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params
 from scenetok_jax.parallel.runtime import quick_compile_options
@@ -33,24 +34,46 @@ from scenetok_jax.sampling.render import (
 from scenetok_jax.types import Array, Cameras, Views
 
 Tree = TypeVar("Tree", Views, Cameras)
+Place = Callable[[Any], Any]  # puts arrays [B ...] where the parameters are
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-  """What was rendered for one scene, uint8 [T H W 3] each.
+  """What was rendered for one scene.
 
-  wrong_scene: rendered with the tokens of another scene of the batch: the
-  gap to `sampled` shows that the tokens are used. It and one_step are None
-  where options.probes is off. seconds: its share of the batch's time, codec
-  round trip and compilation left out.
+  images: uint8 [T H W 3] by name: "sampled"; "codec_ceiling", the codec's
+  round trip of the true frames; and with options.probes those of Rendered.
+  generated: whether it is a new scene, which no frame can be compared with.
+  other: target cameras [T] of another scene of the batch, where there is one.
+  seconds: its share of the batch's time, codec round trip and compilation left
+  out. generation_seconds: of these, to generate tokens.
   """
 
   scene: EvaluationScene
-  sampled: np.ndarray
-  ceiling: np.ndarray
-  one_step: np.ndarray | None = None
-  wrong_scene: np.ndarray | None = None
+  images: dict[str, np.ndarray]
+  generated: bool = False
   seconds: float = 0.0
+  generation_seconds: float = 0.0
+  other: Cameras | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendered:
+  """A batch: images uint8 [B T H W 3] by name, and the seconds of all.
+
+  Of encoded scenes the probes are "one_step" and "wrong_scene", rendered with
+  the tokens of another scene of the batch: the gap to "sampled" shows that
+  the tokens are used. Of generated scenes see generation.
+  """
+
+  images: dict[str, Any]
+  seconds: float
+  generation_seconds: float = 0.0
+
+
+# Scenes [B], how many of them are no fillers, and a key -> what is rendered.
+RenderBatch = Callable[[Sequence[EvaluationScene], int, Array], Rendered]
+Predictor = Callable[[EvaluationBatch], Iterator[Prediction]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +107,9 @@ def whole_frames(model: Model, frames: int) -> int:
 def trim(model: Model, scene: EvaluationScene) -> EvaluationScene:
   """Drops trailing target frames that fill no latent of the target codec."""
   frames = whole_frames(model, len(scene.target.cameras.extrinsics))
-  target = jax.tree.map(lambda a: a[:frames], scene.target)
-  novel = None if scene.novel is None else scene.novel[:frames]
+  target, novel = jax.tree.map(
+    lambda a: a[:frames], (scene.target, scene.novel)
+  )
   return dataclasses.replace(scene, target=target, novel=novel)
 
 
@@ -93,118 +117,128 @@ def stack(views: Sequence[Tree]) -> Tree:
   return jax.tree.map(lambda *arrays: np.stack(arrays), *views)
 
 
-def renderer(
-  model: Model, options: EvaluationOptions, frames: int
-) -> Callable[..., dict[str, Array]]:
-  """The compiled rendering of a batch of scenes with `frames` frames each.
+def timed(
+  programs: dict[Hashable, Any],
+  key: Hashable,
+  function: Callable[..., Any],
+  *arguments: Any,
+) -> tuple[Any, float]:
+  """(function(*arguments), seconds); compiled before the clock starts.
+
+  programs: what was compiled, by key, which tells shapes apart.
+  """
+  if key not in programs:
+    # Cheap compilation: on the CPU it is most of a short evaluation.
+    options = quick_compile_options(jax.default_backend())
+    jitted = jax.jit(function, compiler_options=options)
+    programs[key] = jitted.lower(*arguments).compile()
+  start = time.monotonic()
+  out = jax.block_until_ready(programs[key](*arguments))
+  return out, time.monotonic() - start
+
+
+def predictor(
+  model: Model, seed: int, render: RenderBatch, *, generated: bool
+) -> Predictor:
+  """Predictions by one way to render; draws depend on seed, batch.number."""
+  round_trip = RoundTrip(model.target_codec)
+
+  def predict_batch(batch: EvaluationBatch) -> Iterator[Prediction]:
+    filled = [trim(model, scene) for scene in batch.load()]
+    count = len(batch.scenes)
+    key = jax.random.fold_in(jax.random.key(seed), batch.number)
+    rendered = render(filled, count, key)
+    # Compiled functions sort names; the samples come first.
+    names = sorted(rendered.images, key=lambda name: name != SAMPLED)
+    images = {name: np.asarray(rendered.images[name]) for name in names}
+    for i, scene in enumerate(filled[:count]):
+      shown = {name: array[i] for name, array in images.items()}
+      shown[CEILING] = round_trip(np.asarray(scene.target.images))
+      yield Prediction(
+        scene,
+        shown,
+        generated,
+        rendered.seconds / batch.size,
+        rendered.generation_seconds / batch.size,
+        filled[(i + 1) % count].target.cameras if count > 1 else None,
+      )
+
+  return predict_batch
+
+
+def reconstruction(
+  model: Model,
+  params: Any,
+  options: EvaluationOptions,
+  place: Place = lambda tree: tree,
+) -> Predictor:
+  """Renders encoded scenes, compiled once per shape of scenes."""
+  programs: dict[Hashable, Any] = {}
+  codecs = codec_params(model)
+  program = functools.partial(_reconstruct, model, options)
+
+  def render(
+    scenes: Sequence[EvaluationScene], count: int, key: Array
+  ) -> Rendered:
+    del count
+    context = place(stack([scene.context for scene in scenes]))
+    target = place(stack([scene.target.cameras for scene in scenes]))
+    shape = (context.images.shape[1], target.extrinsics.shape[1])
+    arguments = (params, codecs, context, target, key)
+    return Rendered(*timed(programs, shape, program, *arguments))
+
+  return predictor(model, options.seed, render, generated=False)
+
+
+def _reconstruct(
+  model: Model,
+  options: EvaluationOptions,
+  params: Any,
+  codecs: Any,
+  context: Views,
+  target: Cameras,
+  key: Array,
+) -> dict[str, Array]:
+  """Context [B V] and target [B T] of scenes -> images uint8 [B T H W 3].
 
   The reference pose is the middle context view (release, test mode).
   """
-
-  # Cheap compilation: on the CPU it is most of a short evaluation.
-  @functools.partial(
-    jax.jit, compiler_options=quick_compile_options(jax.default_backend())
+  frames = target.extrinsics.shape[1]
+  noise_key, token_key = jax.random.split(key)
+  extrinsics = jnp.asarray(context.cameras.extrinsics)
+  reference = extrinsics[:, extrinsics.shape[1] // 2]
+  tokens = encode(
+    model,
+    params,
+    context,
+    reference,
+    None if options.deterministic else token_key,
+    codecs["context"],
   )
-  def run(
-    params: Any, codecs: Any, context: Views, target: Cameras, key: Array
-  ) -> dict[str, Array]:
-    noise_key, token_key = jax.random.split(key)
-    extrinsics = jnp.asarray(context.cameras.extrinsics)
-    reference = extrinsics[:, extrinsics.shape[1] // 2]
-    tokens = encode(
-      model,
-      params,
-      context,
-      reference,
-      None if options.deterministic else token_key,
-      codecs["context"],
-    )
-    path = fill_windows(model, options.render, relative_to(target, reference))
-    latents = horizon(model, path.extrinsics.shape[1])
-    noise = video_noise(model, noise_key, tokens.shape[0], latents)
+  path = fill_windows(model, options.render, relative_to(target, reference))
+  latents = horizon(model, path.extrinsics.shape[1])
+  noise = video_noise(model, noise_key, tokens.shape[0], latents)
 
-    def render(tokens: Array, path: Cameras, noise: Array) -> Array:
-      return render_latents(model, params, tokens, path, noise, options.render)
+  def render(tokens: Array, path: Cameras, noise: Array) -> Array:
+    return render_latents(model, params, tokens, path, noise, options.render)
 
-    def decode(latents: Array) -> Array:
-      images = model.target_codec.decode(codecs["target"], latents)
-      return jnp.round(images[:, :frames] * 255.0).astype(jnp.uint8)
+  def decode(latents: Array) -> Array:
+    images = model.target_codec.decode(codecs["target"], latents)
+    return jnp.round(images[:, :frames] * 255.0).astype(jnp.uint8)
 
-    if not options.probes:
-      return {"sampled": decode(render(tokens, path, noise))}
-    # Right and wrong scenes share noise and path, hence one doubled batch.
-    sampled, wrong = jnp.split(
-      decode(
-        render(
-          jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)]),
-          jax.tree.map(lambda a: jnp.concatenate([a, a]), path),
-          jnp.concatenate([noise, noise]),
-        )
-      ),
-      2,
-    )
-    one_step = one_step_latents(
-      model, params, tokens, path, noise, options.render.window
-    )
-    return {
-      "sampled": sampled,
-      "one_step": decode(one_step),
-      "wrong_scene": wrong,
-    }
-
-  return run
-
-
-class Predictor:
-  """A model, compiled once per shape of scenes."""
-
-  def __init__(
-    self,
-    model: Model,
-    params: Any,
-    options: EvaluationOptions,
-    place: Callable[[Any], Any] = lambda tree: tree,
-  ) -> None:
-    """place: puts arrays [B ...] where the parameters are."""
-    self._model, self._params, self._options = model, params, options
-    self._place = place
-    self._codecs = codec_params(model)
-    self._round_trip = RoundTrip(model.target_codec, self._codecs["target"])
-    self._compiled: dict[tuple[int, int], Callable[..., Any]] = {}
-
-  def __call__(self, batch: EvaluationBatch) -> Iterator[Prediction]:
-    """The scenes of a batch; draws depend on the seed and batch.number."""
-    filled = [trim(self._model, scene) for scene in batch.load()]
-    key = jax.random.key(self._options.seed)
-    arguments = (
-      self._params,
-      self._codecs,
-      self._place(stack([scene.context for scene in filled])),
-      self._place(stack([scene.target.cameras for scene in filled])),
-      jax.random.fold_in(key, batch.number),
-    )
-    run = self._program(batch, filled[0], arguments)
-    start = time.monotonic()
-    out = {name: np.asarray(x) for name, x in run(*arguments).items()}
-    seconds = (time.monotonic() - start) / batch.size
-    for i, scene in enumerate(filled[: len(batch.scenes)]):
-      yield Prediction(
-        scene=scene,
-        ceiling=self._round_trip(np.asarray(scene.target.images)),
-        seconds=seconds,
-        **{name: array[i] for name, array in out.items()},
-      )
-
-  def _program(
-    self, batch: EvaluationBatch, scene: EvaluationScene, arguments: tuple
-  ) -> Callable[..., dict[str, Array]]:
-    """Compiled ahead, so that no scene's time has the compilation in it."""
-    frames = len(scene.target.cameras.extrinsics)
-    shape = (len(scene.context.cameras.extrinsics), frames)
-    if shape not in self._compiled:
-      run: Any = renderer(self._model, self._options, frames)
-      self._compiled[shape] = run.lower(*arguments).compile()
-    return self._compiled[shape]
+  if not options.probes:
+    return {SAMPLED: decode(render(tokens, path, noise))}
+  # Right and wrong scenes share noise and path, hence one doubled batch.
+  tokens_of_both = jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)])
+  path_of_both, noise_of_both = jax.tree.map(
+    lambda a: jnp.concatenate([a, a]), (path, noise)
+  )
+  both = decode(render(tokens_of_both, path_of_both, noise_of_both))
+  sampled, wrong = jnp.split(both, 2)
+  one_step = one_step_latents(
+    model, params, tokens, path, noise, options.render.window
+  )
+  return {SAMPLED: sampled, "one_step": decode(one_step), "wrong_scene": wrong}
 
 
 def predict(
@@ -215,8 +249,8 @@ def predict(
   progress: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Prediction]:
   """Renders every scene; see batches for what is rendered together."""
-  predictor = Predictor(model, params, options)
+  render = reconstruction(model, params, options)
   sources = [in_memory(trim(model, scene)) for scene in scenes]
   for batch in batches(sources, options.batch):
-    yield from predictor(batch)
+    yield from render(batch)
     progress(len(batch.scenes))

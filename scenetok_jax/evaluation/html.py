@@ -1,19 +1,19 @@
 """Tables as one HTML page that needs no other file."""
 
 import base64
-import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from PIL import Image
 
 from scenetok_jax.evaluation import plots
 from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import HEADINGS, cells
-from scenetok_jax.evaluation.tables import Line, Table
+from scenetok_jax.evaluation.tables import Table
 from scenetok_jax.metrics.registry import of_kind
 from scenetok_jax.types import InputError
 
@@ -21,58 +21,64 @@ PICTURE_WIDTH = 1100  # pixels; wider contact sheets are shrunk
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>scenetok_jax tables</title>
 <style>
-body{{font:15px sans-serif;max-width:1150px;margin:2em auto;padding:0 1em}}
-table{{border-collapse:collapse}}
-td,th{{padding:.25em .7em;text-align:right;border-bottom:1px solid #ddd}}
-td:nth-child(-n+2),th:nth-child(-n+2){{text-align:left}}
-.others td{{color:#777}} .missing{{color:#b00}} li{{color:#555}}
-img{{max-width:100%}} figure{{margin:1em 0}} figcaption{{color:#555}}</style>
+body{font:15px sans-serif;max-width:1150px;margin:2em auto;padding:0 1em}
+table{border-collapse:collapse}
+td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid #ddd}
+td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}
+.others td{color:#777} .missing{color:#b00} li{color:#555}
+img{max-width:100%} figure{margin:1em 0} figcaption{color:#555}</style>
 </head><body><h1>Measured beside the paper</h1>
 <p>Intervals: 95 %, bootstrap over scenes. Difference: measured minus paper.
 </p>
-{tables}
+{% macro figure(caption, png) %}
+<figure><img alt="{{ caption }}" src="data:image/png;base64,{{ png }}">
+<figcaption>{{ caption }}</figcaption></figure>
+{% endmacro %}
+{% macro row(line, style) %}
+<tr class="{{ style }}">
+{% for cell in cells(line) %}
+<td>{% if cell == "missing" %}<span class="missing"
+title="{{ line.missing }}">missing</span>{% else %}{{ cell }}{% endif %}</td>
+{% endfor %}
+</tr>
+{% endmacro %}
+{% for table in tables %}
+<h2>{{ table.title }}</h2>
+<table><tr>{% for name in headings %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for line in table.lines %}{{ row(line, "ours") }}{% endfor %}
+{% for line in table.others %}{{ row(line, "others") }}{% endfor %}
+</table>
+<ul>{% for note in table.notes %}<li>{{ note }}</li>{% endfor %}</ul>
+{% set comparison = beside_paper(table) %}
+{% if comparison %}{{ figure("Measured and published", comparison) }}{% endif %}
+{% for title, result in table.results.items() %}
+<h3>{{ title }}</h3>
+{% for caption, png in figures(result) %}
+{% if png %}{{ figure(caption, png) }}{% else %}<p>{{ caption }}</p>{% endif %}
+{% endfor %}
+{% endfor %}
+{% endfor %}
 </body></html>
 """
 
 
 def page(tables: Sequence[Table], worst: int) -> str:
   """The whole page; worst: how many worst scenes of a result to show."""
-  return _PAGE.format(tables="\n".join(_section(t, worst) for t in tables))
+  return jinja2.Template(_PAGE, autoescape=True, trim_blocks=True).render(
+    tables=tables,
+    headings=HEADINGS,
+    cells=cells,
+    beside_paper=lambda table: _base64(plots.beside_paper(table)),
+    figures=lambda result: _figures(result, worst),
+  )
 
 
-def _section(table: Table, worst: int) -> str:
-  parts = [f"<h2>{_text(table.title)}</h2>", _table(table)]
-  notes = "".join(f"<li>{_text(note)}</li>" for note in table.notes)
-  parts.append(f"<ul>{notes}</ul>")
-  comparison = plots.beside_paper(table)
-  if comparison:
-    parts.append(_figure(comparison, "Measured and published"))
-  for title, result in table.results.items():
-    parts.append(f"<h3>{_text(title)}</h3>")
-    parts += _scenes(result, worst)
-  return "\n".join(parts)
+def _base64(png: bytes | None) -> str:
+  return base64.b64encode(png or b"").decode()
 
 
-def _table(table: Table) -> str:
-  def row(line: Line, style: str) -> str:
-    found = cells(line)
-    if line.missing:
-      reason = html.escape(line.missing, quote=True)
-      found[3] = f'\0<span class="missing" title="{reason}">missing</span>'
-    columns = "".join(
-      f"<td>{cell[1:] if cell.startswith(chr(0)) else _text(cell)}</td>"
-      for cell in found
-    )
-    return f'<tr class="{style}">{columns}</tr>'
-
-  head = "".join(f"<th>{_text(name)}</th>" for name in HEADINGS)
-  rows = [row(line, "ours") for line in table.lines]
-  rows += [row(line, "others") for line in table.others]
-  return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
-
-
-def _scenes(result: Result, worst: int) -> list[str]:
-  """Scores of all scenes as a plot, and the worst scenes with pictures."""
+def _figures(result: Result, worst: int) -> Iterator[tuple[str, str]]:
+  """(caption, PNG) of all scenes' scores, and of the worst scenes' sheets."""
   scenes = result.data.get("per_scene", {})
   names = [metric.name for metric in of_kind("image")]
   measure = next(
@@ -80,35 +86,26 @@ def _scenes(result: Result, worst: int) -> list[str]:
   )
   if measure is None:
     # Sets of images have no score per scene; show some of them.
-    shown = [(key, "") for key in sorted(scenes)[:worst]]
-    return [_sheet(result, key, text) for key, text in shown]
-  ranked = ranking(scenes, measure)
-  parts = [
-    _figure(plots.scenes(ranked, measure), f"{measure} by scene"),
-    f"<h4>Worst scenes by {measure}</h4>",
-  ]
-  return parts + [
-    _sheet(result, key, f"{measure} {value:.3f}")
-    for key, value in ranked[:worst]
-  ]
+    captions = dict.fromkeys(sorted(scenes)[:worst], "")
+  else:
+    ranked = ranking(scenes, measure)
+    yield f"{measure} by scene", _base64(plots.scenes(ranked, measure))
+    captions = {key: f"{measure} {x:.3f}" for key, x in ranked[:worst]}
+  pictures = result.data.get("pictures", {})
+  for key, caption in captions.items():
+    if key in pictures:
+      file = result.path.parent / pictures[key]
+      yield f"{key}: {caption}", _base64(_picture(file))
+    else:
+      yield f"{key}: {caption} (evaluate --out keeps sheets)", ""
 
 
 def ranking(scenes: dict[str, Any], measure: str) -> list[tuple[str, float]]:
   """(scene, score), the worst first."""
-  found = [(k, row[measure]) for k, row in scenes.items() if measure in row]
-  found = [(key, value) for key, value in found if value is not None]
+  scores = {key: row.get(measure) for key, row in scenes.items()}
+  found = [(key, value) for key, value in scores.items() if value is not None]
   worst_is_high = measures()[measure].better == "lower"
   return sorted(found, key=lambda item: item[1], reverse=worst_is_high)
-
-
-def _sheet(result: Result, key: str, caption: str) -> str:
-  name = result.data.get("pictures", {}).get(key)
-  if name is None:
-    return (
-      f"<p>{_text(key)}: {_text(caption)} (evaluate --out keeps sheets)</p>"
-    )
-  file = result.path.parent / name
-  return _figure(_picture(file), f"{key}: {caption}")
 
 
 def _picture(path: Path) -> bytes:
@@ -127,16 +124,3 @@ def _picture(path: Path) -> bytes:
       " folder that evaluate --out wrote"
     ) from None
   return buffer.getvalue()
-
-
-def _figure(png: bytes, caption: str) -> str:
-  data = base64.b64encode(png).decode()
-  alt = html.escape(caption, quote=True)
-  return (
-    f'<figure><img alt="{alt}" src="data:image/png;base64,{data}">'
-    f"<figcaption>{_text(caption)}</figcaption></figure>"
-  )
-
-
-def _text(text: str) -> str:
-  return html.escape(text)

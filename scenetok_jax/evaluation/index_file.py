@@ -3,44 +3,35 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data_pipelines.views.index_making import Entry, IndexOptions, entries
 from scenetok_jax.evaluation.plan import open_dataset
-from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class IndexFile:
-  """The text of an index file. left_out: why other scenes are not in it."""
+  """An index. left_out: why other scenes are not in it."""
 
   entries: dict[str, Entry]
   left_out: dict[str, str]
 
   @property
   def text(self) -> str:
+    """Of the file."""
     return json.dumps(self.entries)
-
-  @property
-  def sha256(self) -> str:
-    return hashlib.sha256(self.text.encode()).hexdigest()
-
-  def write(self, path: str | Path) -> None:
-    write_text(path, self.text)
 
   def report(self) -> dict[str, Any]:
     """As JSON values; context_gaps: least and most from first to last view."""
-    gaps = _gaps([entry["context"] for entry in self.entries.values()])
+    gaps = [int(np.ptp(entry["context"])) for entry in self.entries.values()]
     return {
-      "index_sha256": self.sha256,
+      "index_sha256": hashlib.sha256(self.text.encode()).hexdigest(),
       "scenes": len(self.entries),
       "left_out": self.left_out,
-      "context_gaps": gaps,
+      "context_gaps": [min(gaps), max(gaps)],
     }
 
 
@@ -53,10 +44,7 @@ def make_index(
 ) -> IndexFile:
   """Frames of every scene of a prepared split that serves.
 
-  Args:
-    data, split: of the prepared data.
-    options: how frames are chosen.
-    scenes: only the first so many that serve.
+  data, split: of the prepared data. scenes: only the first so many that serve.
 
   Raises:
     InputError: no such data, or no scene that serves.
@@ -70,8 +58,3 @@ def make_index(
       f" {reason}); ask for fewer frames, a smaller gap or a smaller angle"
     )
   return IndexFile(found, left_out)
-
-
-def _gaps(contexts: Sequence[Sequence[int]]) -> list[int]:
-  gaps = [int(np.ptp(context)) for context in contexts]
-  return [min(gaps), max(gaps)]

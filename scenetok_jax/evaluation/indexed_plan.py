@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.storage import records
 from data_pipelines.views import evaluation as evaluation_views
-from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.evaluation.plan import (
   EvaluationPlan,
-  WholeFrames,
   open_dataset,
   plan_source,
 )
+from scenetok_jax.evaluation.results import first_names
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError
 
@@ -26,17 +24,11 @@ def indexed(
   *,
   limit: int | None = None,
   allow_missing: bool = False,
-  whole: WholeFrames = lambda frames: frames,
 ) -> EvaluationPlan:
-  """The scenes of an index file.
+  """The scenes of an index file, in the release's format.
 
-  Args:
-    path, split: of the prepared data.
-    file: the index, in the release's format.
-    grouping: of the target codec.
-    limit: only the first so many entries.
-    allow_missing: leave absent scenes out instead of refusing.
-    whole: of the target codec.
+  path, split: of the prepared data. grouping: of the target codec. limit: only
+  the first so many entries. allow_missing: leave absent scenes out.
 
   Raises:
     InputError: absent scenes, or frames that a scene lacks.
@@ -47,7 +39,8 @@ def indexed(
   entries = list(index.scenes.items())[:limit]
   sources, missing = [], []
   for key, entry in entries:
-    row = rows.get(key) or rows.get(clip_of(key))
+    # Some published keys name the part of a clip: CLIP_1.
+    row = rows.get(key) or rows.get(re.sub(r"_\d+$", "", key))
     if row is None:
       missing.append(key)
       continue
@@ -56,47 +49,26 @@ def indexed(
       choice = evaluation_views.from_index(entry, grouping)
     except InputError as error:
       raise InputError(f"{where}: {error}") from None
-    _check_frames(where, choice, row)
-    sources.append(plan_source(dataset, row, key, choice, whole))
-  _check_missing(file, dataset, missing, len(entries), allow_missing)
-  return EvaluationPlan(
-    tuple(sources), index.file, index.sha256, len(entries), tuple(missing)
-  )
-
-
-def clip_of(key: str) -> str:
-  """Some published keys name the part of a clip: CLIP_1."""
-  return re.sub(r"_\d+$", "", key)
-
-
-def _check_missing(
-  file: Path,
-  dataset: records.Dataset,
-  missing: list[str],
-  listed: int,
-  allowed: bool,
-) -> None:
-  if missing and not allowed:
-    names = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+    frames = np.concatenate([choice.context, choice.target])
+    bad = frames[(frames < 0) | (frames >= row.frames)]
+    if len(bad):
+      raise InputError(
+        f"{where}: frame {bad[0]}: the prepared clip has {row.frames} frames;"
+        " prepare the whole clip, or remove the scene from the index"
+      )
+    sources.append(plan_source(dataset, row, key, choice))
+  listed = len(entries)
+  if missing and not allow_missing:
     raise InputError(
       f"{file}: {len(missing)} of {listed} scenes are not in"
-      f" {dataset.directory}: {names}; prepare them, or score the others with"
-      " --allow-missing"
+      f" {dataset.directory}: {first_names(missing)}; prepare them, or score"
+      " the others with --allow-missing"
     )
-  if len(missing) == listed:
+  if not sources:
     raise InputError(
       f"{file}: none of its {listed} scenes is in {dataset.directory}; give"
       " the data that it was made for"
     )
-
-
-def _check_frames(
-  where: str, choice: ViewChoice, row: records.SceneRow
-) -> None:
-  frames = np.concatenate([choice.context, choice.target])
-  bad = frames[(frames < 0) | (frames >= row.frames)]
-  if len(bad):
-    raise InputError(
-      f"{where}: frame {bad[0]}: the prepared clip has {row.frames} frames;"
-      " prepare the whole clip, or remove the scene from the index"
-    )
+  return EvaluationPlan(
+    tuple(sources), index.file, index.sha256, listed, tuple(missing)
+  )

@@ -12,6 +12,7 @@ from scenetok_jax.metrics.metric import Metric
 from scenetok_jax.metrics.registry import METRICS, of_kind
 
 REAL, SAMPLED, CEILING = "real", "sampled", "codec_ceiling"
+OTHER_POSES = "other_poses"  # real frames with another scene's cameras
 # Baselines of generation: another scene's cameras; no views at all.
 SHUFFLED_POSE, UNCONDITIONAL = "shuffled_pose", "unconditional"
 RECONSTRUCTED, GENERATED = "r", "g"
@@ -72,6 +73,12 @@ def measures() -> dict[str, Measure]:
   for metric in same:
     title = f"{metric.title} of the same frames"
     add(metric.name, metric, title, metric.note)
+  for metric in of_kind("video", "posed_video"):
+    add(metric.name, metric, metric.title)
+    add(image_key(metric.name, REAL), metric, f"real frames: {metric.title}")
+    if metric.kind == "posed_video":
+      title = f"real frames, another scene's poses: {metric.title}"
+      add(image_key(metric.name, OTHER_POSES), metric, title)
   auc = METRICS["auc@30"]
   add("shuffled_auc@30", auc, f"baseline: shuffled frames, {auc.title}")
   for name in _POSE_COLUMNS:
@@ -92,7 +99,7 @@ def measures() -> dict[str, Measure]:
     ):
       key = set_key(metric.name, who, GENERATED)
       add(key, metric, f"baseline: {title}, {GENERATED}{metric.title}")
-  for metric in images:
+  for metric in (*images, *of_kind("video", "posed_video")):
     title = f"codec ceiling: {metric.title}"
     add(image_key(metric.name, CEILING), metric, title, metric.unit)
   for metric in sets:

@@ -5,18 +5,17 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from data_pipelines.storage import records
+from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.evaluation.batches import EvaluationScene, SceneSource
+from scenetok_jax.evaluation.evaluator import whole_frames
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.model import Model
 from scenetok_jax.types import InputError, Views
-
-WholeFrames = Callable[[int], int]  # frames -> those that fill whole latents
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,26 +34,32 @@ class EvaluationPlan:
   listed: int
   missing: tuple[str, ...] = ()
 
+  def fitted(self, model: Model) -> "EvaluationPlan":
+    """With the frames of each scene that fill whole latents of the model.
+
+    Raises:
+      InputError: a scene has too few.
+    """
+    sources = []
+    for source in self.sources:
+      try:
+        frames = whole_frames(model, source.frames)
+      except InputError as error:
+        raise InputError(f"scene {source.key}: {error}") from None
+      sources.append(dataclasses.replace(source, frames=frames))
+    return dataclasses.replace(self, sources=tuple(sources))
+
 
 def heldout(
-  path: str,
-  split: str,
-  num_context: int,
-  limit: int | None = None,
-  whole: WholeFrames = lambda frames: frames,
+  path: str, split: str, num_context: int, limit: int | None = None
 ) -> EvaluationPlan:
   """Scenes of a prepared split with their context and frames to predict.
 
   Where frames were held out when preparing, exactly those are predicted and
   the context is chosen among the others. Elsewhere the context views are at
   least MIN_HEADING degrees of heading apart (farthest points in clips that do
-  not turn so far) and all other frames are predicted.
-
-  Args:
-    path, split: of the prepared data.
-    num_context: context views.
-    limit: only the first so many scenes.
-    whole: of the target codec.
+  not turn so far) and all other frames are predicted. limit: only the first
+  so many scenes.
 
   Raises:
     InputError: no test split and no held-out frames, or fewer frames than
@@ -66,52 +71,44 @@ def heldout(
       f"{path}: no test split and no held-out frames: every frame was trained"
       " on; prepare with --split=test, or again with --holdout-every=N"
     )
-  sources, poses = [], []
-  for row in dataset.scenes[:limit]:
-    extrinsics = dataset.cameras(row).extrinsics
+
+  def choose(row: SceneRow, extrinsics: np.ndarray) -> ViewChoice:
     if row.held_out:
-      choice = evaluation_views.held_out(row, extrinsics, num_context)
-    else:
-      choice = evaluation_views.cover(
-        extrinsics, num_context, evaluation_views.MIN_HEADING
-      )
-    sources.append(plan_source(dataset, row, row.key, choice, whole))
-    poses.append([row.key, extrinsics[choice.target].tolist()])
-  return _by_rule(sources, poses)
+      return evaluation_views.held_out(row, extrinsics, num_context)
+    return evaluation_views.cover(
+      extrinsics, num_context, evaluation_views.MIN_HEADING
+    )
 
-
-def evaluation_scenes(
-  path: str, split: str, num_context: int, limit: int | None = None
-) -> list[EvaluationScene]:
-  """Scenes of a prepared split, read; see heldout."""
-  plan = heldout(path, split, num_context, limit)
-  return [source.load() for source in plan.sources]
+  return _by_rule(dataset, limit, choose)
 
 
 def first_views(
-  path: str,
-  split: str,
-  limit: int | None = None,
-  whole: WholeFrames = lambda frames: frames,
+  path: str, split: str, limit: int | None = None
 ) -> EvaluationPlan:
   """Each scene's first frame is given; the path is that of all its frames.
 
   As in the published re10k_c1 files; arguments as for heldout.
   """
-  dataset = open_dataset(path, split)
-  sources, poses = [], []
-  for row in dataset.scenes[:limit]:
+
+  def choose(row: SceneRow, extrinsics: np.ndarray) -> ViewChoice:
     frames = np.arange(row.frames)
-    choice = ViewChoice(frames[:1], frames, frames, frames[:0])
-    sources.append(plan_source(dataset, row, row.key, choice, whole))
-    poses.append([row.key, dataset.cameras(row).extrinsics.tolist()])
-  return _by_rule(sources, poses)
+    return ViewChoice(frames[:1], frames, frames, frames[:0])
+
+  return _by_rule(open_dataset(path, split), limit, choose)
 
 
 def _by_rule(
-  sources: list[SceneSource], poses: list[list[Any]]
+  dataset: Dataset,
+  limit: int | None,
+  choose: Callable[[SceneRow, np.ndarray], ViewChoice],
 ) -> EvaluationPlan:
-  """No index file. poses: [name, target extrinsics] of each."""
+  """No index file; choose: views of a scene with poses [T 4 4]."""
+  sources, poses = [], []
+  for row in dataset.scenes[:limit]:
+    extrinsics = dataset.cameras(row).extrinsics
+    choice = choose(row, extrinsics)
+    sources.append(plan_source(dataset, row, row.key, choice))
+    poses.append([row.key, extrinsics[choice.target].tolist()])
   text = json.dumps(sorted(poses, key=lambda item: item[0]))
   digest = hashlib.sha256(text.encode()).hexdigest()
   return EvaluationPlan(tuple(sources), None, digest, len(sources))
@@ -131,13 +128,13 @@ def prepared_data(
   return path, split or evaluation_views.evaluation_split(path)
 
 
-def open_dataset(path: str, split: str) -> records.Dataset:
+def open_dataset(path: str, split: str) -> Dataset:
   """A prepared split in which every scene occurs once.
 
   Raises:
     InputError: it is not there, or names a scene twice.
   """
-  dataset = records.Dataset(path, split)
+  dataset = Dataset(path, split)
   seen: set[str] = set()
   for row in dataset.scenes:
     if row.key in seen:
@@ -151,7 +148,7 @@ def open_dataset(path: str, split: str) -> records.Dataset:
 
 def check_size(path: str, split: str, size: int) -> None:
   """InputError unless the split has scenes, and frames of the model's size."""
-  scenes = records.Dataset(path, split).scenes
+  scenes = Dataset(path, split).scenes
   if not scenes:
     raise InputError(f"{path}: split {split} has no scenes; prepare some")
   found = scenes[0].height
@@ -163,37 +160,30 @@ def check_size(path: str, split: str, size: int) -> None:
 
 
 def plan_source(
-  dataset: records.Dataset,
-  row: records.SceneRow,
-  key: str,
-  choice: ViewChoice,
-  whole: WholeFrames,
+  dataset: Dataset, row: SceneRow, key: str, choice: ViewChoice
 ) -> SceneSource:
-  """A scene that is read when its turn comes; InputError for too few frames."""
-  try:
-    frames = whole(len(choice.target))
-  except InputError as error:
-    raise InputError(f"scene {key}: {error}") from None
+  """The chosen views of a scene, read when its turn comes."""
   context, target = choice.context.tolist(), choice.target.tolist()
   return SceneSource(
     key=key,
     views=len(context),
-    frames=frames,
+    frames=len(target),
     identity=f"{row.sha256} {context} {target}",
     load=functools.partial(_load, dataset, row, key, choice),
+    clip=row.key,
+    target=tuple(target),
   )
 
 
 def _load(
-  dataset: records.Dataset, row: records.SceneRow, key: str, choice: ViewChoice
+  dataset: Dataset, row: SceneRow, key: str, choice: ViewChoice
 ) -> EvaluationScene:
-  def views(frames: np.ndarray) -> Views:
-    images, cameras = dataset.read_frames(row, frames)
-    return Views(images=images, cameras=cameras)
-
-  return EvaluationScene(
-    key,
-    views(choice.context),
-    views(choice.target),
-    novel=~np.isin(choice.target, choice.context),
+  context, target = (
+    Views(images=images, cameras=cameras)
+    for images, cameras in (
+      dataset.read_frames(row, frames)
+      for frames in (choice.context, choice.target)
+    )
   )
+  novel = ~np.isin(choice.target, choice.context)
+  return EvaluationScene(key, context, target, novel)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 
-from scenetok_jax.evaluation.measures import Measure, measures
-from scenetok_jax.evaluation.tables import Line, Table
+from scenetok_jax.evaluation.measures import measures
+from scenetok_jax.evaluation.tables import Table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -28,49 +28,36 @@ def beside_paper(table: Table) -> bytes | None:
   )
   if not names:
     return None
+  size = (max(4.0, 2.6 * len(names)), 3.2)
   figure, axes = plt.subplots(
-    1,
-    len(names),
-    figsize=(max(4.0, 2.6 * len(names)), 3.2),
-    layout="constrained",
-    squeeze=False,
+    1, len(names), figsize=size, layout="constrained", squeeze=False
   )
   for ax, name in zip(axes[0], names, strict=True):
     measure = measures()[name]
     lines = [line for line in table.lines if line.measure == name]
-    _panel(ax, measure, lines)
+    for place, line in enumerate(lines):
+      labels = (None, None) if place else ("paper", "measured")
+      if line.paper is not None:
+        height = line.paper * measure.scale
+        ax.bar(place - 0.2, height, 0.4, color="0.75", label=labels[0])
+      if line.measured is not None:
+        height = line.measured * measure.scale
+        low, high = line.interval or (line.measured, line.measured)
+        ends = np.array([[low], [high]]) * measure.scale
+        spread = np.maximum(0, (ends - height) * [[-1], [1]])
+        ax.bar(
+          place + 0.2, height, 0.4, yerr=spread, capsize=3, color="C0",
+          label=labels[1],
+        )  # fmt: skip
+    ax.set_xticks(
+      range(len(lines)), [x.setting for x in lines], rotation=20, fontsize=8
+    )
+    ax.set_title(measure.title, fontsize=9)
     for line in table.others:
       if line.measure == name and line.paper is not None:
         ax.axhline(line.paper * measure.scale, color="0.7", ls=":")
   axes[0][0].legend(fontsize=8)
   return _png(figure)
-
-
-def _panel(ax: plt.Axes, measure: Measure, lines: Sequence[Line]) -> None:
-  scale = measure.scale
-  for place, line in enumerate(lines):
-    if line.paper is not None:
-      label = None if place else "paper"
-      ax.bar(place - 0.2, line.paper * scale, 0.4, color="0.75", label=label)
-    if line.measured is not None:
-      value = line.measured * scale
-      low, high = line.interval or (line.measured, line.measured)
-      error = [
-        [max(0.0, value - low * scale)],
-        [max(0.0, high * scale - value)],
-      ]
-      ax.bar(
-        place + 0.2,
-        value,
-        0.4,
-        yerr=error,
-        capsize=3,
-        color="C0",
-        label=None if place else "measured",
-      )
-  names = [line.setting for line in lines]
-  ax.set_xticks(range(len(lines)), names, rotation=20, fontsize=8)
-  ax.set_title(measure.title, fontsize=9)
 
 
 def scenes(ranked: Sequence[tuple[str, float]], measure: str) -> bytes:

@@ -6,7 +6,6 @@ from pathlib import Path
 from scenetok_jax.types import InputError
 
 HELDOUT, INDEX = "heldout", "index"
-PAPER_METRICS = ("lpips", "fid", "fvd")  # those that need weights
 SOURCE = "assets/evaluation_index of the authors' repository"
 
 
@@ -14,56 +13,47 @@ SOURCE = "assets/evaluation_index of the authors' repository"
 class Protocol:
   """What is compared with what.
 
-  index: name of the index file, None where frames are chosen here. scenes,
-  context, frames: of the published file. dataset: as `scenetok prepare` calls
-  it. generation: new scenes from one view, scored as a set.
+  scenes: of the published index file, None where there is none. generation:
+  new scenes from one view, scored as a set. metrics: those that need weights.
   """
 
   name: str
-  index: str | None = None
-  dataset: str = ""
   scenes: int | None = None
-  context: int | None = None
-  frames: int | None = None
   generation: bool = False
-  metrics: tuple[str, ...] = PAPER_METRICS
+  metrics: tuple[str, ...] = ("lpips", "fid", "fvd")
+
+  @property
+  def index(self) -> str:
+    """The name of the index file."""
+    return f"{self.name}.json" if self.scenes else "FILE.json"
 
 
-def _published(
-  dataset: str,
-  context: int,
-  frames: int,
-  scenes: int,
-) -> Protocol:
-  name = f"{dataset}_c{context}_{frames}"
-  generation = context == 1
-  metrics = ("fid", "fvd") if generation else PAPER_METRICS
-  return Protocol(
-    name, f"{name}.json", dataset, scenes, context, frames, generation, metrics
-  )
-
-
-# Counts of scenes in the published files.
+# The scenes in the published files DATASET_cVIEWS_FRAMES.json.
+_SCENES = {
+  "re10k_c12_128": 136,
+  "re10k_c5_128": 136,
+  "re10k_c12_64": 268,
+  "re10k_c5_64": 268,
+  "re10k_c2_32": 277,
+  "re10k_c2_64": 280,
+  "re10k_c2_128": 284,
+  "re10k_c1_64": 280,
+  "re10k_c1_192": 270,
+  "acid_c12_128": 181,
+  "acid_c5_64": 112,
+  "dl3dv_c16_32": 140,
+  "dl3dv_c16_64": 140,
+  "dl3dv_c16_34": 139,
+}
 PROTOCOLS = {
-  protocol.name: protocol
-  for protocol in (
-    Protocol(HELDOUT, metrics=()),
-    Protocol(INDEX),
-    _published("re10k", 12, 128, 136),
-    _published("re10k", 5, 128, 136),
-    _published("re10k", 12, 64, 268),
-    _published("re10k", 5, 64, 268),
-    _published("re10k", 2, 32, 277),
-    _published("re10k", 2, 64, 280),
-    _published("re10k", 2, 128, 284),
-    _published("re10k", 1, 64, 280),
-    _published("re10k", 1, 192, 270),
-    _published("acid", 12, 128, 181),
-    _published("acid", 5, 64, 112),
-    _published("dl3dv", 16, 32, 140),
-    _published("dl3dv", 16, 64, 140),
-    _published("dl3dv", 16, 34, 139),
-  )
+  HELDOUT: Protocol(HELDOUT, metrics=()),
+  INDEX: Protocol(INDEX),
+  **{
+    name: Protocol(name, scenes, True, ("fid", "fvd"))
+    if "_c1_" in name
+    else Protocol(name, scenes)
+    for name, scenes in _SCENES.items()
+  },
 }
 
 
@@ -81,13 +71,12 @@ def index_path(protocol: Protocol, given: str | None) -> Path | None:
       )
     return None
   if given is None:
-    wanted = protocol.index or "FILE.json"
     raise InputError(
-      f"--index: protocol {protocol.name} needs {wanted} or its folder, from"
-      f" {SOURCE}, or one by scenetok make-index"
+      f"--index: protocol {protocol.name} needs {protocol.index} or its folder,"
+      f" from {SOURCE}, or one by scenetok make-index"
     )
   path = Path(given)
-  if path.is_dir() and protocol.index:
+  if path.is_dir() and protocol.scenes:
     path = path / protocol.index
   if not path.is_file():
     raise InputError(

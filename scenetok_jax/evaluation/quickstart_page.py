@@ -1,14 +1,14 @@
 """The quickstart's table, learning curve and page."""
 
-import html
 import json
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import matplotlib
 import numpy as np
 
-from scenetok_jax.io import atomic_path
+from scenetok_jax.io import atomic_path, write_text
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -37,24 +37,21 @@ def results_table(result: dict[str, Any]) -> str:
   scratch = result["from_scratch"]
   gap = scratch["conditioning_gap_db"]
   shown = "n/a" if gap is None else f"{gap:+.2f} dB"
-  rows = [
-    ("", "PSNR dB", "SSIM"),
-    ("shipped checkpoint, one step", f"{result['one_step_psnr']:.2f}", ""),
-    (
-      "shipped checkpoint, sampled",
-      f"{result['psnr']:.2f}",
-      f"{result['ssim']:.3f}",
-    ),
-    ("baseline: nearest view", f"{result['nearest_view_psnr']:.2f}", ""),
-    ("baseline: mean view", f"{result['mean_view_psnr']:.2f}", ""),
-    ("codec ceiling", f"{result['codec_ceiling_psnr']:.2f}", ""),
-    ("from scratch, one step", f"{scratch['one_step_psnr']:.2f}", ""),
-    ("from scratch, sampled", f"{scratch['psnr']:.2f}", ""),
-  ]
-  lines = [f"{name:<32}{psnr:>10}{ssim:>8}" for name, psnr, ssim in rows]
+  rows = (
+    ("shipped checkpoint, one step", result["one_step_psnr"]),
+    ("shipped checkpoint, sampled", result["psnr"]),
+    ("baseline: nearest view", result["nearest_view_psnr"]),
+    ("baseline: mean view", result["mean_view_psnr"]),
+    ("codec ceiling", result["codec_ceiling_psnr"]),
+    ("from scratch, one step", scratch["one_step_psnr"]),
+    ("from scratch, sampled", scratch["psnr"]),
+  )
+  lines = [f"{name:<32}{psnr:>10.2f}{'':>8}" for name, psnr in rows]
+  lines[1] = lines[1].rstrip() + f"{result['ssim']:>8.3f}"
   return "\n".join(
     [
       f"\n{result['scenes']} rooms that no model has seen; novel frames only",
+      f"{'':<32}{'PSNR dB':>10}{'SSIM':>8}",
       *lines,
       f"from scratch: loss {scratch['loss_first']:.3f} -> "
       f"{scratch['loss_last']:.3f}; the right scene's tokens beat another's "
@@ -64,39 +61,32 @@ def results_table(result: dict[str, Any]) -> str:
   )
 
 
-PICTURES = (
+_FIGURES = (
   ("rooms/contact_sheet.png", "Unseen rooms, shipped checkpoint"),
   ("render/contact_sheet.png", "One unseen room along its walk"),
   ("generate/contact_sheet.png", "A room generated from one image"),
   ("scratch/contact_sheet.png", "Unseen rooms, trained from scratch just now"),
   ("from_scratch_loss.png", "Loss from scratch"),
-)
-VIDEOS = (
   ("render/video.mp4", "The unseen room, rendered"),
   ("generate/video.mp4", "The generated room"),
 )
-PAGE = """<!doctype html>
+_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>scenetok_jax quickstart</title>
-<style>body{{font:15px sans-serif;max-width:1100px;margin:2em auto}}
-img{{max-width:100%;image-rendering:pixelated}}</style>
-<h1>scenetok_jax quickstart</h1><pre>{table}</pre>
-{figures}
+<style>body{font:15px sans-serif;max-width:1100px;margin:2em auto}
+img{max-width:100%;image-rendering:pixelated}</style>
+<h1>scenetok_jax quickstart</h1><pre>{{ table }}</pre>
+{% for file, title in figures %}
+<h2>{{ title }}</h2>
+{% if file.endswith("mp4") %}<video src="{{ file }}" controls loop></video>
+{% else %}<img src="{{ file }}" alt="{{ title }}">
+{% endif %}
+{% endfor %}
 </html>
 """
 
 
 def write_page(out: Path, table: str) -> None:
   """OUT/index.html: the table, the pictures and the videos that exist."""
-  figures = [
-    f'<h2>{title}</h2><img src="{name}" alt="{title}">'
-    for name, title in PICTURES
-    if (out / name).is_file()
-  ]
-  figures += [
-    f'<h2>{title}</h2><video src="{name}" controls loop></video>'
-    for name, title in VIDEOS
-    if (out / name).is_file()
-  ]
-  text = PAGE.format(table=html.escape(table), figures="\n".join(figures))
-  with atomic_path(out / "index.html") as temporary:
-    temporary.write_text(text)
+  figures = [item for item in _FIGURES if (out / item[0]).is_file()]
+  page = jinja2.Template(_PAGE, autoescape=True)
+  write_text(out / "index.html", page.render(table=table, figures=figures))

@@ -4,15 +4,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.evaluation.measures import measures
+from scenetok_jax.evaluation.measures import (
+  OTHER_POSES,
+  REAL,
+  SAMPLED,
+  image_key,
+  measures,
+)
 from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.protocols import Protocol
+from scenetok_jax.evaluation.results import shortcomings
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import write_json
 from scenetok_jax.metrics.loading import LoadedMetrics
 from scenetok_jax.metrics.registry import of_kind
-
-_BASELINES = ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
+from scenetok_jax.sampling.digest import digest
 
 
 def described(
@@ -24,6 +30,12 @@ def described(
 ) -> dict[str, Any]:
   """What was compared with what."""
   tokenizer = scenetok.model.tokenizer
+  hashes = {}
+  if protocol.generation:
+    hashes = {
+      "generator_sha256": digest(scenetok.params["generator"]),
+      "tokenizer_sha256": scenetok.digest,
+    }
   return {
     "protocol": protocol.name,
     "generation": protocol.generation,
@@ -35,6 +47,7 @@ def described(
     "context_views": sorted({source.views for source in plan.sources}),
     "checkpoint_step": scenetok.step,
     "checkpoint_sha256": known["checkpoint_sha256"],
+    **hashes,
     "representation_floats": tokenizer.num_tokens * tokenizer.token_channels,
     "codecs": {
       part: f"{scenetok.config.codecs[part].name} {known['codecs'][part][:16]}"
@@ -59,14 +72,23 @@ def write(file: str | Path, report: dict[str, Any]) -> None:
 def table(report: dict[str, Any]) -> str:
   """Scores per scene, their means and intervals, as text."""
   known = measures()
-  columns = [name for name in _columns() if name in report]
+  # Scores that every scene has, baselines behind them.
+  names = [metric.name for metric in of_kind("image")]
+  names[1:1] = ("novel_psnr", "one_step_psnr")
+  for metric in of_kind("video", "posed_video"):
+    whose = (SAMPLED, REAL, OTHER_POSES)
+    names += [image_key(metric.name, who) for who in whose]
+  names += ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
+  columns = [name for name in names if name in report]
   short = [name.removesuffix("_psnr") for name in columns]
-  lines = [f"{'scene':<24}" + "".join(f"{name:>14}" for name in short)]
+  width = 1 + max([13, *map(len, short)])
+  lines = [f"{'scene':<24}" + "".join(f"{name:>{width}}" for name in short)]
 
   def line(name: str, row: dict[str, Any]) -> str:
     cells = (row.get(column) for column in columns)
     return f"{name[:23]:<24}" + "".join(
-      f"{'-':>14}" if cell is None else f"{cell:>14.3f}" for cell in cells
+      f"{'-':>{width}}" if cell is None else f"{cell:>{width}.3f}"
+      for cell in cells
     )
 
   lines += [line(key, row) for key, row in report["per_scene"].items()]
@@ -88,13 +110,6 @@ def table(report: dict[str, Any]) -> str:
   return "\n".join(lines + _notes(report))
 
 
-def _columns() -> list[str]:
-  """Scores that every scene has, baselines behind them."""
-  scores = [metric.name for metric in of_kind("image")]
-  scores[1:1] = ("novel_psnr", "one_step_psnr")
-  return [*scores, *_BASELINES]
-
-
 def _notes(report: dict[str, Any]) -> list[str]:
   """What the numbers are of, and what is not among them."""
   lines = [
@@ -105,20 +120,13 @@ def _notes(report: dict[str, Any]) -> list[str]:
     f" {report['checkpoint_step']}; index {report['index_file'] or 'by rule'}"
     f" {report['index_sha256'][:12]}",
   ]
-  published = report["index_scenes_published"]
-  if published and published != report["index_scenes"]:
+  if report["generation"]:
     lines.append(
-      f"the published index has {published} scenes, this one"
-      f" {report['index_scenes']}: not the paper's protocol"
+      f"generator {report['generator_sha256'][:12]}, tokenizer and renderer"
+      f" {report['tokenizer_sha256'][:12]}"
     )
-  missing = report["missing_scenes"]
-  if missing:
-    lines.append(f"{len(missing)} scenes missing: {', '.join(missing)}")
-  lines += [
-    f"not computed: {reason}" for reason in report["missing_metrics"].values()
-  ]
-  lines += [
-    f"not computed: {name}: {reason}"
-    for name, reason in report["impossible_metrics"].items()
-  ]
-  return lines
+  impossible = report["impossible_metrics"].items()
+  reasons = [f"{name}: {reason}" for name, reason in impossible]
+  reasons = [*report["missing_metrics"].values(), *reasons]
+  reasons = [f"not computed: {reason}" for reason in reasons]
+  return [*lines, *shortcomings(report), *reasons]

@@ -3,7 +3,7 @@
 import dataclasses
 
 from scenetok_jax.evaluation import plan as by_rule
-from scenetok_jax.evaluation.evaluator import EvaluationOptions, whole_frames
+from scenetok_jax.evaluation.consistency import DEPTH_METRIC, with_depth
 from scenetok_jax.evaluation.indexed_plan import indexed
 from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.protocols import (
@@ -14,7 +14,7 @@ from scenetok_jax.evaluation.protocols import (
 )
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
-from scenetok_jax.metrics.registry import get_metric, with_weights
+from scenetok_jax.metrics.registry import get_metric, optional
 from scenetok_jax.metrics.weights import published
 from scenetok_jax.types import InputError, option
 
@@ -46,8 +46,7 @@ class EvaluationRequest:
   seed: int = option(0, "of noise and tokens")
   metrics: tuple[str, ...] | None = option(
     None,
-    f"those that need weights, of {', '.join(with_weights())} (default: the"
-    " protocol's)",
+    f"of {', '.join(optional())} (default: the protocol's)",
     metavar="NAME",
   )
   metrics_weights: str | None = option(
@@ -60,9 +59,15 @@ class EvaluationRequest:
     "to Inception's input: torchmetrics since 1.8, or before it",
     choices=RESIZES,
   )
+  depth_data: str | None = option(
+    None,
+    "the same scenes prepared with --depth, for --metrics warp (default:"
+    " depth maps in the data)",
+    metavar="DATA",
+  )
   allow_missing: bool = option(False, "leave absent scenes out")
   allow_missing_metrics: bool = option(
-    False, "leave out metrics whose weights are absent"
+    False, "leave out metrics whose weights or packages are absent"
   )
   resamples: int = option(1000, "of scenes, for intervals")
   set_resamples: int = option(
@@ -82,15 +87,14 @@ class EvaluationRequest:
         f"--batch: {self.batch} leaves no other scene whose tokens could be"
         f" tried; use {least} or more"
       )
-    for name in ("resamples", "set_resamples"):
-      if getattr(self, name) < 1:
-        raise InputError(f"--{name.replace('_', '-')}: must be at least 1")
-    for name in ("steps", "scenes"):
+    for name in ("resamples", "set_resamples", "steps", "scenes"):
       value = getattr(self, name)
       if value is not None and value < 1:
-        raise InputError(f"--{name}: {value} must be at least 1")
+        flag = name.replace("_", "-")
+        raise InputError(f"--{flag}: {value} must be at least 1")
     for name in self.metrics or ():
-      published(get_metric(name))
+      if name not in optional():
+        published(get_metric(name))  # raises
 
   @property
   def asked_protocol(self) -> Protocol:
@@ -115,41 +119,24 @@ def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
   Raises:
     InputError: no data, absent scenes, or frames of another size.
   """
-  protocol = request.asked_protocol
+  protocol, model = request.asked_protocol, scenetok.model
   path, split = by_rule.prepared_data(scenetok, request.data, request.split)
   file = index_path(protocol, request.index)
-
-  def whole(frames: int) -> int:
-    return whole_frames(scenetok.model, frames)
-
   if file is not None:
     plan = indexed(
       path,
       split,
       file,
-      scenetok.model.target_codec.grouping,
+      model.target_codec.grouping,
       limit=request.scenes,
       allow_missing=request.allow_missing,
-      whole=whole,
     )
   elif protocol.generation:
-    plan = by_rule.first_views(path, split, request.scenes, whole)
+    plan = by_rule.first_views(path, split, request.scenes)
   else:
-    plan = by_rule.heldout(
-      path, split, scenetok.config.data.num_context, request.scenes, whole
-    )
-  by_rule.check_size(path, split, scenetok.model.image_size)
-  return plan
-
-
-def make_options(
-  scenetok: SceneTok, request: EvaluationRequest
-) -> EvaluationOptions:
-  """The model's own sampling with what is asked for."""
-  options = EvaluationOptions.of(scenetok.config, request.seed)
-  render = options.render
-  if request.steps is not None:
-    render = dataclasses.replace(render, steps=request.steps)
-  return dataclasses.replace(
-    options, render=render, batch=request.batch, probes=request.probes
-  )
+    views = scenetok.config.data.num_context
+    plan = by_rule.heldout(path, split, views, request.scenes)
+  by_rule.check_size(path, split, model.image_size)
+  if DEPTH_METRIC in (request.metrics or ()):
+    plan = with_depth(plan, path, split, request.depth_data)
+  return plan.fitted(model)

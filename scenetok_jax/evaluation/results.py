@@ -1,10 +1,11 @@
 """Result files: what was measured, and what is missing from it."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ class Result:
     """Timestep shift of generation."""
     generation = self.data.get("options", {}).get("generation")
     return None if generation is None else float(generation["shift"])
+
+  @functools.cached_property
+  def missing(self) -> dict[str, str]:
+    """Why a measure has no value, by measure."""
+    data, known = self.data, measures()
+    prefix = GENERATED if data.get("generation") else RECONSTRUCTED
+    prefix = "" if data["protocol"] == TPS else prefix
+    found = {}
+    for name, reason in data.get("missing_metrics", {}).items():
+      is_set = name in METRICS and METRICS[name].is_set
+      found[set_key(name, SAMPLED, prefix) if is_set else name] = reason
+    impossible = data.get("impossible_metrics", {})
+    return found | {k: v for k, v in impossible.items() if k in known}
 
 
 def read_result(path: str | os.PathLike) -> Result:
@@ -85,13 +99,22 @@ def _pose_score(data: Any, file: Path) -> Any:
   }
 
 
-def missing_measures(data: Mapping[str, Any]) -> dict[str, str]:
-  """Why a measure has no value, by measure."""
-  prefix = GENERATED if data.get("generation") else RECONSTRUCTED
-  prefix = "" if data["protocol"] == TPS else prefix
-  found = {}
-  for name, reason in data.get("missing_metrics", {}).items():
-    is_set = name in METRICS and METRICS[name].is_set
-    found[set_key(name, SAMPLED, prefix) if is_set else name] = reason
-  impossible, known = data.get("impossible_metrics", {}), measures()
-  return found | {k: v for k, v in impossible.items() if k in known}
+def shortcomings(data: Mapping[str, Any]) -> list[str]:
+  """What keeps a result from being of the published protocol."""
+  lines = []
+  published = data.get("index_scenes_published")
+  listed = data.get("index_scenes")
+  if published and published != listed:
+    lines.append(
+      f"the published index has {published} scenes, this one {listed}: not the"
+      " paper's protocol"
+    )
+  missing = data.get("missing_scenes")
+  if missing:
+    lines.append(f"{len(missing)} scenes missing: {first_names(missing)}")
+  return lines
+
+
+def first_names(names: Sequence[str]) -> str:
+  """At most eight of them."""
+  return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -1,26 +1,23 @@
 """Scores a trained model by a protocol, on frames that it was not given."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from scenetok_jax.evaluation import report, summary
 from scenetok_jax.evaluation.batches import batches
+from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.evaluation.measures import GENERATED, RECONSTRUCTED
-from scenetok_jax.evaluation.request import (
-  EvaluationRequest,
-  make_options,
-  make_plan,
-)
+from scenetok_jax.evaluation.request import EvaluationRequest, make_plan
 from scenetok_jax.evaluation.scene_results import (
   all_results,
-  generation_scorer,
   identity,
-  reconstruction_scorer,
+  scorer,
 )
 from scenetok_jax.evaluation.store import open_store
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import stack_images, write_png
+from scenetok_jax.media import read_image, stack_images, write_png
 from scenetok_jax.metrics.loading import load_metrics
 from scenetok_jax.parallel.runtime import is_lead
 
@@ -48,7 +45,14 @@ def evaluate(
   request = request or EvaluationRequest()
   protocol = request.asked_protocol
   plan = make_plan(scenetok, request)
-  options = make_options(scenetok, request)
+  options = dataclasses.replace(
+    EvaluationOptions.of(scenetok.config, request.seed),
+    batch=request.batch,
+    probes=request.probes,
+  )
+  if request.steps is not None:
+    render = dataclasses.replace(options.render, steps=request.steps)
+    options = dataclasses.replace(options, render=render)
   loaded = load_metrics(
     protocol.metrics if request.metrics is None else request.metrics,
     request.metrics_weights,
@@ -57,15 +61,14 @@ def evaluate(
   )
   known = identity(scenetok, plan, options, loaded, protocol)
   store = open_store(request.out, known) if request.out else None
-  scorer = generation_scorer if protocol.generation else reconstruction_scorer
   with placement.on_devices(scenetok, options.batch, local=True) as placed:
     results = all_results(
       batches(plan.sources, options.batch),
-      scorer(placed, options, loaded),
+      scorer(placed, options, loaded, generated=protocol.generation),
       store,
     )
-  keys = [result.key for result in results]
-  shown = store.with_pictures(keys) if store else []
+  pictures = {r.key: store.picture(r.key) for r in results} if store else {}
+  pictures = {key: file for key, file in pictures.items() if file.is_file()}
   found = {
     **summary.summarize(
       results,
@@ -77,10 +80,11 @@ def evaluate(
     **summary.times(results),
     **report.described(known, plan, loaded, scenetok, protocol),
     "per_scene": {result.key: result.scores for result in results},
-    "pictures": {key: str(store.picture(key)) for key in shown if store},
+    "pictures": {key: str(file) for key, file in pictures.items()},
   }
-  if store and request.out and is_lead():
-    sheets = [store.read_picture(key) for key in shown[:SHEET_SCENES]]
+  if request.out and is_lead():
+    first = list(pictures.values())[:SHEET_SCENES]
+    sheets = [read_image(file) for file in first]
     write_png(Path(request.out) / "contact_sheet.png", stack_images(sheets))
     report.write(Path(request.out) / "result.json", found)
   return found

@@ -12,17 +12,14 @@ import jax
 import numpy as np
 
 from scenetok_jax import console
-from scenetok_jax.evaluation.batches import EvaluationBatch, shares
-from scenetok_jax.evaluation.evaluator import EvaluationOptions, Predictor
-from scenetok_jax.evaluation.generation import Generation
+from scenetok_jax.evaluation.batches import EvaluationBatch
+from scenetok_jax.evaluation.consistency import video_scores
+from scenetok_jax.evaluation.evaluator import EvaluationOptions, reconstruction
+from scenetok_jax.evaluation.generation import generation
 from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.protocols import Protocol
-from scenetok_jax.evaluation.scores import (
-  SceneResult,
-  generated_result,
-  rendered_result,
-)
-from scenetok_jax.evaluation.sheets import generated_sheet, prediction_sheet
+from scenetok_jax.evaluation.scores import SceneResult, scene_result
+from scenetok_jax.evaluation.sheets import prediction_sheet
 from scenetok_jax.evaluation.store import ResultStore, gather
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetrics
@@ -45,8 +42,15 @@ def identity(
   protocol: Protocol,
 ) -> dict[str, Any]:
   """All that a scene's result depends on, as JSON values."""
+  sampling = dataclasses.asdict(options)
+  if protocol.generation:
+    generate, anchors = _generation(scenetok)
+    sampling["generation"] = {
+      **dataclasses.asdict(generate),
+      "anchors": anchors,
+    }
   return {
-    "format": 2,
+    "format": 3,
     "protocol": protocol.name,
     "checkpoint_sha256": digest(scenetok.params),
     "checkpoint_step": scenetok.step,
@@ -56,10 +60,7 @@ def identity(
     },
     "index_sha256": plan.index_sha256,
     "scenes": [[source.key, source.identity] for source in plan.sources],
-    "options": {
-      **dataclasses.asdict(options),
-      **({"generation": _generation(scenetok)} if protocol.generation else {}),
-    },
+    "options": sampling,
     "metrics": {
       name: {k: v for k, v in net.items() if k != "source"}
       for name, net in loaded.weights.items()
@@ -67,51 +68,44 @@ def identity(
   }
 
 
-def reconstruction_scorer(
-  scenetok: SceneTok, options: EvaluationOptions, loaded: LoadedMetrics
-) -> ScoreBatch:
-  """Renders encoded scenes and scores them."""
-  predictor = Predictor(scenetok.model, scenetok.params, options, shard_batch)
+def _generation(scenetok: SceneTok) -> tuple[GenerateOptions, int]:
+  """How tokens are generated, and how many anchors they have.
 
-  def score(batch: EvaluationBatch) -> Iterator[Scored]:
-    for prediction in predictor(batch):
-      scored = rendered_result(prediction, loaded.functions)
-      yield scored, prediction_sheet(prediction)
-
-  return score
-
-
-def generation_scorer(
-  scenetok: SceneTok, options: EvaluationOptions, loaded: LoadedMetrics
-) -> ScoreBatch:
-  """Generates scenes from given views and keeps what their sets need."""
-  program = Generation(
-    scenetok.model,
-    scenetok.params,
-    options,
-    GenerateOptions.of(scenetok.config.generation),
-    scenetok.config.generation.anchors,
-    shard_batch,
-  )
-
-  def score(batch: EvaluationBatch) -> Iterator[Scored]:
-    for generated in program(batch):
-      scored = generated_result(generated, loaded.functions)
-      yield scored, generated_sheet(generated)
-
-  return score
-
-
-def _generation(scenetok: SceneTok) -> dict[str, Any]:
-  """How tokens are generated; InputError for a stage-1 run."""
+  Raises:
+    InputError: a stage-1 run.
+  """
   if scenetok.model.generator is None:
     raise InputError(
       f"--workdir: config.stage: {scenetok.config.stage}; generating needs a"
       " stage-2 workdir (config.stage=generator)"
     )
-  options = GenerateOptions.of(scenetok.config.generation)
-  anchors = scenetok.config.generation.anchors
-  return {**dataclasses.asdict(options), "anchors": anchors}
+  settings = scenetok.config.generation
+  return GenerateOptions.of(settings), settings.anchors
+
+
+def scorer(
+  scenetok: SceneTok,
+  options: EvaluationOptions,
+  loaded: LoadedMetrics,
+  *,
+  generated: bool,
+) -> ScoreBatch:
+  """Renders encoded scenes or generates new ones, and scores them."""
+  model, params = scenetok.model, scenetok.params
+  if generated:
+    generate, anchors = _generation(scenetok)
+    predict = generation(model, params, options, generate, anchors, shard_batch)
+  else:
+    predict = reconstruction(model, params, options, shard_batch)
+
+  def score(batch: EvaluationBatch) -> Iterator[Scored]:
+    for prediction in predict(batch):
+      result = scene_result(prediction, loaded.functions)
+      scores = {**result.scores, **video_scores(prediction, loaded.functions)}
+      result = dataclasses.replace(result, scores=scores)
+      yield result, prediction_sheet(prediction)
+
+  return score
 
 
 def score_batches(
@@ -123,13 +117,8 @@ def score_batches(
   """The results of some batches.
 
   A batch of which a scene is missing is computed again as a whole, so that
-  every scene is always rendered in the same company.
-
-  Args:
-    batches: of this process.
-    score: gives the result and the picture of each scene of a batch.
-    store: where results are kept, None to keep none.
-    progress: told how many more scenes are done.
+  every scene is always rendered in the same company. store: keeps results.
+  progress: told how many more scenes are done.
   """
   for batch in batches:
     keys = [source.key for source in batch.scenes]
@@ -156,13 +145,10 @@ def all_results(
   store: ResultStore | None,
 ) -> list[SceneResult]:
   """Every scene's result, in every process; each does its share."""
-  index, count = jax.process_index(), jax.process_count()
-  own = shares(batches, index, count)
-  total = sum(len(batch.scenes) for batch in own)
-  with console.Progress("scenes", total, "scene") as progress:
-    results = list(score_batches(own, score, store, progress.update))
-  rounds = max(
-    sum(len(batch.scenes) for batch in shares(batches, i, count))
-    for i in range(count)
-  )
-  return gather(results, rounds)
+  count = jax.process_count()
+  shares = [batches[index::count] for index in range(count)]
+  scenes = [sum(len(batch.scenes) for batch in share) for share in shares]
+  index = jax.process_index()
+  with console.Progress("scenes", scenes[index], "scene") as progress:
+    results = list(score_batches(shares[index], score, store, progress.update))
+  return gather(results, max(scenes))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,22 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.evaluation.evaluator import Prediction
-from scenetok_jax.evaluation.generation import Generated
-from scenetok_jax.evaluation.measures import (
-  CEILING,
-  REAL,
-  SAMPLED,
-  image_key,
-)
+from scenetok_jax.evaluation.measures import CEILING, REAL, SAMPLED, image_key
 from scenetok_jax.io import to_unit
 from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.i3d import CLIP, split_clips
 from scenetok_jax.metrics.image import psnr
-from scenetok_jax.metrics.metric import Kind
 from scenetok_jax.metrics.registry import METRICS, of_kind
 
 # Metrics that need weights, loaded (metrics.loading), by name.
 Functions = Mapping[str, Callable[..., np.ndarray]]
+_JUDGED = (SAMPLED, CEILING)  # what every metric scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +35,6 @@ class SceneResult:
   key: str
   scores: dict[str, float]
   frames: int
-  novel_frames: int
   seconds: float
   features: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
   total_seconds: float = 0.0
@@ -55,78 +48,52 @@ def score(prediction: Prediction) -> dict[str, float]:
   """Scores that need no weights (docs/evaluation.md).
 
   Baselines are scored on the frames that are no context views: copying those
-  is no prediction.
+  is no prediction. A new scene is not the true one: only the codec's round
+  trip of its true frames has a score.
   """
-  scene = prediction.scene
+  scene, images = prediction.scene, prediction.images
   truth = to_unit(np.asarray(scene.target.images))
-  novel = np.flatnonzero(scene.novel_frames)
-
-  def mean_psnr(images: np.ndarray | None, frames: Any = slice(None)) -> Any:
-    if images is None:
-      return None
-    values = np.asarray(_frames(psnr, images, truth))[frames]
-    return float(np.mean(values)) if values.size else None
-
-  context, target = scene.context, scene.target
+  if prediction.generated:
+    return {image_key("psnr", CEILING): _mean_psnr(images[CEILING], truth)}
   found = {
-    "psnr": mean_psnr(prediction.sampled),
-    "one_step_psnr": mean_psnr(prediction.one_step),
-    "wrong_scene_psnr": mean_psnr(prediction.wrong_scene),
-    "nearest_view_psnr": mean_psnr(nearest_view(context, target), novel),
-    "mean_view_psnr": mean_psnr(mean_view(context, target), novel),
-    "codec_ceiling_psnr": mean_psnr(prediction.ceiling),
+    image_key("psnr", who): _mean_psnr(shown, truth)
+    for who, shown in images.items()
   }
+  novel = np.flatnonzero(scene.novel)
+  if len(novel):
+    for name, baseline in (("nearest", nearest_view), ("mean", mean_view)):
+      shown = baseline(scene.context, scene.target)
+      found[f"{name}_view_psnr"] = _mean_psnr(shown, truth, novel)
+    if len(novel) < len(truth):
+      found["novel_psnr"] = _mean_psnr(images[SAMPLED], truth, novel)
   for metric in of_kind("image"):
     if metric.weights is None and metric.name not in found:
-      for who, images in _judged(prediction):
+      for who in _JUDGED:
         # Averaged on the device, whose last digit is not the host's.
-        mean = jnp.mean(_frames(metric.function, images, truth))
+        mean = jnp.mean(_by_frame(metric.function, images[who], truth))
         found[image_key(metric.name, who)] = float(mean)
-  if len(novel) < len(truth):
-    found["novel_psnr"] = mean_psnr(prediction.sampled, novel)
-  return {name: value for name, value in found.items() if value is not None}
+  return found
 
 
-def rendered_result(
-  prediction: Prediction, functions: Functions
-) -> SceneResult:
+def scene_result(prediction: Prediction, functions: Functions) -> SceneResult:
   """All scores and features of a prediction."""
-  scene = prediction.scene
-  truth, scores = np.asarray(scene.target.images), score(prediction)
-  for name, function in functions.items():
-    if METRICS[name].kind == "image":
-      for who, images in _judged(prediction):
-        distances = function(to_unit(images), to_unit(truth[: len(images)]))
-        mean = float(np.mean(distances, dtype=np.float64))
-        scores[image_key(name, who)] = mean
+  truth = np.asarray(prediction.scene.target.images)
+  images, scores = prediction.images, score(prediction)
+  if not prediction.generated:
+    images = {who: images[who] for who in _JUDGED}
+    for name, function in functions.items():
+      if METRICS[name].kind == "image":
+        for who, shown in images.items():
+          distances = function(to_unit(shown), to_unit(truth[: len(shown)]))
+          mean = float(np.mean(distances, dtype=np.float64))
+          scores[image_key(name, who)] = mean
   return SceneResult(
-    key=scene.key,
+    key=prediction.scene.key,
     scores=scores,
-    frames=len(prediction.sampled),
-    novel_frames=int(scene.novel_frames[: len(prediction.sampled)].sum()),
+    frames=len(images[SAMPLED]),
     seconds=prediction.seconds,
-    features=features({REAL: truth, **dict(_judged(prediction))}, functions),
-  )
-
-
-def generated_result(generated: Generated, functions: Functions) -> SceneResult:
-  """What a generated scene adds to distances between sets.
-
-  It is not the true scene, so only the codec's round trip has scores.
-  """
-  scene, count = generated.scene, len(generated.ceiling)
-  truth = np.asarray(scene.target.images)
-  ceiling = np.asarray(_frames(psnr, generated.ceiling, to_unit(truth[:count])))
-  sets = {REAL: truth, **generated.images, CEILING: generated.ceiling}
-  frames = len(generated.images[SAMPLED])
-  return SceneResult(
-    key=scene.key,
-    scores={image_key("psnr", CEILING): float(np.mean(ceiling))},
-    frames=frames,
-    novel_frames=int(scene.novel_frames[:frames].sum()),
-    seconds=generated.seconds,
-    features=features(sets, functions),
-    generation_seconds=generated.generation_seconds,
+    features=features({REAL: truth, **images}, functions),
+    generation_seconds=prediction.generation_seconds,
   )
 
 
@@ -142,28 +109,21 @@ def features(
   found = {}
   for who, images in sets.items():
     for name, function in functions.items():
-      inputs = _set_inputs(METRICS[name].kind, images)
-      if inputs is not None:
-        found[f"{name}/{who}"] = function(inputs)
+      if METRICS[name].kind == "image_set":
+        found[f"{name}/{who}"] = function(images)
+      elif METRICS[name].kind == "video_set" and len(images) >= CLIP:
+        found[f"{name}/{who}"] = function(split_clips(to_unit(images)))
   return found
 
 
-def _set_inputs(kind: Kind, images: np.ndarray) -> np.ndarray | None:
-  """uint8 frames [T H W 3] as a metric of this kind takes them, if it does."""
-  if kind == "image_set":
-    return images
-  if kind == "video_set" and len(images) >= CLIP:
-    return split_clips(to_unit(images))
-  return None
+def _mean_psnr(
+  images: np.ndarray, truth: np.ndarray, frames: Any = slice(None)
+) -> float:
+  """uint8 [t H W 3], true [T H W 3] in [0, 1] -> mean decibels of frames."""
+  return float(np.mean(np.asarray(_by_frame(psnr, images, truth))[frames]))
 
 
-def _judged(prediction: Prediction) -> Iterator[tuple[str, np.ndarray]]:
-  """What every metric scores."""
-  yield SAMPLED, prediction.sampled
-  yield CEILING, prediction.ceiling
-
-
-def _frames(
+def _by_frame(
   function: Callable[..., Any], images: np.ndarray, truth: np.ndarray
 ) -> jax.Array:
   """uint8 [t H W 3], true [T H W 3] in [0, 1] -> scores of the frames [t]."""

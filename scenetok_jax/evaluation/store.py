@@ -15,17 +15,11 @@ import numpy as np
 
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.io import atomic_path
-from scenetok_jax.media import read_image, write_png
+from scenetok_jax.media import write_png
 from scenetok_jax.parallel.gather import gather_bytes
 from scenetok_jax.types import InputError
 
 _FIELDS = "fields.json"
-
-
-def fingerprint(settings: Any) -> str:
-  """Hash of all that a result depends on, given as JSON values."""
-  text = json.dumps(settings, sort_keys=True)
-  return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +36,7 @@ class ResultStore:
     return self.folder / (urllib.parse.quote(key, safe="") + suffix)
 
   def picture(self, key: str) -> Path:
-    """The scene's contact sheet."""
+    """The scene's contact sheet; hosts may share no disk, so it may not be."""
     return self._file(key, ".png")
 
   def read(self, key: str) -> SceneResult | None:
@@ -62,18 +56,14 @@ class ResultStore:
     with atomic_path(self._file(result.key, ".npz")) as temporary:
       temporary.write_bytes(pack(result))
 
-  def with_pictures(self, keys: Iterable[str]) -> list[str]:
-    """Those of the scenes whose sheet is here: hosts may share no disk."""
-    return [key for key in keys if self.picture(key).is_file()]
-
-  def read_picture(self, key: str) -> np.ndarray:
-    """uint8 [H W 3]."""
-    return read_image(self.picture(key))
-
 
 def open_store(out: str | os.PathLike, settings: Any) -> ResultStore:
-  """OUT/scenes/HASH, and in it settings.json."""
-  digest = fingerprint(settings)
+  """OUT/scenes/HASH, and in it settings.json.
+
+  settings: all that a result depends on, as JSON values; HASH is theirs.
+  """
+  text = json.dumps(settings, sort_keys=True)
+  digest = hashlib.sha256(text.encode()).hexdigest()
   folder = Path(out) / "scenes" / digest[:16]
   with atomic_path(folder / "settings.json") as temporary:
     temporary.write_text(json.dumps(settings, indent=1, sort_keys=True))
@@ -107,9 +97,7 @@ def unpack(data: bytes, where: str) -> SceneResult:
 def gather(results: Iterable[SceneResult], rounds: int) -> list[SceneResult]:
   """The results of all processes, sorted; every process must call it.
 
-  Args:
-    results: of this process.
-    rounds: the most that any process has; one scene of each travels at once.
+  rounds: the most results that a process has; one of each travels at once.
 
   Raises:
     InputError: a scene that two processes have scored.

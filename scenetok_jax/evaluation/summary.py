@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scenetok_jax.evaluation.bootstrap import (
+  CONFIDENCE,
   Interval,
   mean_interval,
   pooled_interval,
@@ -39,11 +40,9 @@ def summarize(
 ) -> dict[str, Any]:
   """Means, distances between sets, and the intervals of both.
 
-  Args:
-    results: of scenes, each once; their order does not matter.
-    resampling: of the intervals.
-    prefix: RECONSTRUCTED for renderings of encoded scenes, or GENERATED.
-    metrics: names of those that need weights and were computed.
+  results: of scenes, each once; their order does not matter. prefix:
+  RECONSTRUCTED for renderings of encoded scenes, or GENERATED. metrics: names
+  of those that were asked for and could be computed.
   """
   results = sorted(results, key=lambda result: result.key)
   means = average([result.scores for result in results])
@@ -54,15 +53,19 @@ def summarize(
       scores, resamples=resampling.scenes, seed=resampling.seed
     )
   sets, impossible = distances(results, resampling, prefix)
-  impossible |= _without_features(results, prefix, metrics)
   intervals |= sets
-  for name, interval in intervals.items():
-    means.setdefault(name, interval.value)
+  known = {name for result in results for name in result.features}
+  for name in metrics:
+    if METRICS[name].is_set and f"{name}/{SAMPLED}" not in known:
+      impossible[set_key(name, SAMPLED, prefix)] = (
+        f"no scene has the {CLIP} frames of a clip; score longer scenes"
+      )
   return {
     **means,
+    **{name: interval.value for name, interval in sets.items()},
     "impossible_metrics": impossible,
     "frames": sum(result.frames for result in results),
-    "confidence": 0.95,
+    "confidence": CONFIDENCE,
     "confidence_intervals": {
       name: [interval.low, interval.high]
       for name, interval in sorted(intervals.items())
@@ -73,13 +76,12 @@ def summarize(
 def times(results: Sequence[SceneResult]) -> dict[str, float]:
   """Seconds per scene, and what generating took of them."""
   count = len(results)
-  found = {"seconds_per_scene": sum(r.seconds for r in results) / count}
+  total = sum(r.seconds for r in results) / count
+  found = {"seconds_per_scene": total}
   generation = sum(r.generation_seconds for r in results) / count
   if generation:
     found["generation_seconds_per_scene"] = generation
-    found["rendering_seconds_per_scene"] = (
-      found["seconds_per_scene"] - generation
-    )
+    found["rendering_seconds_per_scene"] = total - generation
   return found
 
 
@@ -90,11 +92,10 @@ def distances(
 
   Also why those that have too few samples for a spread do not exist.
   """
-  names = {name for result in results for name in result.features}
   found, impossible = {}, {}
-  for name in sorted(names):
+  for name in sorted({name for r in results for name in r.features}):
     metric, who = name.split("/")
-    if who == REAL:
+    if who == REAL or metric not in METRICS:
       continue
     parts = {
       result.key: (
@@ -112,19 +113,6 @@ def distances(
       parts, _distance, resamples=resampling.sets, seed=resampling.seed
     )
   return found, impossible
-
-
-def _without_features(
-  results: Sequence[SceneResult], prefix: str, metrics: Iterable[str]
-) -> dict[str, str]:
-  """Why a set of images has no features: clips may be longer than scenes."""
-  found = {name for result in results for name in result.features}
-  reason = f"no scene has the {CLIP} frames of a clip; score longer scenes"
-  return {
-    set_key(name, SAMPLED, prefix): reason
-    for name in metrics
-    if METRICS[name].is_set and f"{name}/{SAMPLED}" not in found
-  }
 
 
 def _distance(parts: Sequence[tuple[Statistics, Statistics]]) -> float:

@@ -1,12 +1,12 @@
 """Results of evaluations beside the paper's numbers."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.paper import TABLES, PaperTable, Setting
-from scenetok_jax.evaluation.results import Result, missing_measures
+from scenetok_jax.evaluation.results import Result, shortcomings
 from scenetok_jax.types import InputError
 
 OWN = "own"
@@ -19,9 +19,9 @@ class Line:
   setting: str
   measure: str
   paper: float | None
-  measured: float | None
-  interval: tuple[float, float] | None
-  scenes: str
+  measured: float | None = None
+  interval: tuple[float, float] | None = None
+  scenes: str = "-"
   missing: str | None = None
 
   @property
@@ -45,14 +45,13 @@ class Table:
 
   def values(self) -> dict[str, Any]:
     """As JSON values."""
-    lines = (*self.lines, *self.others)
     return {
       "name": self.name,
       "title": self.title,
       "notes": self.notes,
       "lines": [
         {**dataclasses.asdict(line), "difference": line.difference}
-        for line in lines
+        for line in (*self.lines, *self.others)
       ],
     }
 
@@ -76,7 +75,7 @@ def make_tables(
   for table in TABLES:
     found: dict[str, Result] = {}
     for setting in table.settings:
-      same = [result for result in results if _belongs(result, setting)]
+      same = [result for result in rest if _belongs(result, setting)]
       rest = [result for result in rest if result not in same]
       if len(same) > 1:
         raise InputError(
@@ -86,11 +85,13 @@ def make_tables(
       if same:
         found[setting.title] = same[0]
     if found or whole:
-      if not compare:
-        _check_checkpoints(table, found)
-      tables.append(_paper_table(table, found))
+      tables.append(_table(table, found, compare))
   if rest:
-    tables.append(_own_table(rest, compare))
+    # Results of protocols that the paper has no numbers for.
+    own = _by_name(rest, compare)
+    settings = [Setting(name, OWN, OWN, {}, {}) for name in own]
+    title = "Own data: no published numbers"
+    tables.append(_table(PaperTable(OWN, title, tuple(settings)), own, compare))
   return tables
 
 
@@ -100,141 +101,98 @@ def _belongs(result: Result, setting: Setting) -> bool:
   return setting.shift is None or setting.shift == result.shift
 
 
-def _check_checkpoints(table: PaperTable, found: Mapping[str, Result]) -> None:
-  """Rows that the paper has from one model must be of one checkpoint."""
-  models: dict[str, Result] = {}
-  for setting in table.settings:
-    if setting.title not in found:
-      continue
-    result = found[setting.title]
-    first = models.setdefault(setting.model, result)
-    _same_checkpoint(first, result, table.title)
+def _by_name(results: Sequence[Result], compare: bool) -> dict[str, Result]:
+  """By file and protocol, and with several models the checkpoint."""
+  found: dict[str, Result] = {}
+  for result in results:
+    path, data = result.path, result.data
+    name = path.parent.name if path.name == "result.json" else path.stem
+    shown = data.get("index_file") or data["protocol"]
+    checkpoint = f", {result.checkpoint[:8]}" if compare else ""
+    name = f"{name} ({shown}{checkpoint})"
+    if name in found:
+      raise InputError(
+        f"{found[name].path} and {path}: both are of {name}; give one result"
+        " for a row, in files of different names"
+      )
+    found[name] = result
+  return found
 
 
-def _same_checkpoint(first: Result, result: Result, title: str) -> None:
-  if first.checkpoint == result.checkpoint:
-    return
-  raise InputError(
-    f"{title}: {first.path} is of checkpoint {_named(first)} and {result.path}"
-    f" of {_named(result)}; one table tells of one model, so evaluate again"
-    " with one checkpoint, or compare them with --compare"
-  )
-
-
-def _named(result: Result) -> str:
-  return f"{result.checkpoint[:12]} (step {result.data.get('checkpoint_step')})"
-
-
-def _paper_table(table: PaperTable, found: dict[str, Result]) -> Table:
+def _table(table: PaperTable, found: dict[str, Result], compare: bool) -> Table:
+  """The table with its results by the title of their setting."""
   lines: list[Line] = []
   others: list[Line] = []
   notes: list[str] = []
+  models: dict[str, Result] = {}
   for setting in table.settings:
     result = found.get(setting.title)
-    lines += _lines(setting.title, setting.paper, result)
-    notes += _notes(setting.title, result)
-    for method, numbers in setting.others.items():
-      title = f"{setting.title}: {method}"
-      others += _lines(title, numbers, None)
+    lines += _lines(setting, result)
+    others += [
+      Line(f"{setting.title}: {method}", *item)
+      for method, numbers in setting.others.items()
+      for item in numbers.items()
+    ]
+    if result is not None:
+      notes += [f"{setting.title}: {note}" for note in _notes(result)]
+      # Rows that the paper has from one model must be of one checkpoint.
+      first = models.setdefault(setting.model, result)
+      if not compare and first.checkpoint != result.checkpoint:
+        one, other = (
+          f"{x.checkpoint[:12]} (step {x.data.get('checkpoint_step')})"
+          for x in (first, result)
+        )
+        raise InputError(
+          f"{table.title}: {first.path} is of checkpoint {one} and"
+          f" {result.path} of {other}; one table tells of one model, so"
+          " evaluate again with one checkpoint, or compare them with --compare"
+        )
   return Table(
     table.name, table.title, tuple(lines), tuple(notes), found, tuple(others)
   )
 
 
-def _own_table(results: Sequence[Result], compare: bool) -> Table:
-  """Results of protocols that the paper has no numbers for."""
-  title = "Own data: no published numbers"
-  found: dict[str, Result] = {}
-  for result in results:
-    if not compare:
-      _same_checkpoint(results[0], result, title)
-    name = _title(result, compare)
-    if name in found:
-      raise InputError(
-        f"{found[name].path} and {result.path}: both are of {name}; give one"
-        " result for a row, in files of different names"
-      )
-    found[name] = result
-  lines = [
-    line for name, result in found.items() for line in _lines(name, {}, result)
-  ]
-  notes = [n for name, result in found.items() for n in _notes(name, result)]
-  return Table(OWN, title, tuple(lines), tuple(notes), found)
-
-
-def _title(result: Result, compare: bool) -> str:
-  """File and protocol, and with several models the checkpoint."""
-  path = result.path
-  name = path.parent.name if path.name == "result.json" else path.stem
-  shown = result.data.get("index_file") or result.data["protocol"]
-  checkpoint = f", {result.checkpoint[:8]}" if compare else ""
-  return f"{name} ({shown}{checkpoint})"
-
-
-def _lines(
-  title: str, paper: Mapping[str, float], result: Result | None
-) -> list[Line]:
+def _lines(setting: Setting, result: Result | None) -> list[Line]:
   """Published measures first, then what else was measured or is missing."""
-  data = {} if result is None else result.data
-  measured = [name for name in measures() if _number(data, name) is not None]
-  missing = missing_measures(data) if data else {}
-  names = list(dict.fromkeys([*paper, *measured, *missing]))
+  if result is None:
+    return [Line(setting.title, *item) for item in setting.paper.items()]
+  data, missing = result.data, result.missing
+  measured = {
+    name: float(data[name])
+    for name in measures()
+    if isinstance(data.get(name), int | float)
+  }
   # One scene has no spread: its resamples are all the same.
-  several = data.get("scenes") != 1
-  intervals = data.get("confidence_intervals", {}) if several else {}
+  several = data["scenes"] != 1
+  intervals = {
+    name: tuple(ends)
+    for name, ends in data.get("confidence_intervals", {}).items()
+    if several and None not in ends  # JSON lacks infinite ends
+  }
+  of = data.get("index_scenes_published") or data.get("index_scenes")
+  scenes = f"{data['scenes']} of {of}" if of else str(data["scenes"])
   return [
     Line(
-      setting=title,
+      setting=setting.title,
       measure=name,
-      paper=paper.get(name),
-      measured=_number(data, name),
-      interval=_interval(intervals.get(name)),
-      scenes=_scenes(result),
-      missing=missing.get(name) if _number(data, name) is None else None,
+      paper=setting.paper.get(name),
+      measured=measured.get(name),
+      interval=intervals.get(name),
+      scenes=scenes,
+      missing=None if name in measured else missing.get(name),
     )
-    for name in names
+    for name in dict.fromkeys([*setting.paper, *measured, *missing])
   ]
 
 
-def _number(data: Mapping[str, Any], name: str) -> float | None:
-  value = data.get(name)
-  return float(value) if isinstance(value, int | float) else None
-
-
-def _interval(ends: Sequence[float | None] | None) -> Any:
-  """None also where an end is infinite, which JSON lacks."""
-  return None if ends is None or None in ends else tuple(ends)
-
-
-def _scenes(result: Result | None) -> str:
-  """How many were scored, of how many the published file names."""
-  if result is None:
-    return "-"
-  data = result.data
-  of = data.get("index_scenes_published") or data.get("index_scenes")
-  return f"{data['scenes']} of {of}" if of else str(data["scenes"])
-
-
-def _notes(title: str, result: Result | None) -> list[str]:
-  if result is None:
-    return []
+def _notes(result: Result) -> list[str]:
+  """What the numbers are of, and what is not among them."""
   data = result.data
   index = data.get("index_file") or "frames chosen by rule"
-  notes = [
-    f"{title}: {result.path.name}; {index}, sha256 {data['index_sha256'][:16]};"
+  return [
+    f"{result.path.name}; {index}, sha256 {data['index_sha256'][:16]};"
     f" checkpoint {result.checkpoint[:16]} step {data.get('checkpoint_step')};"
-    f" {data.get('frames', '?')} frames"
+    f" {data.get('frames', '?')} frames",
+    *shortcomings(data),
+    *(f"{name} not computed: {why}" for name, why in result.missing.items()),
   ]
-  published = data.get("index_scenes_published")
-  if published and published != data.get("index_scenes"):
-    notes.append(
-      f"{title}: the published index has {published} scenes, this one"
-      f" {data.get('index_scenes')}: not the paper's protocol"
-    )
-  if data.get("missing_scenes"):
-    absent = data["missing_scenes"]
-    names = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
-    notes.append(f"{title}: {len(absent)} scenes missing: {names}")
-  for name, reason in missing_measures(data).items():
-    notes.append(f"{title}: {name} not computed: {reason}")
-  return notes

@@ -40,13 +40,33 @@ def sampson_error(
   matrix: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> np.ndarray:
   """Distance of matched pixels [N, 2] from the epipolar constraint, pixels."""
+  value, left, right = _residuals(matrix, first, second)
+  return value / np.sqrt(np.maximum(left + right, 1e-24))
+
+
+def symmetric_epipolar_distance(
+  matrix: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+  """Mean distance of matched pixels [N, 2] from each other's epipolar lines.
+
+  In pixels; x1's line is in the second image, x2's in the first.
+  """
+  value, left, right = _residuals(matrix, first, second)
+  slopes = np.sqrt(np.maximum([left, right], 1e-24))
+  return np.mean(value / slopes, axis=0)
+
+
+def _residuals(
+  matrix: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """|x2^T F x1| [N], and the squared slopes of the lines left and right."""
   ones = np.ones((len(first), 1))
   left = np.concatenate([first, ones], axis=1)
   right = np.concatenate([second, ones], axis=1)
   lines_right, lines_left = left @ matrix.T, right @ matrix
   value = np.abs(np.sum(right * lines_right, axis=1))
-  slope = np.sum(lines_right[:, :2] ** 2 + lines_left[:, :2] ** 2, axis=1)
-  return value / np.sqrt(np.maximum(slope, 1e-24))
+  slopes = (np.sum(x[:, :2] ** 2, axis=1) for x in (lines_left, lines_right))
+  return value, *slopes
 
 
 def clip_line(

@@ -83,11 +83,14 @@ def load_metric(
 
 
 def missing(name: str, weights: PathLike | None = None) -> str | None:
-  """Why a metric cannot be computed and where its weights come from.
+  """Why a metric cannot be computed and where what it lacks comes from.
 
-  None when its weights are at hand. Nothing large is read.
+  None when its weights, or its package, are at hand. Nothing large is read.
   """
-  entry, _ = published(get_metric(name))
+  metric = get_metric(name)
+  if metric.weights is None:
+    return metric.missing()
+  entry, _ = published(metric)
   if find(entry, weights) is not None:
     return None
   wanted = " and ".join(" or ".join(names) for names in entry.files)
@@ -102,8 +105,9 @@ def missing(name: str, weights: PathLike | None = None) -> str | None:
 class LoadedMetrics:
   """Those of the metrics asked for that can be computed.
 
-  functions: by name, as scores.result takes them. weights: source and sha256
-  of each. missing: why another is not computed and where to get its weights.
+  functions: by name, as scores.scene_result takes them. weights: source and
+  sha256 of each, nothing of one without. missing: why another is not computed
+  and where to get its weights or package.
   """
 
   functions: dict[str, Callable[..., np.ndarray]]
@@ -118,7 +122,7 @@ def load_metrics(
   allow_missing: bool = False,
   options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> LoadedMetrics:
-  """The metrics asked for, which all need weights.
+  """The metrics asked for, which need weights or judge videos.
 
   Args:
     names: of METRICS.
@@ -135,17 +139,21 @@ def load_metrics(
   if absent and not allow_missing:
     first, reason = next(iter(absent.items()))
     raise InputError(
-      f"{len(absent)} of {len(names)} metrics lack their weights"
+      f"{len(absent)} of {len(names)} metrics lack their weights or package"
       f" ({', '.join(absent)}). {first}: {reason}; or do without by"
       " --allow-missing-metrics"
     )
-  loaded = {
-    name: load_metric(name, folder, **(options or {}).get(name, {}))
-    for name in names
-    if name not in absent
-  }
-  weights = {
-    name: {"source": one.source, "sha256": one.sha256, **one.options}
-    for name, one in loaded.items()
-  }
-  return LoadedMetrics({**loaded}, weights, absent)
+  functions: dict[str, Callable[..., np.ndarray]] = {}
+  weights: dict[str, dict[str, str]] = {}
+  for name in names:
+    if name in absent:
+      continue
+    if get_metric(name).weights is None:
+      functions[name], weights[name] = get_metric(name).function, {}
+    else:
+      one = load_metric(name, folder, **(options or {}).get(name, {}))
+      functions[name] = one
+      weights[name] = {
+        "source": one.source, "sha256": one.sha256, **one.options
+      }  # fmt: skip
+  return LoadedMetrics(functions, weights, absent)

@@ -9,12 +9,32 @@ import numpy as np
 
 from scenetok_jax.convert.engine import Table
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.types import Cameras
 
-Kind = Literal["image", "image_set", "video_set", "pose", "depth"]
+Kind = Literal[
+  "image", "image_set", "video_set", "video", "posed_video", "pose", "depth"
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+  """Frames uint8 [T H W 3] seen from cameras [T], in the order of a path.
+
+  depth: float [T H W] along the optical axis, in the poses' unit, if known.
+  """
+
+  images: np.ndarray
+  cameras: Cameras
+  depth: np.ndarray | None = None
 
 
 def no_files() -> list[Path] | None:
   """Of a network that no Python package brings."""
+  return None
+
+
+def nothing_missing() -> str | None:
+  """Of a metric that needs no other package."""
   return None
 
 
@@ -51,6 +71,9 @@ class Metric:
     image_set: uint8 [B H W 3] -> features [B D]; the score is the Frechet
       distance between predicted and true ones.
     video_set: the same of float clips [B 16 H W 3] in [0, 1].
+    video: a Video -> a score of each pair of neighbouring frames [T - 1], NaN
+      where it cannot be judged; of the frames alone.
+    posed_video: the same, of frames and poses.
     pose: PairErrors -> a number.
     depth: positive depths [P], predicted and true -> a number.
   weights: where the network's come from; None without a network.
@@ -58,6 +81,7 @@ class Metric:
   table: the rename table of the published weights; None without a network.
   title: its heading in tables. unit, note: behind the heading in brackets.
   scale: of the stored value in tables. batch: inputs computed together.
+  missing: why another package that computes it is not there.
   """
 
   name: str
@@ -72,6 +96,7 @@ class Metric:
   note: str = ""
   scale: float = 1.0
   batch: int = 16
+  missing: Callable[[], str | None] = nothing_missing
 
   @property
   def is_set(self) -> bool:

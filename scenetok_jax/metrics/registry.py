@@ -7,7 +7,10 @@ from scenetok_jax.metrics import (
   image,
   inception,
   lpips,
+  met3r,
   pose,
+  tsed,
+  warp,
 )
 from scenetok_jax.metrics.metric import Kind, Metric
 from scenetok_jax.types import InputError
@@ -20,6 +23,9 @@ METRICS: dict[str, Metric] = {
     inception.METRIC,
     i3d.METRIC,
     fd_vgg.METRIC,
+    tsed.METRIC,
+    warp.METRIC,
+    met3r.METRIC,
     *pose.METRICS,
     *depth.METRICS,
   )
@@ -34,6 +40,12 @@ def of_kind(*kinds: Kind) -> list[Metric]:
 def with_weights() -> list[str]:
   """Names of the metrics that need published weights."""
   return [name for name, metric in METRICS.items() if metric.weights]
+
+
+def optional() -> list[str]:
+  """Names of the metrics that are computed where they are asked for."""
+  videos = of_kind("video", "posed_video")
+  return [*with_weights(), *(metric.name for metric in videos)]
 
 
 def networks() -> dict[str, Metric]:

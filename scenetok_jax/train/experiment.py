@@ -10,7 +10,7 @@ from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
-from scenetok_jax.evaluation.plan import evaluation_scenes
+from scenetok_jax.evaluation.plan import heldout
 from scenetok_jax.evaluation.scores import average, score
 from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.model import Model, build
@@ -132,9 +132,9 @@ def make_evaluate(
     return None
   if config.train.eval_every <= 0 or count <= 0:
     return None
-  scenes = evaluation_scenes(
-    path, evaluation_split(path), config.data.num_context, count
-  )
+  split = evaluation_split(path)
+  plan = heldout(path, split, config.data.num_context, count)
+  scenes = [source.load() for source in plan.sources]
   options = EvaluationOptions.of(config)
 
   def evaluate(params: Any, step: int) -> dict[str, float]:

@@ -13,9 +13,10 @@ import pytest
 
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
-from scenetok_jax.cli import evaluate, prepare
+from scenetok_jax.cli import evaluate, prepare, tables
 from scenetok_jax.evaluation import scene_results
-from scenetok_jax.evaluation.plan import evaluation_scenes
+from scenetok_jax.evaluation.plan import heldout
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.registry import get_network
 from scenetok_jax.metrics.weights import import_tensors, published, save_network
 from scenetok_jax.types import InputError
@@ -237,7 +238,7 @@ def test_frames_that_were_trained_on_are_not_scored(tmp_path):
      "--workers=0", f"--out={tmp_path}"]
   )  # fmt: skip
   with pytest.raises(InputError, match="every frame was trained on"):
-    evaluation_scenes(str(tmp_path), "train", 2)
+    heldout(str(tmp_path), "train", 2)
 
 
 def test_held_out_frames_are_the_ones_scored(tmp_path):
@@ -245,7 +246,8 @@ def test_held_out_frames_are_the_ones_scored(tmp_path):
     ["--dataset=rooms", "--split=train", "--scenes=1", "--frames=10",
      "--holdout-every=5", "--workers=0", f"--out={tmp_path}"]
   )  # fmt: skip
-  (scene,) = evaluation_scenes(str(tmp_path), "train", 2)
+  (source,) = heldout(str(tmp_path), "train", 2).sources
+  scene = source.load()
   (row,) = Dataset(tmp_path, "train").scenes
   assert len(scene.target.images) == len(row.held_out) == 2
   assert len(scene.context.images) == 2
@@ -276,6 +278,61 @@ def test_generated_scenes_are_compared_as_a_set(
   # A stage-1 run has nothing to generate with.
   assert console.run(evaluate.main, [f"--workdir={workdir}", *arguments]) == 2
   assert "needs a stage-2 workdir" in capsys.readouterr().err
+
+
+def test_consistency_has_its_ceiling_and_its_floor(workdir, tmp_path, capsys):
+  pytest.importorskip("cv2", reason="pip install -e '.[dev]'")
+  folders = [tmp_path / "colours", tmp_path / "depth"]
+  for folder, more in zip(folders, ([], ["--depth"]), strict=True):
+    prepare.main(
+      ["--dataset=rooms", "--split=test", "--scenes=2", "--frames=8",
+       "--workers=0", "--image-format=png", f"--out={folder}", *more]
+    )  # fmt: skip
+  report = tmp_path / "scores.json"
+  arguments = [
+    f"--workdir={workdir}", f"--data={folders[0]}", "--batch=2", "--steps=1",
+    "--resamples=5", f"--json={report}", "--metrics", "tsed", "warp", "met3r",
+  ]  # fmt: skip
+  depth, allowed = f"--depth-data={folders[1]}", "--allow-missing-metrics"
+  assert console.run(evaluate.main, [*arguments, depth]) == 2
+  assert "authors' package is not installed" in capsys.readouterr().err
+  assert console.run(evaluate.main, [*arguments, allowed]) == 2
+  assert "by --depth-data" in capsys.readouterr().err
+  assert evaluate.main([*arguments, allowed, depth]) == 0
+  found = json.loads(report.read_text())
+  # Random weights show nothing; the real frames agree with their own poses.
+  assert found["tsed"] == found["other_poses_tsed"] == 0 < found["real_tsed"]
+  assert found["real_warp"] < 0.5 * found["other_poses_warp"]
+  assert found["real_warp"] < 0.2 * found["warp"]
+  assert "pip install git+" in found["missing_metrics"]["met3r"]
+  assert {"tsed", "real_warp"} <= found["confidence_intervals"].keys()
+  capsys.readouterr()
+  tables.main([str(report)])
+  printed = capsys.readouterr().out
+  assert "| real frames: TSED |" in printed and "met3r" in printed
+
+
+def test_generated_videos_are_judged_and_both_checkpoints_named(
+  workdir, data, tmp_path
+):
+  pytest.importorskip("cv2", reason="pip install -e '.[dev]'")
+  stage2, report = (
+    workdirs.stage2(tmp_path / "s2", workdir),
+    tmp_path / "x.json",
+  )
+  arguments = [
+    f"--workdir={stage2}", f"--data={data}", "--generate", "--batch=2",
+    "--scenes=2", "--steps=1", "--resamples=5", f"--json={report}",
+    "--metrics", "tsed",
+  ]  # fmt: skip
+  assert evaluate.main(arguments) == 0
+  found = json.loads(report.read_text())
+  assert found["tsed"] == 0 < found["real_tsed"]
+  # Whose tokens: those of the tokenizer that the generator was trained on.
+  first = SceneTok.from_pretrained(str(workdir))
+  assert found["tokenizer_sha256"] == first.digest
+  hashes = {found[f"{name}_sha256"] for name in ("generator", "checkpoint")}
+  assert len(hashes | {first.digest}) == 3
 
 
 @pytest.mark.slow

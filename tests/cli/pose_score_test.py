@@ -8,7 +8,8 @@ import pytest
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.cli import pose_score
-from scenetok_jax.evaluation.pose import clip_scores, clips, score, structure
+from scenetok_jax.evaluation.pose import clip_scores, score, structure
+from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import write_frames
 from scenetok_jax.metrics.loading import LoadedMetrics
 from tests.cli import workdirs
@@ -74,13 +75,13 @@ def run(data, tmp_path):
 def test_transfer_renders_the_next_scene_and_continues(
   run, workdir, truth, oracle, tmp_path, monkeypatch
 ):
-  tokens, render = [], clips.rendering.render
+  tokens, render = [], SceneTok.render_batch
 
-  def spied(run, given, *arguments, **options):
-    tokens.append(np.asarray(given))
-    return render(run, given, *arguments, **options)
+  def spied(self, given, *arguments, **options):
+    tokens.extend(np.asarray(scene.tokens) for scene in given)
+    return render(self, given, *arguments, **options)
 
-  monkeypatch.setattr(clips.rendering, "render", spied)
+  monkeypatch.setattr(SceneTok, "render_batch", spied)
   options = [f"--workdir={workdir}", "--scenes=2"]
   transfer = [*options, "--transfer", f"--out={tmp_path / 'out'}"]
 

@@ -65,7 +65,7 @@ def test_the_page_holds_plots_and_the_worst_scenes(measured, tmp_path):
   assert [image.width for image in images[2:]] == [PICTURE_WIDTH] * 2
   captions = re.findall("<figcaption>(.*?)</figcaption>", page)
   assert captions[2:] == ["s2: psnr 20.000", "s1: psnr 21.000"]
-  assert "from &quot;here&quot; &amp; &lt;there&gt;" in page
+  assert "from &#34;here&#34; &amp; &lt;there&gt;" in page
 
 
 def test_the_worst_lpips_is_the_largest():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.evaluation.batches import SceneSource, batches, shares
+from scenetok_jax.evaluation.batches import SceneSource, batches
 from scenetok_jax.types import InputError
 
 
@@ -30,14 +30,6 @@ def test_every_scene_is_in_one_batch_of_its_shape():
   for batch in found:
     assert len({s.frames for s in batch.scenes}) == 1
     assert batch.filler.key != batch.scenes[0].key
-
-
-@pytest.mark.parametrize("hosts", [1, 2, 4])
-def test_hosts_share_the_batches_without_overlap(hosts):
-  found = batches(SCENES, 2)
-  parts = [shares(found, i, hosts) for i in range(hosts)]
-  numbers = [id(batch) for part in parts for batch in part]
-  assert sorted(numbers) == sorted(id(batch) for batch in found)
 
 
 def test_a_name_that_is_given_twice_is_refused():

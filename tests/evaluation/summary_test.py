@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.evaluation.batches import SceneSource, batches, shares
+from scenetok_jax.evaluation.batches import SceneSource, batches
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import once
 from scenetok_jax.evaluation.summary import Resampling, summarize
@@ -21,7 +21,7 @@ def results(scenes: int = 8, samples: int = 5) -> list[SceneResult]:
       for who, shift in (("real", 0), ("sampled", 0.5), ("codec_ceiling", 0.1))
     }
     scores = {"psnr": 20 + rng.normal(), "wrong_scene_psnr": 15.0}
-    found.append(SceneResult(f"s{i}", scores, samples, samples, 1.0, features))
+    found.append(SceneResult(f"s{i}", scores, samples, 1.0, features))
   return found
 
 
@@ -40,7 +40,7 @@ def test_hosts_add_up_to_the_same_numbers(hosts):
   parts = [
     by_key[scene.key]
     for i in reversed(range(hosts))
-    for batch in shares(jobs, i, hosts)
+    for batch in jobs[i::hosts]
     for scene in batch.scenes
   ]
   assert summarize(once(parts), SOME) == summarize(results(), SOME)

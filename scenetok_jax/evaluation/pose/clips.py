@@ -9,7 +9,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from data_pipelines.storage import records
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
@@ -49,21 +48,11 @@ class ClipSource:
 def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
   """Frames of the data, or of --images in their place."""
   dataset, rows = _rows(options)
-  if options.images:
-    (row,) = rows
-    images = _folder(options.images, row)[:: options.every]
-    identity = hashlib.sha256(images.tobytes()).hexdigest()
-    load = functools.partial(_clip, dataset, row, options.every, images)
-    return [ClipSource(row.key, row.key, f"{row.sha256} {identity}", load)]
-  return [
-    ClipSource(
-      row.key,
-      row.key,
-      row.sha256,
-      functools.partial(_clip, dataset, row, options.every, None),
-    )
-    for row in rows
-  ]
+  if not options.images:
+    return [_given(dataset, row, options.every) for row in rows]
+  (row,) = rows
+  images = _folder(options.images, row)[:: options.every]
+  return [_given(dataset, row, options.every, images)]
 
 
 def rendered_clips(
@@ -86,34 +75,36 @@ def rendered_clips(
   clips = []
   for i, row in enumerate(rows):
     source = rows[(i + 1) % len(rows)] if options.transfer else row
-    clips.append(
-      ClipSource(
-        row.key,
-        source.key,
-        f"{row.sha256} {source.sha256}",
-        functools.partial(load, i, row.key, source.key),
-      )
-    )
+    identity = f"{row.sha256} {source.sha256}"
+    read = functools.partial(load, i, row.key, source.key)
+    clips.append(ClipSource(row.key, source.key, identity, read))
   return clips
 
 
 def _rows(options: PoseScoreOptions) -> tuple[Dataset, list[SceneRow]]:
   """The scenes that are judged."""
   split = options.split or evaluation_split(options.data)
-  dataset = records.Dataset(options.data, split)
+  dataset = Dataset(options.data, split)
   if options.scene is not None:
     return dataset, [dataset.scene(options.scene)]
   return dataset, list(dataset.scenes[: options.scenes])
 
 
-def _clip(
-  dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None
-) -> JudgedClip:
+def _given(
+  dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None = None
+) -> ClipSource:
   """Frames of a scene; with `images` [T H W 3] these in their place."""
-  real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
-  if images is None:
-    return JudgedClip(real, cameras)
-  return JudgedClip(images, cameras, real)
+
+  def load() -> JudgedClip:
+    real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
+    if images is None:
+      return JudgedClip(real, cameras)
+    return JudgedClip(images, cameras, real)
+
+  identity = row.sha256
+  if images is not None:
+    identity += f" {hashlib.sha256(images.tobytes()).hexdigest()}"
+  return ClipSource(row.key, row.key, identity, load)
 
 
 def _folder(path: str, row: SceneRow) -> np.ndarray:
@@ -147,13 +138,10 @@ def _renderer(
   noise_key, token_key = jax.random.split(jax.random.key(options.seed))
 
   def load(number: int, key: str, source_key: str) -> JudgedClip:
-    scene = source = scenes.open_prepared(
-      scenetok, options.data, options.split, key
+    scene, source = (
+      scenes.open_prepared(scenetok, options.data, options.split, name)
+      for name in (key, source_key)
     )
-    if source_key != key:
-      source = scenes.open_prepared(
-        scenetok, options.data, options.split, source_key
-      )
     frames = np.arange(0, len(scene.clip.cameras.extrinsics), options.every)
     target = scene.take(frames).cameras
     with console.follow(key) as progress:

@@ -6,7 +6,7 @@ are given as files, and compared over all frame pairs with the true ones.
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from scenetok_jax.evaluation import summary
 from scenetok_jax.evaluation.bootstrap import pooled_interval
 from scenetok_jax.evaluation.pose import clip_scores, structure
+from scenetok_jax.evaluation.pose.clip_scores import Poses, Tell
 from scenetok_jax.evaluation.pose.clips import (
   ClipSource,
   given_clips,
@@ -22,13 +23,13 @@ from scenetok_jax.evaluation.pose.clips import (
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import open_store
-from scenetok_jax.inference import placement
+from scenetok_jax.inference import changes, placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
 from scenetok_jax.metrics.registry import METRICS
-
-Tell = Callable[[str], None]
+from scenetok_jax.sampling.digest import digest
+from scenetok_jax.sampling.scene_file import codec_digest
 
 
 def pose_score(
@@ -53,31 +54,40 @@ def pose_score(
       that is not installed.
   """
   options.check(rendered=scenetok is not None)
-  made_by = clip_scores.checkpoint(scenetok)
-  with _placed(scenetok) as placed:
-    sources = _sources(placed, options)
+  made_by = {
+    "checkpoint_sha256": None if scenetok is None else digest(scenetok.params),
+    "checkpoint_step": None if scenetok is None else scenetok.step,
+  }
+  loaded = LoadedMetrics({}, {}, {})
+  if scenetok or options.images:  # elsewhere frames are the truth itself
+    loaded = load_metrics(
+      [options.distance], options.metric_weights, allow_missing=True
+    )
+  with _sources(scenetok, options) as sources:
     poses = None
     if options.poses:
       keys = [source.key for source in sources]
       poses = clip_scores.given_poses(options.poses, keys)
-    loaded = None
-    if placed or options.images:  # elsewhere frames are the truth itself
-      loaded = load_metrics(
-        [options.distance], options.metric_weights, allow_missing=True
-      )
-    known = clip_scores.identity(
-      placed, made_by, sources, poses, loaded, options
-    )
+    store = None
+    if options.out:
+      described = _identity(sources, poses, loaded, options)
+      if scenetok:
+        described |= {**made_by, **_rendering(scenetok, options)}
+      store = open_store(options.out, described)
     results = clip_scores.all_results(
-      sources,
-      clip_scores.scorer(options, poses, loaded),
-      open_store(options.out, known) if options.out else None,
-      tell,
+      sources, options, poses, loaded.functions, store, tell
+    )
+  judged = "the data's own frames"
+  if options.images:
+    judged = f"frames of {options.images}"
+  elif scenetok:
+    judged = (
+      "another scene along this path" if options.transfer else "renderings"
     )
   return {
     "arguments": dataclasses.asdict(options),
     "oracle": options.poses or structure.ORACLE,
-    "judged": _judged(options, rendered=scenetok is not None),
+    "judged": judged,
     **made_by,
     **_report(sources, results, loaded, tell),
   }
@@ -90,48 +100,64 @@ def render_clips(scenetok: SceneTok, options: PoseScoreOptions) -> int:
     InputError: as pose_score.
   """
   options.check(rendered=True, estimated=False)
-  with _placed(scenetok) as placed:
-    sources = _sources(placed, options)
+  with _sources(scenetok, options) as sources:
     for source in sources:
       source.load()
   return len(sources)
 
 
 @contextlib.contextmanager
-def _placed(scenetok: SceneTok | None) -> Any:
-  """The model on its devices, if there is one."""
-  if scenetok is None:
-    yield None
-    return
-  with placement.on_devices(scenetok, 1) as placed:
-    yield placed
-
-
 def _sources(
   scenetok: SceneTok | None, options: PoseScoreOptions
-) -> list[ClipSource]:
+) -> Iterator[list[ClipSource]]:
+  """The clips, and with a model its devices while they are rendered."""
   if scenetok is None:
-    return given_clips(options)
-  return rendered_clips(scenetok, options)
+    yield given_clips(options)
+    return
+  with placement.on_devices(scenetok, 1) as placed:
+    yield rendered_clips(placed, options)
 
 
-def _judged(options: PoseScoreOptions, rendered: bool) -> str:
-  if options.images:
-    return f"frames of {options.images}"
-  if not rendered:
-    return "the data's own frames"
-  return "another scene along this path" if options.transfer else "renderings"
+def _identity(
+  sources: Sequence[ClipSource],
+  poses: Poses | None,
+  loaded: LoadedMetrics,
+  options: PoseScoreOptions,
+) -> dict[str, Any]:
+  """All that a result depends on but a model, as JSON values."""
+  return {
+    "format": "pose-score 3",
+    "scenes": [[source.key, source.identity] for source in sources],
+    "oracle": structure.ORACLE if poses is None else digest(poses),
+    "every": options.every,
+    "seed": options.seed,
+    "metrics": {name: net["sha256"] for name, net in loaded.weights.items()},
+  }
+
+
+def _rendering(scenetok: SceneTok, options: PoseScoreOptions) -> dict[str, Any]:
+  """What renderings depend on, beside the checkpoint."""
+  codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
+  return {
+    "codecs": [codec_digest(codec) for codec in codecs],
+    "rendering": repr(changes.render_options(scenetok, options)),
+    "deterministic": scenetok.config.sampling.deterministic,
+  }
 
 
 def _report(
   sources: Sequence[ClipSource],
   results: Sequence[SceneResult],
-  loaded: LoadedMetrics | None,
+  loaded: LoadedMetrics,
   tell: Tell,
 ) -> dict[str, Any]:
   """Scores of all pairs together, of each scene, and the sets' distance."""
-  rows = {
-    source.key: clip_scores.row(source, result)
+  rows: dict[str, dict[str, Any]] = {
+    source.key: {
+      "source": source.source,
+      "frames": result.frames,
+      **result.scores,
+    }
     for source, result in zip(sources, results, strict=True)
   }
   errors = {r.key: clip_scores.pair_errors(r) for r in results}
@@ -145,31 +171,11 @@ def _report(
     for name in ("frames", "placed")
   }
   tell(clip_scores.line("all pairs", {**pooled, **totals}))
-  interval = pooled_interval(
+  auc = pooled_interval(
     errors, lambda parts: pose.auc(pose.pool(parts)), resamples=200
   )
-  found = {} if loaded is None else _distance(results, loaded, tell)
-  return {
-    **pooled,
-    **found,
-    "confidence_intervals": {
-      "auc@30": [interval.low, interval.high],
-      **found.get("confidence_intervals", {}),
-    },
-    "per_scene": rows,
-  }
-
-
-def _distance(
-  results: Sequence[SceneResult], loaded: LoadedMetrics, tell: Tell
-) -> dict[str, Any]:
-  """The distance between sets that belongs beside a pose score."""
-  own = [
-    dataclasses.replace(result, features=clip_scores.image_features(result))
-    for result in results
-  ]
-  found, impossible = summary.distances(own, summary.Resampling(), "")
-  for name, value in found.items():
+  sets, impossible = summary.distances(results, summary.Resampling(), "")
+  for name, value in sets.items():
     metric = METRICS[name]
     note = f" ({metric.title}, {metric.note})" if metric.note else ""
     tell(
@@ -179,9 +185,14 @@ def _distance(
   for reason in (*loaded.missing.values(), *impossible.values()):
     tell(f"not computed: {reason}")
   return {
-    **{name: value.value for name, value in found.items()},
-    "confidence_intervals": {n: [v.low, v.high] for n, v in found.items()},
+    **pooled,
+    **{name: value.value for name, value in sets.items()},
     "distance_weights": loaded.weights,
     "missing_metrics": loaded.missing,
     "impossible_metrics": impossible,
+    "confidence_intervals": {
+      name: [value.low, value.high]
+      for name, value in {"auc@30": auc, **sets}.items()
+    },
+    "per_scene": rows,
   }

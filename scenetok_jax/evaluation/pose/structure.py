@@ -3,18 +3,15 @@
 import importlib.util
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from scenetok_jax.media import write_png
+from scenetok_jax.metrics.tsed import enlarge
 from scenetok_jax.types import InputError
 
 SMALLEST = 16  # ours: below so many pixels there are no features to find
 FEWEST = 3  # frames: the mapper takes points that three of them see
-# Ours: SIFT finds little in smaller frames; they are enlarged to at least this.
-ENLARGED = 256
 ORACLE = "pycolmap: SIFT, global mapping"  # part of what a result depends on
 
 
@@ -38,9 +35,9 @@ def estimate_poses(
   """Poses of frames in their largest common reconstruction.
 
   SIFT features, exhaustive matching and global mapping by pycolmap, with the
-  true intrinsics held fixed. Frames whose shorter side is below ENLARGED are
-  made larger by a whole factor first. The frames' order has no influence. With
-  one thread the result depends on the seed alone.
+  true intrinsics held fixed. Small frames are enlarged first, as for TSED. The
+  frames' order has no influence. With one thread the result depends on the
+  seed alone.
 
   Args:
     images: uint8 [T H W 3].
@@ -66,34 +63,21 @@ def estimate_poses(
       f"poses: {len(images)} frames; pycolmap needs at least {FEWEST}: take"
       " more (a smaller --every), or give poses of another estimator by --poses"
     )
-  factor = -(-ENLARGED // min(images.shape[1:3]))
-  size = (images.shape[1] * factor, images.shape[2] * factor)
+  images = enlarge(images)
+  height, width = images.shape[1:3]
   with tempfile.TemporaryDirectory() as folder:
     root = Path(folder)
     for i, image in enumerate(images):
-      write_png(root / "images" / _name(i), _enlarge(image, size))
-    return _reconstruct(root, size, intrinsics, seed, threads)
-
-
-def _enlarge(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """uint8 [H W 3] at another size (height, width)."""
-  if image.shape[:2] == size:
-    return image
-  larger = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)
-  return np.asarray(larger)
-
-
-def _name(frame: int) -> str:
-  return f"{frame:06d}.png"
+      write_png(root / "images" / f"{i:06d}.png", image)
+    lenses = np.asarray(intrinsics, np.float64)
+    lenses = lenses * np.array([[width], [height], [1.0]])
+    return _reconstruct(root, lenses, seed, threads)
 
 
 def _reconstruct(
-  root: Path,
-  size: tuple[int, int],
-  intrinsics: np.ndarray,
-  seed: int,
-  threads: int,
+  root: Path, lenses: np.ndarray, seed: int, threads: int
 ) -> np.ndarray:
+  """Poses of root/images; lenses: intrinsics [T 3 3] in pixels."""
   import pycolmap
 
   pycolmap.logging.minloglevel = 2  # errors only: it logs every step
@@ -111,12 +95,30 @@ def _reconstruct(
     extraction_options=extraction,
     device=pycolmap.Device.cpu,
   )
-  _set_cameras(pycolmap, database, size, intrinsics)
+  with pycolmap.Database.open(database) as opened:
+    for image in opened.read_all_images():
+      lens = lenses[int(Path(image.name).stem)]
+      camera = opened.read_camera(image.camera_id)
+      camera.params = [lens[0, 0], lens[1, 1], lens[0, 2], lens[1, 2]]
+      camera.has_prior_focal_length = True
+      opened.update_camera(camera)
   pycolmap.match_exhaustive(
     database, matching_options=matching, device=pycolmap.Device.cpu
   )
-  models = _map(pycolmap, root, seed, threads)
-  poses = np.full((len(intrinsics), 4, 4), np.nan)
+  # All frames are placed at once, hence also where neighbours share little:
+  # an incremental mapper loses those frames. Lenses stay as given.
+  (root / "models").mkdir()
+  mapping = pycolmap.GlobalPipelineOptions()
+  mapping.random_seed, mapping.num_threads = seed, threads
+  mapping.min_model_size = 2
+  adjustment = mapping.mapper.bundle_adjustment
+  adjustment.refine_focal_length = False
+  adjustment.refine_principal_point = False
+  adjustment.refine_extra_params = False
+  models = pycolmap.global_mapping(
+    database, folder, root / "models", options=mapping
+  )
+  poses = np.full((len(lenses), 4, 4), np.nan)
   if not models:
     return poses
   largest = max(models.values(), key=lambda model: model.num_reg_images())
@@ -126,41 +128,3 @@ def _reconstruct(
       w2c[:3] = image.cam_from_world().matrix()
       poses[int(Path(image.name).stem)] = np.linalg.inv(w2c)
   return poses
-
-
-def _map(pycolmap: Any, root: Path, seed: int, threads: int) -> dict[int, Any]:
-  """Reconstructions from the matches in the database; lenses stay as given.
-
-  All frames are placed at once, hence also where neighbours share little: an
-  incremental mapper loses those frames.
-  """
-  (root / "models").mkdir()
-  mapping = pycolmap.GlobalPipelineOptions()
-  mapping.random_seed, mapping.num_threads = seed, threads
-  mapping.min_model_size = 2
-  adjustment = mapping.mapper.bundle_adjustment
-  adjustment.refine_focal_length = False
-  adjustment.refine_principal_point = False
-  adjustment.refine_extra_params = False
-  return pycolmap.global_mapping(
-    root / "database.db", root / "images", root / "models", options=mapping
-  )
-
-
-def _set_cameras(
-  pycolmap: Any, path: Path, size: tuple[int, int], intrinsics: np.ndarray
-) -> None:
-  """The true pinhole of every image, in pixels."""
-  height, width = size
-  with pycolmap.Database.open(path) as database:
-    for image in database.read_all_images():
-      lens = np.asarray(intrinsics[int(Path(image.name).stem)], np.float64)
-      camera = database.read_camera(image.camera_id)
-      camera.params = [
-        lens[0, 0] * width,
-        lens[1, 1] * height,
-        lens[0, 2] * width,
-        lens[1, 2] * height,
-      ]
-      camera.has_prior_focal_length = True
-      database.update_camera(camera)

@@ -1,9 +1,9 @@
-"""Depth scores by hand, scale alignment, and what is not counted."""
+"""Depth scores by hand, and what is not counted."""
 
 import numpy as np
 import pytest
 
-from scenetok_jax.metrics.depth import depth_scores
+from scenetok_jax.analyses.depth import depth_scores
 from scenetok_jax.types import InputError
 
 
@@ -15,13 +15,6 @@ def test_scores_by_hand():
     "delta_1.25": 0.5,
     "pixels": 2,
   }
-
-
-def test_alignment_removes_a_factor():
-  truth = np.random.default_rng(0).uniform(1, 5, size=(3, 8, 8))
-  assert depth_scores(3 * truth, truth)["abs_rel"] == pytest.approx(2.0)
-  aligned = depth_scores(3 * truth, truth, align=True)
-  assert aligned["abs_rel"] < 1e-12 and aligned["delta_1.25"] == 1.0
 
 
 def test_pixels_without_true_depth_do_not_count():
@@ -37,5 +30,3 @@ def test_bad_maps_are_refused():
     depth_scores(np.ones(3), np.zeros(3))
   with pytest.raises(InputError, match="1 predicted depths are not finite"):
     depth_scores([np.nan, 1.0], [1.0, 1.0])
-  with pytest.raises(InputError, match="cannot be aligned"):
-    depth_scores([-1.0, -1.0], [1.0, 1.0], align=True)
