@@ -26,20 +26,20 @@ def main(argv: Sequence[str] | None = None) -> int:
   add("--json", metavar="FILE", help="write what was done here")
   args = parser.parse_args(argv)
   options = console.take_options(args, IndexOptions, context=args.context)
-  index = make_index(args.data, options, split=args.split, scenes=args.scenes)
-  for key, reason in index.left_out.items():
+  text, found = make_index(
+    args.data, options, split=args.split, scenes=args.scenes
+  )
+  left_out, scenes = found["left_out"], found["scenes"]
+  for key, reason in left_out.items():
     print(f"left out: {key}: {reason}")
-  if index.left_out and not args.allow_short:
+  if left_out and not args.allow_short:
     raise InputError(
-      f"{args.data}: {len(index.left_out)} of"
-      f" {len(index.entries) + len(index.left_out)} scenes do not serve:"
-      f" {', '.join(list(index.left_out)[:8])}; leave them out with"
+      f"{args.data}: {len(left_out)} of {scenes + len(left_out)} scenes do not"
+      f" serve: {', '.join(list(left_out)[:8])}; leave them out with"
       " --allow-short"
     )
-  write_text(args.out, index.text)
-  found = index.report()
-  digest = found["index_sha256"]
-  print(f"{args.out}: {len(index.entries)} scenes, sha256 {digest}")
+  write_text(args.out, text)
+  print(f"{args.out}: {scenes} scenes, sha256 {found['index_sha256']}")
   if args.json:
     write_json(
       args.json,

@@ -1,38 +1,14 @@
 """Makes an evaluation index of prepared data, in the authors' format."""
 
-import dataclasses
 import hashlib
 import json
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.views.index_making import Entry, IndexOptions, entries
+from data_pipelines.views.index_making import IndexOptions, entries
 from scenetok_jax.evaluation.plan import open_dataset
 from scenetok_jax.types import InputError
-
-
-@dataclasses.dataclass(frozen=True)
-class IndexFile:
-  """An index. left_out: why other scenes are not in it."""
-
-  entries: dict[str, Entry]
-  left_out: dict[str, str]
-
-  @property
-  def text(self) -> str:
-    """Of the file."""
-    return json.dumps(self.entries)
-
-  def report(self) -> dict[str, Any]:
-    """As JSON values; context_gaps: least and most from first to last view."""
-    gaps = [int(np.ptp(entry["context"])) for entry in self.entries.values()]
-    return {
-      "index_sha256": hashlib.sha256(self.text.encode()).hexdigest(),
-      "scenes": len(self.entries),
-      "left_out": self.left_out,
-      "context_gaps": [min(gaps), max(gaps)],
-    }
 
 
 def make_index(
@@ -41,10 +17,12 @@ def make_index(
   *,
   split: str = "test",
   scenes: int | None = None,
-) -> IndexFile:
+) -> tuple[str, dict[str, Any]]:
   """Frames of every scene of a prepared split that serves.
 
-  data, split: of the prepared data. scenes: only the first so many that serve.
+  scenes: only the first so many that serve. -> the text of the index file, and
+  its report: left_out says why other scenes are not in it, context_gaps the
+  least and most from first to last view.
 
   Raises:
     InputError: no such data, or no scene that serves.
@@ -57,4 +35,11 @@ def make_index(
       f"{dataset.directory}: none of its {len(dataset)} scenes serves ({key}:"
       f" {reason}); ask for fewer frames, a smaller gap or a smaller angle"
     )
-  return IndexFile(found, left_out)
+  text = json.dumps(found)
+  gaps = [int(np.ptp(entry["context"])) for entry in found.values()]
+  return text, {
+    "index_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    "scenes": len(found),
+    "left_out": left_out,
+    "context_gaps": [min(gaps), max(gaps)],
+  }
