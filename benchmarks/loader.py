@@ -290,7 +290,7 @@ def in_batches(
 def _stream(reader: Any, workers: int, seconds: float, size: int = 16) -> float:
   data = reader.data if isinstance(reader, WholeFiles) else None
   data = data or reader.reader.dataset
-  stream = loader.example_stream(reader, len(data), seed=0)
+  stream = loader.example_stream(reader, range(len(data)), seed=0)
   shard = grain.sharding.ShardOptions(0, 1, drop_remainder=True)
   iterator = loader.TrainIterator(loader.batches(stream, size, workers, shard))
   for _ in range(8):  # beyond what was made ahead while workers started

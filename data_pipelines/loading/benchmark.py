@@ -64,14 +64,14 @@ def megabytes_per_sample(
 
   The cameras of a scene come from a memory-mapped index: they are added.
   """
-  scenes = examples.reader.dataset.scenes
+  scenes, numbers = examples.reader.dataset.scenes, examples.numbers
   before: int | None = None
   cameras = 0
   for measured in (False, True):  # the first time opens the files
     rng = np.random.default_rng(seed)
     before = usage.bytes_read()
     for index in range(count):
-      number = int(rng.integers(len(scenes)))
+      number = numbers[rng.integers(len(numbers))]
       examples((index, number), rng)
       # A view reader takes them again; the page cache has them by then.
       cameras += measured * 4 * CAMERA_FLOATS * scenes[number].frames

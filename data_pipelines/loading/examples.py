@@ -1,7 +1,7 @@
 """One training example: which views of a scene, read and nothing else."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,23 @@ CACHE_BYTES = 2 << 30  # ours: 3,600 rooms of 48 frames at 64x64
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-  """(index, scene number), rng -> one example as nested dicts of arrays."""
+  """(index, scene number), rng -> one example as nested dicts of arrays.
+
+  dropped: why a scene is not used, by its key.
+  """
 
   reader: FrameReader | LatentReader | PairedReader
   sampler: ViewSampler
   batch_size: int
   flip: bool
   activity: ActivityLog | None = None
+  dropped: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+  @property
+  def numbers(self) -> list[int]:
+    """The scenes that are used, by number."""
+    scenes = self.reader.dataset.scenes
+    return [i for i, row in enumerate(scenes) if row.key not in self.dropped]
 
   def __call__(
     self, item: tuple[int, int], rng: np.random.Generator
@@ -64,13 +74,17 @@ def open_examples(
   """What a configuration's `data` section reads; see loader.train_iterator.
 
   Raises:
-    InputError: no data, other image size or codecs, or scenes too short.
+    InputError: no data, latents of other codecs, or no scene that serves.
   """
   sampler = ViewSampler.from_config(data)
   reader = _open(data, codecs)
-  check(reader.dataset, sampler, data.image_size)
-  flip = bool(data.flip)
-  return Examples(reader, sampler, data.batch_size, flip, ActivityLog())
+  dropped = unusable(reader, sampler, data.image_size)
+  if len(dropped) == len(reader.dataset):
+    key, reason = next(iter(dropped.items()))
+    raise InputError(f"{reader.dataset.directory}: scene {key}: {reason}")
+  return Examples(
+    reader, sampler, data.batch_size, bool(data.flip), ActivityLog(), dropped
+  )
 
 
 def _open(
@@ -106,19 +120,24 @@ def _open(
   return PairedReader(reader, FrameReader(targets, size))
 
 
-def check(
-  dataset: Dataset | LatentDataset, sampler: ViewSampler, image_size: int
-) -> None:
-  """InputError unless every scene serves the configuration."""
-  for row in dataset.scenes:
-    where = f"{dataset.directory}: scene {row.key}"
-    if (row.height, row.width) != (image_size, image_size):
-      raise InputError(
-        f"{where}: data.image_size: the config says {image_size}, the frames"
-        f" are {row.height}x{row.width}; prepare with --size={image_size} or"
-        f" set --config.data.image_size={row.height}"
-      )
+def unusable(
+  reader: FrameReader | LatentReader | PairedReader,
+  sampler: ViewSampler,
+  image_size: int,
+) -> dict[str, str]:
+  """What is wrong with the scenes that a configuration cannot use, by key."""
+  faults = {}
+  for row in reader.dataset.scenes:
     try:
+      if (row.height, row.width) != (image_size, image_size):
+        raise InputError(
+          f"data.image_size: the config says {image_size}, the frames are"
+          f" {row.height}x{row.width}; prepare with --size={image_size} or set"
+          f" --config.data.image_size={row.height}"
+        )
       sampler.check_frames(len(row.kept))
+      if isinstance(reader, PairedReader):
+        reader.check(row)
     except InputError as error:
-      raise InputError(f"{where}: {error}") from None
+      faults[row.key] = str(error)
+  return faults

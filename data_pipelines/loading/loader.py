@@ -1,13 +1,16 @@
 """Batches of posed views from prepared data: a function of (seed, index).
 
-The stream has no filter and no hidden state: example i is scene shuffle(i)
-with draws seeded by i, so its state is one number and it resumes identically
-with another number of workers or processes.
+The stream has no filter and no hidden state: example i is scene shuffle(i) of
+those that the configuration can use, with draws seeded by i, so its state is
+one number and it resumes identically with another number of workers or
+processes.
 """
 
 import dataclasses
+import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grain
@@ -18,9 +21,11 @@ from einops import rearrange
 from data_pipelines.loading.examples import open_examples
 from data_pipelines.loading.watchdog import ActivityLog, TimedCall
 from data_pipelines.storage.records import Dataset, SceneRow
+from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
 _BATCHES_AHEAD = 4
+_NAMED = 20  # scenes left out that stderr tells
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +50,16 @@ class TrainIterator(Iterator[SceneBatch]):
 
   State {"global_next_index": n}: the next batch starts at example n of the
   global stream. It may be restored with other workers, processes or batch
-  sizes.
+  sizes. dropped: why a scene is never drawn, by its key.
   """
 
-  def __init__(self, elastic: Any, limit: TimeLimit | None = None):
+  def __init__(
+    self,
+    elastic: Any,
+    limit: TimeLimit | None = None,
+    dropped: Mapping[str, str] | None = None,
+  ):
+    self.dropped = dropped or {}
     self._iterator = iterator = iter(elastic)
     # Also at exit: Grain's threads outlive the interpreter's modules.
     self._closer = weakref.finalize(self, self._iterator.close)
@@ -68,6 +79,19 @@ class TrainIterator(Iterator[SceneBatch]):
   def set_state(self, state: dict[str, int]) -> None:
     """Continues from a state of any iterator over the same data and seed."""
     self._iterator.set_state(dict(state))
+
+  def list_dropped(self, file: Path) -> None:
+    """Names the scenes that are left out: all in a file, some on stderr."""
+    rows = [{"scene": k, "reason": r} for k, r in self.dropped.items()]
+    if not rows:
+      return
+    write_json(file, rows)
+    for row in rows[:_NAMED]:
+      print(
+        f"scene {row['scene']} is left out: {row['reason']}", file=sys.stderr
+      )
+    if len(rows) > _NAMED:
+      print(f"{len(rows)} scenes are left out: {file}", file=sys.stderr)
 
   def close(self) -> None:
     """Stops worker processes and threads."""
@@ -100,20 +124,20 @@ def train_iterator(
       batch this host gets, ascending; (process_index,) by default.
 
   Returns:
-    Iterator of SceneBatch with NumPy leaves: context images uint8
+    Iterator of SceneBatch with NumPy leaves over the scenes that the
+    configuration can use (the others are its `dropped`): context images uint8
     [B, num_context, H, W, 3], target images [B, frames, H, W, 3], condition
     (None unless num_conditions > 0), and their cameras. With data.latents,
     latents as the codecs store them stand in place of images.
 
   Raises:
-    InputError: no data, other image size or codecs, or scenes too short for
-      the config.
+    InputError: no data, latents of other codecs, or no scene that serves.
   """
   examples = open_examples(data, codecs)
   index = jax.process_index() if process_index is None else process_index
   count = jax.process_count() if process_count is None else process_count
   rows = _rows(data.batch_size, count, (index,) if parts is None else parts)
-  stream = example_stream(examples, len(examples.reader.dataset), seed)
+  stream = example_stream(examples, examples.numbers, seed)
   if count > 1:
     stream = _HostRows(stream, data.batch_size, count, rows)
   shard = grain.sharding.ShardOptions(index, count, drop_remainder=True)
@@ -123,16 +147,16 @@ def train_iterator(
   limit = None
   if seconds > 0 and examples.activity is not None:
     limit = TimeLimit(seconds, examples.activity, source)
-  return TrainIterator(elastic, limit)
+  return TrainIterator(elastic, limit, examples.dropped)
 
 
 def example_stream(
   examples: Callable[[tuple[int, int], np.random.Generator], Any],
-  scenes: int,
+  scenes: Sequence[int],
   seed: int,
 ) -> grain.MapDataset:
-  """Endless examples: scene shuffle(i), drawn with a generator of i."""
-  stream = grain.MapDataset.source(range(scenes))
+  """Endless examples: scenes[shuffle(i)], drawn with a generator of i."""
+  stream = grain.MapDataset.source(scenes)
   stream = stream.seed(seed).shuffle().repeat()
   return stream.map_with_index(_with_index).random_map(examples)
 

@@ -69,21 +69,21 @@ class PairedReader:
   """
 
   def __init__(self, frames: FrameReader, targets: FrameReader):
-    """InputError unless `targets` has every scene, frame by frame."""
     self.dataset = frames.dataset
     self._frames, self._targets = frames, targets
     self._rows = {row.key: row for row in targets.dataset.scenes}
-    for row in self.dataset.scenes:
-      other = self._rows.get(row.key)
-      shape = other and (other.frames, other.height, other.width)
-      if shape != (row.frames, row.height, row.width):
-        found = "absent" if other is None else f"{shape} frames, rows, columns"
-        raise InputError(
-          f"{targets.dataset.directory}: data.target_path: scene {row.key}:"
-          f" {found}, but {(row.frames, row.height, row.width)} in"
-          f" {self.dataset.directory}; prepare the same scenes, frames and"
-          " size"
-        )
+
+  def check(self, row: SceneRow) -> None:
+    """InputError unless the targets have the scene, frame by frame."""
+    other = self._rows.get(row.key)
+    shape = other and (other.frames, other.height, other.width)
+    if shape != (row.frames, row.height, row.width):
+      found = "absent from" if other is None else f"{shape} in"
+      raise InputError(
+        f"{found} {self._targets.dataset.directory} (data.target_path), but"
+        f" {(row.frames, row.height, row.width)} frames, rows, columns here;"
+        " prepare the same scenes, frames and size"
+      )
 
   def views(
     self,

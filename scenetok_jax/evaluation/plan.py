@@ -25,7 +25,7 @@ class EvaluationPlan:
   index_file: name; None where frames are chosen by rule. index_sha256: of
   the whole file, or of scene names and target cameras. With a file, sources
   and missing say which part of it is scored. listed: scenes the index names,
-  up to the limit. missing: those that the data lack.
+  up to the limit. missing: those that the data lack, or that are too short.
   """
 
   sources: tuple[SceneSource, ...]
@@ -62,8 +62,8 @@ def heldout(
   so many scenes.
 
   Raises:
-    InputError: no test split and no held-out frames, or fewer frames than
-      context views.
+    InputError: no test split and no held-out frames, or no scene with frames
+      enough (those without are `missing`).
   """
   dataset = open_dataset(path, split)
   if split == "train" and not any(row.held_out for row in dataset.scenes):
@@ -103,15 +103,22 @@ def _by_rule(
   choose: Callable[[SceneRow, np.ndarray], ViewChoice],
 ) -> EvaluationPlan:
   """No index file; choose: views of a scene with poses [T 4 4]."""
-  sources, poses = [], []
+  sources, poses, faults = [], [], {}
   for row in dataset.scenes[:limit]:
     extrinsics = dataset.cameras(row).extrinsics
-    choice = choose(row, extrinsics)
+    try:
+      choice = choose(row, extrinsics)
+    except InputError as error:  # too few frames
+      faults[row.key] = error
+      continue
     sources.append(plan_source(dataset, row, row.key, choice))
     poses.append([row.key, extrinsics[choice.target].tolist()])
+  if not sources:
+    raise next(iter(faults.values()))
   text = json.dumps(sorted(poses, key=lambda item: item[0]))
   digest = hashlib.sha256(text.encode()).hexdigest()
-  return EvaluationPlan(tuple(sources), None, digest, len(sources))
+  listed = len(sources) + len(faults)
+  return EvaluationPlan(tuple(sources), None, digest, listed, tuple(faults))
 
 
 def prepared_data(

@@ -26,6 +26,7 @@ from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
 from scenetok_jax.workdir.stored_config import flatten, load_stored_config
 
+DROPPED_FILE = "dropped.json"  # scenes of the data that the run leaves out
 FINISHED_FILE = "finished.json"  # in the workdir of a run that did all steps
 
 
@@ -46,9 +47,14 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
   initialize()
   model = build(config)
   task, evaluate = make_task(config, model), make_evaluate(config, model)
-  state = train(
-    config, workdir, task, lambda: open_data(config, model), evaluate
-  )
+
+  def stream() -> loader.TrainIterator:
+    opened = open_data(config, model)
+    if is_lead():
+      opened.list_dropped(Path(workdir) / DROPPED_FILE)
+    return opened
+
+  state = train(config, workdir, task, stream, evaluate)
   if is_lead():
     finished = Path(workdir) / FINISHED_FILE
     finished.unlink(missing_ok=True)

@@ -100,4 +100,4 @@ def test_targets_must_be_given_and_be_of_the_same_scenes(
   wrong = f"--config.data.target_path={other}"
   assert console.run(train.main, [*options, wrong]) == 2
   error = capsys.readouterr().err
-  assert "rooms-0-000000: absent" in error and error.count("\n") == 1
+  assert "rooms-0-000000: absent from" in error and error.count("\n") == 1

@@ -21,8 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
   folder = tmp_path_factory.mktemp("data")
-  # The bounded view sampler asks for more than 64 frames.
-  builders.build(folder, clips.plan(scenes=4, frames=70, size=64))
+  builders.build(folder, clips.plan(scenes=4, frames=40, size=64))
   return folder
 
 

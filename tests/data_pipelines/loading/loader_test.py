@@ -147,6 +147,24 @@ def test_the_cache_changes_nothing(prepared):
     _assert_equal(a, b)
 
 
+def test_scenes_that_do_not_serve_are_left_out_and_named(prepared):
+  config = clips.data_config(prepared, num_context=18)  # of 16, 17 and 18
+  stream = loader.train_iterator(config, seed=3)
+  assert list(stream.dropped) == ["s0", "s1"]
+  assert all("lower data.num_context" in r for r in stream.dropped.values())
+  stream.close()
+  poses = clips.clip(22, 16, 2).cameras.extrinsics
+  for batch in _take(config, 2):
+    for pose in batch.context.cameras.extrinsics.reshape(-1, 4, 4):
+      assert (poses == pose).all((1, 2)).any()
+  for a, b in zip(
+    _take(config, 2),
+    _take(config.copy_and_resolve_references(), 2),
+    strict=True,
+  ):
+    _assert_equal(a, b)
+
+
 def test_other_seeds_give_other_batches(prepared):
   config = clips.data_config(prepared)
   first, second = (
@@ -263,7 +281,7 @@ def test_whole_scenes_are_loaded_by_key_and_number(prepared):
     ({"path": ""}, r"data.path: not set"),
     ({"split": "test"}, r"data.split"),
     ({"image_size": 32}, r"s0: data.image_size: .* 32, .*16x16.*--size=32"),
-    ({"num_context": 17}, r"s0: data.num_context: 17 .* 16 frames"),
+    ({"num_context": 19}, r"s0: data.num_context: 19 .* 16 frames"),
     ({"num_targets": 40}, r"s0: data.num_targets: 40 latents.*16"),
     ({"num_conditions": 50}, r"s0: data.num_conditions: 50"),
   ],
