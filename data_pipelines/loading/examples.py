@@ -1,7 +1,7 @@
 """One training example: which views of a scene, read and nothing else."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Examples:
   @property
   def numbers(self) -> list[int]:
     """The scenes that are used, by number."""
-    scenes = self.reader.dataset.scenes
+    scenes: Sequence[Any] = self.reader.dataset.scenes
     return [i for i, row in enumerate(scenes) if row.key not in self.dropped]
 
   def __call__(
@@ -127,7 +127,8 @@ def unusable(
 ) -> dict[str, str]:
   """What is wrong with the scenes that a configuration cannot use, by key."""
   faults = {}
-  for row in reader.dataset.scenes:
+  scenes: Sequence[Any] = reader.dataset.scenes
+  for row in scenes:
     try:
       if (row.height, row.width) != (image_size, image_size):
         raise InputError(

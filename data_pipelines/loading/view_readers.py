@@ -75,14 +75,14 @@ class PairedReader:
 
   def check(self, row: SceneRow) -> None:
     """InputError unless the targets have the scene, frame by frame."""
-    other = self._rows.get(row.key)
-    shape = other and (other.frames, other.height, other.width)
-    if shape != (row.frames, row.height, row.width):
-      found = "absent from" if other is None else f"{shape} in"
+    there, wanted = self._rows.get(row.key), (row.frames, row.height, row.width)
+    shape = there and (there.frames, there.height, there.width)
+    if shape != wanted:
+      found = "absent from" if there is None else f"{shape} in"
       raise InputError(
         f"{found} {self._targets.dataset.directory} (data.target_path), but"
-        f" {(row.frames, row.height, row.width)} frames, rows, columns here;"
-        " prepare the same scenes, frames and size"
+        f" {wanted} frames, rows, columns here; prepare the same scenes, frames"
+        " and size"
       )
 
   def views(
