@@ -81,7 +81,8 @@ def measure_frozen(name: str, scratch: Path) -> dict:
   """Converts a codec's or an evaluation network's published files."""
   if name in registry.published_names():
     kind, files = "codec", [registry.published(name).file]
-    entries = manifest(codec_table(name), codec_network(name).shapes())
+    shapes = codec_network(name).shapes()
+    entries = manifest(codec_table(name, shapes), shapes)
   else:
     weights, table = published(get_network(name))
     kind, files = "metric", [names[0] for names in weights.files]

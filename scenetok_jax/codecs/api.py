@@ -1,5 +1,6 @@
 """Builds a codec from the fields of a configuration."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -36,9 +37,7 @@ def get_codec(
     name: a key of codecs.registry.CODECS.
     spatial: pixels per latent cell; a published codec knows its own, and the
       next three, which are then only checked.
-    channels: of a latent.
-    frames_per_latent: of a latent, default 1.
-    chunked: 17 frames make 5 latents.
+    channels, frames_per_latent: of a latent; chunked: see Grouping.
     weights: folder made by scenetok convert --codec NAME.
     dtype: compute dtype, "float32" (default) or "bfloat16".
     frames_at_once: frames that one device works on together; clips are cut
@@ -55,49 +54,41 @@ def get_codec(
     codec: Codec = module.codec(spatial, channels, grouping, **options)
     return codec
   entry = published(name)
-  checked = {
-    "spatial": (spatial, entry.spatial),
-    "channels": (channels, entry.channels),
-    "frames_per_latent": (
-      frames_per_latent,
-      entry.grouping.frames_per_latent,
-    ),
-    "chunked": (chunked, entry.grouping.chunked),
+  own = {
+    "spatial": entry.spatial,
+    "channels": entry.channels,
+    **dataclasses.asdict(entry.grouping),
   }
-  for field, (value, own) in checked.items():
-    if value not in (None, own):
+  given = (spatial, channels, frames_per_latent, chunked)
+  for (field, right), value in zip(own.items(), given, strict=True):
+    if value not in (None, right):
       raise InputError(
-        f"config: codecs: {field}: {value} is not the {name} codec's; set {own}"
+        f"config: codecs: {field}: {value} is not the {name} codec's; set"
+        f" {right}"
       )
   if dtype not in (None, "float32", "bfloat16"):
     raise InputError(
       f"config: codecs: dtype: {dtype!r} is not 'float32' or 'bfloat16'"
     )
-  fields = _fields(name, weights) | options
+  fields: dict[str, Any] = {}
+  if weights is not None:
+    manifest = read_manifest(weights)
+    if manifest.codec != name:
+      raise InputError(
+        f"{weights}: holds {manifest.codec}, the configuration names {name};"
+        " give the folder of that codec"
+      )
+    fields = dict(manifest.fields)
+  fields |= {**options, "dtype": jnp.dtype(dtype or "float32")}
 
   @functools.cache
   def make() -> Network:
-    network: Network = module.network(
-      dtype=jnp.dtype(dtype or "float32"), **fields
-    )
+    network: Network = module.network(**fields)
     return network
 
   return network_codec(
     name, entry, make, weights, frames_at_once or FRAMES_AT_ONCE
   )
-
-
-def _fields(name: str, weights: str | None) -> dict[str, Any]:
-  """Fields of the module that the weights are of."""
-  if weights is None:
-    return {}
-  manifest = read_manifest(weights)
-  if manifest.codec != name:
-    raise InputError(
-      f"{weights}: holds {manifest.codec}, the configuration names {name};"
-      " give the folder of that codec"
-    )
-  return dict(manifest.fields)
 
 
 def network_codec(
@@ -108,70 +99,63 @@ def network_codec(
   frames_at_once: int = FRAMES_AT_ONCE,
 ) -> Codec:
   """A network with the grouping, scaling and clipping of the release."""
+  grouping = entry.grouping
 
-  def clips(x: Array, size: int) -> Array:
-    return rearrange(x, "b (n t) ... -> (b n) t ...", t=size)
+  def together(count: int, unit: int) -> int:
+    """Of so many frames or latents, those that a call must see together."""
+    apart = grouping.chunked and count > unit
+    return unit if apart or grouping.unit_frames == 1 else count
+
+  def by_clip(
+    function: Callable[[Array], Any], x: Array, size: int, frames: int
+  ) -> Any:
+    """function of x cut into clips of `size`, which decode to `frames`."""
+    clips = rearrange(x, "b (n t) ... -> (b n) t ...", t=size)
+    return map_clips(function, clips, max(1, frames_at_once // frames))
 
   def joined(x: Array, batch: int) -> Array:
     return rearrange(x, "(b n) t ... -> b (n t) ...", b=batch)
 
-  def at_once(frames: int) -> int:
-    return max(1, frames_at_once // frames)
-
   def encode(params: Any, images: Array, key: Array | None) -> Array:
     _need(name, entry, params)
     codec.check_images(images.shape)
-    size = _clip_frames(entry.grouping, images.shape[1])
-    found = map_clips(
+    size = together(images.shape[1], grouping.unit_frames)
+    found = by_clip(
       lambda x: make().encode(params, 2.0 * x - 1.0),
-      clips(jnp.asarray(images, jnp.float32), size),
-      at_once(size),
+      jnp.asarray(images, jnp.float32),
+      size,
+      size,
     )
     latents = joined(found.sample(key), images.shape[0])
     return entry.scaling.normalize(latents)
 
   def decode(params: Any, latents: Array) -> Array:
     _need(name, entry, params)
-    size = _clip_latents(entry.grouping, latents.shape[1])
-    images = map_clips(
+    size = together(latents.shape[1], grouping.unit_latents)
+    if size < latents.shape[1]:
+      grouping.frames(latents.shape[1])  # whole chunks only
+    images = by_clip(
       lambda x: unit_range(make().decode(params, x)),
-      clips(entry.scaling.restore(jnp.asarray(latents, jnp.float32)), size),
-      at_once(size * entry.grouping.frames_per_latent),
+      entry.scaling.restore(jnp.asarray(latents, jnp.float32)),
+      size,
+      size * grouping.frames_per_latent,
     )
     return joined(images, latents.shape[0])
 
   codec = Codec(
     name=name,
     spatial=entry.spatial,
-    grouping=entry.grouping,
+    grouping=grouping,
     channels=entry.channels,
     scaling=entry.scaling,
     encode=encode,
     decode=decode,
     make=make,
     load=lambda: load_weights(weights, make().shapes()) if weights else {},
-    coupled=entry.grouping.unit_frames > 1 and not entry.grouping.chunked,
+    coupled=grouping.unit_frames > 1 and not grouping.chunked,
     frames_at_once=frames_at_once,
   )
   return codec
-
-
-def _clip_frames(grouping: Grouping, frames: int) -> int:
-  """Frames that an encoder call must see together."""
-  whole = grouping.unit_frames
-  if whole == 1 or (grouping.chunked and frames > whole):
-    return whole
-  return frames
-
-
-def _clip_latents(grouping: Grouping, latents: int) -> int:
-  """Latents that a decoder call must see together."""
-  if grouping.unit_frames == 1:
-    return 1
-  if grouping.chunked and latents > grouping.unit_latents:
-    grouping.frames(latents)  # whole chunks only
-    return grouping.unit_latents
-  return latents
 
 
 def _need(name: str, entry: Published, params: Any) -> None:

@@ -9,6 +9,7 @@ reconstruction number.
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -91,34 +92,30 @@ def tables(spec: BlockDct) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       f"codec: channels={spec.channels} exceeds the {values} coefficients of "
       f"a {shape} block; lower channels"
     )
-  deviation = expected_deviation(spec)
-  order = np.argsort(
-    -rearrange(deviation, "t h w c -> (t h w c)"), kind="stable"
-  )
-  order = order[: spec.channels]
+  deviation = rearrange(expected_deviation(spec), "t h w c -> (t h w c)")
+  order = np.argsort(-deviation, kind="stable")[: spec.channels]
   # Only the kept basis functions are built: a full 4x32x32 basis is 1.2 GB.
   index = np.unravel_index(order, shape)
   axes = [dct(np.eye(n), axis=0, norm="ortho") for n in shape]
   rows = [axis[i] for axis, i in zip(axes, index, strict=True)]
   basis = np.einsum("kt,kh,kw,kc->thwck", *rows)
   basis = rearrange(basis, "t h w c k -> (t h w c) k")
-  scale = rearrange(deviation, "t h w c -> (t h w c)")[order] ** spec.whiten
-  energy = rearrange(deviation, "t h w c -> (t h w c)")[order] / scale
+  scale = deviation[order] ** spec.whiten
+  energy = deviation[order] / scale
   scale = scale * np.sqrt(np.mean(np.square(energy)))
   mean = MEAN_LEVEL * basis.sum(axis=0)
   return tuple(x.astype(np.float32) for x in (basis, mean, scale))
 
 
+_PIXELS = "b (l t) (h p) (w q) c"
+_BLOCKS = "b l h w (t p q c)"
+
+
 def _forward(spec: BlockDct, images: Array) -> Array:
   """images [B T H W 3] in [-1, 1] -> latents [B L h w C], even grouping."""
   basis, mean, scale = tables(spec)
-  blocks = rearrange(
-    images,
-    "b (l t) (h p) (w q) c -> b l h w (t p q c)",
-    t=spec.frames,
-    p=spec.spatial,
-    q=spec.spatial,
-  )
+  sizes = {"t": spec.frames, "p": spec.spatial, "q": spec.spatial}
+  blocks = rearrange(images, f"{_PIXELS} -> {_BLOCKS}", **sizes)
   latents = blocks @ jnp.asarray(basis)
   return (latents - trailing(mean, latents)) / trailing(scale, latents)
 
@@ -128,45 +125,40 @@ def _inverse(spec: BlockDct, latents: Array) -> Array:
   basis, mean, scale = tables(spec)
   latents = latents * trailing(scale, latents) + trailing(mean, latents)
   blocks = latents @ jnp.asarray(basis).T
-  return rearrange(
-    blocks,
-    "b l h w (t p q c) -> b (l t) (h p) (w q) c",
-    t=spec.frames,
-    p=spec.spatial,
-    q=spec.spatial,
-    c=COLOURS,
-  )
+  sizes = {"t": spec.frames, "p": spec.spatial, "q": spec.spatial}
+  return rearrange(blocks, f"{_BLOCKS} -> {_PIXELS}", c=COLOURS, **sizes)
+
+
+def _by_chunk(
+  function: Callable[[BlockDct, Array], Array],
+  spec: BlockDct,
+  x: Array,
+  length: int,
+) -> Array:
+  """function of x; the first of each chunk of this length is coded alone."""
+  if not spec.grouping.chunked:
+    return function(spec, x)
+  parts = [
+    part
+    for chunk in rearrange(x, "b (n s) h w c -> n b s h w c", s=length)
+    for part in (
+      function(spec.first, chunk[:, :1]),
+      function(spec, chunk[:, 1:]),
+    )
+  ]
+  return jnp.concatenate(parts, axis=1)
 
 
 def encode(spec: BlockDct, images: Array) -> Array:
   """images [B T H W 3] in [0, 1] -> latents [B L h w C] float32."""
-  images = 2.0 * images - 1.0
-  if not spec.grouping.chunked:
-    return _forward(spec, images)
   span = spec.grouping.unit_frames
-  chunks = rearrange(images, "b (n s) h w c -> n b s h w c", s=span)
-  latents = [
-    jnp.concatenate(
-      [_forward(spec.first, x[:, :1]), _forward(spec, x[:, 1:])], axis=1
-    )
-    for x in chunks
-  ]
-  return jnp.concatenate(latents, axis=1)
+  return _by_chunk(_forward, spec, 2.0 * images - 1.0, span)
 
 
 def decode(spec: BlockDct, latents: Array) -> Array:
   """latents [B L h w C] -> images [B T H W 3], not clipped to [0, 1]."""
-  if not spec.grouping.chunked:
-    return _inverse(spec, latents) / 2.0 + 0.5
   span = spec.grouping.unit_latents
-  chunks = rearrange(latents, "b (n l) h w c -> n b l h w c", l=span)
-  images = [
-    jnp.concatenate(
-      [_inverse(spec.first, x[:, :1]), _inverse(spec, x[:, 1:])], axis=1
-    )
-    for x in chunks
-  ]
-  return jnp.concatenate(images, axis=1) / 2.0 + 0.5
+  return _by_chunk(_inverse, spec, latents, span) / 2.0 + 0.5
 
 
 def codec(

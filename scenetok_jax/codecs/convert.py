@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.codecs.network import Network, Published
-from scenetok_jax.codecs.registry import codec_module, published, table_module
+from scenetok_jax.codecs.network import Network
+from scenetok_jax.codecs.registry import codec_module, published
 from scenetok_jax.codecs.weights import (
   Manifest,
   load_weights,
   read_manifest,
   save_weights,
 )
+from scenetok_jax.convert.derived import derived_table
 from scenetok_jax.convert.engine import Table, import_params
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.reader import Tensors, read_tensors
@@ -23,7 +24,7 @@ Fields = Mapping[str, Any]
 
 def codec_fields(name: str, sizes: Fields | None) -> dict[str, Any]:
   """Fields of the network from the authors' sizes; None: as published."""
-  found: dict[str, Any] = table_module(name).fields(sizes) if sizes else {}
+  found: dict[str, Any] = codec_module(name).fields(sizes) if sizes else {}
   return found
 
 
@@ -33,10 +34,10 @@ def codec_network(name: str, fields: Fields | None = None) -> Network:
   return found
 
 
-def codec_table(name: str, fields: Fields | None = None) -> Table:
-  """The rename table of a codec's file."""
-  found: Table = table_module(name).table(**(fields or {}))
-  return found
+def codec_table(name: str, shapes: Any, fields: Fields | None = None) -> Table:
+  """The rename table of a codec's file; shapes: of its parameters."""
+  module = codec_module(name)
+  return derived_table(shapes, module.renames(**(fields or {})), module.LAYOUTS)
 
 
 def load_codec(
@@ -53,32 +54,21 @@ def load_codec(
     InputError: unreadable, of another network, or tensors that are missing,
       unknown, not finite or of another shape.
   """
-  entry, table = published(name), codec_table(name, fields)
-  tensors = read_tensors(source)
-  prefixes = getattr(table_module(name), "PREFIXES", ("",))
-  own = [n for n in tensors if n.startswith(prefixes)]
-  _check_kind(name, entry, source, own, table)
+  entry, tensors = published(name), read_tensors(source)
   shapes = codec_network(name, fields).shapes()
+  table = codec_table(name, shapes, fields)
+  prefixes = getattr(codec_module(name), "PREFIXES", ("",))
+  own = [n for n in tensors if n.startswith(prefixes)]
+  wanted = {rule.torch for rule in table.rules}
+  # A file of something else gets one short error, not a list of names.
+  if 2 * len(wanted.intersection(own)) < len(wanted):
+    raise InputError(
+      f"{source}: not the {name} codec: {len(wanted.intersection(own))} of its"
+      f" {len(wanted)} tensors are there; give {entry.file} ({entry.source})"
+    )
   return import_params(
     Tensors(own, tensors.__getitem__), table, shapes, str(source)
   )
-
-
-def _check_kind(
-  name: str,
-  entry: Published,
-  source: str | Path,
-  names: list[str],
-  table: Table,
-) -> None:
-  """A file of something else gets one short error, not a list of names."""
-  wanted = {rule.torch for rule in table.rules}
-  known = sum(n in wanted for n in names)
-  if 2 * known < len(wanted):
-    raise InputError(
-      f"{source}: not the {name} codec: {known} of its {len(wanted)} tensors"
-      f" are there; give {entry.file} ({entry.source})"
-    )
 
 
 def convert_codec(
@@ -103,7 +93,9 @@ def convert_codec(
   """
   fields = codec_fields(name, reduced)
   params = load_codec(name, source, fields)
-  found = Manifest(name, fields, Path(source).name, _sha256(Path(source)))
+  with Path(source).open("rb") as file:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+  found = Manifest(name, fields, Path(source).name, digest)
   save_weights(out, found, params, form=form)
   return found
 
@@ -118,10 +110,5 @@ def export_codec(folder: str | Path, path: str | Path) -> None:
   """
   found = read_manifest(folder)
   shapes = codec_network(found.codec, found.fields).shapes()
-  table = codec_table(found.codec, found.fields)
+  table = codec_table(found.codec, shapes, found.fields)
   export(path, [(table, load_weights(folder, shapes))])
-
-
-def _sha256(path: Path) -> str:
-  with path.open("rb") as file:
-    return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,38 +23,24 @@ def conv(
   rank: int = 2,
   stride: int | Sequence[int] = 1,
   padding: Padding | None = None,
-  groups: int = 1,
   use_bias: bool = True,
   dtype: Any = jnp.float32,
 ) -> nn.Conv:
   """A cross-correlation over the last `rank` axes before the channels.
 
-  Args:
-    features: output channels.
-    kernel: size, of all axes or each.
-    name: of the parameters (kernel [*kernel C/groups D], bias [D]).
-    rank: 2 for [... H W C], 3 for [... T H W C].
-    stride: step, of all axes or each.
-    padding: zeros on both sides of every axis, or (before, after) of each;
-      None keeps the size (of odd kernels).
-    groups: C and D are split in so many independent convolutions.
-    use_bias: whether a bias is added.
-    dtype: of the computation.
+  kernel, stride: of all axes or each. padding: zeros on both sides of every
+  axis, or (before, after) of each; None keeps the size (of odd kernels).
+  dtype: of the computation. name: of the parameters (kernel [*kernel C D],
+  bias [D]).
   """
   sizes = (kernel,) * rank if isinstance(kernel, int) else tuple(kernel)
-  strides = (stride,) * rank if isinstance(stride, int) else tuple(stride)
   if padding is None:
-    pads = [(n // 2, n // 2) for n in sizes]
-  elif isinstance(padding, int):
-    pads = [(padding, padding)] * rank
-  else:
-    pads = list(padding)
+    padding = [(n // 2, n // 2) for n in sizes]
   return nn.Conv(
     features,
     sizes,
-    strides,
-    pads,
-    feature_group_count=groups,
+    stride,
+    padding,
     use_bias=use_bias,
     dtype=dtype,
     name=name,
@@ -91,13 +77,11 @@ class Downsample(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    return conv(
-      x.shape[-1],
-      name="conv",
-      stride=2,
-      padding=((0, 1), (0, 1)),
-      dtype=self.dtype,
-    )(x)
+    ends = ((0, 1), (0, 1))
+    layer = conv(
+      x.shape[-1], name="conv", stride=2, padding=ends, dtype=self.dtype
+    )
+    return layer(x)
 
 
 class Upsample(nn.Module):
@@ -107,13 +91,8 @@ class Upsample(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = nearest(x)
+    x = repeat(x, "... h w c -> ... (h p) (w q) c", p=2, q=2)
     return conv(x.shape[-1], name="conv", dtype=self.dtype)(x)
-
-
-def nearest(x: Array, factor: int = 2) -> Array:
-  """[... H W C] -> [... H*factor W*factor C], pixels repeated."""
-  return repeat(x, "... h w c -> ... (h p) (w q) c", p=factor, q=factor)
 
 
 def image_attention(query: Array, key: Array, value: Array) -> Array:

@@ -17,22 +17,14 @@ def unshuffle(x: Array, time: int, space: int) -> Array:
   The new channel index is (c, time, row, column), c slowest.
   """
   return rearrange(
-    x,
-    "b (t p) (h q) (w r) c -> b t h w (c p q r)",
-    p=time,
-    q=space,
-    r=space,
+    x, "b (t p) (h q) (w r) c -> b t h w (c p q r)", p=time, q=space, r=space
   )
 
 
 def shuffle(x: Array, time: int, space: int) -> Array:
   """The inverse of `unshuffle`."""
   return rearrange(
-    x,
-    "b t h w (c p q r) -> b (t p) (h q) (w r) c",
-    p=time,
-    q=space,
-    r=space,
+    x, "b t h w (c p q r) -> b (t p) (h q) (w r) c", p=time, q=space, r=space
   )
 
 

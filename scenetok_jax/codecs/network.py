@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from einops import rearrange
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parallel.mesh import BATCH_AXES
 from scenetok_jax.parallel.rules import constrain
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,42 +104,74 @@ class Network:
     return jax.eval_shape(self.init, jax.random.key(0))
 
 
+@dataclasses.dataclass(frozen=True)
+class Sides:
+  """An encoder and a decoder as functions of params {"encoder", "decoder"}.
+
+  name: of the codec. encoder: images [B T H W 3] -> [B L h w D].
+  decoder: latents [B L h w C] -> images.
+  factor: pixels per latent, per side. frames: that give the fewest latents,
+  so many, to initialise with. channels: C.
+  """
+
+  name: str
+  encoder: nn.Module
+  decoder: nn.Module
+  factor: int
+  channels: int
+  frames: int = 1
+  latents: int = 1
+
+  def init(self, key: Array) -> Any:
+    """Random parameters, float32."""
+    keys = jax.random.split(key)
+    images = jnp.zeros((1, self.frames, self.factor, self.factor, 3))
+    latents = jnp.zeros((1, self.latents, 1, 1, self.channels))
+    return {
+      "encoder": self.encoder.init(keys[0], images)["params"],
+      "decoder": self.decoder.init(keys[1], latents)["params"],
+    }
+
+  def encode(self, params: Any, images: Array) -> Array:
+    """What the encoder gives; InputError where H or W does not fit."""
+    self.check_size(images)
+    return self.encoder.apply({"params": params["encoder"]}, images)
+
+  def check_size(self, images: Array) -> None:
+    """InputError where H or W is not a multiple of the factor."""
+    height, width = images.shape[-3:-1]
+    if height % self.factor or width % self.factor:
+      raise InputError(
+        f"{self.name}: images of {height} x {width} pixels: not multiples of"
+        f" {self.factor}; resize or crop them"
+      )
+
+  def decode(self, params: Any, latents: Array) -> Array:
+    """What the decoder gives."""
+    return self.decoder.apply({"params": params["decoder"]}, latents)
+
+
 def map_clips(
   function: Callable[[Array], Any], clips: Array, at_once: int
 ) -> Any:
-  """function(clips [N ...]) with at most `at_once` clips a device at a time.
+  """function(clips [N ...]), independent along N, in bounded memory.
 
-  The clips of one moment are spread over the data axes of the mesh; the rest
-  is a loop, so that memory does not grow with N.
-
-  Args:
-    function: of clips [n ...], independent along n.
-    clips: [N ...].
-    at_once: clips that one device works on together.
-
-  Returns:
-    What function(clips) returns.
+  The clips of one moment, at most `at_once` a device, are spread over the
+  data axes of the mesh; the rest is a loop.
   """
-  width = at_once * _ways()
-  count = clips.shape[0]
+  mesh = jax.sharding.get_abstract_mesh()
+  ways = 1 if mesh.empty else math.prod(mesh.shape[a] for a in BATCH_AXES)
+  width, count = at_once * ways, clips.shape[0]
+
+  def run(part: Array) -> Any:
+    return function(constrain(part, "batch", *[None] * (part.ndim - 1)))
+
   if count <= width:
-    return function(_spread(clips))
+    return run(clips)
   loops = math.ceil(count / width)
   padding = [(0, loops * width - count)] + [(0, 0)] * (clips.ndim - 1)
   # Strided: a device keeps the clips that it already holds.
   parts = rearrange(jnp.pad(clips, padding), "(k n) ... -> n k ...", n=loops)
-  out = jax.lax.map(lambda part: function(_spread(part)), parts)
+  out = jax.lax.map(run, parts)
   join = lambda x: rearrange(x, "n k ... -> (k n) ...")[:count]  # noqa: E731
   return jax.tree.map(join, out)
-
-
-def _spread(clips: Array) -> Array:
-  return constrain(clips, "batch", *[None] * (clips.ndim - 1))
-
-
-def _ways() -> int:
-  """Devices that a batch is split over, 1 without a mesh."""
-  mesh = jax.sharding.get_abstract_mesh()
-  if mesh.empty:
-    return 1
-  return math.prod(mesh.shape[axis] for axis in BATCH_AXES)

@@ -1,18 +1,16 @@
 """The codecs by the names that configurations call them.
 
-A codec is a module, a line here, and its rename table in <module>_table.py
-beside it. The module of a published network offers
+A codec is a module and a line here. The module of a published network offers
   PUBLISHED: network.Published, its geometry, scaling and file,
-  network(*, dtype, **options) -> network.Network;
-its table's module
-  table(**options) -> convert.engine.Table,
+  network(*, dtype, **options) -> network.Network,
+  renames(**options), LAYOUTS: from its parameters' paths to the names and
+    layouts of the file (convert.derived),
   fields(sizes in the authors' words) -> options,
   PREFIXES: of the autoencoder's tensors, where the file holds more.
 The module of a codec without weights offers
   codec(spatial, channels, grouping, **options) -> codec.Codec.
 """
 
-import importlib
 from types import ModuleType
 
 from scenetok_jax.codecs import block_dct, va_vae, video_dc_ae, wan_vae
@@ -57,8 +55,3 @@ def published(name: str) -> Published:
     )
   entry: Published = module.PUBLISHED
   return entry
-
-
-def table_module(name: str) -> ModuleType:
-  """The module with the rename table of a published codec."""
-  return importlib.import_module(f"{codec_module(name).__name__}_table")

@@ -13,25 +13,6 @@ _TIME, _ROWS, _COLUMNS = 1, 2, 3  # axes of [B T H W C]
 
 
 @dataclasses.dataclass(frozen=True)
-class Tiling:
-  """Limits above which a video is processed in tiles.
-
-  size: tile side in pixels. frames: tile length in frames.
-  overlap: share of a tile that the next one repeats, in [0, 1).
-  """
-
-  size: int = 256
-  frames: int = 32
-  overlap: float = 0.25
-
-  def __post_init__(self) -> None:
-    if not 0 <= self.overlap < 1:
-      raise InputError(
-        f"codec: overlap={self.overlap} is outside [0, 1); use 0.25"
-      )
-
-
-@dataclasses.dataclass(frozen=True)
 class Axis:
   """Tiles along an axis: their length and step, in units of the input.
 
@@ -45,12 +26,15 @@ class Axis:
 
   @classmethod
   def of(cls, tile: int, out: int, overlap: float) -> "Axis":
-    """tile is the length of an input tile, out that of its output."""
+    """tile is the length of an input tile, out that of its output.
+
+    overlap: share of a tile that the next one repeats, in [0, 1).
+    """
     step, blend = int(tile * (1 - overlap)), int(out * overlap)
-    if step < 1:
+    if step < 1 or overlap < 0:
       raise InputError(
-        f"codec: overlap={overlap} leaves no step between tiles of {tile};"
-        " lower the overlap"
+        f"codec: overlap={overlap} leaves no step between tiles of {tile}, or"
+        " is negative; use 0.25"
       )
     return cls(tile, step, blend, out - blend)
 
@@ -105,7 +89,9 @@ def join_time(tiles: Iterable[Array], axis: Axis) -> Iterator[Array]:
 
 
 def tile_space(function: Function, x: Array, axis: Axis) -> Array:
-  """function of x [B T H W C] in overlapping square tiles."""
+  """function of x [B T H W C], in overlapping square tiles if it is larger."""
+  if max(x.shape[2:4]) <= axis.tile:
+    return function(x)
   rows = [axis.split(row, _COLUMNS) for row in axis.split(x, _ROWS)]
   width = len(rows[0])
   tiles = map_tiles(function, [tile for row in rows for tile in row])
@@ -124,6 +110,8 @@ def tile_space(function: Function, x: Array, axis: Axis) -> Array:
 
 
 def tile_time(function: Function, x: Array, axis: Axis) -> Array:
-  """function of x [B T H W C] in overlapping stretches of time."""
+  """function of x [B T H W C], in overlapping stretches if it is longer."""
+  if x.shape[1] <= axis.tile:
+    return function(x)
   tiles = map_tiles(function, axis.split(x, _TIME))
   return jnp.concatenate(list(join_time(tiles, axis)), axis=_TIME)

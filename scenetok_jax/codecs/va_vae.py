@@ -1,28 +1,23 @@
 """VA-VAE f16d32: 16 x 16 pixels per latent, 32 channels, one frame each."""
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
-from scenetok_jax.codecs.layers import (
-  Downsample,
-  GroupNorm,
-  Upsample,
-  conv,
-  image_attention,
-)
 from scenetok_jax.codecs.network import (
   Encoded,
   Network,
   Published,
   Scaling,
+  Sides,
 )
+from scenetok_jax.codecs.va_vae_layers import Decoder, Encoder, Sizes
+from scenetok_jax.convert.config_block import check_fields, check_values
+from scenetok_jax.convert.derived import Rename
 from scenetok_jax.flow.losses import LOGVAR_RANGE
 from scenetok_jax.geometry.latent_frames import Grouping
-from scenetok_jax.types import Array, InputError, Posterior
+from scenetok_jax.types import Array, Posterior
 
 # fmt: off
 _MEAN = (
@@ -52,198 +47,20 @@ PUBLISHED = Published(
 )
 
 
-class ResBlock(nn.Module):
-  """[... H W C] -> [... H W features]: two normalised 3x3 and a skip."""
-
-  features: int
-  groups: int
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    h = x
-    for i in (1, 2):
-      h = jax.nn.silu(GroupNorm(self.groups, name=f"norm{i}")(h))
-      h = conv(self.features, name=f"conv{i}", dtype=self.dtype)(h)
-    if x.shape[-1] != self.features:
-      x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
-    return x + h
+# The published file also holds what only training needs (loss.*,
+# foundation_model.*, linear_proj.*); the autoencoder is all of these.
+PREFIXES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
+LAYOUTS = {2: "o i 1 1 -> i o"}
 
 
-class AttentionBlock(nn.Module):
-  """[... H W C] -> same: one head over all positions of an image."""
-
-  groups: int
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    h = GroupNorm(self.groups, name="norm")(x)
-
-    def project(h: Array, name: str) -> Array:
-      return nn.Dense(x.shape[-1], dtype=self.dtype, name=name)(h)
-
-    h = image_attention(*(project(h, n) for n in ("query", "key", "value")))
-    return x + project(h, "out")
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-  """Sizes of the network; the defaults are the published ones.
-
-  width: of level 0. multipliers: width of each level over that.
-  blocks: ResBlocks of an encoder level; a decoder level has one more.
-  attention: levels that attend. groups: of the group norms.
-  """
-
-  width: int = 128
-  multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)
-  blocks: int = 2
-  attention: tuple[int, ...] = (4,)
-  groups: int = 32
-  latent_channels: int = 32
-
-  @property
-  def widths(self) -> tuple[int, ...]:
-    return tuple(self.width * m for m in self.multipliers)
-
-  @property
-  def factor(self) -> int:
-    """Pixels per latent, per side."""
-    return 2 ** (len(self.multipliers) - 1)
-
-
-class Level(nn.Module):
-  """One resolution: ResBlocks, each followed by attention if asked."""
-
-  features: int
-  blocks: int
-  attention: bool
-  groups: int
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    for i in range(self.blocks):
-      x = ResBlock(self.features, self.groups, self.dtype, name=f"block{i}")(x)
-      if self.attention:
-        x = AttentionBlock(self.groups, self.dtype, name=f"attention{i}")(x)
-    return x
-
-
-class Middle(nn.Module):
-  """ResBlock, attention, ResBlock: [... h w C] -> same."""
-
-  groups: int
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    fields = (self.groups, self.dtype)
-    x = ResBlock(x.shape[-1], *fields, name="block0")(x)
-    x = AttentionBlock(*fields, name="attention0")(x)
-    return ResBlock(x.shape[-1], *fields, name="block1")(x)
-
-
-class Encoder(nn.Module):
-  """images [... H W 3] in [-1, 1] -> moments [... h w 2C], mean first."""
-
-  sizes: Sizes
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    s = self.sizes
-    x = conv(s.width, name="embed", dtype=self.dtype)(x)
-    for i, width in enumerate(s.widths):
-      x = Level(
-        width,
-        s.blocks,
-        i in s.attention,
-        s.groups,
-        self.dtype,
-        name=f"level{i}",
-      )(x)
-      if i + 1 < len(s.widths):
-        x = Downsample(self.dtype, name=f"down{i}")(x)
-    x = Middle(s.groups, self.dtype, name="middle")(x)
-    x = jax.nn.silu(GroupNorm(s.groups, name="norm")(x))
-    x = conv(2 * s.latent_channels, name="head", dtype=self.dtype)(x)
-    moments = nn.Dense(x.shape[-1], dtype=self.dtype, name="moments")(x)
-    return moments.astype(jnp.float32)
-
-
-class Decoder(nn.Module):
-  """latents [... h w C] -> images [... H W 3], about [-1, 1], float32."""
-
-  sizes: Sizes
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    s = self.sizes
-    x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
-    x = conv(s.widths[-1], name="embed", dtype=self.dtype)(x)
-    x = Middle(s.groups, self.dtype, name="middle")(x)
-    for i, width in reversed(list(enumerate(s.widths))):
-      x = Level(
-        width,
-        s.blocks + 1,
-        i in s.attention,
-        s.groups,
-        self.dtype,
-        name=f"level{i}",
-      )(x)
-      if i > 0:
-        x = Upsample(self.dtype, name=f"up{i}")(x)
-    x = jax.nn.silu(GroupNorm(s.groups, name="norm")(x))
-    return conv(3, name="head", dtype=self.dtype)(x).astype(jnp.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class VaVae:
-  """The autoencoder as functions of params {"encoder", "decoder"}.
+def sides(sizes: Sizes, dtype: Any = jnp.float32) -> Sides:
+  """The two halves; the encoder gives moments [... 2C], mean first.
 
   dtype: of the computation; norms, softmax and the posterior are float32.
   """
-
-  sizes: Sizes = Sizes()
-  dtype: Any = jnp.float32
-
-  def init(self, key: Array) -> Any:
-    """Random parameters, float32."""
-    side = self.sizes.factor
-    keys = jax.random.split(key)
-    images = jnp.zeros((1, side, side, 3))
-    latents = jnp.zeros((1, 1, 1, self.sizes.latent_channels))
-    return {
-      "encoder": Encoder(self.sizes).init(keys[0], images)["params"],
-      "decoder": Decoder(self.sizes).init(keys[1], latents)["params"],
-    }
-
-  def moments(self, params: Any, images: Array) -> Array:
-    """images [... H W 3] in [-1, 1] -> mean and raw log-variance [... h w 2C].
-
-    Raises:
-      InputError: H or W is not a multiple of the factor.
-    """
-    height, width = images.shape[-3:-1]
-    if height % self.sizes.factor or width % self.sizes.factor:
-      raise InputError(
-        f"va_vae: images of {height} x {width} pixels: not multiples of"
-        f" {self.sizes.factor}; resize or crop them"
-      )
-    encoder = Encoder(self.sizes, self.dtype)
-    return encoder.apply({"params": params["encoder"]}, images)
-
-  def encode(self, params: Any, images: Array) -> Encoded:
-    """images [... H W 3] in [-1, 1] -> posterior over latents [... h w C]."""
-    return encoded(posterior(self.moments(params, images)))
-
-  def decode(self, params: Any, latents: Array) -> Array:
-    """latents [... h w C] -> images [... H W 3], about [-1, 1]."""
-    decoder = Decoder(self.sizes, self.dtype)
-    return decoder.apply({"params": params["decoder"]}, latents)
+  encoder, decoder = Encoder(sizes, dtype), Decoder(sizes, dtype)
+  factor, channels = sizes.factor, sizes.latent_channels
+  return Sides("va_vae", encoder, decoder, factor, channels)
 
 
 def posterior(moments: Array) -> Posterior:
@@ -259,5 +76,61 @@ def encoded(latents: Posterior) -> Encoded:
 
 def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
   """The published network; other sizes (Sizes) make the same one smaller."""
-  model = VaVae(Sizes(**sizes), dtype)
-  return Network(init=model.init, encode=model.encode, decode=model.decode)
+  both = sides(Sizes(**sizes), dtype)
+
+  def encode(params: Any, images: Array) -> Encoded:
+    return encoded(posterior(both.encode(params, images)))
+
+  return Network(both.init, encode, both.decode)
+
+
+def renames(**_: Any) -> tuple[Rename, ...]:
+  """From parameter paths to the file's names (convert.derived)."""
+  return (
+    ("encoder/moments", "quant_conv"),
+    ("decoder/latents", "post_quant_conv"),
+    ("middle/block0", "mid/block_1"),
+    ("middle/attention0", "mid/attn_1"),
+    ("middle/block1", "mid/block_2"),
+    ("encoder/(level|down)", "encoder/down/"),
+    ("decoder/(level|up)", "decoder/up/"),
+    (r"(down|up)/(\d)/conv/", r"\1/\2/\1sample/conv/"),
+    (r"block(\d)", r"block/\1"),
+    (r"attention(\d)", r"attn/\1"),
+    ("shortcut", "nin_shortcut"),
+    ("query", "q"),
+    ("key", "k"),
+    ("value", "v"),
+    ("/out/", "/proj_out/"),
+    ("coder/norm/", "coder/norm_out/"),
+    ("embed", "conv_in"),
+    ("head", "conv_out"),
+  )
+
+
+_FIELDS = (
+  *("ch", "ch_mult", "num_res_blocks", "z_channels", "embed_dim", "resolution"),
+  *("norm_num_groups", "attn_resolutions", "in_channels", "out_ch"),
+)
+
+
+def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
+  """Options of `network` from the authors' configuration.
+
+  Where attention sits follows from the nominal resolution, not from images.
+  """
+  check_fields(reduced, _FIELDS, "reduced")
+  check_values(reduced, {"in_channels": 3, "out_ch": 3}, "reduced")
+  latents = reduced.get("z_channels", 32)
+  check_values(reduced, {"embed_dim": latents}, "reduced")
+  levels = range(len(reduced["ch_mult"]))
+  resolutions = reduced.get("attn_resolutions", (16,))
+  nominal = reduced.get("resolution", 256)
+  return {
+    "width": reduced["ch"],
+    "multipliers": tuple(reduced["ch_mult"]),
+    "blocks": reduced["num_res_blocks"],
+    "attention": tuple(i for i in levels if nominal // 2**i in resolutions),
+    "groups": reduced["norm_num_groups"],
+    "latent_channels": latents,
+  }

@@ -1,5 +1,6 @@
-"""Blocks of the Video DC-AE: convolutional, linear-attention, resampling."""
+"""Encoder and decoder of the Video DC-AE, and their blocks."""
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -21,6 +22,8 @@ from scenetok_jax.codecs.layers_3d import (
 from scenetok_jax.types import Array
 
 _EXPANSION = 4  # of the gated MLP, per half
+_TEMPORAL_STAGES = (3, 4)  # whose resampling halves or doubles time
+_CONVOLUTIONAL = 3  # stages of ResBlocks; the others attend
 
 
 class ResBlock(nn.Module):
@@ -154,3 +157,78 @@ class Upsample(nn.Module):
     )
     copies = repeat_channels(x, self.features * time * 4)
     return main + shuffle(copies, time, 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """Widths and numbers of blocks of the six stages, finest first."""
+
+  widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
+  depths: tuple[int, ...] = (2, 2, 2, 3, 3, 3)
+
+
+class _Stage(nn.Module):
+  """The blocks of one stage: [B T H W C] -> same."""
+
+  index: int
+  depth: int
+  head_dim: int
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    for i in range(self.depth):
+      if self.index < _CONVOLUTIONAL:
+        x = ResBlock(self.dtype, name=f"block{i}")(x)
+      else:
+        x = AttentionBlock(self.head_dim, self.dtype, name=f"block{i}")(x)
+    return x
+
+
+class Encoder(nn.Module):
+  """images [B T H W 3] in [-1, 1] -> latents [B T/4 H/32 W/32 C]."""
+
+  sizes: Sizes
+  channels: int = 128
+  head_dim: int = 32
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    widths = self.sizes.widths
+    x = conv(widths[0], name="embed", rank=3, dtype=self.dtype)(x)
+    for i, depth in enumerate(self.sizes.depths):
+      x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
+      if i + 1 < len(widths):
+        x = Downsample(
+          widths[i + 1], i in _TEMPORAL_STAGES, self.dtype, name=f"down{i}"
+        )(x)
+    main = conv(self.channels, name="head", rank=3, dtype=self.dtype)(x)
+    return (main + average_channels(x, self.channels)).astype(jnp.float32)
+
+
+class Decoder(nn.Module):
+  """latents [B L h w C] -> images [B T 32h 32w 3], about [-1, 1].
+
+  T is 4L, but one latent alone becomes one frame.
+  """
+
+  sizes: Sizes
+  head_dim: int = 32
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    widths = self.sizes.widths
+    main = conv(widths[-1], name="embed", rank=3, dtype=self.dtype)(x)
+    x = main + repeat_channels(x.astype(self.dtype), widths[-1])
+    for i in reversed(range(len(widths))):
+      if i + 1 < len(widths):
+        x = Upsample(
+          widths[i], i in _TEMPORAL_STAGES, self.dtype, name=f"up{i}"
+        )(x)
+      depth = self.sizes.depths[i]
+      x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
+    x = jax.nn.relu(ChannelNorm(name="norm")(x))
+    x = conv(3, name="head", rank=3, dtype=self.dtype)(x)
+    return x.astype(jnp.float32)

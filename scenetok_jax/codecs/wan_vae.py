@@ -4,29 +4,23 @@ A clip of T frames becomes 1 + (T - 1) // 4 latents: the first frame has its
 own, those after the last whole group of 4 are dropped.
 """
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
-import jax
 import jax.numpy as jnp
-from einops import rearrange
 
-from scenetok_jax.codecs.layers_3d import LengthNorm
 from scenetok_jax.codecs.network import (
   Encoded,
   Network,
   Published,
   Scaling,
+  Sides,
 )
-from scenetok_jax.codecs.wan_vae_layers import (
-  DownStage,
-  Middle,
-  UpStage,
-  causal_conv,
-)
+from scenetok_jax.codecs.wan_vae_layers import Decoder, Encoder, Sizes
+from scenetok_jax.convert.config_block import check_fields
+from scenetok_jax.convert.derived import Rename
 from scenetok_jax.geometry.latent_frames import Grouping
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array
 
 # fmt: off
 _MEAN = (
@@ -60,159 +54,86 @@ PUBLISHED = Published(
 )
 
 TEMPORAL = 4  # frames per latent, but for a clip's first
-_COLOURS = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-  """Widths and depths; the published ones.
-
-  encoder_width, decoder_width: at full resolution.
-  multipliers: of the widths, per stage, finest first.
-  blocks: residual blocks of an encoder stage; a decoder's has one more.
-  temporal: which of the stages but the last halve time.
-  patch: pixels per side that are folded into channels first.
-  """
-
-  encoder_width: int = 160
-  decoder_width: int = 256
-  multipliers: tuple[int, ...] = (1, 2, 4, 4)
-  blocks: int = 2
-  temporal: tuple[bool, ...] = (False, True, True)
-  latent_channels: int = 48
-  patch: int = 2
-
-  @property
-  def spatial(self) -> int:
-    """Pixels per latent, per side."""
-    return self.patch * 2 ** (len(self.multipliers) - 1)
-
-
-def patchify(x: Array, patch: int) -> Array:
-  """[B T H W C] -> [B T H/p W/p C*p*p], channels (c, column, row)."""
-  return rearrange(x, "b t (h q) (w r) c -> b t h w (c r q)", q=patch, r=patch)
-
-
-def unpatchify(x: Array, patch: int) -> Array:
-  """The inverse of `patchify`."""
-  return rearrange(x, "b t h w (c r q) -> b t (h q) (w r) c", q=patch, r=patch)
-
-
-class Encoder(nn.Module):
-  """images [B T H W 3] in [-1, 1] -> means [B L h w C]; the mode."""
-
-  sizes: Sizes
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    sizes, dtype = self.sizes, self.dtype
-    widths = [sizes.encoder_width * m for m in sizes.multipliers]
-    x = patchify(x, sizes.patch)
-    x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)
-    for i, width in enumerate(widths):
-      last = i + 1 == len(widths)
-      x = DownStage(
-        width,
-        sizes.blocks,
-        not last,
-        not last and sizes.temporal[i],
-        self.dtype,
-        name=f"stage{i}",
-      )(x)
-    x = Middle(self.dtype, name="middle")(x)
-    x = jax.nn.silu(LengthNorm(name="norm")(x))
-    moments = 2 * sizes.latent_channels
-    x = causal_conv(x, moments, name="head", dtype=dtype)
-    # The log-variance is not used: encoding is deterministic.
-    x = nn.Dense(moments, dtype=self.dtype, name="moments")(x)
-    return x[..., : sizes.latent_channels].astype(jnp.float32)
-
-
-class Decoder(nn.Module):
-  """latents [B L h w C] -> images [B T H W 3], about [-1, 1]."""
-
-  sizes: Sizes
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    sizes, dtype = self.sizes, self.dtype
-    widths = [sizes.decoder_width * m for m in reversed(sizes.multipliers)]
-    x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
-    x = causal_conv(x, widths[0], name="embed", dtype=dtype)
-    x = Middle(self.dtype, name="middle")(x)
-    times = (*reversed(sizes.temporal), False)
-    for i, (width, time) in enumerate(zip(widths, times, strict=True)):
-      x = UpStage(
-        width,
-        sizes.blocks + 1,
-        i + 1 < len(widths),
-        time,
-        self.dtype,
-        name=f"stage{i}",
-      )(x)
-    x = jax.nn.silu(LengthNorm(name="norm")(x))
-    colours = _COLOURS * sizes.patch**2
-    x = causal_conv(x, colours, name="head", dtype=dtype)
-    return unpatchify(x, sizes.patch).astype(jnp.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class WanVae:
-  """The autoencoder as functions of params {"encoder", "decoder"}.
-
-  dtype: of the computation; norms and softmax stay in float32.
-  """
-
-  sizes: Sizes = dataclasses.field(default_factory=Sizes)
-  dtype: Any = jnp.float32
-
-  def _encoder(self) -> Encoder:
-    return Encoder(self.sizes, self.dtype)
-
-  def _decoder(self) -> Decoder:
-    return Decoder(self.sizes, self.dtype)
-
-  def init(self, key: Array) -> Any:
-    """Random parameters, float32."""
-    size = self.sizes.spatial
-    images = jnp.zeros((1, 1 + TEMPORAL, size, size, _COLOURS))
-    latents = jnp.zeros((1, 2, 1, 1, self.sizes.latent_channels))
-    keys = jax.random.split(key)
-    return {
-      "encoder": self._encoder().init(keys[0], images)["params"],
-      "decoder": self._decoder().init(keys[1], latents)["params"],
-    }
-
-  def encode(self, params: Any, images: Array) -> Array:
-    """images [B T H W 3] in [-1, 1] -> latents [B L h w C], unscaled.
-
-    T of any length; L = 1 + (T - 1) // 4.
-
-    Raises:
-      InputError: H or W is not a multiple of 16.
-    """
-    frames, height, width = images.shape[1:4]
-    factor = self.sizes.spatial
-    if height % factor or width % factor:
-      raise InputError(
-        f"wan_vae: images of {height} x {width} pixels: not multiples of"
-        f" {factor}; resize or crop them"
-      )
-    whole = images[:, : 1 + (frames - 1) // TEMPORAL * TEMPORAL]
-    return self._encoder().apply({"params": params["encoder"]}, whole)
-
-  def decode(self, params: Any, latents: Array) -> Array:
-    """latents [B 1+m h w C], unscaled -> images [B 1+4m H W 3], not clipped."""
-    return self._decoder().apply({"params": params["decoder"]}, latents)
+LAYOUTS = {
+  "attention/norm/scale": "c 1 1 -> c",
+  "scale": "c 1 1 1 -> c",
+  "attention/(qkv|out)/kernel": "o i 1 1 -> i o",
+  2: "o i 1 1 1 -> i o",
+}
 
 
 def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
-  """The published network; other sizes (Sizes) make the same one smaller."""
-  model = WanVae(Sizes(**sizes), dtype)
-  return Network(
-    init=model.init,
-    encode=lambda params, images: Encoded(model.encode(params, images)),
-    decode=model.decode,
+  """The published network; other sizes (Sizes) make the same one smaller.
+
+  encode: images [B T H W 3], T of any length, -> L = 1 + (T - 1) // 4.
+  dtype: of the computation; norms and softmax stay in float32.
+  """
+  own = Sizes(**sizes)
+  sides = Sides(
+    "wan_vae",
+    Encoder(own, dtype),
+    Decoder(own, dtype),
+    own.spatial,
+    own.latent_channels,
+    frames=1 + TEMPORAL,
+    latents=2,
   )
+
+  def encode(params: Any, images: Array) -> Encoded:
+    whole = 1 + (images.shape[1] - 1) // TEMPORAL * TEMPORAL
+    return Encoded(sides.encode(params, images[:, :whole]))
+
+  return Network(sides.init, encode, sides.decode)
+
+
+def renames(*, blocks: int = Sizes.blocks, **_: Any) -> list[Rename]:
+  """From parameter paths to the file's names (convert.derived)."""
+  found: list[Rename] = [
+    # Places in the reference's lists of layers: norm, silu, conv, twice.
+    ("norm1/", "residual/0/"),
+    ("conv1/", "residual/2/"),
+    ("norm2/", "residual/3/"),
+    ("conv2/", "residual/6/"),
+    ("middle/block0/", "middle/0/"),
+    ("middle/attention/", "middle/1/"),
+    ("middle/block1/", "middle/2/"),
+    ("qkv/", "to_qkv/"),
+    ("out/", "proj/"),
+    ("scale", "gamma"),
+    ("encoder/moments", "conv1"),
+    ("decoder/latents", "conv2"),
+    ("embed", "conv1"),
+    ("head", "head/2"),
+    ("coder/norm/", "coder/head/0/"),
+  ]
+  for side, word, own in (
+    ("encoder", "down", blocks),
+    ("decoder", "up", blocks + 1),
+  ):
+    stage = rf"{side}/{word}samples/\1/{word}samples/"
+    found += [
+      (rf"{side}/stage(\d)/block", stage),
+      (rf"{side}/stage(\d)/{word}/conv", rf"{stage}{own}/resample/1"),
+      (rf"{side}/stage(\d)/time/conv", rf"{stage}{own}/time_conv"),
+    ]
+  return found
+
+
+_FIELDS = (
+  *("dim", "dec_dim", "num_res_blocks", "dim_mult", "temperal_downsample"),
+  *("z_dim", "patch_size"),
+)
+
+
+def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
+  """Options of `network` from the authors' configuration."""
+  check_fields(reduced, _FIELDS, "reduced")
+  return {
+    "encoder_width": reduced["dim"],
+    "decoder_width": reduced["dec_dim"],
+    "blocks": reduced["num_res_blocks"],
+    "multipliers": tuple(reduced.get("dim_mult", Sizes.multipliers)),
+    "temporal": tuple(reduced.get("temperal_downsample", Sizes.temporal)),
+    "latent_channels": reduced.get("z_dim", Sizes.latent_channels),
+    "patch": reduced.get("patch_size", Sizes.patch),
+  }

@@ -1,8 +1,9 @@
-"""Causal blocks of the Wan VAE.
+"""Encoder and decoder of the Wan VAE, and their causal blocks.
 
 A clip starts with one frame, then whole groups; x [B T H W C] is a clip.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,31 @@ from scenetok_jax.codecs.layers_3d import (
 from scenetok_jax.types import Array
 
 
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """Widths and depths; the published ones.
+
+  encoder_width, decoder_width: at full resolution.
+  multipliers: of the widths, per stage, finest first.
+  blocks: residual blocks of an encoder stage; a decoder's has one more.
+  temporal: which of the stages but the last halve time.
+  patch: pixels per side that are folded into channels first.
+  """
+
+  encoder_width: int = 160
+  decoder_width: int = 256
+  multipliers: tuple[int, ...] = (1, 2, 4, 4)
+  blocks: int = 2
+  temporal: tuple[bool, ...] = (False, True, True)
+  latent_channels: int = 48
+  patch: int = 2
+
+  @property
+  def spatial(self) -> int:
+    """Pixels per latent, per side."""
+    return self.patch * 2 ** (len(self.multipliers) - 1)
+
+
 def causal_conv(
   x: Array,
   features: int,
@@ -45,12 +71,7 @@ def causal_conv(
   x = jnp.concatenate([front, x.astype(dtype)], axis=1)
   space = [(n // 2, n // 2) for n in kernel[1:]]
   layer = conv(
-    features,
-    kernel,
-    name=name,
-    rank=3,
-    padding=[(0, 0), *space],
-    dtype=dtype,
+    features, kernel, name=name, rank=3, padding=[(0, 0), *space], dtype=dtype
   )
   return layer(x)
 
@@ -67,12 +88,7 @@ class ResBlock(nn.Module):
     h = x
     for i in (1, 2):
       h = jax.nn.silu(LengthNorm(name=f"norm{i}")(h))
-      h = causal_conv(
-        h,
-        self.features,
-        name=f"conv{i}",
-        dtype=self.dtype,
-      )
+      h = causal_conv(h, self.features, name=f"conv{i}", dtype=self.dtype)
     if x.shape[-1] != self.features:
       x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
     return x + h
@@ -136,11 +152,7 @@ class TimeUp(nn.Module):
   def __call__(self, x: Array) -> Array:
     start, x = x[:, :1], x[:, 1:]
     h = causal_conv(
-      x,
-      2 * x.shape[-1],
-      name="conv",
-      dtype=self.dtype,
-      kernel=(3, 1, 1),
+      x, 2 * x.shape[-1], name="conv", dtype=self.dtype, kernel=(3, 1, 1)
     )
     h = rearrange(h, "b t h w (p c) -> b (t p) h w c", p=2)
     return jnp.concatenate([start.astype(h.dtype), h], axis=1)
@@ -199,3 +211,73 @@ class UpStage(nn.Module):
     copies = repeat_channels(x, self.features * time * 4)
     copies = shuffle(copies, time, 2)
     return h + copies[:, time - 1 :]
+
+
+def patchify(x: Array, patch: int) -> Array:
+  """[B T H W C] -> [B T H/p W/p C*p*p], channels (c, column, row)."""
+  return rearrange(x, "b t (h q) (w r) c -> b t h w (c r q)", q=patch, r=patch)
+
+
+def unpatchify(x: Array, patch: int) -> Array:
+  """The inverse of `patchify`."""
+  return rearrange(x, "b t h w (c r q) -> b t (h q) (w r) c", q=patch, r=patch)
+
+
+class Encoder(nn.Module):
+  """images [B T H W 3] in [-1, 1] -> means [B L h w C]; the mode."""
+
+  sizes: Sizes
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    sizes, dtype = self.sizes, self.dtype
+    widths = [sizes.encoder_width * m for m in sizes.multipliers]
+    x = patchify(x, sizes.patch)
+    x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)
+    for i, width in enumerate(widths):
+      last = i + 1 == len(widths)
+      x = DownStage(
+        width,
+        sizes.blocks,
+        not last,
+        not last and sizes.temporal[i],
+        self.dtype,
+        name=f"stage{i}",
+      )(x)
+    x = Middle(self.dtype, name="middle")(x)
+    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    moments = 2 * sizes.latent_channels
+    x = causal_conv(x, moments, name="head", dtype=dtype)
+    # The log-variance is not used: encoding is deterministic.
+    x = nn.Dense(moments, dtype=self.dtype, name="moments")(x)
+    return x[..., : sizes.latent_channels].astype(jnp.float32)
+
+
+class Decoder(nn.Module):
+  """latents [B L h w C] -> images [B T H W 3], about [-1, 1]."""
+
+  sizes: Sizes
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    sizes, dtype = self.sizes, self.dtype
+    widths = [sizes.decoder_width * m for m in reversed(sizes.multipliers)]
+    x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
+    x = causal_conv(x, widths[0], name="embed", dtype=dtype)
+    x = Middle(self.dtype, name="middle")(x)
+    times = (*reversed(sizes.temporal), False)
+    for i, (width, time) in enumerate(zip(widths, times, strict=True)):
+      x = UpStage(
+        width,
+        sizes.blocks + 1,
+        i + 1 < len(widths),
+        time,
+        self.dtype,
+        name=f"stage{i}",
+      )(x)
+    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    colours = 3 * sizes.patch**2
+    x = causal_conv(x, colours, name="head", dtype=dtype)
+    return unpatchify(x, sizes.patch).astype(jnp.float32)

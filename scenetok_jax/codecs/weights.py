@@ -15,6 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from scenetok_jax.convert.engine import complain
 from scenetok_jax.io import atomic_path
 from scenetok_jax.types import InputError
 
@@ -51,11 +52,7 @@ def save_weights(
 
   The config comes last: a folder that has one is whole.
 
-  Args:
-    folder: made when absent.
-    manifest: what they are.
-    params: nested arrays.
-    form: "safetensors" or "orbax".
+  folder: made when absent. params: nested arrays. form: one of FORMATS.
 
   Raises:
     InputError: the folder holds a codec already, or cannot be written.
@@ -89,11 +86,7 @@ def save_weights(
 
 
 def read_manifest(folder: str | os.PathLike) -> Manifest:
-  """What a folder holds.
-
-  Raises:
-    InputError: there is no converted codec in it.
-  """
+  """What a folder holds; InputError where it is no converted codec."""
   path = Path(folder) / CONFIG_FILE
   try:
     found = json.loads(path.read_text())
@@ -119,11 +112,9 @@ def read_counts(folder: str | os.PathLike) -> dict[str, int]:
 
 
 def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
-  """Parameters like `shapes`, as float32 numpy arrays.
+  """Parameters of a folder by save_weights, as float32 numpy arrays.
 
-  Args:
-    folder: made by save_weights.
-    shapes: the network's abstract parameters.
+  shapes: the network's abstract parameters.
 
   Raises:
     InputError: the file is missing, cut off, or of another network.
@@ -138,7 +129,17 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
     raise InputError(
       f"{folder}: holds neither {PARAMS_FILE} nor {PARAMS_FOLDER}/; {REMEDY}"
     )
-  _check(leaves, flatten_dict(dict(shapes), sep="/"), path)
+  wanted = flatten_dict(dict(shapes), sep="/")
+  problems = {
+    "missing": sorted(wanted.keys() - leaves.keys()),
+    "of unknown name": sorted(leaves.keys() - wanted.keys()),
+    "of another shape": [
+      f"{name} is {list(leaves[name].shape)}, the network's {list(leaf.shape)}"
+      for name, leaf in wanted.items()
+      if name in leaves and leaves[name].shape != leaf.shape
+    ],
+  }
+  complain(problems, str(path), "convert the published file again", most=5)
   leaves = {name: np.asarray(x, np.float32) for name, x in leaves.items()}
   return unflatten_dict(leaves, sep="/")
 
@@ -168,25 +169,3 @@ def _read_orbax(path: Path) -> dict[str, np.ndarray]:
       f"{path}: not a whole Orbax checkpoint ({error}); convert it again"
     ) from error
   return flatten_dict(found, sep="/")
-
-
-def _check(found: Mapping, shapes: Mapping, path: Path) -> None:
-  """InputError naming what the file lacks, has too much or of another shape."""
-  problems = {
-    "missing": sorted(shapes.keys() - found.keys()),
-    "of unknown name": sorted(found.keys() - shapes.keys()),
-    "of another shape": [
-      f"{name} is {list(found[name].shape)}, the network's {list(leaf.shape)}"
-      for name, leaf in shapes.items()
-      if name in found and tuple(found[name].shape) != tuple(leaf.shape)
-    ],
-  }
-  told = [
-    f"{len(names)} {kind} ({'; '.join(names[:5])}{', ...' * (len(names) > 5)})"
-    for kind, names in problems.items()
-    if names
-  ]
-  if told:
-    raise InputError(
-      f"{path}: tensors: {', '.join(told)}; convert the published file again"
-    )

@@ -93,14 +93,9 @@ def flatten(params: Any) -> dict[str, Any]:
 
 
 def manifest(table: Table, params: Any) -> dict[str, Entry]:
-  """Every tensor that a checkpoint of these parameters holds, by name.
+  """Every tensor that a checkpoint of (abstract) parameters holds, by name.
 
-  Args:
-    table: the network's rename table.
-    params: its parameters; abstract arrays do.
-
-  Returns:
-    Names without the table's prefix; no buffers.
+  Names without the table's prefix; no buffers.
 
   Raises:
     ValueError: the table and the parameters do not cover each other exactly.
@@ -119,16 +114,12 @@ def manifest(table: Table, params: Any) -> dict[str, Entry]:
     leaves = [shapes[path] for path in rule.flax]
     depth = leaves[0][0] if rule.stacked else None
     parts = [shape[1:] if rule.stacked else shape for shape in leaves]
-    shape = _torch_shape(rule, parts)
+    abstract = [jax.ShapeDtypeStruct(part, np.float32) for part in parts]
+    shape = tuple(jax.eval_shape(rule.to_torch, abstract).shape)
     for layer in [None] if depth is None else range(depth):
       name = rule.torch.replace(LAYER, str(layer))
       entries[name] = Entry(rule, layer, shape)
   return entries
-
-
-def _torch_shape(rule: Rule, parts: list[tuple[int, ...]]) -> tuple[int, ...]:
-  abstract = [jax.ShapeDtypeStruct(shape, np.float32) for shape in parts]
-  return tuple(jax.eval_shape(rule.to_torch, abstract).shape)
 
 
 def import_params(
@@ -136,14 +127,9 @@ def import_params(
 ) -> dict[str, Any]:
   """Torch tensors -> parameters, with strict coverage both ways.
 
-  Args:
-    tensors: by name, without the table's prefix; read one at a time.
-    table: the network's rename table.
-    params: its parameters, for their shapes; abstract arrays do.
-    where: the file, for the error.
-
-  Returns:
-    A tree like params, of float32 numpy arrays.
+  tensors: by name, without the table's prefix; read one at a time. params:
+  of the network, for their shapes; abstract arrays do. where: the file.
+  Returns a tree like params, of float32 numpy arrays.
 
   Raises:
     InputError: names every tensor that no rule knows, that the file lacks or
@@ -172,42 +158,41 @@ def import_params(
     tensor = tensors[name]
     if tuple(tensor.shape) != entry.shape:
       problems["of another shape"].append(
-        f"{table.prefix}{name} is {_show(tensor.shape)}, the model's"
-        f" {_show(entry.shape)}"
+        f"{table.prefix}{name} is {list(tensor.shape)}, the model's"
+        f" {list(entry.shape)}"
       )
     elif not np.isfinite(tensor).all():
       problems["not finite"].append(table.prefix + name)
     else:
-      _store(leaves, entry, tensor)
-  _complain(problems, where)
+      place = ... if entry.layer is None else entry.layer
+      for path, part in zip(
+        entry.rule.flax, entry.rule.to_flax(tensor), strict=True
+      ):
+        leaves[path][place] = part
+  complain(
+    problems,
+    where,
+    "use the configuration that the checkpoint was trained with, or import it"
+    " partially",
+  )
   return unflatten_dict(leaves, sep="/")
 
 
-def _store(
-  leaves: dict[str, np.ndarray], entry: Entry, tensor: np.ndarray
+def complain(
+  problems: Mapping[str, list[str]],
+  where: str,
+  remedy: str,
+  most: int | None = None,
 ) -> None:
-  parts = entry.rule.to_flax(tensor)
-  for path, part in zip(entry.rule.flax, parts, strict=True):
-    target = leaves[path]
-    target[... if entry.layer is None else entry.layer] = part
-
-
-def _show(shape: tuple[int, ...]) -> str:
-  return "[" + ", ".join(map(str, shape)) + "]"
-
-
-def _complain(problems: dict[str, list[str]], where: str) -> None:
-  """Raises one InputError that lists every name, if there is any."""
+  """Raises one InputError that tells every problem, with `most` names each."""
   found = [
-    f"{len(names)} {kind} ({'; '.join(names)})"
+    f"{len(names)} {kind} ({'; '.join(names[:most])}"
+    f"{', ...' * (len(names) > len(names[:most]))})"
     for kind, names in problems.items()
     if names
   ]
   if found:
-    raise InputError(
-      f"{where}: tensors: {', '.join(found)}; use the configuration that the"
-      " checkpoint was trained with, or import it partially"
-    )
+    raise InputError(f"{where}: tensors: {', '.join(found)}; {remedy}")
 
 
 def file_buffers(

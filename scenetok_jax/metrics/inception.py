@@ -4,6 +4,7 @@ It differs from torchvision's by average pools that do not count padding, a
 max pool in the last block, 1008 classes and no auxiliary head.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
-from scenetok_jax.metrics import inception_table
-from scenetok_jax.metrics.layers import Unit
+from scenetok_jax.convert.engine import Table
+from scenetok_jax.metrics.layers import Unit, units_table
 from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.metrics.resize import Kind, resize
 from scenetok_jax.types import Array, InputError
@@ -207,10 +208,16 @@ class _Classifier(nn.Module):
     return jnp.dot(x, kernel, precision="highest")
 
 
+@functools.cache
 def shapes() -> dict:
   """Abstract parameters of the published network; nothing is computed."""
   image = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), jnp.float32)
   return jax.eval_shape(Inception().init, jax.random.key(0), image)["params"]
+
+
+def table() -> Table:
+  """The rename table of the published file."""
+  return units_table(shapes(), "conv")
 
 
 def truncate_uint8(images: np.ndarray) -> np.ndarray:
@@ -256,7 +263,12 @@ METRIC = Metric(
   function=features,
   weights=Published(
     name="fid_inception",
-    files=(inception_table.FILES,),
+    files=(
+      (  # names under which the one file is published
+        "pt_inception-2015-12-05-6726825d.pth",
+        "weights-inception-2015-12-05-6726825d.pth",
+      ),
+    ),
     source=(
       "github.com/mseitzer/pytorch-fid/releases (fid_weights) or"
       " github.com/toshas/torch-fidelity/releases (v0.2.0)"
@@ -268,6 +280,6 @@ METRIC = Metric(
   ),
   better="lower",
   digits=2,
-  table=inception_table.table,
+  table=table,
   title="FID",
 )

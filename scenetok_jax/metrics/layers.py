@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from scenetok_jax.convert.derived import Rename, derived_table
+from scenetok_jax.convert.engine import Table
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
@@ -67,12 +70,29 @@ class Unit(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = conv(
-      self.features,
-      self.kernel,
-      self.strides,
-      self.padding,
-      use_bias=False,
-      name="conv",
-    )(x)
+    fields = (self.features, self.kernel, self.strides, self.padding)
+    x = conv(*fields, use_bias=False, name="conv")(x)
     return nn.relu(FrozenNorm(name="norm")(x))
+
+
+def units_table(shapes: dict, conv: str, *renames: Rename) -> Table:
+  """The rename table of a network of units that bear the published names.
+
+  shapes: its abstract parameters. conv: what the file calls a unit's
+  convolution. renames: of everything else. Counters of training, which a file
+  may hold, are ignored.
+  """
+  table = derived_table(
+    shapes, (("/conv/", f"/{conv}/"), ("/norm/", "/bn/"), *renames)
+  )
+  suffix = ".bn.weight"
+  units = [r.torch for r in table.rules if r.torch.endswith(suffix)]
+  counters = {
+    f"{unit.removesuffix(suffix)}.bn.num_batches_tracked": _zero
+    for unit in units
+  }
+  return Table(table.rules, buffers=counters)
+
+
+def _zero() -> np.ndarray:
+  return np.array(0, np.int64)

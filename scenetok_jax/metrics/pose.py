@@ -127,21 +127,9 @@ def auc(errors: PairErrors, threshold: int = 30) -> float:
   return float(np.mean(np.cumsum(counts / len(worst))))
 
 
-def auc_equal_bins(errors: PairErrors, threshold: int = 30) -> float:
-  """PoseDiffusion's other AUC: threshold + 1 equal bins; not the published."""
-  worst = np.maximum(errors.rotation, errors.translation)
-  counts, _ = np.histogram(worst, bins=threshold + 1, range=(0, threshold))
-  return float(np.mean(np.cumsum(counts / len(worst))))
-
-
-def rotation_accuracy(errors: PairErrors, threshold: int) -> float:
-  """R.Acc: share of pairs whose rotation is that near, in [0, 1]."""
-  return accuracy(errors.rotation, threshold)
-
-
-def translation_accuracy(errors: PairErrors, threshold: int) -> float:
-  """T.Acc: share of pairs whose translation is that near, in [0, 1]."""
-  return accuracy(errors.translation, threshold)
+def _share(errors: PairErrors, kind: str, threshold: int) -> float:
+  """R.Acc or T.Acc: share of pairs whose rotation or translation is near."""
+  return accuracy(getattr(errors, kind), threshold)
 
 
 def summary(errors: PairErrors) -> dict[str, float]:
@@ -150,22 +138,26 @@ def summary(errors: PairErrors) -> dict[str, float]:
   return {**scores, "pairs": len(errors.rotation)}
 
 
-def _metrics(threshold: int) -> tuple[Metric, ...]:
-  """All that are judged at one threshold."""
-
-  def metric(name: str, function: Callable, title: str, **more: Any) -> Metric:
-    at = functools.partial(function, threshold=threshold)
-    name, title = f"{name}@{threshold}", f"{title}@{threshold}"
-    return Metric(
-      name, "pose", at, None, "higher", table=None, title=title, **more
-    )
-
-  percent: dict[str, Any] = {"digits": 2, "unit": "%", "scale": 100.0}
-  return (
-    metric("racc", rotation_accuracy, "R.Acc", **percent),
-    metric("tacc", translation_accuracy, "T.Acc", **percent),
-    metric("auc", auc, "AUC", digits=3),
+def _metric(
+  name: str, title: str, threshold: int, function: Callable, **more: Any
+) -> Metric:
+  """A metric that is judged at a threshold, in [0, 1]."""
+  at = functools.partial(function, threshold=threshold)
+  name, title = f"{name}@{threshold}", f"{title}@{threshold}"
+  return Metric(
+    name, "pose", at, None, "higher", table=None, title=title, **more
   )
 
 
-METRICS = tuple(m for threshold in THRESHOLDS for m in _metrics(threshold))
+_PERCENT: dict[str, Any] = {"digits": 2, "unit": "%", "scale": 100.0}
+_ROTATION = functools.partial(_share, kind="rotation")
+_TRANSLATION = functools.partial(_share, kind="translation")
+METRICS = tuple(
+  metric
+  for t in THRESHOLDS
+  for metric in (
+    _metric("racc", "R.Acc", t, _ROTATION, **_PERCENT),
+    _metric("tacc", "T.Acc", t, _TRANSLATION, **_PERCENT),
+    _metric("auc", "AUC", t, auc, digits=3),
+  )
+)

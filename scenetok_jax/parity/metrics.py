@@ -11,7 +11,6 @@ from scenetok_jax.metrics.pose import (
   PairErrors,
   accuracy,
   auc,
-  auc_equal_bins,
   pair_errors,
   pool,
   translation_error,
@@ -79,6 +78,13 @@ def _score(
   if score == "TAcc":
     return accuracy(errors.translation, threshold)
   return (auc_equal_bins if equal_bins else auc)(errors, threshold)
+
+
+def auc_equal_bins(errors: PairErrors, threshold: int = 30) -> float:
+  """PoseDiffusion's other AUC: threshold + 1 equal bins; not the published."""
+  worst = np.maximum(errors.rotation, errors.translation)
+  counts, _ = np.histogram(worst, bins=threshold + 1, range=(0, threshold))
+  return float(np.mean(np.cumsum(counts / len(worst))))
 
 
 def frechet_distance(case: Case) -> Arrays:

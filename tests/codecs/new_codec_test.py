@@ -1,4 +1,4 @@
-"""A codec added as a module, its table and a line codes, converts, exports."""
+"""A codec added as a module and a line codes, converts, exports."""
 
 import jax
 import numpy as np

@@ -18,6 +18,7 @@ PUBLISHED = Published(
   tensors=2,
   parameters=2 * 96 * 96,
 )
+LAYOUTS: dict = {}  # those of convolutions and linear layers
 _PIXELS = "b (l t) (h p) (w q) c -> b l h w (t p q c)"
 _SIZES = {"t": 2, "p": 4, "q": 4}
 
@@ -44,6 +45,16 @@ def network(*, dtype=jnp.float32, channels: int = 96) -> Network:
     return images.astype(jnp.float32)
 
   return Network(init, encode, decode)
+
+
+def renames(**_):
+  """From parameter paths to the file's names."""
+  return (("encoder", "encode"), ("decoder", "decode"))
+
+
+def fields(sizes):
+  """Options of `network` from the authors' configuration."""
+  return {"channels": sizes["z"]}
 
 
 _KERNEL = "(t p q c) d -> t p q c d"

@@ -17,7 +17,7 @@ from scenetok_jax.codecs.convert import (
   load_codec,
 )
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.codecs.va_vae import Sizes, VaVae, encoded, posterior
+from scenetok_jax.codecs.va_vae import Sizes, encoded, posterior, sides
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.types import InputError
@@ -49,8 +49,7 @@ def params(case, fields):
 
 @pytest.fixture(scope="module")
 def model(fields):
-  fields = dict(fields)
-  return VaVae(Sizes(**fields))
+  return sides(Sizes(**fields))
 
 
 def last(x):
@@ -58,7 +57,7 @@ def last(x):
 
 
 def test_encoding_equals_the_reference(case, params, model):
-  moments = quick_jit(model.moments)(params, last(case.inputs["images"]))
+  moments = quick_jit(model.encode)(params, last(case.inputs["images"]))
   assert_close(moments, last(case.outputs["moments"]))
   latents = posterior(last(case.outputs["moments"]))
   gaussian = encoded(latents)
@@ -135,7 +134,7 @@ def test_the_published_size_is_exact(published_shapes):
   expected = {
     row["name"]: tuple(map(int, row["shape"].split(","))) for row in rows
   }
-  found = manifest(codec_table("va_vae"), published_shapes)
+  found = manifest(codec_table("va_vae", published_shapes), published_shapes)
   assert {name: entry.shape for name, entry in found.items()} == expected
 
 
@@ -167,7 +166,9 @@ def test_192_frames_hold_no_more_than_8_at_once(published_shapes):
 
 
 def test_the_converter_s_inverse_is_exact(case, fields, params):
-  tensors = assert_exact_round_trip(codec_table("va_vae", fields), params)
+  tensors = assert_exact_round_trip(
+    codec_table("va_vae", params, fields), params
+  )
   assert len(tensors) == case.config["num_model_tensors"]
 
 
@@ -181,7 +182,7 @@ TINY = Sizes(8, (1, 2), blocks=1, attention=(1,), groups=4, latent_channels=4)
 
 
 def tiny_params():
-  shapes = jax.eval_shape(VaVae(TINY).init, jax.random.key(0))
+  shapes = jax.eval_shape(sides(TINY).init, jax.random.key(0))
   leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
   return tree.unflatten(
     [
@@ -192,8 +193,8 @@ def tiny_params():
 
 
 def round_trip(params, images, dtype=jnp.float32):
-  model = VaVae(TINY, dtype)
-  latents = posterior(model.moments(params, images))
+  model = sides(TINY, dtype)
+  latents = posterior(model.encode(params, images))
   return latents, model.decode(params, latents.mean)
 
 
@@ -223,4 +224,4 @@ def test_bfloat16_stays_close_and_returns_float32():
 
 def test_an_image_that_the_factor_does_not_divide_is_refused():
   with pytest.raises(InputError, match="101 x 64 pixels: not multiples of 2"):
-    VaVae(TINY).moments({}, np.zeros((1, 101, 64, 3)))
+    sides(TINY).encode({}, np.zeros((1, 101, 64, 3)))

@@ -15,7 +15,8 @@ from scenetok_jax.codecs.convert import (
   load_codec,
 )
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.codecs.wan_vae import network, patchify, unpatchify
+from scenetok_jax.codecs.wan_vae import network
+from scenetok_jax.codecs.wan_vae_layers import patchify, unpatchify
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (
   assert_published,
@@ -159,7 +160,7 @@ def test_the_published_counts(shapes):
 
 
 def test_the_converter_s_inverse_is_exact(case, fields, params):
-  tensors = assert_exact_round_trip(codec_table(NAME, fields), params)
+  tensors = assert_exact_round_trip(codec_table(NAME, params, fields), params)
   assert len(tensors) == case.config["num_model_tensors"]
 
 

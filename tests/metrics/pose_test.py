@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from scenetok_jax.metrics import pose
+from scenetok_jax.parity.metrics import auc_equal_bins
 from scenetok_jax.types import InputError
 from tests.goldens import load_case
 
@@ -80,7 +81,7 @@ def test_reference_pairs():
     for key, got in {
       "r_deg": errors.rotation,
       "t_deg": errors.translation,
-      "AUC@30_posediffusion_torch_variant": pose.auc_equal_bins(errors),
+      "AUC@30_posediffusion_torch_variant": auc_equal_bins(errors),
     }.items():
       want = case.outputs[f"{name}_{key}"]
       np.testing.assert_allclose(got, want, atol=limit, err_msg=name + key)

