@@ -25,6 +25,7 @@ VERBS = {
   "compact": "a run -> a folder of a few megabytes to share",
   "codec-check": "your images through a codec and back: the ceiling",
   "convert": "the authors' checkpoints -> this package's, and back",
+  "check-release": "which released checkpoints are here, what they reproduce",
   "aot": "compile for a device topology without owning it",
   "parity": "run reference cases and print the error per output",
   "quickstart": "rooms, both training stages, pictures and scores",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from scenetok_jax import console
 from scenetok_jax.io import write_json, write_text
 from scenetok_jax.parity import report
-from scenetok_jax.parity.case import CONFIG_FILE
 from scenetok_jax.parity.run import Result, run
 
 
@@ -44,10 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print(result: Result, quiet: bool) -> None:
   case = result.case
-  if result.unread:
-    names = ", ".join(result.unread)
-    text = f"{case.path / CONFIG_FILE}: nothing reads {names}"
-    print(f"scenetok parity: note: {text}", file=sys.stderr)
   if result.error:
     text = f"{case.path}: {result.error}"
     print(f"scenetok parity: error: {text}", file=sys.stderr)

@@ -50,22 +50,39 @@ def read_tensors(path: str | Path) -> Tensors:
       than tensors, or a torch file where torch is not installed.
   """
   path = Path(path)
+  if _is_safetensors(path):
+    return _read_safetensors(path)
+  return _read_torch(path)
+
+
+def _is_safetensors(path: Path) -> bool:
+  """Whether a file starts as they do: an 8-byte length, then JSON."""
   try:
-    return _read_safetensors(path) if _is_safe(path) else _read_torch(path)
+    with path.open("rb") as file:
+      return file.read(9)[8:] == b"{"
   except OSError as error:
     raise InputError(f"{path}: {error.strerror}; give a file") from error
 
 
-def _is_safe(path: Path) -> bool:
-  """Whether it is a safetensors file: an 8-byte length, then JSON."""
-  with path.open("rb") as file:
-    return file.read(9)[8:] == b"{"
+def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+  """Shapes of a checkpoint's tensors by name; their numbers are not read.
+
+  Raises:
+    InputError: as read_tensors.
+  """
+  path = Path(path)
+  if _is_safetensors(path):
+    file = _open_safetensors(path)
+    names = file.keys()
+    return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+  # Mapped, not read.
+  return {name: tuple(t.shape) for name, t in _torch_tensors(path).items()}
 
 
 def read_step(path: str | Path) -> int:
   """The training step that a checkpoint records; 0 where it records none."""
   path = Path(path)
-  if _is_safe(path):
+  if _is_safetensors(path):
     metadata = safetensors.safe_open(path, framework="np").metadata() or {}
     step = metadata.get("step", "0")
     return int(step) if step.isdigit() else 0
@@ -93,13 +110,17 @@ def import_torch(path: Path) -> Any:
     ) from error
 
 
-def _read_safetensors(path: Path) -> Tensors:
+def _open_safetensors(path: Path) -> Any:
   try:
-    file = safetensors.safe_open(path, framework="np")
+    return safetensors.safe_open(path, framework="np")
   except safetensors.SafetensorError as error:
     raise InputError(
       f"{path}: not a whole safetensors file ({error}); fetch it again"
     ) from error
+
+
+def _read_safetensors(path: Path) -> Tensors:
+  file = _open_safetensors(path)
 
   def load(name: str) -> np.ndarray:
     tensor = file.get_tensor(name)
@@ -120,7 +141,8 @@ def _load_torch(path: Path) -> Any:
     raise InputError(f"{path}: {_explain(error)}") from error
 
 
-def _read_torch(path: Path) -> Tensors:
+def _torch_tensors(path: Path) -> dict[str, Any]:
+  """Torch's tensors by name, under `state_dict` or not."""
   payload = _load_torch(path)
   torch = import_torch(path)
   if isinstance(payload, Mapping) and "state_dict" in payload:
@@ -130,7 +152,11 @@ def _read_torch(path: Path) -> Tensors:
       f"{path}: holds a {type(payload).__name__}, not tensors by name; save"
       " the network's state_dict"
     )
-  found = {n: value for n, value in payload.items() if torch.is_tensor(value)}
+  return {n: value for n, value in payload.items() if torch.is_tensor(value)}
+
+
+def _read_torch(path: Path) -> Tensors:
+  found, torch = _torch_tensors(path), import_torch(path)
 
   def load(name: str) -> np.ndarray:
     tensor = found[name].detach()

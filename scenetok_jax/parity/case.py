@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scenetok_jax.parity.fields import Fields
 from scenetok_jax.types import Cameras, InputError
 
 Arrays = dict[str, Any]
@@ -143,7 +144,7 @@ def read_case(folder: Path) -> Case:
     ) from error
   return Case(
     folder,
-    config,
+    Fields(config),
     _arrays(folder / "inputs.npz"),
     _arrays(folder / "outputs.npz"),
   )

@@ -122,6 +122,9 @@ def _index_maps(case: Case) -> Arrays:
   for i, mask in enumerate(config["denoise_masks"]):
     chunked = mask["autoencoder"] == "wan"
     grouping = Grouping(mask["temporal_downsample"], chunked)
+    if chunked:
+      case.only(mask, "gap", grouping.unit_latents)
+      case.only(mask, "offset", 1)
     first, end = grouping.span(mask["start"], mask["end"])
     count = grouping.span(0, mask["latents"])[1]
     index = np.arange(count)

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.convert.config_block import check_fields
+from scenetok_jax.convert.config_block import check_fields, check_values
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.train.optimizer import (
@@ -37,6 +37,8 @@ def optimizer(case: Case) -> Arrays:
 def settings(entry: Any, **more: Any) -> OptimizerConfig:
   """Fields of the optimiser from the release's block."""
   check_fields(entry, _FIELDS, "optimizer")
+  for part in entry["scheduler"]:
+    check_values(part, {"interval": "step", "frequency": 1}, "scheduler")
   parts = {part["name"]: part["kwargs"] for part in entry["scheduler"]}
   check_fields(parts, _KWARGS, "optimizer.scheduler")
   for name, kwargs in parts.items():

@@ -26,15 +26,14 @@ class Result:
   """A case that was run, or why it could not be.
 
   rows: one per output, all failed where the case could not run.
-  unread: fields of its config.json that are set and that nothing reads.
-  error: why it could not run, None where it could. bad_input: whether that
-  is the case's fault rather than ours.
+  error: why it could not run, or that a field of its config.json is set which
+  nothing reads; else None. bad_input: whether that is the case's fault rather
+  than ours.
   """
 
   case: Case
   rows: list[Row]
   seconds: float
-  unread: list[str]
   error: str | None = None
   bad_input: bool = False
 
@@ -57,15 +56,19 @@ def _result(case: Case) -> Result:
   error, bad_input = None, False
   try:
     rows = run_case(case)
+    if names := list(unread(case.config)):
+      bad_input = True
+      error = (
+        f"{case.path / CONFIG_FILE}: nothing reads {', '.join(names)}; correct"
+        " the names or remove them"
+      )
   except InputError as problem:
-    error, bad_input = str(problem), True
-  except Exception as problem:  # one case's fault must not hide the others
-    error = f"{type(problem).__name__}: {problem}"
-  if error is not None:
-    error = " ".join(error.split())
+    error, bad_input = " ".join(str(problem).split()), True
     rows = _not_run(case, error)
-  seconds = time.monotonic() - start
-  return Result(case, rows, seconds, unread(case), error, bad_input)
+  except Exception as problem:  # one case's fault must not hide the others
+    error = " ".join(f"{type(problem).__name__}: {problem}".split())
+    rows = _not_run(case, error)
+  return Result(case, rows, time.monotonic() - start, error, bad_input)
 
 
 def find_cases(paths: Sequence[str | Path]) -> list[Path]:

@@ -17,7 +17,7 @@ from scenetok_jax.metrics.weights import (
   save_network,
 )
 from scenetok_jax.types import InputError, option
-from scenetok_jax.workdir import release
+from scenetok_jax.workdir import release, released
 from scenetok_jax.workdir.config import load_config
 
 
@@ -79,6 +79,9 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
       "--config: not given; name the configuration that it was trained with"
     )
   config = load_config(options.config, overrides)
+  tokens = []
+  if config.stage == "generator":
+    tokens.append(released.tokenizer_of(source, config.tokenizer_from))
   found = release.import_checkpoint(
     config, source, options.out, partial=options.partial
   )
@@ -87,6 +90,7 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
     "stage": config.stage,
     "step": found.step,
     "parameters": found.parameters,
+    "tokenizer": tokens[0] if tokens else None,
     "partial": {name: part.report() for name, part in found.partial.items()},
   }
   lines = [
@@ -97,6 +101,7 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
     ),
     f"{options.out}: stage {config.stage}, {found.parameters:,} parameters,"
     f" step {found.step}",
+    *tokens,
   ]
   return Report(values, lines)
 

@@ -1,6 +1,7 @@
 """The networks of a configuration as checkpoints of the release, and back."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scenetok_jax.convert.load import Partial, load_params, load_partial
 from scenetok_jax.convert.reader import read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.generator import scenegen_table
-from scenetok_jax.io import to_plain
+from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.tokenizer import perceiver_table
@@ -31,11 +32,12 @@ from scenetok_jax.workdir.stored_config import (
   store_config,
 )
 
+SOURCE_FILE = "converted_from.json"
 BUFFERS_FILE = "release_buffers.safetensors"
 PREFIXES = tuple(
   table.PREFIX for table in (perceiver_table, dit_table, scenegen_table)
 )
-_NULL_TOKEN = f"{dit_table.PREFIX}null_tokens"
+NULL_TOKEN = f"{dit_table.PREFIX}null_tokens"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,7 @@ def import_checkpoint(
   step = read_step(source)
   store_config(out, config.to_dict())
   save_params(out, params, to_plain(config.to_dict()), step)
+  write_json(Path(out) / SOURCE_FILE, {"file": Path(source).name})
   if buffers:
     safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -98,10 +101,10 @@ def _read(
       f"{source}: tensors: {len(strange)} of unknown name"
       f" ({'; '.join(strange)}); remove them, or import with --partial"
     )
-  if config.stage == "tokenizer" and _NULL_TOKEN in tensors:
+  if config.stage == "tokenizer" and NULL_TOKEN in tensors:
     config.decoder.null_token = True
   model = build(config)
-  fresh = _initial(model, config, computed=partial)
+  fresh = initial(model, config, computed=partial)
   params: dict[str, Any] = {}
   reports: dict[str, Partial] = {}
   buffers: dict[str, np.ndarray] = {}
@@ -117,7 +120,15 @@ def _read(
   return params, buffers, reports
 
 
-def _initial(
+def source_of(folder: str | Path) -> str | None:
+  """The file that a workdir was converted from; None where it was trained."""
+  try:
+    return str(json.loads((Path(folder) / SOURCE_FILE).read_text())["file"])
+  except (OSError, ValueError, KeyError, TypeError):
+    return None
+
+
+def initial(
   model: Model, config: ConfigDict, *, computed: bool
 ) -> dict[str, Any]:
   """Fresh parameters; only their shapes unless computed."""

@@ -6,6 +6,7 @@ package.
 
 import copy
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scenetok_jax import console
 from scenetok_jax.cli import parity
 from scenetok_jax.flow.windows import schedule
 from scenetok_jax.parity.case import read_case
-from scenetok_jax.parity.fields import unread
+from scenetok_jax.parity.fields import Fields, unread
 from scenetok_jax.parity.run import run_case
 from tests import reference_networks
 from tests.goldens import SMALL
@@ -323,14 +324,29 @@ def test_an_unknown_option_is_an_error(make, more, told, tmp_path, capsys):
   assert told in error and "\n" not in error
 
 
-def test_a_field_that_nothing_reads_is_told():
-  case = read_case(SMALL / "geometry")
-  assert unread(case) == []
-  case = read_case(SMALL / "render_pipeline")
-  assert unread(case) == []
-  case.config["moon"] = "full"
-  case.config["runs"][0] |= {"wobble": 3, "off": False}
-  assert unread(case) == ["moon", "runs[0].wobble"]
+def test_a_field_that_nothing_reads_is_an_error(tmp_path, capsys):
+  folder = tmp_path / "case"
+  shutil.copytree(SMALL / "rays", folder)
+  assert console.run(parity.main, ["--quiet", str(folder)], "parity") == 0
+  assert not capsys.readouterr().err
+  file = folder / "config.json"
+  config = json.loads(file.read_text()) | {"moon": "full"}
+  config["runs"][0] |= {"wobble": 3, "off": False}
+  file.write_text(json.dumps(config))
+  report = tmp_path / "report.json"
+  argv = ["--quiet", str(folder), f"--json={report}"]
+  assert console.run(parity.main, argv, "parity") == 2
+  error = capsys.readouterr().err
+  assert "config.json: nothing reads moon, runs[0].wobble;" in error
+
+
+def test_only_what_is_asked_for_counts_as_read():
+  config = Fields({"a": 1, "b": [{"c": 2, "d": 0}], "e": {"f": 3}, "note": "x"})
+  assert list(unread(config)) == ["a", "b", "e"]
+  assert config["a"] and config.get("e") and config["b"]
+  assert list(unread(config)) == ["b[0].c", "e.f"]
+  assert {**config["b"][0]} and dict(config["e"].items())
+  assert list(unread(config)) == []
 
 
 def test_an_option_that_is_off_is_no_error(tmp_path):

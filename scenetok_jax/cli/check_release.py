@@ -1,0 +1,31 @@
+"""Says which released checkpoints lie in a folder, and what they reproduce."""
+
+import sys
+from collections.abc import Sequence
+
+from scenetok_jax import console
+from scenetok_jax.io import write_json
+from scenetok_jax.workdir import released
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Prints files and tables; returns 1 if a file is not what its name says."""
+  parser = console.parser(
+    "check-release",
+    (__doc__ or "")
+    + " Names and shapes of tensors are compared with the configurations; no"
+    " number is read.",
+  )
+  parser.add_argument("folder", help="folder of the released .ckpt files")
+  parser.add_argument("--json", metavar="FILE", help="write the result here")
+  args = parser.parse_args(argv)
+  found = released.check_release(args.folder)
+  print(*released.lines(args.folder, found), sep="\n")
+  if args.json:
+    write_json(args.json, found)
+  states = (entry["status"] for entry in found["files"].values())
+  return int("wrong" in states)
+
+
+if __name__ == "__main__":
+  sys.exit(console.run(main))
