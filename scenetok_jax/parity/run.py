@@ -59,7 +59,7 @@ def _result(case: Case) -> Result:
     if names := list(unread(case.config)):
       bad_input = True
       error = (
-        f"{case.path / CONFIG_FILE}: nothing reads {', '.join(names)}; correct"
+        f"{CONFIG_FILE}: nothing reads {', '.join(names)}; correct"
         " the names or remove them"
       )
   except InputError as problem:

@@ -337,7 +337,7 @@ def test_a_field_that_nothing_reads_is_an_error(tmp_path, capsys):
   argv = ["--quiet", str(folder), f"--json={report}"]
   assert console.run(parity.main, argv, "parity") == 2
   error = capsys.readouterr().err
-  assert "config.json: nothing reads moon, runs[0].wobble;" in error
+  assert "config.json: nothing reads runs[0].wobble, moon;" in error
 
 
 def test_only_what_is_asked_for_counts_as_read():
