@@ -1,7 +1,9 @@
 """The networks and codecs that one configuration describes."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
 from typing import Any, cast
 
 import jax
@@ -64,19 +66,26 @@ def build(config: ConfigDict) -> Model:
     "attention": config.attention,
   }
 
-  def module(cls: Any, fields: Mapping[str, Any]) -> Any:
-    fields = dict(fields)
-    rays = {k: _frozen(v) for k, v in dict(fields.pop("rays")).items()}
-    return with_fields(cls(), **fields, **shared, rays=RaySpec(**rays))
+  def module(name: str, cls: Any) -> Any:
+    block = dict(config[name])
+    # Tuples, so that module fields stay hashable.
+    rays: dict[str, Any] = {
+      key: tuple(value) if isinstance(value, (list, tuple)) else value
+      for key, value in dict(block.pop("rays")).items()
+    }
+    with _strict(name):
+      return with_fields(cls(), **block, **shared, rays=RaySpec(**rays))
+
+  def codec(name: str) -> Codec:
+    with _strict(f"codecs.{name}"):
+      return get_codec(**config.codecs[name])
 
   model = Model(
-    tokenizer=module(Perceiver, config.tokenizer),
-    decoder=module(RayConditionedDiT, config.decoder),
-    generator=(
-      module(SceneGen, config.generator) if "generator" in config else None
-    ),
-    context_codec=get_codec(**config.codecs.context),
-    target_codec=get_codec(**config.codecs.target),
+    tokenizer=module("tokenizer", Perceiver),
+    decoder=module("decoder", RayConditionedDiT),
+    generator=module("generator", SceneGen) if "generator" in config else None,
+    context_codec=codec("context"),
+    target_codec=codec("target"),
     image_size=config.data.image_size,
     num_context=config.data.num_context,
     num_targets=config.data.num_targets,
@@ -86,9 +95,18 @@ def build(config: ConfigDict) -> Model:
   return model
 
 
-def _frozen(value: Any) -> Any:
-  """Lists to tuples, so that module fields stay hashable."""
-  return tuple(value) if isinstance(value, (list, tuple)) else value
+@contextlib.contextmanager
+def _strict(block: str) -> Iterator[None]:
+  """InputError for a field of a configuration that nothing reads."""
+  try:
+    yield
+  except TypeError as error:
+    found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if found is None:
+      raise
+    raise InputError(
+      f"config.{block}: nothing reads {found[1]}; correct or remove it"
+    ) from error
 
 
 def _check_grids(model: Model) -> None:

@@ -50,6 +50,16 @@ def get_codec(
   """
   module = codec_module(name)
   if not hasattr(module, "PUBLISHED"):
+    for field, value in (
+      ("weights", weights),
+      ("dtype", dtype),
+      ("frames_at_once", frames_at_once),
+    ):
+      if value is not None:
+        raise InputError(
+          f"config: codecs: {field}: {value!r}: the {name} codec reads none;"
+          " remove it"
+        )
     grouping = Grouping(frames_per_latent or 1, bool(chunked))
     codec: Codec = module.codec(spatial, channels, grouping, **options)
     return codec

@@ -4,7 +4,7 @@ import difflib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ml_collections.config_flags import config_flags, config_path
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.aliases import rename, renamed
+from scenetok_jax.workdir.known_fields import check_known, field_names
 
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
 # What absl and ml_collections raise for a value that a field does not take.
@@ -41,6 +42,8 @@ def load_config(
   config = _run_config_file(spec)
   with config.unlocked():
     rename(config, spec)
+  if "stage" in config:
+    check_known(spec, config)
   arguments = []
   for argument in overrides:
     if match := _OVERRIDE.match(argument):
@@ -104,7 +107,7 @@ def _other_files(path: Path) -> str:
 
 def _check_field(spec: str, config: Any, field: str) -> None:
   """Raises InputError unless `field`, such as "data.path", exists."""
-  fields = list(_fields(config))
+  fields = list(field_names(config))
   name = field.partition("[")[0]
   if name in fields:
     return
@@ -136,13 +139,6 @@ def _nearest(name: str, fields: Sequence[str]) -> str | None:
     return leaves[found[0]]
   found = [] if siblings else near(name, fields, n=1, cutoff=0.6)
   return found[0] if found else None
-
-
-def _fields(config: Any, prefix: str = "") -> Iterator[str]:
-  for key, value in config.items(preserve_field_references=True):
-    yield f"{prefix}{key}"
-    if isinstance(value, ml_collections.ConfigDict):
-      yield from _fields(value, f"{prefix}{key}.")
 
 
 def _apply(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scenetok_jax.model import build
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
@@ -38,6 +39,50 @@ def path(tmp_path):
   file = tmp_path / "rooms.py"
   file.write_text(_FILE)
   return str(file)
+
+
+@pytest.mark.parametrize(
+  ("lines", "told"),
+  [
+    ("config.sampling.stepz = 3", r"config.sampling.stepz: .* sampling.steps?"),
+    ("config.wobble = 3", "config.wobble: nothing reads this field"),
+    ("config.train.more = {'x': 1}", "config.train.more: nothing reads"),
+  ],
+)
+def test_a_field_that_nothing_reads_is_refused(tmp_path, lines, told):
+  file = tmp_path / "mine.py"
+  file.write_text(
+    "from scenetok_jax.configs import rooms\n"
+    "def get_config(variant=''):\n"
+    f"  config = rooms.get_config(variant)\n  {lines}\n  return config\n"
+  )
+  assert re.search(told, _message(f"{file}:smoke"))
+
+
+@pytest.mark.parametrize(
+  ("name", "field"),
+  [("tokenizer", "wobble"), ("decoder", "heds"), ("codecs.target", "wobble")],
+)
+def test_an_unknown_field_of_a_network_is_refused(name, field):
+  config = load_config("rooms:smoke")
+  with config.unlocked():
+    block = config
+    for part in name.split("."):
+      block = block[part]
+    block[field] = 3
+  with pytest.raises(InputError, match=f"config.{name}: nothing .* {field};"):
+    build(config)
+
+
+def test_every_preset_field_is_read_somewhere():
+  root = Path(__file__).parents[2]
+  sources = "\n".join(
+    file.read_text()
+    for package in ("scenetok_jax", "data_pipelines")
+    for file in (root / package).rglob("*.py")
+  )
+  for name in load_config("scenegen_re10k").to_dict()["train"]:
+    assert re.search(rf"""\.{name}\b|"{name}\"""", sources), name
 
 
 def _message(spec, *overrides):
