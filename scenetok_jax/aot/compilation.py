@@ -29,11 +29,6 @@ class AotOptions:
   render: bool = option(False, "rendering or generating instead")
   search: bool = option(False, "find a mesh and remat that fit")
   tries: int = option(4, "compilations --search may take")
-  effort: str = option(
-    "quick",
-    "of the compiler: full is what a run uses, and 4 times as long",
-    choices=("quick", "full"),
-  )
 
 
 def compile_for_slice(
@@ -87,7 +82,7 @@ def _compile(
   return {
     "remat": config.remat,
     "accumulate": config.train.accumulate,
-    **report(build(config, mesh), mesh, chip, options.effort),
+    **report(build(config, mesh), mesh, chip),
   }
 
 

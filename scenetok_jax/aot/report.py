@@ -37,39 +37,34 @@ _UNKNOWN = (
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": GIB}
 
 
-def report(
-  program: Program, mesh: Mesh, chip: Chip, effort: str = "quick"
-) -> dict[str, Any]:
+def report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
   """Compiles a program for the mesh and describes it, JSON-able.
 
   A program that does not fit is described by what the compiler says it would
   need; its collectives and times are None then.
 
-  effort: "full" compiles as a run would; "quick" takes a quarter of that time
-  for the same FLOPs and collectives, and memory within 10 %. Quick results
-  nearer to the capacity are compiled again in full.
+  It is compiled at XLA's least effort, in a quarter of a run's time, for the
+  same FLOPs and collectives, and memory within 10 %; what comes nearer to the
+  capacity is compiled again in full.
   """
-  result = _report(program, mesh, chip, effort)
-  near = 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm
-  if effort == "quick" and near:
+  with _least_effort():
+    result = _report(program, mesh, chip)
+  if 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm:
     # Effort is no part of the key under which JAX remembers programs.
     jax.clear_caches()
-    return _report(program, mesh, chip, "full")
+    return _report(program, mesh, chip)
   return result
 
 
-def _report(
-  program: Program, mesh: Mesh, chip: Chip, effort: str
-) -> dict[str, Any]:
+def _report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
   held = sum(program.held.values())
   result = {
     "chips": mesh.size,
     "mesh": dict(mesh.shape),
     "hbm_capacity_bytes": chip.hbm,
-    "effort": effort,
   }
   try:
-    with jax.set_mesh(mesh), _effort(effort):
+    with jax.set_mesh(mesh):
       lowered = program.jitted.lower(*program.arguments)
       start = time.perf_counter()
       compiled = lowered.compile()
@@ -152,13 +147,11 @@ def collectives(found: Cost) -> dict[str, dict[str, float]]:
 
 
 @contextlib.contextmanager
-def _effort(name: str) -> Iterator[None]:
-  """XLA's effort while compiling; -1 is its least."""
+def _least_effort() -> Iterator[None]:
   options = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
   before = {option: getattr(jax.config, option) for option in options}
-  if name == "quick":
-    for option in options:
-      jax.config.update(option, -1.0)
+  for option in options:
+    jax.config.update(option, -1.0)
   try:
     yield
   finally:

@@ -158,20 +158,14 @@ def batch_ways(mesh: Mesh) -> int:
 def put_batch(batch: Any, mesh: Mesh) -> Any:
   """Host-local arrays [b ...] of each process -> global arrays [B ...].
 
-  Rows of a process are those of the parts of its loader_share, in order.
+  Rows of a process are those of the parts of its loader_share, in order; see
+  check_batch.
   """
-  sharding = batch_sharding(mesh)
-  ways, count = batch_ways(mesh), loader_share(mesh).total
+  sharding, count = batch_sharding(mesh), loader_share(mesh).total
 
   def put(leaf: Any) -> Array:
-    total = leaf.shape[0] * count
-    if total % ways:
-      raise InputError(
-        f"config: data.batch_size: {total} examples do not divide over {ways}"
-        " devices of mesh axes data x fsdp; use a multiple"
-      )
     return jax.make_array_from_process_local_data(
-      sharding, leaf, (total, *leaf.shape[1:])
+      sharding, leaf, (leaf.shape[0] * count, *leaf.shape[1:])
     )
 
   return jax.tree.map(put, batch)

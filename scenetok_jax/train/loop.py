@@ -80,7 +80,6 @@ def train(
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
     data = open_data()
-    # Refused here if the mesh does not divide it, before anything compiles.
     example = put_batch(_peek(data), mesh)
     checkpointer = stack.enter_context(
       Checkpointer(

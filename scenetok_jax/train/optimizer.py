@@ -25,37 +25,32 @@ SKIP_RULES = ("zero", "freeze", "none")
 class OptimizerConfig:
   """Everything that decides an optimiser step.
 
-  learning_rate: peak rate, reached after warmup_steps steps of a linear
-    warm-up from warmup_start * learning_rate.
-  schedule: "steps" multiplies by gamma at each milestone, counted from the
-    end of the warm-up; "cosine" falls to zero at decay_steps (counted from
-    step 0); "constant".
+  schedule, after a linear warm-up: "steps" multiplies by gamma at each
+    milestone; "cosine" falls to zero at decay_steps; "constant".
   skip: "zero" turns all gradients to zero when one is not finite or the mean
     over parameter tensors of the L2 norms exceeds skip_threshold (AdamW still
     steps: moments decay, weight decay applies; release, stage 1); "freeze"
     changes nothing when one is not finite (release, stage 2); "none".
-  clip_norm: largest global L2 norm, 0 for no clipping.
   frozen: (path prefix, first step) of sub-trees that are left exactly as they
     are from that step on; a negative step means never.
-  ema_decay: decay of the parameters' moving average, 0 for none.
   """
 
-  learning_rate: float = 1e-4
+  learning_rate: float = 1e-4  # the peak
   schedule: str = "steps"
   warmup_steps: int = 2000
-  warmup_start: float = 5e-4
-  milestones: tuple[int, ...] = ()
+  warmup_start: float = 5e-4  # of the peak
+  milestones: tuple[int, ...] = ()  # steps after the warm-up
   gamma: float = 0.4
-  decay_steps: int = 0
+  decay_steps: int = 0  # counted from step 0
   beta1: float = 0.9
   beta2: float = 0.999
   epsilon: float = 1e-8
   weight_decay: float = 0.01
-  clip_norm: float = 0.0
+  clip_norm: float = 0.0  # largest global L2 norm, 0: no clipping
   skip: str = "none"
   skip_threshold: float = 1.0
   frozen: tuple[tuple[str, int], ...] = ()
-  ema_decay: float = 0.0
+  ema_decay: float = 0.0  # of the parameters' moving average, 0: none
 
   @classmethod
   def of(cls, config: ConfigDict) -> "OptimizerConfig":
