@@ -17,8 +17,8 @@ from scenetok_jax.parallel.rules import (
   batch_ways,
   check_batch,
   loader_shares,
-  param_shardings,
   part_owners,
+  placed_shapes,
 )
 from scenetok_jax.sampling.generate import (
   SceneCondition,
@@ -74,7 +74,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   state = abstract(task.init, optimizer, abstract_key(), mesh)
   arguments = (
     state,
-    _placed(task.frozen, mesh),
+    placed_shapes(task.frozen, mesh),
     latent_batch(config, model, mesh),
     abstract_key().update(sharding=NamedSharding(mesh, P())),
   )
@@ -151,7 +151,7 @@ def _render(
 
   params = jax.eval_shape(lambda key: init_stage1(model, key), abstract_key())
   return render, (
-    _placed({"decoder": params["decoder"]}, mesh),
+    placed_shapes({"decoder": params["decoder"]}, mesh),
     _tokens(model, batch, place),
     _cameras((batch, codec.frames(latents)), place),
     _array((batch, latents, *model.latent_shape(codec)), place),
@@ -175,7 +175,7 @@ def _generate(
   )
   params = jax.eval_shape(stage_task(config, model).init, abstract_key())
   return generate, (
-    _placed(params, mesh), condition, _tokens(model, batch, place),
+    placed_shapes(params, mesh), condition, _tokens(model, batch, place),
   )  # fmt: skip
 
 
@@ -192,15 +192,6 @@ def _tokens(model: Model, batch: int, place: NamedSharding) -> Any:
 
 def _cameras(shape: tuple[int, int], place: NamedSharding) -> Cameras:
   return Cameras(*(_array((*shape, n, n), place) for n in (4, 3)))
-
-
-def _placed(tree: Any, mesh: Mesh) -> Any:
-  """Abstract parameters with the shardings of the rule table."""
-  return jax.tree.map(
-    lambda leaf, place: _array(leaf.shape, place, leaf.dtype),
-    tree,
-    param_shardings(tree, mesh),
-  )
 
 
 def abstract_key() -> jax.ShapeDtypeStruct:

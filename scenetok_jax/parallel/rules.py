@@ -79,6 +79,15 @@ def param_shardings(tree: Any, mesh: Mesh) -> Any:
   return jax.tree_util.tree_map_with_path(place, tree)
 
 
+def placed_shapes(tree: Any, mesh: Mesh) -> Any:
+  """jax.ShapeDtypeStruct of every leaf, with its param_shardings."""
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+    tree,
+    param_shardings(tree, mesh),
+  )
+
+
 def batch_sharding(mesh: Mesh) -> NamedSharding:
   """The leading axis over data and fsdp, everything else whole."""
   return NamedSharding(mesh, P(BATCH_AXES))

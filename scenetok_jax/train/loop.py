@@ -10,7 +10,8 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import check_batch, param_shardings, put_batch
+from scenetok_jax.parallel.placement import place_params
+from scenetok_jax.parallel.rules import check_batch, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
@@ -91,7 +92,7 @@ def train(
     state = restore_or_init(
       config, task, optimizer, init_key, mesh, checkpointer, data
     )
-    frozen = jax.device_put(task.frozen, param_shardings(task.frozen, mesh))
+    frozen = place_params(task.frozen, mesh)
     step = make_step(task, optimizer, config.train.accumulate)
     flops = count_flops(step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.

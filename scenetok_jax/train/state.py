@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from scenetok_jax.parallel.rules import param_shardings
+from scenetok_jax.parallel.rules import param_shardings, placed_shapes
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import Array
@@ -49,11 +49,7 @@ def abstract(
 ) -> TrainState:
   """Shapes, dtypes and shardings of the state, without computing it."""
   shapes = jax.eval_shape(lambda key: at_start(init(key), optimizer), key)
-  return jax.tree.map(
-    lambda x, sharding: x.update(sharding=sharding),
-    shapes,
-    param_shardings(shapes, mesh),
-  )
+  return placed_shapes(shapes, mesh)
 
 
 def create(
