@@ -6,16 +6,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from scenetok_jax import io
 from scenetok_jax.flags import (
   add_options,
   add_union,
   take_given,
   take_options,
 )
+from scenetok_jax.io import check_file
 from scenetok_jax.types import InputError
 
 __all__ = [
@@ -27,26 +29,48 @@ __all__ = [
   "run",
   "take_given",
   "take_options",
+  "write_json",
 ]
 
 _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 
 
 class Parser(argparse.ArgumentParser):
-  """ArgumentParser whose usage errors are InputErrors: one line, no usage."""
+  """ArgumentParser whose usage errors are InputErrors: one line, no usage.
+
+  A --json that cannot be written is one too, before any work is done.
+  """
 
   def error(self, message: str) -> NoReturn:
     raise InputError(f"{message}; see {self.prog} --help")
 
+  def parse_known_args(self, args=None, namespace=None):
+    found, rest = super().parse_known_args(args, namespace)
+    if getattr(found, "json", None):
+      check_file(Path(found.json), "--json")
+    return found, rest
 
-def parser(verb: str, description: str) -> Parser:
-  """Parser of `scenetok VERB`; options may not be abbreviated."""
-  return Parser(
+
+def parser(verb: str, description: str | None, json: str = "") -> Parser:
+  """Parser of `scenetok VERB`; options may not be abbreviated.
+
+  json: help of --json FILE, where the command has it. See write_json.
+  """
+  found = Parser(
     prog=f"scenetok {verb}",
     description=description,
     allow_abbrev=False,
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
   )
+  if json:
+    found.add_argument("--json", metavar="FILE", help=json)
+  return found
+
+
+def write_json(args: argparse.Namespace, values: Any) -> None:
+  """Writes a command's result where --json asks for it."""
+  if args.json:
+    io.write_json(args.json, values)
 
 
 def run(

@@ -1,6 +1,7 @@
 """Commands end with the promised exit codes and one line of explanation."""
 
 import dataclasses
+import json
 import sys
 
 import pytest
@@ -126,6 +127,16 @@ def test_options_of_a_dataclass_are_flags_and_come_back():
   given = _taken("--steps=4", "--interval", "0.2", "0.8", "--keep-all")
   assert given == _Options(4, (0.2, 0.8), True)
   assert _taken("--render-sort=b", prefix="render-").kind == "b"
+
+
+def test_a_result_is_written_where_it_is_asked_for(tmp_path):
+  parser = console.parser("x", "does x", json="write it here")
+  console.write_json(parser.parse_args([]), {"a": 1})
+  file = tmp_path / "new" / "r.json"
+  console.write_json(parser.parse_args([f"--json={file}"]), {"a": 1})
+  assert json.loads(file.read_text()) == {"a": 1}
+  with pytest.raises(InputError, match="--json: a folder; give a file name"):
+    parser.parse_args([f"--json={tmp_path}"])
 
 
 def test_an_option_of_the_wrong_type_is_bad_usage():

@@ -10,7 +10,7 @@ from scenetok_jax import console
 from scenetok_jax.analyses import findings
 from scenetok_jax.analyses.registry import ANALYSES, Analysis, get_analysis
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.io import check_file, check_writable, write_json
+from scenetok_jax.io import check_writable
 from scenetok_jax.types import InputError
 
 
@@ -31,8 +31,6 @@ def analyze(analysis: Analysis, argv: Sequence[str], verb: str) -> int:
   args = _parser(analysis, verb).parse_args(argv)
   options = console.take_options(args, analysis.options_class)
   check_writable(Path(args.out))
-  if args.json:
-    check_file(Path(args.json), "--json")
   model = (
     _open(args.workdir)
     if analysis.several
@@ -43,8 +41,7 @@ def analyze(analysis: Analysis, argv: Sequence[str], verb: str) -> int:
   values = {"kind": analysis.name, "arguments": vars(args), **found.values}
   found = dataclasses.replace(found, values=values)
   files = findings.write(found, args.out)
-  if args.json:
-    write_json(args.json, values)
+  console.write_json(args, values)
   print(f"{args.out}: {', '.join(files)}")
   return 0
 
@@ -56,13 +53,14 @@ def _open(workdirs: Sequence[str]) -> Iterator[tuple[str, SceneTok]]:
 
 
 def _parser(analysis: Analysis, verb: str) -> console.Parser:
-  parser = console.parser(verb, analysis.module.__doc__ or "")
+  parser = console.parser(
+    verb, analysis.module.__doc__, json="write the result here too"
+  )
   add = parser.add_argument
   nargs = "+" if analysis.several else None
   add("--workdir", required=True, nargs=nargs, help=analysis.workdir)
   console.add_options(parser, analysis.options_class)
   add("--out", required=True, metavar="DIR", help="folder to write")
-  add("--json", metavar="FILE", help="write the result here too")
   return parser
 
 

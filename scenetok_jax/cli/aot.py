@@ -6,26 +6,23 @@ from collections.abc import Sequence
 from scenetok_jax import console
 from scenetok_jax.aot.compilation import AotOptions, compile_for_slice
 from scenetok_jax.aot.text import lines
-from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints memory, FLOPs, collectives and a time estimate per chip."""
-  parser = console.parser("aot", __doc__ or "")
+  parser = console.parser("aot", __doc__, json="write the numbers here")
   parser.add_argument(
     "--config", required=True, help="configuration, FILE.py[:variant]"
   )
   console.add_options(parser, AotOptions)
-  parser.add_argument("--json", metavar="FILE", help="write the numbers here")
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.remat=full)."
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
   options = console.take_options(args, AotOptions)
   result = {"config": args.config, **compile_for_slice(config, options)}
-  if args.json:
-    write_json(args.json, result)
+  console.write_json(args, result)
   if "nothing_fits" in result:
     raise InputError(result["nothing_fits"])
   print("\n".join(lines(result)))

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 from scenetok_jax import console
-from scenetok_jax.io import write_json
 from scenetok_jax.workdir import released
 
 
@@ -15,14 +14,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     (__doc__ or "")
     + " Names and shapes of tensors are compared with the configurations; no"
     " number is read.",
+    json="write the result here",
   )
   parser.add_argument("folder", help="folder of the released .ckpt files")
-  parser.add_argument("--json", metavar="FILE", help="write the result here")
   args = parser.parse_args(argv)
   found = released.check_release(args.folder)
   print(*released.lines(args.folder, found), sep="\n")
-  if args.json:
-    write_json(args.json, found)
+  console.write_json(args, found)
   states = (entry["status"] for entry in found["files"].values())
   return int("wrong" in states)
 

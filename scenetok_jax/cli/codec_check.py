@@ -8,7 +8,6 @@ from scenetok_jax import console
 from scenetok_jax.analyses import codec_check
 from scenetok_jax.analyses.codec_check import ClipOptions, CodecOptions
 from scenetok_jax.codecs.registry import CODECS
-from scenetok_jax.io import write_json
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,13 +17,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     (__doc__ or "")
     + " The score is the ceiling of every reconstruction number with that"
     " codec: evaluate reports it by the same code.",
+    json="write the scores here",
   )
   add = parser.add_argument
   add("inputs", nargs="+", help="image files, a folder of them, or one video")
   add("--codec", required=True, choices=CODECS)
   console.add_options(parser, CodecOptions)
   console.add_options(parser, ClipOptions)
-  add("--json", metavar="FILE", help="write the scores here")
   add("--out", metavar="DIR", help="write contact_sheet.png, round_trip.mp4")
   args = parser.parse_args(argv)
   options = console.take_options(args, CodecOptions)
@@ -34,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   checked = codec_check.check(codec, clips)
   print(checked.line())
-  if args.json:
-    write_json(args.json, {**checked.report(), "weights": options.weights})
+  console.write_json(args, {**checked.report(), "weights": options.weights})
   if args.out:
     codec_check.draw(checked, Path(args.out))
   return 0

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 
 from scenetok_jax import console
-from scenetok_jax.io import write_json
 from scenetok_jax.workdir.conversion import ConvertOptions, convert
 
 _EPILOG = """\
@@ -24,17 +23,15 @@ Config fields are set by --config.FIELD=VALUE.
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Imports networks, a codec or a metric; with --export writes them back."""
-  parser = console.parser("convert", __doc__ or "")
+  parser = console.parser("convert", __doc__, json="write a report here")
   parser.formatter_class = argparse.RawDescriptionHelpFormatter
   parser.epilog = _EPILOG
   console.add_options(parser, ConvertOptions)
-  parser.add_argument("--json", metavar="FILE", help="write a report here")
   args, overrides = parser.parse_known_args(argv)
   options = console.take_options(args, ConvertOptions)
   report = convert(options, overrides)
   print(*report.lines, sep="\n")
-  if args.json:
-    write_json(args.json, report.values)
+  console.write_json(args, report.values)
   return 0
 
 

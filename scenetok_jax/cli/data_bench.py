@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 from data_pipelines.loading import benchmark
 from scenetok_jax import console
-from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.workdir.config import load_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints samples/s, MB read per sample and the share of the processor."""
-  parser = console.parser("data-bench", __doc__ or "")
+  parser = console.parser(
+    "data-bench", __doc__, json="also write the numbers here"
+  )
   parser.epilog = (
     "The data are those of the configuration: --config.data.path=DIR or"
     " --config.data.latents=DIR; --config.data.workers=N reads in N processes."
@@ -21,14 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   add("--config", required=True, help="the training's, FILE.py[:variant]")
   add("--seconds", type=float, default=10.0, help="how long to read")
   add("--samples", type=int, default=32, help="samples whose bytes are counted")
-  add("--json", metavar="FILE", help="also write the numbers here")
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
   initialize()
   result = benchmark.measure(config, args.seconds, args.samples)
   print(benchmark.summary(result))
-  if args.json:
-    write_json(args.json, result)
+  console.write_json(args, result)
   return 0
 
 

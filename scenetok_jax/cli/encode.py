@@ -8,21 +8,20 @@ from typing import Any
 from scenetok_jax import console
 from scenetok_jax.inference import placement, scenes
 from scenetok_jax.inference.scenes import SceneChoice
-from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.io import check_writable
 from scenetok_jax.sampling.scene_file import STORAGES
 from scenetok_jax.types import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes --out, a scene file."""
-  parser = console.parser("encode", __doc__ or "")
+  parser = console.parser("encode", __doc__, json="write the file's size here")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   console.add_options(parser, SceneChoice)
   add("--storage", default="float32", choices=STORAGES)
   add("--seed", type=int, default=0)
   add("--out", required=True, metavar="FILE.tok", help="file to write")
-  add("--json", metavar="FILE", help="write the file's size here")
   args = parser.parse_args(argv)
   if (args.scene is None) == (args.capture is None):
     raise InputError("--scene, --capture: give one of the two")
@@ -34,16 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
   opened = scenes.open_scene(model, console.take_options(args, SceneChoice))
   scene = opened.encode(model, args.seed)
   size = scene.save(out, args.storage)
-  if args.json:
-    result = {
-      "scene": scene.key,
-      "source": opened.source,
-      "storage": args.storage,
-      "bytes": size,
-      "tokens": list(scene.tokens.shape),
-      "checkpoint_step": model.step,
-    }
-    write_json(args.json, result)
+  result = {
+    "scene": scene.key,
+    "source": opened.source,
+    "storage": args.storage,
+    "bytes": size,
+    "tokens": list(scene.tokens.shape),
+    "checkpoint_step": model.step,
+  }
+  console.write_json(args, result)
   print(f"{out}: {scene.key}, {size} bytes, {args.storage}")
   return 0
 

@@ -10,7 +10,7 @@ from scenetok_jax.evaluation import report
 from scenetok_jax.evaluation.request import EvaluationRequest
 from scenetok_jax.evaluation.run import evaluate
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.io import check_file, check_writable
+from scenetok_jax.io import check_writable
 from scenetok_jax.parallel.runtime import initialize, is_lead
 
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     + " Protocol heldout: frames held out when preparing, or else all frames"
     " but context views at least 30 degrees of heading apart. The others score"
     " the frames of an index file.",
+    json="write the scores here",
   )
   add = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
@@ -32,11 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     default=argparse.SUPPRESS,
     help=argparse.SUPPRESS,
   )
-  add("--json", metavar="FILE", help="write the scores here")
   args = parser.parse_args(argv)
   request = console.take_options(args, EvaluationRequest)
-  if args.json:
-    check_file(Path(args.json), "--json")
   if args.out:
     check_writable(Path(args.out))
   initialize()

@@ -20,7 +20,9 @@ from scenetok_jax.types import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes a video and frames per seed, contact_sheet.png, generate.json."""
-  parser = console.parser("generate", __doc__ or "")
+  parser = console.parser(
+    "generate", __doc__, json="write generate.json here too"
+  )
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a stage-2 run")
   console.add_options(parser, ConditionChoice)
@@ -30,7 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   console.add_options(parser, GenerationChanges)
   console.add_options(parser, SamplingChanges, "render-")
   add("--out", required=True, metavar="DIR", help="folder to write")
-  add("--json", metavar="FILE", help="write generate.json here too")
   args = parser.parse_args(argv)
   start, out = time.monotonic(), Path(args.out)
   if args.seeds < 1:

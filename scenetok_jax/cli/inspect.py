@@ -6,13 +6,14 @@ from typing import Any
 
 from data_pipelines.inspection import report
 from scenetok_jax import console
-from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints a data set or one scene of it; with a scene, draws it into --out."""
-  parser = console.parser("inspect", __doc__ or "")
+  parser = console.parser(
+    "inspect", __doc__, json="also write the numbers here"
+  )
   add: Any = parser.add_argument
   add("dataset", help="folder made by `scenetok prepare` or `latents`")
   add("--split", help="(default: train, or the only one)")
@@ -25,7 +26,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     help="draw epipolar lines between two frames (default: chosen)",
   )
   add("--out", metavar="DIR", help="of the pictures (default: inspect-SCENE)")
-  add("--json", metavar="FILE", help="also write the numbers here")
   args = parser.parse_args(argv)
   if args.scene is None and args.epipolar is not None:
     raise InputError("--epipolar: two frames of which --scene?")
@@ -37,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = report.draw_scene(dataset, args.scene, args.out, args.epipolar)
     lines = report.scene_lines(result)
   print("\n".join(lines))
-  if args.json:
-    write_json(args.json, result)
+  console.write_json(args, result)
   return 0
 
 

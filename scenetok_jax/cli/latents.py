@@ -11,14 +11,13 @@ from data_pipelines.latents.records import DTYPES
 from data_pipelines.storage.builders import summary
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
-from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.workdir.config import load_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/<split>: latents of every frame, for config.data.latents."""
-  parser = console.parser("latents", __doc__ or "")
+  parser = console.parser("latents", __doc__, json="also write the report here")
   parser.epilog = (
     "Train on them with --config.data.latents=OUT. Codecs and their weights"
     " come from the configuration (--config.codecs.target.weights=DIR)."
@@ -39,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     help="processes that share the work without a JAX cluster (default: the"
     " processes of the JAX job)",
   )
-  add("--json", metavar="FILE", help="also write the report here")
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
   index, count = args.process_index, args.process_count
@@ -59,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{args.out}: process {index} is done; others are still at work")
     return 0
   print(summary(args.out, args.split, report))
-  if args.json:
-    write_json(args.json, report)
+  console.write_json(args, report)
   return 0
 
 

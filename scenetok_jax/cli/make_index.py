@@ -8,13 +8,15 @@ from pathlib import Path
 from data_pipelines.views.index_making import IndexOptions
 from scenetok_jax import console
 from scenetok_jax.evaluation.index_file import make_index
-from scenetok_jax.io import write_json, write_text
+from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes the index; prints its hash and the scenes left out."""
-  parser = console.parser("make-index", __doc__ or "")
+  parser = console.parser(
+    "make-index", __doc__, json="write what was done here"
+  )
   add = parser.add_argument
   add("--data", required=True, help="prepared data")
   add("--split", default="test")
@@ -23,7 +25,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   console.add_options(parser, IndexOptions)
   add("--scenes", type=int, help="only the first so many that serve")
   add("--allow-short", action="store_true", help="leave scenes out")
-  add("--json", metavar="FILE", help="write what was done here")
   args = parser.parse_args(argv)
   options = console.take_options(args, IndexOptions, context=args.context)
   text, found = make_index(
@@ -40,17 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
   write_text(args.out, text)
   print(f"{args.out}: {scenes} scenes, sha256 {found['index_sha256']}")
-  if args.json:
-    write_json(
-      args.json,
-      {
-        "index_file": Path(args.out).name,
-        **found,
-        "options": dataclasses.asdict(options),
-        "data": args.data,
-        "split": args.split,
-      },
-    )
+  report = {
+    "index_file": Path(args.out).name,
+    **found,
+    "options": dataclasses.asdict(options),
+    "data": args.data,
+    "split": args.split,
+  }
+  console.write_json(args, report)
   return 0
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from scenetok_jax import console
-from scenetok_jax.io import write_json, write_text
+from scenetok_jax.io import write_text
 from scenetok_jax.parity import report
 from scenetok_jax.parity.run import Result, run
 
@@ -17,12 +17,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     + " A case is a folder with config.json, inputs, outputs and weights; each"
     " output is compared to a share of its largest magnitude, exactly where it"
     " is whole numbers. Everything is computed in float32.",
+    json="write all results here",
   )
   add = parser.add_argument
   add(
     "paths", nargs="+", metavar="PATH", help="case folders, or folders of them"
   )
-  add("--json", metavar="FILE", help="write all results here")
   add("--table", metavar="FILE", help="write a table by kind, in markdown")
   add("--quiet", action="store_true", help="print only failures and totals")
   args = parser.parse_args(argv)
@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print(result, args.quiet)
     results.append(result)
   found = report.record(results)
-  if args.json:
-    write_json(args.json, found)
+  console.write_json(args, found)
   if args.table:
     write_text(args.table, report.table(results) + "\n")
   print(f"{found['outputs']} outputs, {found['failed']} failed")

@@ -16,12 +16,14 @@ from scenetok_jax import console
 from scenetok_jax.evaluation.pose import score
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.io import check_file, check_writable, write_json
+from scenetok_jax.io import check_writable, write_json
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Prints R.Acc, T.Acc and AUC per scene and pooled; writes --json."""
-  parser = console.parser("pose-score", __doc__ or "")
+  parser = console.parser(
+    "pose-score", __doc__, json="write the result here too"
+  )
   add = parser.add_argument
   console.add_options(parser, PoseScoreOptions)
   add("--workdir", help="judge renderings of this run")
@@ -30,14 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     action="store_true",
     help="leave the frames in OUT/KEY for another estimator, and stop",
   )
-  add("--json", metavar="FILE", help="write the result here too")
   args = parser.parse_args(argv)
   options = console.take_options(args, PoseScoreOptions)
   options.check(rendered=bool(args.workdir), estimated=not args.render_only)
   if args.out:
     check_writable(Path(args.out))
-  if args.json:
-    check_file(Path(args.json), "--json")
   scenetok = SceneTok.from_pretrained(args.workdir) if args.workdir else None
   if scenetok and args.render_only:
     count = score.render_clips(scenetok, options)
@@ -48,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   found["arguments"] = vars(args)
   if args.out:
     write_json(Path(args.out) / "pose_score.json", found)
-  if args.json:
-    write_json(args.json, found)
+  console.write_json(args, found)
   return 0
 
 

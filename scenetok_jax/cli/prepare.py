@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from data_pipelines import sources
 from data_pipelines.storage import builders
 from scenetok_jax import console
-from scenetok_jax.io import write_json
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/<split> and OUT/report.json; returns 0 or raises InputError."""
   kinds = {name: sources.options_type(name) for name in sources.SOURCES}
-  parser = console.parser("prepare", __doc__.split(":", 1)[1].strip())
+  parser = console.parser(
+    "prepare",
+    __doc__.split(":", 1)[1].strip(),
+    json="also write the report here",
+  )
   add = parser.add_argument
   add("--dataset", required=True, choices=sorted(kinds))
   add(
@@ -35,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     help="run on Apache Beam (extra [beam]) with these pipeline options, such"
     " as '--runner=DirectRunner'; for data too large for one machine",
   )
-  add("--json", metavar="FILE", help="also write the report here")
   console.add_union(parser, kinds)
   args = parser.parse_args(argv)
   options = console.take_given(args, kinds, args.dataset)
@@ -47,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   else:
     report = builders.build(args.out, plan, args.workers)
   print(builders.summary(args.out, args.split, report))
-  if args.json:
-    write_json(args.json, report)
+  console.write_json(args, report)
   return 0
 
 

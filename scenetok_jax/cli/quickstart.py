@@ -27,7 +27,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the commands a user would, one after the other, and sums them up."""
-  parser = console.parser("quickstart", __doc__ or "")
+  parser = console.parser("quickstart", __doc__)
   parser.add_argument("--out", default="report", help="folder of the results")
   parser.add_argument(
     "--smoke", action="store_true", help="tiny sizes, to see that it runs"

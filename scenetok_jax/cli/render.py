@@ -19,7 +19,7 @@ from scenetok_jax.types import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Writes OUT/video.mp4, frames/, contact_sheet.png and render.json."""
-  parser = console.parser("render", __doc__ or "")
+  parser = console.parser("render", __doc__, json="write render.json here too")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   console.add_options(parser, SceneChoice)
@@ -31,7 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   console.add_options(parser, SamplingChanges)
   add("--seed", type=int, default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
-  add("--json", metavar="FILE", help="write render.json here too")
   args = parser.parse_args(argv)
   start, out = time.monotonic(), Path(args.out)
   if sum(x is not None for x in (args.scene, args.capture, args.tokens)) != 1:

@@ -10,7 +10,7 @@ from scenetok_jax.evaluation.html import page
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import latex, markdown
 from scenetok_jax.evaluation.tables import make_tables
-from scenetok_jax.io import write_json, write_text
+from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
 
@@ -21,13 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     (__doc__ or "")
     + " Results of protocols that the paper has no numbers for get a table of"
     " their own.",
+    json="write the result here too",
   )
   add: Any = parser.add_argument
   add("results", nargs="+", help="result files, or folders of evaluate --out")
   add("--markdown", metavar="FILE")
   add("--latex", metavar="FILE", help="tabulars for the package booktabs")
   add("--html", metavar="FILE", help="one page with plots and pictures")
-  add("--json", metavar="FILE")
   add("--all", action="store_true", help="tables without a result too")
   add(
     "--compare",
@@ -48,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write(args.latex, latex(tables))
   if args.html:
     _write(args.html, page(tables, args.worst))
-  if args.json:
-    write_json(args.json, {"tables": [table.values() for table in tables]})
+  console.write_json(args, {"tables": [table.values() for table in tables]})
   return 0
 
 

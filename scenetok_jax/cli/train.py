@@ -17,7 +17,7 @@ _EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Trains; resumes whatever --workdir holds, or checks it (--dry-run)."""
-  parser = console.parser("train", __doc__ or "")
+  parser = console.parser("train", __doc__)
   parser.add_argument(
     "--config", required=True, help="configuration file, FILE.py[:variant]"
   )

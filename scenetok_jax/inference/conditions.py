@@ -42,23 +42,6 @@ class ConditionChoice:
   )
 
 
-def open_conditions(
-  scenetok: SceneTok, choice: ConditionChoice
-) -> "Conditions":
-  """The images that a user chooses.
-
-  Raises:
-    InputError: both kinds or none, or what does not fit together.
-  """
-  if bool(choice.image) == (choice.scene is not None):
-    raise InputError("--image, --scene: give one of the two")
-  if choice.scene is None:
-    return from_photos(scenetok, choice.image, choice.cameras, choice.fov)
-  return from_scene(
-    scenetok, choice.data, choice.split, choice.scene, choice.views
-  )
-
-
 @dataclasses.dataclass(frozen=True)
 class Conditions:
   """views: 1-3 square images uint8 [V H W 3] with absolute cameras.
@@ -71,20 +54,25 @@ class Conditions:
   path: Cameras | None = None
 
 
-def from_photos(
-  scenetok: SceneTok,
-  images: Sequence[str],
-  cameras: str | None,
-  fov: float | None,
-) -> Conditions:
-  """Photos, posed by a camera file, or one photo with its field of view.
-
-  images: 1-3 files. cameras: JSON of one camera per image, in the same order.
-  fov: horizontal field of view of the only photo, in degrees.
+def open_conditions(scenetok: SceneTok, choice: ConditionChoice) -> Conditions:
+  """The images that a user chooses.
 
   Raises:
-    InputError: too many images, unreadable files, or cameras that do not fit.
+    InputError: both kinds or none, too many images, unreadable files, or
+      cameras that do not fit.
   """
+  if bool(choice.image) == (choice.scene is not None):
+    raise InputError("--image, --scene: give one of the two")
+  if choice.scene is None:
+    return _from_photos(scenetok, choice.image, choice)
+  return _from_scene(scenetok, choice.scene, choice)
+
+
+def _from_photos(
+  scenetok: SceneTok, images: Sequence[str], choice: ConditionChoice
+) -> Conditions:
+  """Photos, posed by a camera file, or one photo with its field of view."""
+  cameras, fov = choice.cameras, choice.fov
   scenetok.check_conditions("--image", len(images))
   if (cameras is None) == (fov is None):
     raise InputError(
@@ -128,22 +116,18 @@ def camera_of_photo(picture: np.ndarray, fov: float) -> Cameras:
   )
 
 
-def from_scene(
-  scenetok: SceneTok,
-  path: str | None,
-  split: str | None,
-  key: str,
-  frames: Sequence[int],
+def _from_scene(
+  scenetok: SceneTok, key: str, choice: ConditionChoice
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  scenetok.check_conditions("--views", len(frames))
-  dataset, row = find_prepared(scenetok, path, split, key)
-  for frame in frames:
+  scenetok.check_conditions("--views", len(choice.views))
+  dataset, row = find_prepared(scenetok, choice.data, choice.split, key)
+  for frame in choice.views:
     if not 0 <= frame < row.frames:
       raise InputError(
         f"--views: frame {frame}: scene {row.key} has {row.frames} frames"
       )
-  images, cameras = dataset.read_frames(row, list(frames))
+  images, cameras = dataset.read_frames(row, list(choice.views))
   views = Views(images=images, cameras=cameras)
   return Conditions(row.key, views, dataset.cameras(row))
 

@@ -8,6 +8,7 @@ import pytest
 from scenetok_jax import console
 from scenetok_jax.cli import generate
 from scenetok_jax.inference import conditions, pictures
+from scenetok_jax.inference.conditions import ConditionChoice
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import write_png
 from scenetok_jax.types import InputError
@@ -33,7 +34,9 @@ def scenetok(folders):
 def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(
   scenetok, folders
 ):
-  given = conditions.from_photos(scenetok, [str(folders[2])], None, 90.0)
+  given = conditions.open_conditions(
+    scenetok, ConditionChoice(image=(str(folders[2]),), fov=90.0)
+  )
   assert given.views.images.shape == (1, 64, 64, 3)
   np.testing.assert_array_equal(given.views.cameras.extrinsics[0], np.eye(4))
   # 90 degrees across 200 pixels: a focal length of 100, the crop's side.
@@ -63,7 +66,9 @@ def test_photos_that_do_not_fit(
     (tmp_path / cameras).write_text(json.dumps(content))
     cameras = str(tmp_path / cameras)
   with pytest.raises(InputError, match=message):
-    conditions.from_photos(scenetok, [str(folders[2])] * count, cameras, fov)
+    images = (str(folders[2]),) * count
+    choice = ConditionChoice(image=images, cameras=cameras, fov=fov)
+    conditions.open_conditions(scenetok, choice)
 
 
 @pytest.mark.parametrize(
