@@ -21,12 +21,9 @@ def atomic_path(
   """Yields a temporary path that becomes `path` when the body succeeds.
 
   Parent folders are made. The temporary file lies beside the final one and
-  keeps its suffix; it is removed when the body raises.
-
-  Args:
-    path: the final file.
-    sync: waits until the bytes are on the disk, so that the new name never
-      stands for an empty file after a crash of the machine.
+  keeps its suffix; it is removed when the body raises. sync: waits until the
+  bytes are on the disk, so that the new name never stands for an empty file
+  after a crash of the machine.
 
   Raises:
     InputError: the file cannot be written there.
@@ -45,19 +42,15 @@ def atomic_path(
   temporary = Path(name)
   try:
     yield temporary
-    temporary.chmod(0o666 & ~_umask())
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
     if sync:
       with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(final)
   finally:
     temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-  mask = os.umask(0)
-  os.umask(mask)
-  return mask
 
 
 def check_writable(out: Path, option: str = "--out") -> None:

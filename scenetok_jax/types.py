@@ -23,12 +23,10 @@ class InputError(ValueError):
 def option(default: Any, help: str, **more: Any) -> Any:
   """A field of an options dataclass that commands offer as a flag.
 
-  Args:
-    default: of the field and of the flag.
-    help: one line, with the unit.
-    **more: what argparse takes, such as choices or metavar; flag="--name"
-      where the flag is not the field's name; aliases=("--old-name",);
-      elsewhere="why others lack it" for console.take_given.
+  default: of the field and of the flag. help: one line, with the unit. **more:
+  what argparse takes, such as choices or metavar; flag="--name" where the flag
+  is not the field's name; aliases=("--old-name",); elsewhere="why others lack
+  it" for console.take_given.
   """
   return dataclasses.field(default=default, metadata={"help": help, **more})
 

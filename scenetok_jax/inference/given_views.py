@@ -21,14 +21,9 @@ def fit_views(
   An image is scaled until it covers the square and its centre is cut out; its
   intrinsics follow, the principal point too.
 
-  Args:
-    images: uint8 [V H W 3], or V images [H W 3] of different sizes.
-    cameras: of the images as they are, [V].
-    size: side of the square in pixels.
-    names: of the images, for messages.
-
-  Returns:
-    uint8 [V size size 3] and float32 cameras [V], all NumPy.
+  images: uint8 [V H W 3], or V images [H W 3] of different sizes. cameras: of
+  the images as they are, [V]. size: side of the square in pixels. names: of
+  the images, for messages. Returns NumPy arrays.
 
   Raises:
     InputError: naming what does not fit.

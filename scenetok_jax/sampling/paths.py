@@ -71,14 +71,11 @@ def through_scene(
 ) -> CameraPath:
   """A path through a scene whose cameras are known.
 
-  Args:
-    name: one of SCENE_PATHS, or a JSON file of absolute poses. "context"
-      goes straight from view to view (release), "spline" smoothly; "orbit"
-      circles what the cameras look at; "dolly" moves the middle view
-      forward; "lateral" is the captured path, moved to the right.
-    clip: cameras of all frames; None where only tokens are known.
-    context: cameras of the context views [V], sorted in time.
-    options: see PathOptions.
+  name: one of SCENE_PATHS, or a JSON file of absolute poses. "context" goes
+  straight from view to view (release), "spline" smoothly; "orbit" circles what
+  the cameras look at; "dolly" moves the middle view forward; "lateral" is the
+  captured path, moved to the right. clip: cameras of all frames; None where
+  only tokens are known. context: those of the context views [V], in time.
 
   Raises:
     InputError: unknown name, bad file, or numbers that make no path.

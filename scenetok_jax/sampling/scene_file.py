@@ -41,15 +41,11 @@ class Scene:
   codec: str
 
   def save(self, path: str | os.PathLike, storage: str = "float32") -> int:
-    """Writes a scene file atomically.
+    """Writes a scene file atomically; returns its size in bytes.
 
-    Args:
-      path: the file, by custom NAME.tok; its folder is made.
-      storage: "float32", which keeps the tokens exactly; "bfloat16", half as
-        large; or "int8", a quarter, with a float16 scale per token.
-
-    Returns:
-      Its size in bytes.
+    path: the file, by custom NAME.tok; its folder is made. storage: "float32",
+    which keeps the tokens exactly; "bfloat16", half as large; or "int8", a
+    quarter, with a float16 scale per token.
 
     Raises:
       InputError: another storage, or a file that cannot be written.

@@ -126,20 +126,13 @@ def render_video(
 ) -> np.ndarray:
   """Scenes along camera paths: uint8 [B S T H W 3].
 
-  Args:
-    program: compiled parts.
-    params: {"decoder": ...}.
-    tokens: [B N C] float32.
-    cameras: [B T], relative to the tokens' reference; frames that fill no
-      latent are dropped.
-    key: draws the starting noise.
-    samples: videos S of each scene; what its tokens decide is computed once.
-    options: another number of steps, shift or guidance scale than the
-      program's own; the solver, the window and whether to guide stay.
-    progress: told after every few seconds.
-    state: file in which an interrupted run is kept and continued from, by
-      the same networks alone.
-    identity: digest of these networks, for `state`.
+  params: {"decoder": ...}. tokens: [B N C] float32. cameras: [B T], relative
+  to the tokens' reference; frames that fill no latent are dropped. key: draws
+  the starting noise. samples: videos S of each scene; what its tokens decide
+  is computed once. options: another number of steps, shift or guidance scale
+  than the program's own; the solver, the window and whether to guide stay.
+  progress: told after every few seconds. state: file in which an interrupted
+  run is kept and continued from, by the networks of this `identity` alone.
   """
   options = options or program.options
   model, params = program.model, {"decoder": params["decoder"]}
