@@ -1,12 +1,12 @@
 """AdamW with the release's schedules, skip rules, freezing and EMA."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.rules import path_name
@@ -75,6 +75,18 @@ class OptimizerConfig:
       )
 
 
+class AdamState(NamedTuple):
+  """Trees like the parameters.
+
+  count: int32 [], the steps that each has taken; fewer than the run's where
+  it was frozen or some steps did not use it. mu, nu: the moments.
+  """
+
+  count: Any
+  mu: Any
+  nu: Any
+
+
 class Update(NamedTuple):
   """Result of one optimiser step; metrics are float32 or bool scalars.
 
@@ -83,7 +95,7 @@ class Update(NamedTuple):
   """
 
   params: Any
-  opt_state: Any
+  opt_state: AdamState
   metrics: dict[str, Array]
 
 
@@ -127,16 +139,20 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
   out of the norms, as PyTorch leaves parameters without a gradient.
 
   Order (release): skip rule, clip by global norm, AdamW. Bias correction
-  counts the steps taken by the whole optimiser, not by each sub-tree.
+  counts each parameter's own steps, as PyTorch does.
   """
-  adam = optax.scale_by_adam(
-    b1=config.beta1, b2=config.beta2, eps=config.epsilon
-  )
-  rate = learning_rate(config)
+  rate, betas = learning_rate(config), (config.beta1, config.beta2)
+
+  def init(params: Any) -> AdamState:
+    return AdamState(
+      jax.tree.map(lambda _: jnp.zeros((), jnp.int32), params),
+      jax.tree.map(jnp.zeros_like, params),
+      jax.tree.map(jnp.zeros_like, params),
+    )
 
   def update(
     gradients: Any,
-    opt_state: Any,
+    opt_state: AdamState,
     params: Any,
     step: Array,
     unused: Mapping[str, Array] | None = None,
@@ -153,23 +169,30 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
     # A skipped step must not let NaN reach the moments.
     gradients = jax.tree.map(lambda g: _zero_if(skipped, g), gradients)
     if config.clip_norm > 0:
-      # The 1e-6 is torch.nn.utils.clip_grad_norm_'s; optax has none.
+      # The 1e-6 is torch.nn.utils.clip_grad_norm_'s.
       kept_norm = jnp.where(skipped, 0.0, norm) + 1e-6
       scale = jnp.minimum(1.0, config.clip_norm / kept_norm)
       gradients = jax.tree.map(lambda g: g * scale, gradients)
-    direction, new_state = adam.update(gradients, opt_state, params)
     lr = rate(step)
-    new_params = jax.tree.map(
-      lambda p, d: p * (1.0 - lr * config.weight_decay) - lr * d,
-      params,
-      direction,
-    )
     hold = skipped if config.skip == "freeze" else jnp.zeros((), bool)
-    keep = jax.tree.map(lambda i: i | hold, idle)
-    new_state = new_state._replace(
-      count=jnp.where(hold, opt_state.count, new_state.count),
-      mu=jax.tree.map(jnp.where, keep, opt_state.mu, new_state.mu),
-      nu=jax.tree.map(jnp.where, keep, opt_state.nu, new_state.nu),
+
+    def adamw(idle: Array, g: Array, count: Array, *old: Array) -> Any:
+      """One parameter's new (count, mu, nu, value)."""
+      mu, nu, value = old
+      mu = (1.0 - betas[0]) * g + betas[0] * mu
+      nu = (1.0 - betas[1]) * g**2 + betas[1] * nu
+      steps = (count + 1).astype(jnp.float32)
+      # 1 - beta^steps, of which float32 would lose digits.
+      mu_weight, nu_weight = (-jnp.expm1(steps * math.log(b)) for b in betas)
+      spread = jnp.sqrt(nu / nu_weight) + config.epsilon
+      value = value * (1.0 - lr * config.weight_decay)
+      value -= lr * (mu / mu_weight) / spread
+      pairs = zip((count, *old), (count + 1, mu, nu, value), strict=True)
+      return [jnp.where(idle | hold, *pair) for pair in pairs]
+
+    new = jax.tree.map(adamw, idle, gradients, *opt_state, params)
+    *new_state, params = jax.tree.transpose(
+      jax.tree.structure(params), jax.tree.structure([0] * 4), new
     )
     metrics = {
       "learning_rate": lr,
@@ -178,10 +201,9 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
       "grads_finite": finite,
       "skipped": skipped,
     }
-    params = jax.tree.map(jnp.where, keep, params, new_params)
-    return Update(params, new_state, metrics)
+    return Update(params, AdamState(*new_state), metrics)
 
-  return Optimizer(adam.init, update, config)
+  return Optimizer(init, update, config)
 
 
 def _idle(

@@ -1,9 +1,11 @@
 """Where a run starts."""
 
+import dataclasses
 import sys
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -51,7 +53,7 @@ def restore_or_init(
   """
   target = abstract(task.init, optimizer, key, mesh)
   if checkpointer.latest_step() is not None:
-    state, data_state = checkpointer.restore(target)
+    state, data_state = _restore(checkpointer, target)
     data.set_state(data_state)
     return state
   if not config.restore:
@@ -61,6 +63,22 @@ def restore_or_init(
   else:
     params = restore_params(config.restore, target=target.params, mesh=mesh)
   return on_mesh(lambda params: at_start(params, optimizer), params, mesh)
+
+
+def _restore(checkpointer: Checkpointer, target: TrainState) -> Any:
+  """The latest checkpoint; older ones hold one count of Adam's steps for all.
+
+  It becomes that of each parameter.
+  """
+  counts = target.opt_state.count
+  if isinstance(checkpointer.shapes()["opt_state"]["count"], dict):
+    return checkpointer.restore(target)
+  one = target.opt_state._replace(count=jax.tree.leaves(counts)[0])
+  state, data = checkpointer.restore(dataclasses.replace(target, opt_state=one))
+  # Copies: two leaves must never share a donated buffer.
+  one = state.opt_state
+  one = one._replace(count=jax.tree.map(lambda _: jnp.copy(one.count), counts))
+  return dataclasses.replace(state, opt_state=one), data
 
 
 def _fitting_params(folder: str, task: Task, key: Array, mesh: Mesh) -> Any:

@@ -104,6 +104,10 @@ class Checkpointer:
     with self._reporting():
       return bool(self._manager.save(step, args=items, force=force))
 
+  def shapes(self) -> dict[str, Any]:
+    """Nested dict of jax.ShapeDtypeStruct of the latest state."""
+    return _stored_shapes(self._folder / str(self.latest_step()) / "state")
+
   def restore(self, target: Any) -> tuple[Any, dict[str, Any]]:
     """The state and the data iterator's state of the latest checkpoint.
 
@@ -112,7 +116,7 @@ class Checkpointer:
     """
     step = self.latest_step()
     folder = self._folder / str(step) / "state"
-    check_shapes(_stored_shapes(folder), target, str(folder))
+    check_shapes(self.shapes(), target, str(folder))
     items = ocp.args.Composite(
       state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
     )

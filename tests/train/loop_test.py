@@ -1,7 +1,9 @@
 """The loop: resume, SIGTERM, bad batches, unused parameters, averages."""
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -19,6 +21,7 @@ from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
+from scenetok_jax.workdir.checkpoint import Checkpointer
 
 STEPS = 6
 
@@ -138,6 +141,26 @@ def test_sigterm_saves_and_the_next_start_goes_on_bit_for_bit(tmp_path):
   assert_same(ended.ema, whole.ema)
 
 
+def test_a_checkpoint_with_one_count_of_steps_for_all_goes_on(tmp_path):
+  config = small_config()
+  whole = train(config, tmp_path / "whole", TASK, Stream)
+  stopped = train(config, tmp_path / "cut", TASK, lambda: Stream(stop=3))
+  # As checkpoints were made before each parameter had its own count.
+  step = int(stopped.step)
+  shutil.rmtree(tmp_path / "cut" / "checkpoints" / str(step))
+  moments = stopped.opt_state._replace(count=stopped.step)
+  old = dataclasses.replace(stopped, opt_state=moments)
+  with Checkpointer(tmp_path / "cut", every=100) as saver:
+    saver.save(step, old, {"next": step}, config.to_dict(), force=True)
+    saver.wait()
+  ended = train(config, tmp_path / "cut", TASK, Stream)
+  assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+  assert_same(ended.params, whole.params)
+  counts = ended.opt_state.count
+  assert counts["tokenizer"]["up"]["kernel"] == STEPS
+  assert counts["decoder"]["null_tokens"] == step
+
+
 def test_a_stopped_run_saves_first_and_evaluates_at_its_next_start(tmp_path):
   config = small_config()
   config.train.eval_every = 1
@@ -188,7 +211,9 @@ def test_a_bad_batch_follows_the_skip_rule(tmp_path, rule):
   assert np.isnan(float(found[2]["loss"]))
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
   count = STEPS - 1 if rule == "freeze" else STEPS
-  assert int(state.opt_state.count) == count
+  counts = state.opt_state.count
+  assert counts["tokenizer"]["up"]["kernel"] == count
+  assert counts["decoder"]["null_tokens"] == 0  # no step uses it
   assert int(state.step) == STEPS
 
 

@@ -150,7 +150,7 @@ def test_zero_rule_still_decays_weights_and_moments():
     config, bad, params=first.params, state=first.opt_state, step=1
   )
   assert new.metrics["skipped"]
-  assert int(new.opt_state.count) == 2
+  assert set(map(int, jax.tree.leaves(new.opt_state.count))) == {2}
   kernel = first.opt_state.mu["decoder"]["down"]["kernel"]
   np.testing.assert_allclose(
     new.opt_state.mu["decoder"]["down"]["kernel"], 0.9 * kernel, rtol=1e-6
@@ -173,7 +173,7 @@ def test_frozen_subtree_is_untouched_from_its_step_on():
     step=5,
   )
   assert_equal(after.params["tokenizer"], before.params["tokenizer"])
-  for moment in ("mu", "nu"):
+  for moment in ("count", "mu", "nu"):
     assert_equal(
       getattr(after.opt_state, moment)["tokenizer"],
       getattr(before.opt_state, moment)["tokenizer"],
