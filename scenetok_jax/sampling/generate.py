@@ -9,16 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.flow.solvers import (
-  SolverState,
-  SolverStep,
-  Velocity,
-  get_solver,
-  guide,
-  integrate,
-  linear_levels,
-  run_steps,
-)
+from scenetok_jax.flow import solvers
 from scenetok_jax.flow.timesteps import model_timestep, shift
 from scenetok_jax.generator.scenegen import ConditionKVCache
 from scenetok_jax.model import Model
@@ -61,10 +52,12 @@ def generate_tokens(
 
   params: {"generator": ...}. noise: [B N C], by token_noise.
   """
-  solver = get_solver(options.solver)
+  solver = solvers.get_solver(options.solver)
   cache = condition_kv_cache(model, params, condition, options.guidance != 1)
   field = cached_velocity(model, params, cache, options.guidance)
-  tokens = integrate(solver, field, noise, solver.steps(token_levels(options)))
+  tokens = solvers.integrate(
+    solver, field, noise, solver.steps(token_levels(options))
+  )
   return tokens / options.scale_factor
 
 
@@ -76,26 +69,26 @@ class TokenProgram(NamedTuple):
   """
 
   cache: Callable[..., KVCache]
-  run: Callable[..., SolverState]
+  run: Callable[..., solvers.SolverState]
 
 
 def token_program(model: Model, options: GenerateOptions) -> TokenProgram:
   """Programs for the solver of `options`, with guidance or without."""
-  guided, solver = options.guidance != 1, get_solver(options.solver)
+  guided, solver = options.guidance != 1, solvers.get_solver(options.solver)
 
   @jax.jit
   def run(
     params: Any,
     cache: KVCache,
-    steps: SolverStep,
+    steps: solvers.SolverStep,
     guidance: Array,
-    state: SolverState,
+    state: solvers.SolverState,
     first: Array,
     last: Array,
-  ) -> SolverState:
+  ) -> solvers.SolverState:
     field = cached_velocity(model, params, cache, guidance)
     step = functools.partial(solver.step, field)
-    return run_steps(step, state, steps, first, last)
+    return solvers.run_steps(step, state, steps, first, last)
 
   @jax.jit
   def cache(params: Any, condition: SceneCondition) -> KVCache:
@@ -115,7 +108,7 @@ def sample_tokens(
   """generate_tokens, slice by slice on the devices of the current mesh."""
   params, solver = (
     {"generator": params["generator"]},
-    get_solver(options.solver),
+    solvers.get_solver(options.solver),
   )
   cache = program.cache(params, shard_batch(condition))
   steps = pad_rows(solver.steps(token_levels(options)))
@@ -131,7 +124,7 @@ def sample_tokens(
 
 def token_levels(options: GenerateOptions) -> np.ndarray:
   """Noise levels of the schedule: [steps + 1]."""
-  return shift(linear_levels(options.steps), options.shift)
+  return shift(solvers.linear_levels(options.steps), options.shift)
 
 
 def condition_kv_cache(
@@ -154,7 +147,7 @@ def condition_kv_cache(
 
 def cached_velocity(
   model: Model, params: Any, cache: KVCache, guidance: Array | float
-) -> Velocity:
+) -> solvers.Velocity:
   """The guided velocity of scaled tokens; both passes are one batch."""
   generator = model.generator
   assert generator is not None
@@ -167,7 +160,7 @@ def cached_velocity(
     conditional, unconditional = rearrange(
       out, "(b pair) ... -> pair b ...", pair=2
     )
-    return guide(conditional, unconditional, guidance)
+    return solvers.guide(conditional, unconditional, guidance)
 
   return velocity
 

@@ -12,18 +12,9 @@ from scenetok_jax.flow.solvers import get_solver, run_steps
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.model import Model
+from scenetok_jax.sampling import velocity
+from scenetok_jax.sampling import window as windows
 from scenetok_jax.sampling.options import RenderOptions
-from scenetok_jax.sampling.velocity import (
-  embed_path,
-  predict_velocity,
-  token_kv_cache,
-)
-from scenetok_jax.sampling.window import (
-  embeddable,
-  slice_cameras,
-  window_step,
-  window_steps,
-)
 from scenetok_jax.types import Array, Cameras, InputError
 
 
@@ -94,12 +85,12 @@ def render_latents(
   `video.render_video` is for long videos, progress and interruptions.
   """
   plan = render_schedule(options, noise.shape[1])
-  cache = token_kv_cache(model, params, tokens, options.guidance > 1)
-  path = (
-    embed_path(model, params, cameras) if embeddable(model, plan) else cameras
-  )
-  step = window_step(model, params, cache, path, plan.size, options)
-  table = window_steps(model, plan, options.solver)
+  cache = velocity.token_kv_cache(model, params, tokens, options.guidance > 1)
+  path = cameras
+  if windows.embeddable(model, plan):
+    path = velocity.embed_path(model, params, cameras)
+  step = windows.window_step(model, params, cache, path, plan.size, options)
+  table = windows.window_steps(model, plan, options.solver)
   start = get_solver(options.solver).start(noise)
   return run_steps(step, start, jax.tree.map(jnp.asarray, table)).x
 
@@ -121,15 +112,15 @@ def one_step_latents(
   size = min(window, latents)
   starts = np.minimum(np.arange(0, latents, size), latents - size)
   first = codec.grouping.latent_to_frame(starts)
-  cache = token_kv_cache(model, params, tokens, False)
+  cache = velocity.token_kv_cache(model, params, tokens, False)
 
   def step(x: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
     start, frame = now
     part = jax.lax.dynamic_slice_in_dim(noise, start, size, axis=1)
-    path = slice_cameras(cameras, frame, codec.frames(size))
+    path = windows.slice_cameras(cameras, frame, codec.frames(size))
     t = jnp.ones(part.shape[:2])
-    velocity = predict_velocity(model, params, part, t, path, cache)
-    part = clean_estimate(part, velocity, t)
+    flow = velocity.predict_velocity(model, params, part, t, path, cache)
+    part = clean_estimate(part, flow, t)
     return jax.lax.dynamic_update_slice_in_dim(x, part, start, axis=1), None
 
   x, _ = jax.lax.scan(step, noise, (jnp.asarray(starts), jnp.asarray(first)))

@@ -18,24 +18,14 @@ from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.placement import shard_batch
 from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.sampling import render
+from scenetok_jax.sampling import window as windows
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.options import RenderOptions
-from scenetok_jax.sampling.render import (
-  fill_windows,
-  render_schedule,
-  video_noise,
-  whole_windows,
-)
 from scenetok_jax.sampling.scene_file import codec_digest
 from scenetok_jax.sampling.slices import Progress, pad_rows, run_slices, silent
 from scenetok_jax.sampling.state_file import StateFile
 from scenetok_jax.sampling.velocity import embed_path, token_kv_cache
-from scenetok_jax.sampling.window import (
-  WindowStep,
-  embeddable,
-  window_step,
-  window_steps,
-)
 from scenetok_jax.types import Array, Cameras, InputError
 
 
@@ -54,7 +44,7 @@ def video_plan(
       f"trajectory: {frames} frames are fewer than one window of {least};"
       " give a longer path"
     )
-  return render_schedule(options, whole_windows(options, latents))
+  return render.render_schedule(options, render.whole_windows(options, latents))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +76,7 @@ def video_program(model: Model, options: RenderOptions) -> VideoProgram:
     params: Any,
     cache: KVCache,
     path: Cameras | Array,
-    table: WindowStep,
+    table: windows.WindowStep,
     guidance: Array,
     video: SolverState,
     first: Array,
@@ -95,7 +85,7 @@ def video_program(model: Model, options: RenderOptions) -> VideoProgram:
     size: int,
   ) -> SolverState:
     traced: Any = dataclasses.replace(options, guidance=guidance)
-    step = window_step(model, params, cache, path, size, traced)
+    step = windows.window_step(model, params, cache, path, size, traced)
     return run_steps(step, video, table, first, last)
 
   to_bytes = jax.jit(to_uint8)
@@ -138,15 +128,21 @@ def render_video(
   model, params = program.model, {"decoder": params["decoder"]}
   asked = cameras.extrinsics.shape[1]
   plan = video_plan(model, options, asked)
-  cameras = fill_windows(model, options, cameras)
+  cameras = render.fill_windows(model, options, cameras)
   latents = plan.levels.shape[1]
   room = -(-latents // options.window) * options.window
-  noise = video_noise(model, key, len(tokens) * samples, latents)
+  noise = render.video_noise(model, key, len(tokens) * samples, latents)
   video = get_solver(options.solver).start(shard_batch(_fill(noise, room)))
   cache, path = _prepare(
-    program, params, tokens, cameras, samples, room, embeddable(model, plan)
+    program,
+    params,
+    tokens,
+    cameras,
+    samples,
+    room,
+    windows.embeddable(model, plan),
   )
-  table = window_steps(model, plan, options.solver)
+  table = windows.window_steps(model, plan, options.solver)
   levels = jax.tree.map(lambda a: _fill(a, room), table.step)
   table = pad_rows(table._replace(step=levels))
   file, first = None, 0

@@ -10,6 +10,7 @@ from scenetok_jax.sampling.generate import (
   anchor_indices,
   generate_tokens,
   sample_tokens,
+  token_levels,
   token_program,
 )
 from scenetok_jax.sampling.options import GenerateOptions
@@ -63,6 +64,12 @@ def test_guidance_and_solver_change_the_scene():
   assert all(np.isfinite(x).all() for x in found)
   assert np.abs(found[0] - found[1]).max() > 1e-3
   assert np.abs(found[0] - found[2]).max() > 1e-4
+
+
+def test_noise_levels_are_computed_without_a_device():
+  levels = token_levels(OPTIONS)
+  assert type(levels) is np.ndarray and levels.dtype == np.float32
+  assert (levels[0], levels[-1], len(levels)) == (1, 0, OPTIONS.steps + 1)
 
 
 def test_anchors_span_the_path():
