@@ -15,6 +15,7 @@ REAL, SAMPLED, CEILING = "real", "sampled", "codec_ceiling"
 OTHER_POSES = "other_poses"  # real frames with another scene's cameras
 # Baselines of generation: another scene's cameras; no views at all.
 SHUFFLED_POSE, UNCONDITIONAL = "shuffled_pose", "unconditional"
+_WEAKER = {SHUFFLED_POSE: "wrong poses", UNCONDITIONAL: "no images"}
 RECONSTRUCTED, GENERATED = "r", "g"
 _POSE_COLUMNS = ("racc@10", "auc@30")  # of the paper's table
 
@@ -47,19 +48,14 @@ def set_key(metric: str, who: str, prefix: str) -> str:
 def measures() -> dict[str, Measure]:
   """Every column by key, in the order of the tables."""
   images, sets = of_kind("image"), of_kind("image_set", "video_set")
-  same = [metric for metric in sets if metric.kind == "image_set"]
+  videos = of_kind("video", "posed_video")
   psnr, kinds = METRICS["psnr"], (RECONSTRUCTED, GENERATED)
   found: dict[str, Measure] = {}
 
   def add(key: str, metric: Metric, title: str, *brackets: str) -> None:
     inside = "".join(f" ({text})" for text in brackets if text)
-    found[key] = Measure(
-      f"{title}{inside}",
-      metric.better,
-      metric.digits,
-      metric.scale,
-      metric.is_set,
-    )
+    how = (metric.better, metric.digits, metric.scale, metric.is_set)
+    found[key] = Measure(f"{title}{inside}", *how)
 
   for metric in images:
     add(metric.name, metric, metric.title, metric.unit, metric.note)
@@ -70,10 +66,10 @@ def measures() -> dict[str, Measure]:
     for kind in kinds:
       key = set_key(metric.name, SAMPLED, kind)
       add(key, metric, f"{kind}{metric.title}", metric.note)
-  for metric in same:
+  for metric in of_kind("image_set"):
     title = f"{metric.title} of the same frames"
     add(metric.name, metric, title, metric.note)
-  for metric in of_kind("video", "posed_video"):
+  for metric in videos:
     add(metric.name, metric, metric.title)
     add(image_key(metric.name, REAL), metric, f"real frames: {metric.title}")
     if metric.kind == "posed_video":
@@ -81,9 +77,8 @@ def measures() -> dict[str, Measure]:
       add(image_key(metric.name, OTHER_POSES), metric, title)
   auc = METRICS["auc@30"]
   add("shuffled_auc@30", auc, f"baseline: shuffled frames, {auc.title}")
-  for name in _POSE_COLUMNS:
-    metric = METRICS[name]
-    add(name, metric, metric.title, metric.unit)
+  for metric in map(METRICS.__getitem__, _POSE_COLUMNS):
+    add(metric.name, metric, metric.title, metric.unit)
   found |= {
     "representation_floats": Measure("floats a scene", None, 0),
     "seconds_per_scene": Measure("seconds a scene", "lower", 1),
@@ -93,13 +88,10 @@ def measures() -> dict[str, Measure]:
   add("nearest_view_psnr", psnr, "baseline: nearest view, PSNR")
   add("mean_view_psnr", psnr, "baseline: mean view, PSNR")
   for metric in sets:
-    for who, title in (
-      (SHUFFLED_POSE, "wrong poses"),
-      (UNCONDITIONAL, "no images"),
-    ):
+    for who, title in _WEAKER.items():
       key = set_key(metric.name, who, GENERATED)
       add(key, metric, f"baseline: {title}, {GENERATED}{metric.title}")
-  for metric in (*images, *of_kind("video", "posed_video")):
+  for metric in (*images, *videos):
     title = f"codec ceiling: {metric.title}"
     add(image_key(metric.name, CEILING), metric, title, metric.unit)
   for metric in sets:

@@ -39,15 +39,12 @@ def pose_score(
 ) -> dict[str, Any]:
   """Scores of the data's own frames (a check of the oracle), or of others.
 
-  Args:
-    options: with `images`, frames in a folder are judged.
-    scenetok: renderings by it are judged: along each scene's own path, or
-      with options.transfer along the path of the next scene (paper: TPS).
-    tell: is given a line about each scene and one about all.
+  With options.images frames in a folder are judged; with scenetok its
+  renderings along each scene's own path, or with options.transfer along the
+  path of the next scene (paper: TPS). tell: is given a line about each scene.
 
-  Returns:
-    JSON values: R.Acc, T.Acc and AUC of all pairs and per_scene, and the
-    distance between the sets of images.
+  Returns JSON values: R.Acc, T.Acc and AUC of all pairs and per_scene, and the
+  distance between the sets of images.
 
   Raises:
     InputError: options that do not go together, no such data, or an oracle
@@ -70,10 +67,8 @@ def pose_score(
       poses = clip_scores.given_poses(options.poses, keys)
     store = None
     if options.out:
-      described = _identity(sources, poses, loaded, options)
-      if scenetok:
-        described |= {**made_by, **_rendering(scenetok, options)}
-      store = open_store(options.out, described)
+      known = _identity(sources, poses, loaded, options, scenetok)
+      store = open_store(options.out, {**made_by, **known})
     results = clip_scores.all_results(
       sources, options, poses, loaded.functions, store, tell
     )
@@ -123,25 +118,25 @@ def _identity(
   poses: Poses | None,
   loaded: LoadedMetrics,
   options: PoseScoreOptions,
+  scenetok: SceneTok | None,
 ) -> dict[str, Any]:
-  """All that a result depends on but a model, as JSON values."""
+  """All that a result depends on, but the checkpoint, as JSON values."""
+  rendered: dict[str, Any] = {}
+  if scenetok is not None:
+    codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
+    rendered = {
+      "codecs": [codec_digest(codec) for codec in codecs],
+      "rendering": repr(changes.render_options(scenetok, options)),
+      "deterministic": scenetok.config.sampling.deterministic,
+    }
   return {
     "format": "pose-score 3",
+    **rendered,
     "scenes": [[source.key, source.identity] for source in sources],
     "oracle": structure.ORACLE if poses is None else digest(poses),
     "every": options.every,
     "seed": options.seed,
     "metrics": {name: net["sha256"] for name, net in loaded.weights.items()},
-  }
-
-
-def _rendering(scenetok: SceneTok, options: PoseScoreOptions) -> dict[str, Any]:
-  """What renderings depend on, beside the checkpoint."""
-  codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
-  return {
-    "codecs": [codec_digest(codec) for codec in codecs],
-    "rendering": repr(changes.render_options(scenetok, options)),
-    "deterministic": scenetok.config.sampling.deterministic,
   }
 
 
