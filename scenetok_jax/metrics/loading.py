@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,10 @@ def missing(name: str, weights: PathLike | None = None) -> str | None:
   """
   metric = get_metric(name)
   if metric.weights is None:
-    return metric.missing()
+    if metric.package is None or importlib.util.find_spec(metric.package[0]):
+      return None
+    module, install = metric.package
+    return f"{name}: no package {module}; {install}"
   entry, _ = published(metric)
   if find(entry, weights) is not None:
     return None

@@ -5,7 +5,6 @@ install; MASt3R's point maps and DINO's features need no poses.
 """
 
 import functools
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,7 @@ from einops import rearrange
 from scenetok_jax.io import to_unit
 from scenetok_jax.metrics.metric import Metric, Video
 
-SOURCE = "git+https://github.com/mohammadasim98/met3r"
 PAIRS = 4  # judged together
-
-
-def missing() -> str | None:
-  """Why it cannot be computed here; None where it can."""
-  if importlib.util.find_spec("met3r") is not None:
-    return None
-  return (
-    f"met3r: the authors' package is not installed; pip install {SOURCE}"
-    " (needs torch; it fetches its weights at the first use)"
-  )
 
 
 @functools.cache
@@ -69,5 +57,9 @@ METRIC = Metric(
   digits=4,
   table=None,
   title="MEt3R",
-  missing=missing,
+  package=(
+    "met3r",
+    "get the authors' by pip install git+https://github.com/mohammadasim98/met3r"
+    " (needs torch; it fetches its weights at the first use)",
+  ),
 )

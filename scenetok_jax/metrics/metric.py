@@ -33,11 +33,6 @@ def no_files() -> list[Path] | None:
   return None
 
 
-def nothing_missing() -> str | None:
-  """Of a metric that needs no other package."""
-  return None
-
-
 @dataclasses.dataclass(frozen=True)
 class Published:
   """Published weights of a network.
@@ -81,7 +76,7 @@ class Metric:
   table: the rename table of the published weights; None without a network.
   title: its heading in tables. unit, note: behind the heading in brackets.
   scale: of the stored value in tables. batch: inputs computed together.
-  missing: why another package that computes it is not there.
+  package: the module of a package that it needs, and how to install that.
   """
 
   name: str
@@ -96,7 +91,7 @@ class Metric:
   note: str = ""
   scale: float = 1.0
   batch: int = 16
-  missing: Callable[[], str | None] = nothing_missing
+  package: tuple[str, str] | None = None
 
   @property
   def is_set(self) -> bool:

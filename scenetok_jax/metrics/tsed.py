@@ -5,7 +5,6 @@ frames is consistent where it has at least MATCHES SIFT matches, whose median
 distance from their epipolar lines is below THRESHOLD pixels.
 """
 
-import importlib.util
 import itertools
 from typing import Any
 
@@ -37,15 +36,6 @@ def enlarge(images: np.ndarray) -> np.ndarray:
       np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC))
       for x in images
     ]
-  )
-
-
-def missing() -> str | None:
-  """Why it cannot be computed here; None where it can."""
-  if importlib.util.find_spec("cv2") is not None:
-    return None
-  return (
-    "tsed: OpenCV is not installed; pip install 'scenetok_jax[consistency]'"
   )
 
 
@@ -89,5 +79,13 @@ def _matches(
 
 
 METRIC = Metric(
-  "tsed", "posed_video", tsed, None, "higher", 3, None, "TSED", missing=missing
+  name="tsed",
+  kind="posed_video",
+  function=tsed,
+  weights=None,
+  better="higher",
+  digits=3,
+  table=None,
+  title="TSED",
+  package=("cv2", "pip install 'scenetok_jax[consistency]'"),
 )

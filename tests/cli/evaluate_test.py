@@ -295,7 +295,7 @@ def test_consistency_has_its_ceiling_and_its_floor(workdir, tmp_path, capsys):
   ]  # fmt: skip
   depth, allowed = f"--depth-data={folders[1]}", "--allow-missing-metrics"
   assert console.run(evaluate.main, [*arguments, depth]) == 2
-  assert "authors' package is not installed" in capsys.readouterr().err
+  assert "no package met3r; get the authors'" in capsys.readouterr().err
   assert console.run(evaluate.main, [*arguments, allowed]) == 2
   assert "by --depth-data" in capsys.readouterr().err
   assert evaluate.main([*arguments, allowed, depth]) == 0

@@ -5,6 +5,7 @@ points of both images in the first one's camera. The features are projected
 there, and where both land their cosine tells how alike they are.
 """
 
+import importlib.util
 import sys
 import types
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from scenetok_jax.metrics import met3r
+from scenetok_jax.metrics.loading import missing
 from scenetok_jax.metrics.metric import Video
 from scenetok_jax.types import Cameras
 
@@ -80,7 +82,7 @@ def video(frames: int) -> Video:
 
 
 def test_every_pair_of_neighbours_has_its_score(package):
-  assert met3r.missing() is None
+  assert missing("met3r") is None
   clip = video(7)
   found = met3r.met3r_score(clip)
   assert found.shape == (6,) and (found > 0.02).all()
@@ -96,6 +98,6 @@ def test_a_repeated_frame_is_more_consistent_than_another(package):
 
 
 def test_what_to_install_is_told(monkeypatch):
-  monkeypatch.setitem(sys.modules, "met3r", None)
-  monkeypatch.setattr(met3r.importlib.util, "find_spec", lambda name: None)
-  assert "pip install git+https" in met3r.missing()
+  monkeypatch.delitem(sys.modules, "met3r", raising=False)
+  monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+  assert "pip install git+https" in missing("met3r")
