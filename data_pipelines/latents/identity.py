@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from data_pipelines.latents.records import WEIGHTS
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.model import Model
 
@@ -39,7 +40,7 @@ def identity(codec: Codec, fields: Mapping[str, Any]) -> dict:
     **{field: getattr(codec.grouping, field) for field in grouping},
     "options": options,
     "scaling": dataclasses.asdict(codec.scaling),
-    "weights_sha256": weights_hash(codec.load()),
+    WEIGHTS: weights_hash(codec.load()),
   }
   return json.loads(json.dumps(value))
 

@@ -25,6 +25,7 @@ from scenetok_jax.types import Cameras, InputError
 
 NAMES = {"context": "context_latents", "target": "target_latents"}
 KIND = "latents"
+WEIGHTS = "weights_sha256"
 DTYPES = {
   "float16": np.dtype(np.float16),
   "bfloat16": np.dtype(ml_dtypes.bfloat16),
@@ -145,6 +146,16 @@ class LatentDataset:
       )
 
 
+def origin(dataset: LatentDataset) -> str:
+  """Which codecs made the latents, for people."""
+  codecs = (dataset.info["codecs"][part] for part in NAMES)
+  weights = (
+    f"{codec['name']} (weights {codec[WEIGHTS][:12] or 'none'})"
+    for codec in codecs
+  )
+  return f"{dataset.directory}: latents of {' and '.join(weights)}"
+
+
 def pack(latent: np.ndarray) -> bytes:
   """A 16-bit array -> its low bytes, then its high bytes Huffman-coded.
 
@@ -182,12 +193,14 @@ def check_codecs(dataset: LatentDataset, wanted: dict[str, Any]) -> None:
   Args:
     dataset: the latents.
     wanted: {"context", "target"} -> what `codecs` of the info must say:
-      name, geometry, scaling, options and the hash of the weights.
+      name, geometry, scaling, options and the hash of the weights, "" where a
+      configuration has none: training on latents needs no codec.
   """
   for part, fields in wanted.items():
     stored = dataset.info["codecs"][part]
     for field, value in fields.items():
-      if stored.get(field) != value:
+      unknown = field == WEIGHTS and not value
+      if stored.get(field) != value and not unknown:
         raise InputError(
           f"{dataset.directory}: codecs.{part}.{field}: the latents were made"
           f" with {stored.get(field)!r}, config.codecs.{part} is"

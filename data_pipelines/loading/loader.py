@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from einops import rearrange
 
+from data_pipelines.latents.records import LatentDataset, origin
 from data_pipelines.loading.examples import open_examples
 from data_pipelines.loading.watchdog import ActivityLog, TimedCall
 from data_pipelines.storage.records import Dataset, SceneRow
@@ -50,7 +51,8 @@ class TrainIterator(Iterator[SceneBatch]):
 
   State {"global_next_index": n}: the next batch starts at example n of the
   global stream. It may be restored with other workers, processes or batch
-  sizes. dropped: why a scene is never drawn, by its key.
+  sizes. dropped: why a scene is never drawn, by its key. origin: which codecs
+  made the latents that are read.
   """
 
   def __init__(
@@ -58,8 +60,9 @@ class TrainIterator(Iterator[SceneBatch]):
     elastic: Any,
     limit: TimeLimit | None = None,
     dropped: Mapping[str, str] | None = None,
+    origin: str = "",
   ):
-    self.dropped = dropped or {}
+    self.dropped, self.origin = dropped or {}, origin
     self._iterator = iterator = iter(elastic)
     # Also at exit: Grain's threads outlive the interpreter's modules.
     self._closer = weakref.finalize(self, self._iterator.close)
@@ -80,8 +83,10 @@ class TrainIterator(Iterator[SceneBatch]):
     """Continues from a state of any iterator over the same data and seed."""
     self._iterator.set_state(dict(state))
 
-  def list_dropped(self, file: Path) -> None:
-    """Names the scenes that are left out: all in a file, some on stderr."""
+  def tell(self, file: Path) -> None:
+    """Says what is read, on stderr; scenes that are left out, in a file too."""
+    if self.origin:
+      print(self.origin, file=sys.stderr)
     rows = [{"scene": k, "reason": r} for k, r in self.dropped.items()]
     if not rows:
       return
@@ -147,7 +152,9 @@ def train_iterator(
   limit = None
   if seconds > 0 and examples.activity is not None:
     limit = TimeLimit(seconds, examples.activity, source)
-  return TrainIterator(elastic, limit, examples.dropped)
+  dataset = examples.reader.dataset
+  made = origin(dataset) if isinstance(dataset, LatentDataset) else ""
+  return TrainIterator(elastic, limit, examples.dropped, made)
 
 
 def example_stream(

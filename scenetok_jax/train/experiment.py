@@ -1,5 +1,6 @@
 """A training run as a configuration describes it: task, data, evaluation."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
   def stream() -> loader.TrainIterator:
     opened = open_data(config, model)
     if is_lead():
-      opened.list_dropped(Path(workdir) / DROPPED_FILE)
+      opened.tell(Path(workdir) / DROPPED_FILE)
     return opened
 
   state = train(config, workdir, task, stream, evaluate)
@@ -130,14 +131,23 @@ def make_evaluate(
 ) -> Callable[[Any, int], dict[str, float]] | None:
   """Scores a few held-out scenes during training.
 
-  None for stage 2, and where data.latents are all the data there is: scores
-  need frames.
+  None for stage 2, and where scores cannot be had: they need frames, also
+  beside data.latents, and the weights of the codecs, which is told.
   """
   path, count = config.data.path, config.train.eval_scenes
   if config.stage != "tokenizer" or not path:
     return None
   if config.train.eval_every <= 0 or count <= 0:
     return None
+  codecs = {"context": model.context_codec, "target": model.target_codec}
+  for part, codec in codecs.items():
+    if codec.make is not None and not config.codecs[part].get("weights"):
+      if is_lead():
+        print(
+          f"no scores during training: config.codecs.{part}.weights is not set",
+          file=sys.stderr,
+        )
+      return None
   split = evaluation_split(path)
   plan = heldout(path, split, config.data.num_context, count)
   scenes = [source.load() for source in plan.sources]

@@ -1,9 +1,11 @@
 """Latents on disk: what training reads from them is what frames would give."""
 
+import contextlib
 import dataclasses
 import functools
 import json
 import pickle
+import shutil
 
 import jax
 import numpy as np
@@ -252,6 +254,23 @@ def test_latents_of_another_codec_are_refused(stored, part, change, field):
       seed=0,
       codecs=lambda: _identities(codecs, fields),
     )
+
+
+def test_latents_serve_a_run_without_codec_weights(stored, tmp_path, capsys):
+  codecs, fields = _codecs()
+  identities = _identities(codecs, fields)
+  folder = tmp_path / "train"
+  shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
+  info = json.loads((folder / "prepared.json").read_text())
+  info["codecs"]["target"]["weights_sha256"] = "ab" * 32
+  (folder / "prepared.json").write_text(json.dumps(info))
+  data = loader.train_iterator(
+    _data(latents=str(tmp_path)), seed=0, codecs=lambda: identities
+  )
+  with contextlib.closing(data):
+    data.tell(tmp_path / "dropped.json")
+  told = capsys.readouterr().err
+  assert "block_dct (weights none) and block_dct (weights abababababab)" in told
 
 
 def test_the_hash_of_weights_tells_values_names_and_shapes_apart():
