@@ -62,7 +62,7 @@ def compile_for_slice(
 
 def parse_mesh(text: str) -> dict[str, int]:
   """'data=8,fsdp=8' -> axis sizes; InputError if it is anything else."""
-  sizes = {axis: 1 for axis in AXES}
+  sizes = dict.fromkeys(AXES, 1)
   for part in text.split(","):
     axis, _, size = part.partition("=")
     if axis not in AXES or not size.lstrip("-").isdigit():

@@ -38,17 +38,12 @@ from scenetok_jax.types import Cameras, SceneBatch, Views
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-  """A program before compilation.
-
-  jitted, arguments: jitted.lower(*arguments) under the mesh. held: bytes per
-  device of its inputs, by what they are. flops: of one call over all
-  devices, counted on the jaxpr.
-  """
+  """A program before compilation: jitted.lower(*arguments) under the mesh."""
 
   jitted: Any
   arguments: tuple[Any, ...]
-  held: dict[str, int]
-  flops: int
+  held: dict[str, int]  # bytes per device of its inputs, by what they are
+  flops: int  # of one call over all devices, counted on the jaxpr
 
 
 def stage_task(config: ConfigDict, model: Model) -> Task:

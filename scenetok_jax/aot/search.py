@@ -115,7 +115,6 @@ def _state_bytes(config: ConfigDict, mesh: Mesh) -> int:
 
 
 def with_candidate(config: ConfigDict, chosen: Candidate) -> ConfigDict:
-  """The configuration with a candidate's choices."""
   config = config.copy_and_resolve_references()
   with config.unlocked():
     config.mesh = dict(chosen.mesh)

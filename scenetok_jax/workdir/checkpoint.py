@@ -144,11 +144,11 @@ class Checkpointer:
     try:
       yield
     except _WRITE_ERRORS as error:
-      steps = _steps(self._folder)
+      steps = complete_steps(self._folder.parent)
       raise InputError(
         f"{self._folder}: a checkpoint could not be written"
         f" ({' '.join(str(error).split())[-200:]}); free space there; the last"
-        f" complete one is {max(steps) if steps else 'none'}"
+        f" complete one is {steps[-1] if steps else 'none'}"
       ) from error
 
 
@@ -228,19 +228,20 @@ def latest_step(workdir: PathLike) -> int:
   """Step of the newest complete checkpoint in a workdir, or InputError."""
   if compact := _compact_file(workdir):
     return load_compact(compact)[1]
-  folder = _folder(workdir)
-  steps = _steps(folder)
+  steps = complete_steps(workdir)
   if not steps:
     raise InputError(
-      f"{folder}: no complete checkpoint there; train first, or give the"
-      " workdir of a run"
+      f"{_folder(workdir)}: no complete checkpoint there; train first, or give"
+      " the workdir of a run"
     )
-  return max(steps)
+  return steps[-1]
 
 
 def complete_steps(workdir: PathLike) -> list[int]:
   """Steps of a workdir's complete checkpoints, [] where there are none."""
-  return sorted(_steps(_folder(workdir)))
+  folder = _folder(workdir)
+  found = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
+  return sorted(found)
 
 
 def check_params(workdir: PathLike, target: Any) -> None:
@@ -287,8 +288,3 @@ def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
 
 def _folder(workdir: PathLike) -> pathlib.Path:
   return pathlib.Path(workdir).absolute() / FOLDER
-
-
-def _steps(folder: pathlib.Path) -> list[int]:
-  """Steps of the complete checkpoints on disk."""
-  return ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
