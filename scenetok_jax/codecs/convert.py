@@ -22,12 +22,6 @@ from scenetok_jax.types import InputError
 Fields = Mapping[str, Any]
 
 
-def codec_fields(name: str, sizes: Fields | None) -> dict[str, Any]:
-  """Fields of the network from the authors' sizes; None: as published."""
-  found: dict[str, Any] = codec_module(name).fields(sizes) if sizes else {}
-  return found
-
-
 def codec_network(name: str, fields: Fields | None = None) -> Network:
   """The network of a codec, as published or with other fields."""
   found: Network = codec_module(name).network(**(fields or {}))
@@ -45,10 +39,8 @@ def load_codec(
 ) -> Any:
   """Parameters of a codec from the authors' file, strict both ways.
 
-  Args:
-    name: one of registry.published_names().
-    source: the published file, or one with the same names.
-    fields: of the network where they differ from the published ones.
+  source: the published file, or one with the same names. fields: of the
+  network where they differ from the published ones.
 
   Raises:
     InputError: unreadable, of another network, or tensors that are missing,
@@ -76,26 +68,21 @@ def convert_codec(
   source: str | Path,
   out: str | Path,
   *,
-  reduced: Fields | None = None,
+  fields: Fields | None = None,
   form: str = "safetensors",
 ) -> Manifest:
   """Writes the folder that the config field codecs.X.weights names.
 
-  Args:
-    name: one of registry.published_names().
-    source: the published file.
-    out: the folder to make.
-    reduced: the authors' sizes where they are not the published ones.
-    form: "safetensors" or "orbax".
+  source: the published file. fields: see load_codec. form: "safetensors" or
+  "orbax".
 
   Raises:
     InputError: as load_codec, or the folder holds a codec already.
   """
-  fields = codec_fields(name, reduced)
   params = load_codec(name, source, fields)
   with Path(source).open("rb") as file:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
-  found = Manifest(name, fields, Path(source).name, digest)
+  found = Manifest(name, fields or {}, Path(source).name, digest)
   save_weights(out, found, params, form=form)
   return found
 

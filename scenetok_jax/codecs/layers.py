@@ -37,13 +37,7 @@ def conv(
   if padding is None:
     padding = [(n // 2, n // 2) for n in sizes]
   return nn.Conv(
-    features,
-    sizes,
-    stride,
-    padding,
-    use_bias=use_bias,
-    dtype=dtype,
-    name=name,
+    features, sizes, stride, padding, use_bias=use_bias, dtype=dtype, name=name
   )
 
 

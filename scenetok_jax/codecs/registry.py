@@ -5,7 +5,6 @@ A codec is a module and a line here. The module of a published network offers
   network(*, dtype, **options) -> network.Network,
   renames(**options), LAYOUTS: from its parameters' paths to the names and
     layouts of the file (convert.derived),
-  fields(sizes in the authors' words) -> options,
   PREFIXES: of the autoencoder's tensors, where the file holds more.
 The module of a codec without weights offers
   codec(spatial, channels, grouping, **options) -> codec.Codec.

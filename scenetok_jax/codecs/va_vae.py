@@ -1,6 +1,5 @@
 """VA-VAE f16d32: 16 x 16 pixels per latent, 32 channels, one frame each."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,7 +12,6 @@ from scenetok_jax.codecs.network import (
   Sides,
 )
 from scenetok_jax.codecs.va_vae_layers import Decoder, Encoder, Sizes
-from scenetok_jax.convert.config_block import check_fields, check_values
 from scenetok_jax.convert.derived import Rename
 from scenetok_jax.flow.losses import LOGVAR_RANGE
 from scenetok_jax.geometry.latent_frames import Grouping
@@ -106,31 +104,3 @@ def renames(**_: Any) -> tuple[Rename, ...]:
     ("embed", "conv_in"),
     ("head", "conv_out"),
   )
-
-
-_FIELDS = (
-  *("ch", "ch_mult", "num_res_blocks", "z_channels", "embed_dim", "resolution"),
-  *("norm_num_groups", "attn_resolutions", "in_channels", "out_ch"),
-)
-
-
-def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
-  """Options of `network` from the authors' configuration.
-
-  Where attention sits follows from the nominal resolution, not from images.
-  """
-  check_fields(reduced, _FIELDS, "reduced")
-  check_values(reduced, {"in_channels": 3, "out_ch": 3}, "reduced")
-  latents = reduced.get("z_channels", 32)
-  check_values(reduced, {"embed_dim": latents}, "reduced")
-  levels = range(len(reduced["ch_mult"]))
-  resolutions = reduced.get("attn_resolutions", (16,))
-  nominal = reduced.get("resolution", 256)
-  return {
-    "width": reduced["ch"],
-    "multipliers": tuple(reduced["ch_mult"]),
-    "blocks": reduced["num_res_blocks"],
-    "attention": tuple(i for i in levels if nominal // 2**i in resolutions),
-    "groups": reduced["norm_num_groups"],
-    "latent_channels": latents,
-  }

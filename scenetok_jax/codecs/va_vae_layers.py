@@ -121,14 +121,8 @@ class Encoder(nn.Module):
     s = self.sizes
     x = conv(s.width, name="embed", dtype=self.dtype)(x)
     for i, width in enumerate(s.widths):
-      x = Level(
-        width,
-        s.blocks,
-        i in s.attention,
-        s.groups,
-        self.dtype,
-        name=f"level{i}",
-      )(x)
+      fields = (width, s.blocks, i in s.attention, s.groups)
+      x = Level(*fields, self.dtype, name=f"level{i}")(x)
       if i + 1 < len(s.widths):
         x = Downsample(self.dtype, name=f"down{i}")(x)
     x = Middle(s.groups, self.dtype, name="middle")(x)
@@ -151,14 +145,8 @@ class Decoder(nn.Module):
     x = conv(s.widths[-1], name="embed", dtype=self.dtype)(x)
     x = Middle(s.groups, self.dtype, name="middle")(x)
     for i, width in reversed(list(enumerate(s.widths))):
-      x = Level(
-        width,
-        s.blocks + 1,
-        i in s.attention,
-        s.groups,
-        self.dtype,
-        name=f"level{i}",
-      )(x)
+      fields = (width, s.blocks + 1, i in s.attention, s.groups)
+      x = Level(*fields, self.dtype, name=f"level{i}")(x)
       if i > 0:
         x = Upsample(self.dtype, name=f"up{i}")(x)
     x = jax.nn.silu(GroupNorm(s.groups, name="norm")(x))

@@ -6,7 +6,7 @@ once, however long the video.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,6 @@ from scenetok_jax.codecs.network import (
 )
 from scenetok_jax.codecs.tiling import Axis, join_time, tile_space, tile_time
 from scenetok_jax.codecs.video_dc_ae_layers import Decoder, Encoder, Sizes
-from scenetok_jax.convert.config_block import check_fields, check_values
 from scenetok_jax.convert.derived import Rename
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
@@ -172,53 +171,4 @@ def renames(
       place = j + (i + 1 < len(decoder_depths))
       own = f"decoder/stages/{i}/op_list/{place}/"
       found.append((f"decoder/stage{i}/block{j}/", own))
-  return found
-
-
-_FIELDS = (
-  *("latent_channels", "attention_head_dim", "in_channels"),
-  *("encoder", "decoder"),
-)
-# What the published network is made of and this one cannot change.
-_SIDE: dict[str, Any] = {
-  "block_type": ["ResBlock"] * 3 + ["EViTS5_GLU"] * 3,
-  "norm": "rms3d",
-  "act": "silu",
-}
-_IN_TIME = ["False"] * 3 + ["True"] * 2 + ["False"]
-_ENCODER: dict[str, Any] = {
-  "temporal_downsample": _IN_TIME,
-  "downsample": "Conv + averaging shortcut",
-  "out_norm": None,
-  "out_shortcut": "averaging",
-}
-_DECODER: dict[str, Any] = {
-  "temporal_upsample": _IN_TIME,
-  "upsample": "InterpolateConv + duplicating shortcut",
-  "out_norm": "rms3d",
-  "out_act": "relu",
-  "in_shortcut": "duplicating",
-}
-
-
-def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
-  """Options of `network` from the authors' configuration."""
-  check_fields(reduced, _FIELDS, "reduced")
-  check_values(reduced, {"in_channels": 3}, "reduced")
-  for side, fixed in (("encoder", _ENCODER), ("decoder", _DECODER)):
-    sizes = {"width_list", "depth_list"}
-    check_fields(reduced[side], {*_SIDE, *fixed, *sizes}, f"reduced.{side}")
-    # Flags are words in the authors' file.
-    given = {
-      name: list(map(str, value)) if name.startswith("temporal") else value
-      for name, value in reduced[side].items()
-    }
-    check_values(given, _SIDE | fixed, f"reduced.{side}")
-  found = {
-    "latent_channels": reduced["latent_channels"],
-    "head_dim": reduced["attention_head_dim"],
-  }
-  for side in ("encoder", "decoder"):
-    found[f"{side}_widths"] = tuple(reduced[side]["width_list"])
-    found[f"{side}_depths"] = tuple(reduced[side]["depth_list"])
   return found

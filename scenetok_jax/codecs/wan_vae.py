@@ -4,7 +4,6 @@ A clip of T frames becomes 1 + (T - 1) // 4 latents: the first frame has its
 own, those after the last whole group of 4 are dropped.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,7 +16,6 @@ from scenetok_jax.codecs.network import (
   Sides,
 )
 from scenetok_jax.codecs.wan_vae_layers import Decoder, Encoder, Sizes
-from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.convert.derived import Rename
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array
@@ -117,23 +115,3 @@ def renames(*, blocks: int = Sizes.blocks, **_: Any) -> list[Rename]:
       (rf"{side}/stage(\d)/time/conv", rf"{stage}{own}/time_conv"),
     ]
   return found
-
-
-_FIELDS = (
-  *("dim", "dec_dim", "num_res_blocks", "dim_mult", "temperal_downsample"),
-  *("z_dim", "patch_size"),
-)
-
-
-def fields(reduced: Mapping[str, Any]) -> dict[str, Any]:
-  """Options of `network` from the authors' configuration."""
-  check_fields(reduced, _FIELDS, "reduced")
-  return {
-    "encoder_width": reduced["dim"],
-    "decoder_width": reduced["dec_dim"],
-    "blocks": reduced["num_res_blocks"],
-    "multipliers": tuple(reduced.get("dim_mult", Sizes.multipliers)),
-    "temporal": tuple(reduced.get("temperal_downsample", Sizes.temporal)),
-    "latent_channels": reduced.get("z_dim", Sizes.latent_channels),
-    "patch": reduced.get("patch_size", Sizes.patch),
-  }

@@ -131,15 +131,8 @@ class TimeDown(nn.Module):
     start = x[:, :1]
     if x.shape[1] < 3:
       return start
-    h = conv(
-      x.shape[-1],
-      (3, 1, 1),
-      name="conv",
-      rank=3,
-      stride=(2, 1, 1),
-      padding=0,
-      dtype=self.dtype,
-    )(x)
+    settings = {"stride": (2, 1, 1), "padding": 0, "dtype": self.dtype}
+    h = conv(x.shape[-1], (3, 1, 1), name="conv", rank=3, **settings)(x)
     return jnp.concatenate([start.astype(h.dtype), h], axis=1)
 
 
@@ -209,8 +202,7 @@ class UpStage(nn.Module):
     h = Upsample(self.dtype, name="up")(h)
     time = 2 if self.time else 1
     copies = repeat_channels(x, self.features * time * 4)
-    copies = shuffle(copies, time, 2)
-    return h + copies[:, time - 1 :]
+    return h + shuffle(copies, time, 2)[:, time - 1 :]
 
 
 def patchify(x: Array, patch: int) -> Array:
@@ -236,15 +228,9 @@ class Encoder(nn.Module):
     x = patchify(x, sizes.patch)
     x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)
     for i, width in enumerate(widths):
-      last = i + 1 == len(widths)
-      x = DownStage(
-        width,
-        sizes.blocks,
-        not last,
-        not last and sizes.temporal[i],
-        self.dtype,
-        name=f"stage{i}",
-      )(x)
+      space = i + 1 < len(widths)
+      fields = (width, sizes.blocks, space, space and sizes.temporal[i])
+      x = DownStage(*fields, dtype, name=f"stage{i}")(x)
     x = Middle(self.dtype, name="middle")(x)
     x = jax.nn.silu(LengthNorm(name="norm")(x))
     moments = 2 * sizes.latent_channels
@@ -269,14 +255,8 @@ class Decoder(nn.Module):
     x = Middle(self.dtype, name="middle")(x)
     times = (*reversed(sizes.temporal), False)
     for i, (width, time) in enumerate(zip(widths, times, strict=True)):
-      x = UpStage(
-        width,
-        sizes.blocks + 1,
-        i + 1 < len(widths),
-        time,
-        self.dtype,
-        name=f"stage{i}",
-      )(x)
+      fields = (width, sizes.blocks + 1, i + 1 < len(widths), time)
+      x = UpStage(*fields, dtype, name=f"stage{i}")(x)
     x = jax.nn.silu(LengthNorm(name="norm")(x))
     colours = 3 * sizes.patch**2
     x = causal_conv(x, colours, name="head", dtype=dtype)

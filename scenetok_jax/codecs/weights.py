@@ -12,10 +12,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from scenetok_jax.convert.engine import complain
+from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.io import atomic_path
 from scenetok_jax.types import InputError
 
@@ -122,7 +122,7 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
   folder = Path(folder)
   path = folder / PARAMS_FILE
   if path.exists():
-    leaves = _read_safetensors(path)
+    leaves = dict(read_tensors(path))
   elif (path := folder / PARAMS_FOLDER).is_dir():
     leaves = _read_orbax(path)
   else:
@@ -142,16 +142,6 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
   complain(problems, str(path), "convert the published file again", most=5)
   leaves = {name: np.asarray(x, np.float32) for name, x in leaves.items()}
   return unflatten_dict(leaves, sep="/")
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-  try:
-    with safe_open(path, framework="numpy") as file:
-      return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-  except (SafetensorError, OSError, ValueError) as error:
-    raise InputError(
-      f"{path}: not a whole safetensors file ({error}); convert it again"
-    ) from error
 
 
 def _read_orbax(path: Path) -> dict[str, np.ndarray]:

@@ -8,12 +8,13 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.codecs import va_vae as va
-from scenetok_jax.codecs.convert import codec_fields, codec_network, load_codec
+from scenetok_jax.codecs.convert import codec_network, load_codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
 from scenetok_jax.codecs.wan_vae_layers import patchify
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.codec_fields import codec_fields
 from scenetok_jax.parity.modules import channels_first, channels_last, jit
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from data_pipelines.loading import transforms
 from data_pipelines.views.evaluation import from_index, read_index
 from data_pipelines.views.samplers import ViewChoice, ViewSampler
-from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.config_block import check_fields
 from scenetok_jax.parity.modules import channels_first, channels_last
 from scenetok_jax.types import Cameras, InputError
 

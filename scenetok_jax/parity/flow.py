@@ -4,10 +4,10 @@ import numpy as np
 from einops import rearrange
 
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.flow import path, timesteps
 from scenetok_jax.flow.windows import SAMPLERS, WindowSchedule, schedule
 from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.config_block import check_fields
 from scenetok_jax.parity.modules import (
   channels_first,
   channels_last,

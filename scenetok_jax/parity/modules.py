@@ -12,7 +12,6 @@ from einops import rearrange
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.decoder import dit_table
@@ -25,6 +24,7 @@ from scenetok_jax.model import Model
 from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.parity import reference_config
 from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.config_block import check_fields
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import Cameras

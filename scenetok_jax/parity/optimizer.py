@@ -5,9 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.convert.config_block import check_fields, check_values
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case
+from scenetok_jax.parity.config_block import check_fields, check_values
 from scenetok_jax.train.optimizer import (
   OptimizerConfig,
   learning_rate,

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scenetok_jax.convert.config_block import Config, check_fields
 from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.parity.config_block import Config, check_fields
 from scenetok_jax.types import InputError
 
 Fields = dict[str, Any]

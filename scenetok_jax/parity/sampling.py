@@ -10,7 +10,6 @@ import numpy as np
 
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.convert.config_block import check_fields
 from scenetok_jax.flow.solvers import SolverState, SolverStep, get_solver
 from scenetok_jax.flow.timesteps import WEIGHTINGS, shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
@@ -19,6 +18,7 @@ from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.model import Model, tokenize
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case, prefixed
+from scenetok_jax.parity.config_block import check_fields
 from scenetok_jax.parity.flow import SAMPLER_FIELDS
 from scenetok_jax.sampling import generate, render, window
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions

@@ -66,7 +66,10 @@ def test_smaller_sizes_are_stored_with_the_weights(tmp_path):
   save_weights(tmp_path / "made", Manifest("tiny", {"channels": 8}), params)
   export_codec(tmp_path / "made", tmp_path / "small.safetensors")
   found = convert_codec(
-    "tiny", tmp_path / "small.safetensors", tmp_path / "out", reduced={"z": 8}
+    "tiny",
+    tmp_path / "small.safetensors",
+    tmp_path / "out",
+    fields={"channels": 8},
   )
   assert found.fields == {"channels": 8}
   codec = get_codec("tiny", weights=str(tmp_path / "out"))

@@ -52,10 +52,5 @@ def renames(**_):
   return (("encoder", "encode"), ("decoder", "decode"))
 
 
-def fields(sizes):
-  """Options of `network` from the authors' configuration."""
-  return {"channels": sizes["z"]}
-
-
 _KERNEL = "(t p q c) d -> t p q c d"
 _ROWS = "t p q c d -> (t p q c) d"

@@ -10,7 +10,6 @@ from einops import rearrange
 
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.convert import (
-  codec_fields,
   codec_network,
   codec_table,
   convert_codec,
@@ -20,6 +19,7 @@ from scenetok_jax.codecs.registry import published
 from scenetok_jax.codecs.va_vae import Sizes, encoded, posterior, sides
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence
+from scenetok_jax.parity.codec_fields import codec_fields
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import largest_activation
 from tests.goldens import assert_close, load_case, shared_dir
@@ -88,7 +88,7 @@ def test_the_codec_equals_the_release_s_pipeline(case, tmp_path):
     "va_vae",
     case.path / "weights.safetensors",
     tmp_path / "weights",
-    reduced=case.config["reduced"],
+    fields=codec_fields("va_vae", case.config["reduced"]),
   )
   codec = get_codec("va_vae", weights=str(tmp_path / "weights"))
   key = jax.random.key(0)

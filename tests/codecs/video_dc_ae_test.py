@@ -7,7 +7,6 @@ import pytest
 
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.convert import (
-  codec_fields,
   codec_network,
   codec_table,
   convert_codec,
@@ -15,6 +14,7 @@ from scenetok_jax.codecs.convert import (
 )
 from scenetok_jax.codecs.layers_3d import DepthwiseConv, shuffle, unshuffle
 from scenetok_jax.codecs.video_dc_ae import network
+from scenetok_jax.parity.codec_fields import codec_fields
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (
   assert_published,
@@ -124,7 +124,7 @@ def test_the_codec_equals_the_release_s_pipeline(case, tmp_path):
     NAME,
     case.path / "weights.safetensors",
     tmp_path / "weights",
-    reduced=case.config["reduced"],
+    fields=codec_fields(NAME, case.config["reduced"]),
   )
   codec = get_codec(NAME, weights=str(tmp_path / "weights"))
   latents = quick_jit(lambda p, x: codec.encode(p, x, None))(

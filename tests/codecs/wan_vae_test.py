@@ -8,7 +8,6 @@ from einops import rearrange
 
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.convert import (
-  codec_fields,
   codec_network,
   codec_table,
   convert_codec,
@@ -17,6 +16,7 @@ from scenetok_jax.codecs.convert import (
 from scenetok_jax.codecs.registry import published
 from scenetok_jax.codecs.wan_vae import network
 from scenetok_jax.codecs.wan_vae_layers import patchify, unpatchify
+from scenetok_jax.parity.codec_fields import codec_fields
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (
   assert_published,
@@ -81,7 +81,7 @@ def codec(case, tmp_path_factory):
     NAME,
     case.path / "weights.safetensors",
     folder,
-    reduced=case.config["reduced"],
+    fields=codec_fields(NAME, case.config["reduced"]),
   )
   return get_codec(NAME, weights=str(folder))
 
