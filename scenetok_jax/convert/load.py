@@ -24,11 +24,9 @@ SCENE_TOKENS = "scene_tokens"
 class Partial:
   """A partial import and what it left at its initial value.
 
-  params: the tree.
-  missing: tensors that the file lacks.
-  mismatched: tensors whose shape differs.
-  ignored: tensors of the file that the model has no place for.
-  rows: scene tokens copied, if fewer than the model has.
+  missing: tensors that the file lacks. mismatched: of another shape.
+  ignored: of the file, without a place in the model. rows: scene tokens
+  copied, if fewer than the model has.
   """
 
   params: dict[str, Any]

@@ -20,11 +20,7 @@ def in_batches(
   last batch is filled up by repeating an input, so that one program serves
   all; what it adds is cut off again.
 
-  Args:
-    function: compiled; its result has one row per row of its inputs.
-    params: its parameters.
-    arrays: of equal length, at least one row.
-    batch: rows computed together.
+  function: compiled; its result has one row per row of its inputs.
 
   Raises:
     ValueError: no rows, or arrays of different lengths.

@@ -125,6 +125,8 @@ def preprocess(clips: Array) -> Array:
 def endpoints(params: dict, clips: Array) -> dict[str, Array]:
   """float RGB [B T H W 3] in [0, 1] -> activations; see I3d.
 
+  The class scores have one time step for 9 to 16 frames.
+
   Raises:
     InputError: not clips [B T H W 3], or fewer than 9 frames.
   """
@@ -142,14 +144,6 @@ def endpoints(params: dict, clips: Array) -> dict[str, Array]:
   return ends
 
 
-def logits(params: dict, clips: Array) -> Array:
-  """float RGB [B T H W 3] in [0, 1] -> class scores over time [B T' 400].
-
-  T' = 1 for 9 to 16 frames.
-  """
-  return endpoints(params, clips)["logits"]
-
-
 def features(params: dict, clips: Array) -> Array:
   """float RGB [B T H W 3] in [0, 1], 9 <= T <= 16 -> FVD's features [B 400].
 
@@ -161,7 +155,7 @@ def features(params: dict, clips: Array) -> Array:
       f"fvd: clips of {clips.shape[1]} frames give more than one vector;"
       f" cut them into {CLIP} frames (split_clips)"
     )
-  return reduce(logits(params, clips), "b 1 c -> b c", "mean")
+  return reduce(endpoints(params, clips)["logits"], "b 1 c -> b c", "mean")
 
 
 def split_clips(frames: np.ndarray, length: int = CLIP) -> np.ndarray:

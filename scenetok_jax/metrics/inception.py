@@ -231,16 +231,10 @@ def preprocess(images: Array, kind: Kind = "antialias") -> Array:
 
 
 def taps(params: dict, images: Array, kind: Kind = "antialias") -> Taps:
-  """uint8 RGB [B H W 3] -> what the network sees at five depths.
+  """uint8 RGB [B H W 3] of any size -> what the network sees, at five depths.
 
-  Args:
-    params: of Inception.
-    images: uint8, of any size.
-    kind: the resize; "antialias" as torchmetrics since 1.8, "tf1" as before
-      and as torch-fidelity and pytorch-fid.
-
-  Raises:
-    InputError: not uint8 images [B H W 3].
+  kind: the resize; "antialias" as torchmetrics since 1.8, "tf1" as before and
+  as torch-fidelity and pytorch-fid. InputError for other images.
   """
   images = jnp.asarray(images)
   if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[-1] != 3:

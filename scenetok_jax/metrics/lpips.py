@@ -29,17 +29,13 @@ class Vgg16(nn.Module):
 
   relu1_2, relu2_2, relu3_3, relu4_3, relu5_3 [... h w C]; each is half the
   size of the one before it, rounded down.
-
-  widths: channels of the convolutions, by group.
   """
-
-  widths: tuple[tuple[int, ...], ...] = WIDTHS
 
   @nn.compact
   def __call__(self, images: Array) -> list[Array]:
     x = images - trailing(_SHIFT, images)
     x, taps, index = x / trailing(_SCALE, images), [], 0
-    for group, widths in enumerate(self.widths):
+    for group, widths in enumerate(WIDTHS):
       if group:
         x = nn.max_pool(x, (2, 2), (2, 2))
       for width in widths:
@@ -54,12 +50,10 @@ class Vgg16(nn.Module):
 class Lpips(nn.Module):
   """RGB [B H W 3] in [-1, 1] twice -> terms of the five layers [B 5]."""
 
-  widths: tuple[tuple[int, ...], ...] = WIDTHS
-
   @nn.compact
   def __call__(self, a: Array, b: Array) -> Array:
     terms = []
-    taps = Vgg16(self.widths, name="vgg")(jnp.stack([a, b]))
+    taps = Vgg16(name="vgg")(jnp.stack([a, b]))
     for i, tap in enumerate(taps):
       norm = jnp.sqrt(reduce(tap**2, "p b h w c -> p b h w 1", "sum"))
       unit = tap / (norm + _EPSILON)
@@ -101,44 +95,29 @@ def _nothing() -> np.ndarray:
   return np.zeros(0, np.float32)
 
 
-def distance(
-  params: dict, a: Array, b: Array, *, normalize: bool = True
-) -> Array:
-  """float [B H W 3] twice -> LPIPS [B], float32; 0 for equal images.
-
-  params: of Lpips. RGB images of at least 16 x 16, in [0, 1], or in [-1, 1]
-  unless `normalize`; the distance is symmetric.
+def distance(params: dict, a: Array, b: Array) -> Array:
+  """float RGB [B H W 3] in [0, 1] twice -> LPIPS [B], float32; symmetric.
 
   Raises:
-    InputError: the shapes differ, or the images are too small.
+    InputError: the shapes differ, or the images are smaller than 16 x 16.
   """
-  return jnp.sum(layer_distances(params, a, b, normalize=normalize), axis=-1)
+  return jnp.sum(layer_distances(params, a, b), axis=-1)
 
 
-def layer_distances(
-  params: dict, a: Array, b: Array, *, normalize: bool = True
-) -> Array:
+def layer_distances(params: dict, a: Array, b: Array) -> Array:
   """The five terms [B 5] of `distance`."""
-  _check(a, b)
-  return Lpips().apply(
-    {"params": params}, _scale(a, normalize), _scale(b, normalize)
-  )
+  return Lpips().apply({"params": params}, *_scaled(a, b))
 
 
 def features(params: dict, images: Array) -> list[Array]:
   """images [B H W 3] in [0, 1] -> the activations compared, 5 [B h w C]."""
-  _check(images, images)
-  scaled = _scale(images, normalize=True)
+  scaled, _ = _scaled(images, images)
   taps: Any = Vgg16().apply({"params": params["vgg"]}, scaled)
   return taps
 
 
-def _scale(images: Array, normalize: bool) -> Array:
-  images = jnp.asarray(images, jnp.float32)
-  return 2.0 * images - 1.0 if normalize else images
-
-
-def _check(a: Array, b: Array) -> None:
+def _scaled(a: Array, b: Array) -> tuple[Array, Array]:
+  """Images of one shape, from [0, 1] to [-1, 1]."""
   if a.shape != b.shape or a.ndim != 4 or a.shape[-1] != 3:
     raise InputError(
       f"lpips: images {list(a.shape)} and {list(b.shape)}; give two arrays"
@@ -149,6 +128,8 @@ def _check(a: Array, b: Array) -> None:
       f"lpips: images of {a.shape[1]} x {a.shape[2]} pixels; at least"
       f" {SMALLEST} x {SMALLEST} are needed"
     )
+  a, b = (jnp.asarray(x, jnp.float32) for x in (a, b))
+  return 2.0 * a - 1.0, 2.0 * b - 1.0
 
 
 METRIC = Metric(

@@ -26,11 +26,7 @@ _STATISTICS = ("mean", "var")  # of batch normalisations
 
 
 def published(metric: Metric) -> tuple[Published, Table]:
-  """Where a metric's weights come from, and their rename table.
-
-  Raises:
-    InputError: it has no network.
-  """
+  """A metric's weights and rename table; InputError where it has none."""
   if metric.weights is None or metric.table is None:
     raise InputError(f"metrics: {metric.name!r} needs no weights")
   return metric.weights, metric.table()
@@ -41,8 +37,7 @@ def find(
 ) -> Path | list[Path] | None:
   """A converted folder, or every published file, or None.
 
-  Raises:
-    InputError: the folder is not there.
+  InputError where the folder is not there.
   """
   if folder is not None:
     root = Path(folder)
@@ -95,9 +90,7 @@ def import_tensors(
 ) -> dict:
   """Tensors by published name and in torch's layout -> parameters, strictly.
 
-  Raises:
-    InputError: naming `where` and every tensor that is missing, unknown,
-      of another shape or not finite.
+  where: for the errors; see engine.import_params.
   """
   weights, table = published(get_network(name))
   return import_params(tensors, table, weights.shapes(), where)

@@ -76,11 +76,11 @@ def lpips(case: Case) -> Arrays:
       for x in "ab"
     )
     terms = np.asarray(layers(params, a, b))
-    plain = lpips_net.distance(params, 2 * a - 1, 2 * b - 1, normalize=False)
+    raw: Any = lpips_net.Lpips().apply({"params": params}, 2 * a - 1, 2 * b - 1)
     found |= {
       f"lpips_{i}": terms.sum(1),
       f"per_layer_{i}": terms,
-      f"lpips_{i}_normalize_false_on_minus1_1": plain,
+      f"lpips_{i}_normalize_false_on_minus1_1": raw.sum(-1),
     }
   found["compute_lpips_0"] = np.mean(found["lpips_0"])
   first = channels_last(given["a_0"])[:1]
@@ -135,7 +135,7 @@ def fvd(case: Case) -> Arrays:
   """I3D's activations of the first clip, scores, and a set distance."""
   given = case.inputs
   params = _weights(case, "fvd_i3d")
-  logits = jit(i3d.logits)
+  logits = jit(lambda params, x: i3d.endpoints(params, x)["logits"])
   found: Arrays = {}
   sides = []
   for name in ("gt", "pred"):

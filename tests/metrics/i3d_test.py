@@ -74,6 +74,7 @@ def test_reference_scores_endpoints_and_distance():
   )
   same = frechet.distance(sides["gt"], sides["gt"])
   assert 0 <= same < 1e-9
-  scores = jax.jit(i3d.logits)(params, _clips(case.inputs["long01"]))
+  long = network(params, _clips(case.inputs["long01"]))
+  scores = long["logits"]
   scores = rearrange(np.asarray(scores), "b t c -> b c t")
   assert_close(scores, case.outputs["logits_long"], 1e-4)

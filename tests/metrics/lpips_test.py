@@ -15,7 +15,7 @@ from tests.goldens import assert_close, load_case
 from tests.metrics.seeded import seeded_tensors
 
 _LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-_distances = jax.jit(lpips.layer_distances, static_argnames="normalize")
+_distances = jax.jit(lpips.layer_distances)
 
 
 def _images(array):
