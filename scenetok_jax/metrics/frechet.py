@@ -90,11 +90,9 @@ def _merge_two(a: Statistics, b: Statistics) -> Statistics:
 
 def _shrink(factor: Matrix) -> Matrix:
   """Keeps a factor [r D] at most twice as high as wide."""
-  dimensions = factor.shape[1]
   # Lazily, at twice the size: a QR for every few rows would dominate.
-  if len(factor) <= 2 * dimensions:
-    return factor
-  return _compact(factor)
+  small = len(factor) <= 2 * factor.shape[1]
+  return factor if small else _compact(factor)
 
 
 def distance(a: Statistics, b: Statistics) -> float:

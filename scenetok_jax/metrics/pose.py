@@ -64,17 +64,12 @@ def pair_errors(predicted: npt.ArrayLike, truth: npt.ArrayLike) -> PairErrors:
 def _relative(poses: Values) -> Values:
   """Camera-to-world [T 4 4] -> frame j to frame i, i < j: [P 4 4]."""
   i, j = np.triu_indices(len(poses), k=1)
-  return _inverse(poses[i]) @ poses[j]
-
-
-def _inverse(poses: Values) -> Values:
-  """Inverse of rigid motions [P 4 4]."""
-  rotation = np.swapaxes(poses[:, :3, :3], -1, -2)
-  out = np.zeros_like(poses)
-  out[:, :3, :3] = rotation
-  out[:, :3, 3:] = -rotation @ poses[:, :3, 3:]
-  out[:, 3, 3] = 1.0
-  return out
+  rotation = np.swapaxes(poses[i, :3, :3], -1, -2)
+  inverse = np.zeros_like(poses[i])
+  inverse[:, :3, :3] = rotation
+  inverse[:, :3, 3:] = -rotation @ poses[i, :3, 3:]
+  inverse[:, 3, 3] = 1.0
+  return inverse @ poses[j]
 
 
 def rotation_error(predicted: Values, truth: Values) -> Values:
