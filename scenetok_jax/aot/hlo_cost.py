@@ -50,11 +50,10 @@ class Collective:
 
 @dataclasses.dataclass
 class Cost:
-  """What a program does on one device.
+  """What a program does on one device, how often.
 
-  operations: (FLOPs, bytes) of one operation -> how often it runs; FLOPs of
-  matrix products and convolutions, bytes read from and written to HBM.
-  collectives: how often each runs. unknown_loops: loops counted once.
+  operations: (FLOPs, bytes) of one; FLOPs of matrix products and convolutions,
+  bytes read from and written to HBM. unknown_loops: loops counted once.
   """
 
   operations: Counter[tuple[float, float]] = dataclasses.field(
@@ -64,8 +63,8 @@ class Cost:
   unknown_loops: int = 0
 
   def add(self, other: "Cost", times: int = 1) -> None:
-    for cost, count in other.operations.items():
-      self.operations[cost] += times * count
+    for operation, count in other.operations.items():
+      self.operations[operation] += times * count
     for collective, count in other.collectives.items():
       self.collectives[collective] += times * count
     self.unknown_loops += other.unknown_loops

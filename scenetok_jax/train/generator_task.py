@@ -19,19 +19,14 @@ from scenetok_jax.types import Array, Cameras, SceneBatch
 
 @flax.struct.dataclass
 class StepNoise:
-  """Every random number of a stage-2 step.
+  """Every random number of a stage-2 step."""
 
-  posterior, tokens: [B N C] standard normal. levels: [B] in [0, 1].
-  visible: [B V] bool, conditioning views that are shown.
-  drop_cameras, drop_anchors: [B] bool, whole camera embeddings dropped.
-  """
-
-  posterior: Array
-  tokens: Array
-  levels: Array
-  visible: Array
-  drop_cameras: Array
-  drop_anchors: Array
+  posterior: Array  # [B N C] standard normal
+  tokens: Array  # [B N C] standard normal
+  levels: Array  # [B] in [0, 1]
+  visible: Array  # [B V] bool, conditioning views that are shown
+  drop_cameras: Array  # [B] bool, whole camera embeddings dropped
+  drop_anchors: Array  # [B] bool
 
 
 @flax.struct.dataclass

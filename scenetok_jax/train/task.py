@@ -13,13 +13,13 @@ from scenetok_jax.types import Array, SceneBatch
 class StepLoss:
   """What one evaluation of a loss gives.
 
-  loss: [B], to minimise. metrics: named [B], to log. unused: path prefix of a
-  sub-tree of the parameters -> bool [], True where this step does not use it:
-  the optimiser then leaves it alone, decay included.
+  unused: path prefix of a sub-tree of the parameters -> bool [], True where
+  this step does not use it: the optimiser then leaves it alone, decay
+  included.
   """
 
-  loss: Array
-  metrics: dict[str, Array]
+  loss: Array  # [B], to minimise
+  metrics: dict[str, Array]  # named [B], to log
   unused: dict[str, Array] = flax.struct.field(default_factory=dict)
 
 
@@ -27,12 +27,10 @@ class StepLoss:
 class Task:
   """A stage as a struct of functions.
 
-  init: key -> fresh trainable parameters.
   loss: (params, frozen, batch, key, step) -> StepLoss. Pure; all draws come
-    from the key.
-  frozen: parameters of frozen networks, {} in stage 1.
+  from the key.
   """
 
-  init: Callable[[Array], Any]
+  init: Callable[[Array], Any]  # key -> fresh trainable parameters
   loss: Callable[[Any, Any, SceneBatch, Array, Array], StepLoss]
-  frozen: Any
+  frozen: Any  # parameters of frozen networks and codecs

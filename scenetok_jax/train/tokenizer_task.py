@@ -25,19 +25,13 @@ from scenetok_jax.types import Array, Cameras, SceneBatch
 
 @flax.struct.dataclass
 class StepNoise:
-  """Every random number of a stage-1 step.
+  """Every random number of a stage-1 step."""
 
-  reference: [B] int, the context view that poses are relative to.
-  unconditional: [] bool, trains the null token on the whole batch.
-  posterior: [B N C], target: [B L h w C], standard normal. levels: [B L] in
-    [0, 1].
-  """
-
-  reference: Array
-  unconditional: Array
-  posterior: Array
-  levels: Array
-  target: Array
+  reference: Array  # [B] int, the context view that poses are relative to
+  unconditional: Array  # [] bool, trains the null token on the whole batch
+  posterior: Array  # [B N C] standard normal
+  levels: Array  # [B L] in [0, 1]
+  target: Array  # [B L h w C] standard normal
 
 
 @flax.struct.dataclass
