@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from scenetok_jax import console
-from scenetok_jax.workdir import released
+from scenetok_jax.parity import released
 
 
 def main(argv: Sequence[str] | None = None) -> int:
