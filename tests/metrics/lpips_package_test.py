@@ -80,8 +80,13 @@ def test_damaged_files_are_refused(tmp_path):
 
 def test_arrays_of_another_network_are_refused(tmp_path):
   path = _write(tmp_path, {"AlexNet_0": {"Conv_0": {"bias": np.zeros(3)}}})
-  with pytest.raises(InputError, match=r"VGG16_0: missing.*not LPIPS-VGG"):
+  with pytest.raises(InputError, match=r"NetLinLayer_0/.*not LPIPS-VGG"):
     read_package_file(path)
-  path = _write(tmp_path, {"VGG16_0": {"Conv_0": {"kernel": np.zeros(3)}}})
-  with pytest.raises(InputError, match=r"kernel: not an array of 4 axes"):
+  heads = {
+    f"NetLinLayer_{i}": {"Conv_0": {"kernel": np.zeros((1, 1, 3, 1))}}
+    for i in range(5)
+  }
+  vgg = {"VGG16_0": {"Conv_0": {"kernel": np.zeros(3)}}}
+  path = _write(tmp_path, heads | vgg)
+  with pytest.raises(InputError, match=r"Conv_0/kernel: .* array of 4 axes"):
     read_package_file(path)
