@@ -7,24 +7,20 @@ from einops import rearrange, repeat
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.block_spec import BlockSpec
-from scenetok_jax.nn.blocks import dense, stack
+from scenetok_jax.nn.blocks import dense
 from scenetok_jax.nn.dit import (
-  DiTBlock,
   FinalLayer,
   block_kv_caches,
-  depth_axes,
+  dit_blocks,
   repeat_scenes,
 )
 from scenetok_jax.nn.embed import (
+  CameraEmbed,
   PatchEmbed,
-  RayEmbed,
-  RayPatchEmbed,
   RaySpec,
   TimestepEmbed,
-  camera_module,
 )
 from scenetok_jax.ops.rope import angles_3d
-from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras
 
 
@@ -40,8 +36,7 @@ class RayConditionedDiT(nn.Module):
       rope_latents // rope_parts latents, and the flat sequence is cut into
       rope_parts equal parts whose positions each start at zero.
     null_token: adds the learned token that stands for "no scene".
-    camera_embedding: see nn.embed.camera_module.
-    ray_patch_frames: see nn.embed.RayEmbed.
+    camera_embedding, ray_patch_frames: see nn.embed.CameraEmbed.
   """
 
   width: int = 1024
@@ -83,55 +78,34 @@ class RayConditionedDiT(nn.Module):
         for both passes and gives [(B 2) L h w C]: conditional first.
       unconditional: bool or [B] bool; replaces tokens by the null token.
     """
-    grid = (latents.shape[2] // self.patch, latents.shape[3] // self.patch)
-    camera = (
-      camera_embed(self)(cameras) if isinstance(cameras, Cameras) else cameras
+    dtype, patch = self.block.dtype, self.patch
+    grid = (latents.shape[2] // patch, latents.shape[3] // patch)
+    if isinstance(cameras, Cameras):
+      cameras = camera_embed(self)(cameras)
+    x = PatchEmbed(self.width, patch, "xavier", dtype, name="latents")(
+      latents.astype(dtype)
     )
-    x = PatchEmbed(
-      self.width,
-      self.patch,
-      scheme="xavier",
-      dtype=self.block.dtype,
-      name="latents",
-    )(latents.astype(self.block.dtype))
-    time = TimestepEmbed(
-      self.width,
-      self.timestep_features,
-      dtype=self.block.dtype,
-      name="timestep",
+    c = TimestepEmbed(
+      self.width, self.timestep_features, dtype, name="timestep"
     )(timestep)
-    c = time[:, :, None] + camera
+    c = c[:, :, None] + cameras
     x, c = (rearrange(a, "b l n d -> b (l n) d") for a in (x, c))
     condition = tokens
     if not isinstance(tokens, KVCache):
       condition = self._condition(tokens, unconditional)
     elif tokens.null is not None:
       x = repeat_scenes(x, 2)
-    x, _ = stack(
-      self,
-      DiTBlock,
-      self.depth,
-      self.block.remat,
-      "blocks",
-      depth_axes(condition),
-      block=self.block,
-      causal=self.causal,
-    )(
-      constrain(x, "batch", "length", None),
-      c,
-      condition,
-      self._angles(latents.shape[1], grid),
-    )
-    x = FinalLayer(self.patch**2 * latents.shape[-1], self.block, name="final")(
-      x, c
-    )
+    angles = self._angles(latents.shape[1], grid)
+    x = dit_blocks(self, x, c, condition, angles, causal=self.causal)
+    features = patch**2 * latents.shape[-1]
+    x = FinalLayer(features, self.block, name="final")(x, c)
     return rearrange(
       x.astype(jnp.float32),
       "b (l h w) (p q c) -> b l (h p) (w q) c",
       h=grid[0],
       w=grid[1],
-      p=self.patch,
-      q=self.patch,
+      p=patch,
+      q=patch,
     )
 
   def _condition(self, tokens: Array, unconditional: Array | bool) -> Array:
@@ -149,20 +123,16 @@ class RayConditionedDiT(nn.Module):
     """Rotation angles [L*n, d/2], restarting in each of rope_parts parts."""
     if self.rope == "none":
       return None
-    table = angles_3d(
-      self.rope_latents // self.rope_parts,
-      *grid,
-      self.width // self.block.heads,
-    )
+    head_dim = self.width // self.block.heads
+    table = angles_3d(self.rope_latents // self.rope_parts, *grid, head_dim)
     length, rest = divmod(latents * grid[0] * grid[1], self.rope_parts)
     if rest or length > len(table):
       raise ValueError(
         f"{latents} latents of {grid} tokens do not fit rope_parts="
         f"{self.rope_parts} parts of {self.rope_latents} latents"
       )
-    return repeat(
-      jnp.asarray(table[:length]), "n c -> (s n) c", s=self.rope_parts
-    )
+    table = jnp.asarray(table[:length])
+    return repeat(table, "n c -> (s n) c", s=self.rope_parts)
 
 
 class TokenKVCache(nn.Module):
@@ -180,33 +150,27 @@ class TokenKVCache(nn.Module):
     if self.guided and not self.net.null_token:
       raise ValueError("guidance needs null_token=True")
     null = _null_token(self, self.net)[None] if self.guided else None
-    return block_kv_caches(
-      self, self.net, _embed_tokens(self.net, tokens), null
-    )
+    return block_kv_caches(self.net, _embed_tokens(self.net, tokens), null)
 
 
-def camera_embed(net: RayConditionedDiT) -> RayEmbed | RayPatchEmbed:
+def camera_embed(net: RayConditionedDiT) -> CameraEmbed:
   """The module named "camera": cameras [B T] -> [B L n D]."""
-  return camera_module(
+  return CameraEmbed(
     net.camera_embedding,
     net.width,
     net.rays,
     net.grouping,
     net.ray_patch_frames,
-    dtype=net.block.dtype,
+    net.block.dtype,
     name="camera",
   )
 
 
 def _embed_tokens(net: RayConditionedDiT, tokens: Array) -> Array:
   """tokens [B N C'] -> [B N D]."""
-  return dense(
-    net.width,
-    tokens.shape[-1],
-    name="condition_embed",
-    scheme="torch",
-    dtype=net.block.dtype,
-  )(tokens.astype(net.block.dtype))
+  size, dtype = tokens.shape[-1], net.block.dtype
+  layer = dense(net.width, size, "condition_embed", "torch", dtype)
+  return layer(tokens.astype(dtype))
 
 
 def _null_token(module: nn.Module, net: RayConditionedDiT) -> Array:

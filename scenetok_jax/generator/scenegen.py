@@ -1,31 +1,25 @@
 """SceneGen: a rectified-flow transformer over the set of scene tokens."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from einops import rearrange
+from einops import pack, rearrange
 
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.block_spec import BlockSpec
-from scenetok_jax.nn.blocks import dense, stack
+from scenetok_jax.nn.blocks import constrain_tokens, dense
 from scenetok_jax.nn.dit import (
-  DiTBlock,
   FinalLayer,
   block_kv_caches,
-  depth_axes,
+  dit_blocks,
   repeat_scenes,
 )
 from scenetok_jax.nn.embed import (
+  CameraEmbed,
   PatchEmbed,
-  RayEmbed,
-  RayPatchEmbed,
   RaySpec,
   TimestepEmbed,
-  camera_module,
 )
-from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras
 
 
@@ -43,7 +37,7 @@ class SceneGen(nn.Module):
   patch: int = 1
   block: BlockSpec = BlockSpec(heads=24, qk_norm=True, scheme="xavier")
   rays: RaySpec = RaySpec(patch=8, encoding="plucker", normalize=True)
-  camera_embedding: str = "patches"  # see nn.embed.camera_module
+  camera_embedding: str = "patches"  # see nn.embed.CameraEmbed
   anchor_embedding: str = "rays"
   timestep_features: int = 256
 
@@ -77,24 +71,15 @@ class SceneGen(nn.Module):
     Returns:
       [B N C] float32.
     """
-    x = dense(
-      self.width,
-      tokens.shape[-1],
-      name="embed",
-      scheme="xavier",
-      dtype=self.block.dtype,
-    )(tokens.astype(self.block.dtype))
+    (count, channels), dtype = tokens.shape[1:], self.block.dtype
+    embed = dense(self.width, channels, "embed", "xavier", dtype)
     position = self.param(
-      "pos_embed", nn.initializers.zeros, (tokens.shape[1], self.width)
+      "pos_embed", nn.initializers.zeros, (count, self.width)
     )
-    x = constrain(
-      x + position[None].astype(self.block.dtype), "batch", "length", None
-    )
+    x = embed(tokens.astype(dtype)) + position[None].astype(dtype)
+    x = constrain_tokens(x)
     c = TimestepEmbed(
-      self.width,
-      self.timestep_features,
-      dtype=self.block.dtype,
-      name="timestep",
+      self.width, self.timestep_features, dtype, name="timestep"
     )(timestep)
     condition: Array | KVCache
     if isinstance(latents, KVCache):
@@ -102,23 +87,11 @@ class SceneGen(nn.Module):
       x = repeat_scenes(x, latents.key.shape[1] // x.shape[0])
     else:
       assert cameras is not None and anchors is not None
-      condition = jnp.concatenate(
-        [
-          _views(self, self, latents, cameras, visible, drop_cameras),
-          _anchors(self, anchors, drop_anchors),
-        ],
-        axis=1,
-      )
-    x, _ = stack(
-      self,
-      DiTBlock,
-      self.depth,
-      self.block.remat,
-      "blocks",
-      depth_axes(condition),
-      block=self.block,
-    )(x, c, condition, None)
-    x = FinalLayer(tokens.shape[-1], self.block, name="final")(x, c)
+      views = _views(self, self, latents, cameras, visible, drop_cameras)
+      marks = _anchors(self, anchors, drop_anchors)
+      condition = jnp.concatenate([views, marks], axis=1)
+    x = dit_blocks(self, x, c, condition)
+    x = FinalLayer(channels, self.block, name="final")(x, c)
     return x.astype(jnp.float32)
 
 
@@ -141,9 +114,8 @@ class ConditionKVCache(nn.Module):
     shown = rearrange(visible, "b p v -> (b p) v")
     views = _views(self, self.net, latents, cameras, shown, None)
     marks = repeat_scenes(_anchors(self.net, anchors, None), passes)
-    return block_kv_caches(
-      self, self.net, jnp.concatenate([views, marks], axis=1), None
-    )
+    condition = jnp.concatenate([views, marks], axis=1)
+    return block_kv_caches(self.net, condition, None)
 
 
 def _views(
@@ -155,22 +127,21 @@ def _views(
   drop: Array | None,
 ) -> Array:
   """Conditioning tokens [B V*n D]."""
-  y = PatchEmbed(
-    net.width, net.patch, scheme="xavier", dtype=net.block.dtype, name="latents"
-  )(latents.astype(net.block.dtype))
-  pose = _rays(net, "camera")(cameras)
-  y = y + _keep(pose, drop)
+  dtype = net.block.dtype
+  y = PatchEmbed(net.width, net.patch, "xavier", dtype, name="latents")(
+    latents.astype(dtype)
+  )
+  y = y + _keep(_rays(net, "camera")(cameras), drop)
   null = module.param("null_tokens", nn.initializers.zeros, (1, net.width))
   if visible is not None:
-    y = jnp.where(visible[:, :, None, None], y, null.astype(net.block.dtype))
+    y = jnp.where(visible[:, :, None, None], y, null.astype(dtype))
   return rearrange(y, "b v n d -> b (v n) d")
 
 
-def _rays(net: SceneGen, name: str) -> RayEmbed | RayPatchEmbed:
+def _rays(net: SceneGen, name: str) -> CameraEmbed:
   """A camera embedding, cameras [B V] -> [B V n D]."""
-  return camera_module(
-    net.camera_embedding, net.width, net.rays, dtype=net.block.dtype, name=name
-  )
+  kind, dtype = net.camera_embedding, net.block.dtype
+  return CameraEmbed(kind, net.width, net.rays, dtype=dtype, name=name)
 
 
 def _anchors(net: SceneGen, anchors: Cameras, drop: Array | None) -> Array:
@@ -178,18 +149,12 @@ def _anchors(net: SceneGen, anchors: Cameras, drop: Array | None) -> Array:
   if net.anchor_embedding == "rays":
     embed = _rays(net, "anchor_camera")(anchors)
     return _keep(jnp.mean(embed, axis=2), drop)
-  flat = jnp.concatenate(
-    [
-      rearrange(anchors.extrinsics, "b v i j -> b v (i j)"),
-      rearrange(anchors.intrinsics, "b v i j -> b v (i j)"),
-    ],
-    axis=-1,
-  ).astype(net.block.dtype)
-  layer: dict[str, Any] = {"scheme": "torch", "dtype": net.block.dtype}
-  hidden = dense(net.width, 25, name="anchor_up", **layer)(flat)
-  return dense(net.width, net.width, name="anchor_down", **layer)(
-    jax.nn.silu(hidden)
-  )
+  numbers = (anchors.extrinsics, anchors.intrinsics)
+  flat, _ = pack([jnp.asarray(x) for x in numbers], "b v *")
+  flat = flat.astype(net.block.dtype)
+  how = ("torch", net.block.dtype)
+  hidden = jax.nn.silu(dense(net.width, 25, "anchor_up", *how)(flat))
+  return dense(net.width, net.width, "anchor_down", *how)(hidden)
 
 
 def _keep(embedding: Array, drop: Array | None) -> Array:

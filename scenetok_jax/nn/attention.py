@@ -1,5 +1,7 @@
 """Multi-head self- and cross-attention with q/k norms and rotations."""
 
+import math
+
 import flax.linen as nn
 import flax.struct
 import jax.numpy as jnp
@@ -55,15 +57,13 @@ class Attention(nn.Module):
     if null is not None:
       x = rearrange(x, "(b pair) l d -> pair b l d", pair=2)[0]
     x = constrain_tokens(x)
-    query = _projection(self.block, x.shape[-1], "query", fused)(x)
-    if self.block.qk_norm:
-      query = _head_norm(self.block, "query_norm")(query)
+    query = _normed_heads(self.block, x, "query", fused)
     if isinstance(context, KVCache):
       key, value = context.key, context.value
     else:
       source = x if context is None else constrain_tokens(context)
-      value = _projection(self.block, x.shape[-1], "value", fused)(source)
-      key = _keys(self.block, source, fused)
+      value = _heads(self.block, source, "value", fused)(source)
+      key = _normed_heads(self.block, source, "key", fused)
       if key_angles is not None:
         key = rotate(key, key_angles)
     if query_angles is not None:
@@ -91,50 +91,41 @@ class KeyValue(nn.Module):
   def __call__(self, context: Array, null: Array | None = None) -> KVCache:
     """context [B M D], null [1 1 D] or None -> KVCache; no rotation."""
     context = constrain_tokens(context)
-    project = _projection(self.block, context.shape[-1], "value", 1)
-    key, value = _keys(self.block, context, 1), project(context)
+    project = _heads(self.block, context, "value", 1)
+    key, value = _normed_heads(self.block, context, "key", 1), project(context)
     if null is None:
       return KVCache(key, value)
     # Softmax over one key is 1, whatever the query: the value goes through.
-    return KVCache(
-      key, value, _merge(self.block, project(constrain_tokens(null)))[0]
-    )
+    null = _merge(self.block, project(constrain_tokens(null)))
+    return KVCache(key, value, null[0])
 
 
-def _projection(
-  block: BlockSpec, width: int, name: str, fused: int
+def _heads(
+  block: BlockSpec, x: Array, name: str, fused: int
 ) -> nn.DenseGeneral:
-  """[B M D] -> [B M heads d]."""
+  """The projection of x [B M D], and of others like it, to [B M heads d]."""
+  width = x.shape[-1]
   return dense(
     (block.heads, width // block.heads),
     width,
-    name=name,
-    scheme=block.scheme,
-    dtype=block.dtype,
+    name,
+    block.scheme,
+    block.dtype,
     fan_out=fused * width,
   )
 
 
-def _head_norm(block: BlockSpec, name: str) -> Norm:
+def _normed_heads(block: BlockSpec, x: Array, name: str, fused: int) -> Array:
+  """Queries or keys [B M heads d] of x [B M D]."""
+  x = _heads(block, x, name, fused)(x)
+  if not block.qk_norm:
+    return x
   epsilon = block.rms_epsilon if block.norm == "rms" else 1e-5
-  return Norm(kind=block.norm, epsilon=epsilon, affine=True, name=name)
-
-
-def _keys(block: BlockSpec, source: Array, fused: int) -> Array:
-  """source [B M D] -> normalised keys [B M heads d]."""
-  key = _projection(block, source.shape[-1], "key", fused)(source)
-  return _head_norm(block, "key_norm")(key) if block.qk_norm else key
+  return Norm(block.norm, epsilon, affine=True, name=f"{name}_norm")(x)
 
 
 def _merge(block: BlockSpec, out: Array) -> Array:
   """[B L heads d] -> [B L D]."""
-  width = out.shape[-2] * out.shape[-1]
-  out = dense(
-    width,
-    width,
-    name="out",
-    scheme=block.scheme,
-    dtype=block.dtype,
-    axis=(-2, -1),
-  )(out)
-  return constrain_tokens(out)
+  width = math.prod(out.shape[-2:])
+  layer = dense(width, width, "out", block.scheme, block.dtype, axis=(-2, -1))
+  return constrain_tokens(layer(out))

@@ -1,6 +1,7 @@
 """Norms, MLPs, modulation and the scan over depth, shared by all networks."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -23,31 +24,28 @@ REMAT_POLICIES = {
 
 
 def dense(
-  features: int | Sequence[int],
+  features: int | tuple[int, ...],
   fan_in: int,
-  *,
   name: str | None,
   scheme: str,
   dtype: Any,
+  *,
   fan_out: int | None = None,
-  axis: int | Sequence[int] = -1,
+  axis: int | tuple[int, ...] = -1,
   use_bias: bool = True,
 ) -> nn.DenseGeneral:
-  """A linear layer with the reference's initialisation.
+  """A linear layer with the reference's initialisation (nn.init).
 
   fan_out overrides the number of outputs in the Xavier bound, for layers that
   the reference stores fused with their neighbours.
   """
-  sizes = (features,) if isinstance(features, int) else tuple(features)
-  outputs = 1
-  for size in sizes:
-    outputs *= size
+  sizes = (features,) if isinstance(features, int) else features
   return nn.DenseGeneral(
     features=sizes,
     axis=axis,
     use_bias=use_bias,
     dtype=dtype,
-    kernel_init=kernel_init(scheme, fan_in, fan_out or outputs),
+    kernel_init=kernel_init(scheme, fan_in, fan_out or math.prod(sizes)),
     bias_init=bias_init(scheme, fan_in),
     dot_general=product,
     name=name,
@@ -85,20 +83,18 @@ class Mlp(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    block = self.block
-    layer: dict[str, Any] = {"scheme": block.scheme, "dtype": block.dtype}
-    x, width = constrain_tokens(x), x.shape[-1]
-    hidden = int(width * block.mlp_ratio)
+    block, width = self.block, x.shape[-1]
+    how = (block.scheme, block.dtype)
+    x, hidden = constrain_tokens(x), int(width * block.mlp_ratio)
     if block.swiglu:
       hidden = int(2 / 3 * hidden)
-    outputs = (2 if block.swiglu else 1) * hidden
-    up = dense(outputs, width, name="up", **layer)(x)
-    if block.swiglu:
+      up = dense(2 * hidden, width, "up", *how)(x)
       gate, up = jnp.split(up, 2, axis=-1)
       up = jax.nn.silu(gate) * up
     else:
+      up = dense(hidden, width, "up", *how)(x)
       up = jax.nn.gelu(up, approximate=True)
-    return constrain_tokens(dense(width, hidden, name="down", **layer)(up))
+    return constrain_tokens(dense(width, hidden, "down", *how)(up))
 
 
 class Modulation(nn.Module):
@@ -110,17 +106,21 @@ class Modulation(nn.Module):
 
   @nn.compact
   def __call__(self, c: Array) -> list[Array]:
-    width = c.shape[-1]
-    c = constrain_tokens(jax.nn.silu(c))
+    width, c = c.shape[-1], constrain_tokens(jax.nn.silu(c))
     # Named here, so that the kernel's path ends in "modulation/kernel".
-    out = dense(
-      self.chunks * width,
-      width,
-      name="modulation",
-      scheme=self.scheme,
-      dtype=self.dtype,
-    )(c)
-    return jnp.split(out, self.chunks, axis=-1)
+    layer = dense(
+      self.chunks * width, width, "modulation", self.scheme, self.dtype
+    )
+    return jnp.split(layer(c), self.chunks, axis=-1)
+
+
+def adaln(c: Array, block: BlockSpec, scheme: str) -> list[Array | None]:
+  """Shift, scale and gate of attention, then of the MLP; shifts or None."""
+  count = 6 if block.shift else 4
+  chunks = Modulation(count, scheme, block.dtype, name="adaln")(c)
+  if block.shift:
+    return [*chunks]
+  return [None, *chunks[:2], None, *chunks[2:]]
 
 
 def constrain_tokens(x: Array) -> Array:
@@ -140,24 +140,22 @@ def modulate(x: Array, shift: Array | None, scale: Array) -> Array:
 
 
 def stack(
-  parent: nn.Module,
   layer: type[nn.Module],
   depth: int,
   remat: str,
-  name: str,
   in_axes: Any = nn.broadcast,
   **fields: Any,
 ) -> Callable[..., Any]:
   """`depth` blocks in a row with rematerialised bodies, as one scan.
 
+  Their parameters are those named "blocks" of the module that calls, with a
+  leading depth axis.
+
   Args:
-    parent: the module that calls, and holds the parameters below `name`; they
-      have a leading depth axis.
     layer: a module whose call takes (carry, *shared) and returns
       (carry, output or None).
     depth: number of blocks.
     remat: a key of REMAT_POLICIES.
-    name: the collection's name in the parameter tree.
     in_axes: as nn.scan's; 0 for an argument with a leading depth axis.
     **fields: the layer's fields.
 
@@ -174,4 +172,4 @@ def stack(
     in_axes=in_axes,
     length=depth,
   )
-  return scanned(name=name, **fields)
+  return scanned(name="blocks", **fields)

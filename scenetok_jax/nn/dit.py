@@ -13,19 +13,13 @@ from scenetok_jax.nn.blocks import (
   Mlp,
   Modulation,
   Norm,
+  adaln,
   dense,
   modulate,
   stack,
 )
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
-
-
-def split_modulation(chunks: list[Array]) -> list[Array | None]:
-  """Six entries in the reference's order; the shifts are None if absent."""
-  if len(chunks) == 6:
-    return list(chunks)
-  return [None, chunks[0], chunks[1], None, chunks[2], chunks[3]]
 
 
 class DiTBlock(nn.Module):
@@ -47,13 +41,9 @@ class DiTBlock(nn.Module):
     condition may be a KVCache of it. x may hold several passes for each c,
     [(B passes) L D]: their modulation is computed once.
     """
-    block = self.block
-    chunks = Modulation(
-      6 if block.shift else 4, dtype=block.dtype, name="adaln"
-    )
-    passes = x.shape[0] // c.shape[0]
-    shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = split_modulation(
-      [repeat_scenes(chunk, passes) for chunk in chunks(c)]
+    block, passes = self.block, x.shape[0] // c.shape[0]
+    shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = repeat_scenes(
+      adaln(c, block, "zero"), passes
     )
     y = Norm(block.norm, block.epsilon, name="self_norm")(x)
     y = Attention(block, self.causal, name="self_attention")(
@@ -91,24 +81,33 @@ class BlockKVCache(nn.Module):
     return carry, cache
 
 
-def depth_axes(condition: Array | KVCache) -> Any:
-  """in_axes of a stack of DiTBlocks: a cache has one entry per block."""
-  axis = 0 if isinstance(condition, KVCache) else nn.broadcast
-  return (nn.broadcast, axis, nn.broadcast)
+def dit_blocks(
+  net: Any,
+  x: Array,
+  c: Array,
+  condition: Array | KVCache,
+  angles: Array | None = None,
+  **fields: Any,
+) -> Array:
+  """x through the `net.depth` DiTBlocks of the module that calls.
 
-
-def block_kv_caches(
-  parent: nn.Module, net: Any, condition: Array, null: Array | None
-) -> KVCache:
-  """KVCache of all `net.depth` DiTBlocks named "blocks", depth first.
-
-  parent: the module that calls and holds the parameters of `net`.
+  Arguments as a DiTBlock's; a cache has one entry per block.
   """
-  layers = stack(
-    parent, BlockKVCache, net.depth, "none", "blocks", block=net.block
-  )
-  _, cache = layers(None, condition, null)
-  return cache
+  axis = 0 if isinstance(condition, KVCache) else nn.broadcast
+  axes = (nn.broadcast, axis, nn.broadcast)
+  block = net.block
+  layers = stack(DiTBlock, net.depth, block.remat, axes, block=block, **fields)
+  x = constrain(x, "batch", "length", None)
+  return layers(x, c, condition, angles)[0]
+
+
+def block_kv_caches(net: Any, condition: Array, null: Array | None) -> KVCache:
+  """KVCache of all `net.depth` DiTBlocks, depth first.
+
+  The module that calls holds the parameters of `net`.
+  """
+  layers = stack(BlockKVCache, net.depth, "none", block=net.block)
+  return layers(None, condition, null)[1]
 
 
 class FinalLayer(nn.Module):
@@ -122,12 +121,8 @@ class FinalLayer(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, c: Array) -> Array:
-    dtype, passes = self.block.dtype, x.shape[0] // c.shape[0]
-    shift, scale = (
-      repeat_scenes(chunk, passes)
-      for chunk in Modulation(2, dtype=dtype, name="adaln")(c)
-    )
-    x = Norm(self.block.norm, self.block.epsilon, name="norm")(x)
-    return dense(
-      self.features, x.shape[-1], name="head", scheme="zero", dtype=dtype
-    )(modulate(x, shift, scale))
+    block, passes = self.block, x.shape[0] // c.shape[0]
+    chunks = Modulation(2, dtype=block.dtype, name="adaln")(c)
+    x = Norm(block.norm, block.epsilon, name="norm")(x)
+    x = modulate(x, *repeat_scenes(chunks, passes))
+    return dense(self.features, x.shape[-1], "head", "zero", block.dtype)(x)

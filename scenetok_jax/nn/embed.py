@@ -17,8 +17,6 @@ from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.sincos import sincos_table
 from scenetok_jax.types import Array, Cameras
 
-CAMERA_EMBEDDINGS = ("linear", "patches")
-
 
 @dataclasses.dataclass(frozen=True)
 class RaySpec:
@@ -68,23 +66,23 @@ class PatchEmbed(nn.Module):
       p=self.patch,
       q=self.patch,
     )
-    return dense(
-      self.width,
-      patches.shape[-1],
-      name="embed",
-      scheme=self.scheme,
-      dtype=self.dtype,
-    )(patches)
+    layer = dense(
+      self.width, patches.shape[-1], "embed", self.scheme, self.dtype
+    )
+    return layer(patches)
 
 
-class RayEmbed(nn.Module):
-  """cameras [B T] -> [B L n D]: patches of grouped ray maps, one linear layer.
+class CameraEmbed(nn.Module):
+  """cameras [B T] -> [B L n D]: grouped ray maps, cut into patches.
 
-  ray_patch_frames is the number of frames that the patch vector is ordered by:
-  those of a latent, except in the release's Wan model, which orders it as if
-  there were one (its known bug 3).
+  kind: "linear" (one layer without bias; the released tokenizer and renderer)
+    or "patches" (with bias, plus a fixed sin-cos table; SceneGen).
+  ray_patch_frames: number of frames that the patch vector of "linear" is
+    ordered by: those of a latent, except in the release's Wan model, which
+    orders it as if there were one (its known bug 3).
   """
 
+  kind: str
   width: int
   rays: RaySpec
   grouping: Grouping = Grouping()
@@ -93,72 +91,27 @@ class RayEmbed(nn.Module):
 
   @nn.compact
   def __call__(self, cameras: Cameras) -> Array:
+    patch = self.rays.patch
     rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*6]
+    if self.kind == "patches":
+      embed = PatchEmbed(self.width, patch, dtype=self.dtype, name="rays")(rays)
+      table = sincos_crop(self.rays.size, patch, self.width)
+      return embed + trailing(jnp.asarray(table, self.dtype), embed)
+    if self.kind != "linear":
+      raise ValueError(
+        f"camera_embedding {self.kind!r} is not one of linear, patches"
+      )
     patches = rearrange(
       rays,
       "b l (h p) (w q) (t c) -> b l (h w) (t p q c)",
-      p=self.rays.patch,
-      q=self.rays.patch,
+      p=patch,
+      q=patch,
       t=self.ray_patch_frames or self.grouping.frames_per_latent,
     )
+    size = patches.shape[-1]
     return dense(
-      self.width,
-      patches.shape[-1],
-      name="embed",
-      scheme="torch",
-      dtype=self.dtype,
-      use_bias=False,
+      self.width, size, "embed", "torch", self.dtype, use_bias=False
     )(patches)
-
-
-class RayPatchEmbed(nn.Module):
-  """cameras [B T] -> [B L n D]: ray patches plus a fixed sin-cos table.
-
-  Frames are grouped as in RayEmbed; their order is that of the channels.
-  """
-
-  width: int
-  rays: RaySpec
-  grouping: Grouping = Grouping()
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, cameras: Cameras) -> Array:
-    rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*6]
-    embed = PatchEmbed(
-      self.width, self.rays.patch, scheme="torch", dtype=self.dtype, name="rays"
-    )(rays)
-    table = sincos_crop(self.rays.size, self.rays.patch, self.width)
-    return embed + trailing(jnp.asarray(table, self.dtype), embed)
-
-
-def camera_module(
-  kind: str,
-  width: int,
-  rays: RaySpec,
-  grouping: Grouping = Grouping(),
-  ray_patch_frames: int | None = None,
-  *,
-  dtype: Any,
-  name: str,
-) -> RayEmbed | RayPatchEmbed:
-  """The camera embedding of a network, cameras [B T] -> [B L n D].
-
-  Args:
-    kind: a key of CAMERA_EMBEDDINGS: "linear" (RayEmbed; the released
-      tokenizer and renderer) or "patches" (RayPatchEmbed; SceneGen).
-    width, rays, grouping, ray_patch_frames, dtype: its fields.
-    name: in the parameter tree.
-  """
-  if kind not in CAMERA_EMBEDDINGS:
-    raise ValueError(
-      f"camera_embedding {kind!r} is not one of {CAMERA_EMBEDDINGS}"
-    )
-  if kind == "patches":
-    return RayPatchEmbed(width, rays, grouping, dtype=dtype, name=name)
-  return RayEmbed(
-    width, rays, grouping, ray_patch_frames, dtype=dtype, name=name
-  )
 
 
 def sincos_crop(size: tuple[int, int], patch: int, width: int) -> np.ndarray:
@@ -197,8 +150,7 @@ class TimestepEmbed(nn.Module):
 
   @nn.compact
   def __call__(self, timestep: Array) -> Array:
-    layer: dict[str, Any] = {"scheme": "normal", "dtype": self.dtype}
+    how = ("normal", self.dtype)
     x = timestep_features(timestep, self.features)
-    x = dense(self.width, self.features, name="up", **layer)(x)
-    x = dense(self.width, self.width, name="down", **layer)(jax.nn.silu(x))
-    return constrain_tokens(x)
+    x = jax.nn.silu(dense(self.width, self.features, "up", *how)(x))
+    return constrain_tokens(dense(self.width, self.width, "down", *how)(x))

@@ -53,7 +53,7 @@ def _image_rays(encoded: np.ndarray) -> Arrays:
 
 
 def _patches(encoded: Any, run: Any) -> Any:
-  """The vectors that the linear layer of nn.embed.RayEmbed reads."""
+  """The vectors that the linear layer of nn.embed.CameraEmbed reads."""
   return rearrange(
     encoded,
     "b v (h p) (w q) (t c) -> b v (h w) (t p q c)",

@@ -57,7 +57,7 @@ def rays(camera: Config, where: str = "camera") -> RaySpec:
 
 
 def _embedding(camera: Config, where: str, frames: int = 1) -> str:
-  """Kind of the learned camera embedding (nn.embed.camera_module)."""
+  """Kind of the learned camera embedding (nn.embed.CameraEmbed)."""
   where = f"{where}.camera.embedding"
   embedding = camera.get("embedding")
   if not embedding:

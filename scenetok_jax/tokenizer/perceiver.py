@@ -1,5 +1,6 @@
 """SceneTok's encoder: context latents and cameras to unordered scene tokens."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -10,9 +11,8 @@ from einops import rearrange, repeat
 from scenetok_jax.flow.losses import LOGVAR_RANGE
 from scenetok_jax.nn.attention import Attention
 from scenetok_jax.nn.block_spec import TORCH_EPSILON, BlockSpec
-from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, dense, modulate, stack
-from scenetok_jax.nn.dit import split_modulation
-from scenetok_jax.nn.embed import PatchEmbed, RaySpec, camera_module
+from scenetok_jax.nn.blocks import Mlp, Norm, adaln, dense, modulate, stack
+from scenetok_jax.nn.embed import CameraEmbed, PatchEmbed, RaySpec
 from scenetok_jax.ops.rope import angles_2d, angles_3d
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras, Posterior
@@ -38,33 +38,28 @@ class PerceiverBlock(nn.Module):
   ) -> tuple[tuple[Array, Array], None]:
     """carry (tokens [B N D], views [B V*n D]), camera [B V*n D] -> carry."""
     (x, y), block = carry, self.block
-
-    def norm(name: str) -> Norm:
-      return Norm(block.norm, block.epsilon, name=name)
-
+    norm = functools.partial(Norm, block.norm, block.epsilon)
     # Identity where the camera does not modulate.
     chunks: list[Any] = [None, 0.0, 1.0, None, 0.0, 1.0]
     if self.adaln:
-      chunks = Modulation(
-        6 if block.shift else 4, scheme="torch", dtype=block.dtype, name="adaln"
-      )(camera)
-      chunks = split_modulation(chunks)
+      assert camera is not None
+      chunks = adaln(camera, block, "torch")
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = chunks
-    h = modulate(norm("view_norm")(y), shift_a, scale_a)
+    h = modulate(norm(name="view_norm")(y), shift_a, scale_a)
     h = Attention(block, name="view_attention")(
       h, query_angles=angles, key_angles=angles
     )
     y = constrain(y + gate_a * h, "batch", "length", None)
     x = x + Attention(block, self.causal_tokens, name="token_attention")(
-      norm("token_norm")(x)
+      norm(name="token_norm")(x)
     )
     # Neither side is normalised here; only keys carry positions.
     x = x + Attention(block, name="cross_attention")(x, y, key_angles=angles)
     if not self.last:
-      h = modulate(norm("view_mlp_norm")(y), shift_m, scale_m)
+      h = modulate(norm(name="view_mlp_norm")(y), shift_m, scale_m)
       y = y + gate_m * Mlp(block, name="view_mlp")(h)
       y = constrain(y, "batch", "length", None)
-    x = x + Mlp(block, name="token_mlp")(norm("token_mlp_norm")(x))
+    x = x + Mlp(block, name="token_mlp")(norm(name="token_mlp_norm")(x))
     return (constrain(x, "batch", "length", None), y), None
 
 
@@ -77,7 +72,7 @@ class Perceiver(nn.Module):
   Fields not named by what they do:
     camera_conditioning: "adaln" (release), "concat" (rays at latent
       resolution appended to the latents) or "add" (embedding added to them).
-    camera_embedding: see nn.embed.camera_module.
+    camera_embedding: nn.embed.CameraEmbed's kind.
     rope: "2d" (rows and columns, any number of views), "3d" (views too, at
       most rope_views of them) or "none".
     token_init: standard deviation of the learned tokens (release: 5).
@@ -122,17 +117,10 @@ class Perceiver(nn.Module):
     shared = (camera, self._angles(views, grid))
     carry = (x, constrain(y, "batch", "length", None))
     if self.depth > 1:
-      carry, _ = stack(
-        self,
-        PerceiverBlock,
-        self.depth - 1,
-        self.block.remat,
-        "blocks",
-        **fields,
-      )(carry, *shared)
-    (x, _), _ = PerceiverBlock(**fields, last=True, name="last_block")(
-      carry, *shared
-    )
+      blocks = (PerceiverBlock, self.depth - 1, self.block.remat)
+      carry, _ = stack(*blocks, **fields)(carry, *shared)
+    last = PerceiverBlock(**fields, last=True, name="last_block")
+    (x, _), _ = last(carry, *shared)
     return self._project(x)
 
   def _embed(
@@ -146,12 +134,9 @@ class Perceiver(nn.Module):
       rays = self.rays.map(cameras).astype(self.block.dtype)
       latents = jnp.concatenate([latents, rays], axis=-1)
     elif conditioning in ("adaln", "add"):
-      camera = camera_module(
-        self.camera_embedding,
-        self.width,
-        self.rays,
-        dtype=self.block.dtype,
-        name="camera",
+      kind, dtype = self.camera_embedding, self.block.dtype
+      camera = CameraEmbed(
+        kind, self.width, self.rays, dtype=dtype, name="camera"
       )(cameras)
       camera = rearrange(camera, "b v n d -> b (v n) d")
     else:
@@ -184,9 +169,8 @@ class Perceiver(nn.Module):
     outputs = self.token_channels * (2 if self.projection == "kl" else 1)
     if self.projection == "simple_prenorm":
       x = Norm("rms", TORCH_EPSILON, name="head_norm")(x)
-    x = dense(
-      outputs, self.width, name="head", scheme="torch", dtype=self.block.dtype
-    )(x).astype(jnp.float32)
+    head = dense(outputs, self.width, "head", "torch", self.block.dtype)
+    x = head(x).astype(jnp.float32)
     if self.projection == "kl":
       mean, logvar = jnp.split(x, 2, axis=-1)
       return Posterior(mean, jnp.clip(logvar, *LOGVAR_RANGE))

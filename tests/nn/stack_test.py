@@ -50,9 +50,7 @@ class Scanned(nn.Module):
 
   @nn.compact
   def __call__(self, carry, *shared):
-    layers = stack(
-      self, self.layer, self.depth, self.remat, "blocks", **self.fields
-    )
+    layers = stack(self.layer, self.depth, self.remat, **self.fields)
     return layers(carry, *shared)
 
 
