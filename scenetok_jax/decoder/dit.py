@@ -131,8 +131,8 @@ class RayConditionedDiT(nn.Module):
         f"{latents} latents of {grid} tokens do not fit rope_parts="
         f"{self.rope_parts} parts of {self.rope_latents} latents"
       )
-    table = jnp.asarray(table[:length])
-    return repeat(table, "n c -> (s n) c", s=self.rope_parts)
+    part = jnp.asarray(table[:length])
+    return repeat(part, "n c -> (s n) c", s=self.rope_parts)
 
 
 class TokenKVCache(nn.Module):

@@ -54,16 +54,6 @@ def noise_levels(
   )
 
 
-def _raw_draw(
-  key: jax.Array, weighting: str, shape: tuple[int, ...]
-) -> jax.Array:
-  """The draw that `noise_levels` expects."""
-  draw = (
-    jax.random.normal if weighting == "logit_normal" else jax.random.uniform
-  )
-  return draw(key, shape, jnp.float32)
-
-
 def sample_noise_levels(
   key: jax.Array,
   batch: int,
@@ -78,8 +68,6 @@ def sample_noise_levels(
   """Draws the training noise level of every latent: [batch, latents] float32.
 
   Args:
-    key: typed key.
-    batch, latents: B and L.
     weighting, density: see `noise_levels`.
     sampling: "random_uniform" one level per scene; "random_independent" one
       per latent; "random_chunked_uniform" one per run of L / chunks latents.
@@ -101,11 +89,12 @@ def sample_noise_levels(
     )
   coin_key, scene_key, run_key = jax.random.split(key, 3)
   coin = jax.random.bernoulli(coin_key, uniform_probability, (batch, 1))
-  per_scene = _raw_draw(scene_key, weighting, (batch, 1))
-  per_run = _raw_draw(run_key, weighting, (batch, runs))
+  normal = weighting == "logit_normal"
+  draw = jax.random.normal if normal else jax.random.uniform
+  per_scene = draw(scene_key, (batch, 1), jnp.float32)
+  per_run = draw(run_key, (batch, runs), jnp.float32)
   draws = jnp.where(coin, per_scene, per_run)
-  levels = noise_levels(draws, weighting, **density)
-  return per_latent(levels, latents)
+  return per_latent(noise_levels(draws, weighting, **density), latents)
 
 
 def per_latent(levels: Array, latents: int) -> Array:

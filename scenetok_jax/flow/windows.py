@@ -12,8 +12,6 @@ import numpy as np
 
 from scenetok_jax.types import InputError
 
-SAMPLERS = ("full_sequence", "autoregressive", "pyramid")
-
 
 @dataclasses.dataclass(frozen=True)
 class WindowSchedule:
@@ -36,72 +34,65 @@ class WindowSchedule:
     return len(self.levels) - 1
 
 
-@dataclasses.dataclass(frozen=True)
-class _Settings:
-  """Arguments of `schedule` under the specification's letters."""
+@dataclasses.dataclass
+class _State:
+  """Levels counted down from `steps` as integers, the window and its rules.
 
+  trigger: clean latents in a window that make a pyramid's move.
+  """
+
+  levels: np.ndarray
   steps: int
   window: int
   overlap: int
-  uncertainty: int
+  lag: int
   trigger: int
-
-
-@dataclasses.dataclass
-class _State:
-  """Levels as integers counted down from `steps`; the window's start."""
-
-  levels: np.ndarray
   start: int = 0
   moved: bool = False
 
   def key(self) -> tuple[bytes, int, bool]:
     return self.levels.tobytes(), self.start, self.moved
 
-  def window(self, size: int) -> np.ndarray:
-    return self.levels[self.start : self.start + size]
-
   def move(self, by: int) -> None:
     self.start += by
     self.moved = True
 
+  def move_when_clean(self) -> None:
+    """Slides a finished window, keeping `overlap` latents as context."""
+    if not self.levels[self.start : self.start + self.window].any():
+      self.move(self.window - self.overlap)
 
-def _full_sequence(state: _State, settings: _Settings) -> None:
+
+def _full_sequence(state: _State) -> None:
   """All latents up to the window's end go down together."""
-  reach = state.levels[: state.start + settings.window]
+  reach = state.levels[: state.start + state.window]
   np.maximum(reach - 1, 0, out=reach)
-  _move_when_clean(state, settings)
+  state.move_when_clean()
 
 
-def _autoregressive(state: _State, settings: _Settings) -> None:
+def _autoregressive(state: _State) -> None:
   """One latent at a time."""
   first = int(np.flatnonzero(state.levels)[0])
-  if first < state.start + settings.window:
+  if first < state.start + state.window:
     state.levels[first] -= 1
-  _move_when_clean(state, settings)
+  state.move_when_clean()
 
 
-def _pyramid(state: _State, settings: _Settings) -> None:
-  """Each latent follows its predecessor by `uncertainty` steps."""
-  levels, lag = state.levels, settings.uncertainty
-  for i in range(min(len(levels), state.start + settings.window)):
+def _pyramid(state: _State) -> None:
+  """Each latent follows its predecessor by `lag` steps."""
+  levels, lag = state.levels, state.lag
+  for i in range(min(len(levels), state.start + state.window)):
     # A move lets one latent start early; the first to go down uses it up.
-    if i and not (levels[i - 1] <= settings.steps - lag or state.moved):
+    if i and not (levels[i - 1] <= state.steps - lag or state.moved):
       continue
     levels[i] -= 1
     state.moved = state.moved and i == 0
   np.maximum(levels, 0, out=levels)
-  clean = int(np.sum(state.window(settings.window) == 0))
-  if lag > 0 and clean == settings.trigger:
+  inside = levels[state.start : state.start + state.window]
+  if lag > 0 and np.sum(inside == 0) == state.trigger:
     state.move(1)
-  elif lag in (0, settings.steps):
-    _move_when_clean(state, settings)
-
-
-def _move_when_clean(state: _State, settings: _Settings) -> None:
-  """Slides a finished window, keeping `overlap` latents as context."""
-  if not state.window(settings.window).any():
-    state.move(settings.window - settings.overlap)
+  elif lag in (0, state.steps):
+    state.move_when_clean()
 
 
 _STEP = {
@@ -109,28 +100,7 @@ _STEP = {
   "autoregressive": _autoregressive,
   "pyramid": _pyramid,
 }
-
-
-def _check(sampler, horizon, steps, window, overlap, uncertainty, indices):
-  """Raises InputError on settings that make no sense by themselves."""
-  if sampler not in SAMPLERS:
-    raise InputError(
-      f"sampling.sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
-    )
-  if min(horizon, steps, window) < 1 or overlap < 0:
-    raise InputError(
-      f"sampling: horizon {horizon}, steps {steps} and window {window} must be"
-      f" at least 1, overlap {overlap} at least 0"
-    )
-  if sampler == "pyramid" and (uncertainty is None or uncertainty < 0):
-    raise InputError(
-      "sampling.uncertainty_scale: pyramid needs a number of steps of at least"
-      f" 0, not {uncertainty}"
-    )
-  if any(not -horizon <= i < horizon for i in indices):
-    raise InputError(
-      f"clean_indices: {tuple(indices)} lie outside the {horizon} latents"
-    )
+SAMPLERS = tuple(_STEP)
 
 
 def schedule(
@@ -167,38 +137,49 @@ def schedule(
   Raises:
     InputError: bad settings, or settings that would never end.
   """
-  _check(
-    sampler, horizon, steps, window, overlap, uncertainty_scale, clean_indices
-  )
-  settings = _Settings(
-    steps=steps,
-    window=window,
-    overlap=overlap if overlap_override is None else overlap_override,
-    uncertainty=uncertainty_scale or 0,
-    trigger=overlap + 1,
-  )
-  state = _State(np.full(horizon, steps, np.int64))
+  lag, kept = uncertainty_scale, overlap
+  if overlap_override is not None:
+    kept = overlap_override
+  if sampler not in SAMPLERS:
+    raise InputError(
+      f"sampling.sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
+    )
+  if min(horizon, steps, window) < 1 or overlap < 0:
+    raise InputError(
+      f"sampling: horizon {horizon}, steps {steps} and window {window} must be"
+      f" at least 1, overlap {overlap} at least 0"
+    )
+  if sampler == "pyramid" and (lag is None or lag < 0):
+    raise InputError(
+      "sampling.uncertainty_scale: pyramid needs a number of steps of at least"
+      f" 0, not {lag}"
+    )
+  if any(not -horizon <= i < horizon for i in clean_indices):
+    raise InputError(
+      f"clean_indices: {clean_indices} lie outside the {horizon} latents"
+    )
+  levels = np.full(horizon, steps, np.int64)
+  state = _State(levels, steps, window, kept, lag or 0, trigger=overlap + 1)
   state.levels[list(clean_indices)] = 0
   size = min(window, horizon)
   rows, starts = [state.levels.copy()], [0]
   while state.levels.any():
     before = state.key()
-    _STEP[sampler](state, settings)
+    _STEP[sampler](state)
     # A step is a function of the state: an unchanged state stays for ever.
     # A window that moves backwards never reaches the latents after it.
     stuck = state.key() == before or state.start < 0
     if stuck and state.levels.any():
       raise InputError(
         f"sampling.overlap: {sampler} with horizon {horizon}, window {window},"
-        f" overlap {settings.overlap} and uncertainty_scale"
-        f" {uncertainty_scale} never ends: the window stops moving; use less"
-        " overlap than the window, a window as long as the video, or"
-        " another uncertainty_scale"
+        f" overlap {kept} and uncertainty_scale {lag} never ends: the window"
+        " stops moving; use less overlap than the window, a window as long as"
+        " the video, or another uncertainty_scale"
       )
     rows.append(state.levels.copy())
     starts.append(min(max(state.start, 0), horizon - size))
   columns = np.arange(horizon)
   begin = np.array(starts, np.int32)
   inside = (columns >= begin[:, None]) & (columns < begin[:, None] + size)
-  levels = np.stack(rows).astype(np.float32) / np.float32(steps)
-  return WindowSchedule(levels, inside, begin, size)
+  table = np.stack(rows).astype(np.float32) / np.float32(steps)
+  return WindowSchedule(table, inside, begin, size)

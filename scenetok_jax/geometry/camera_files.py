@@ -1,6 +1,5 @@
 """Cameras in JSON files: nerfstudio's transforms.json and our own layout."""
 
-import json
 import os
 from typing import Any
 
@@ -21,7 +20,7 @@ def from_json(path: Path) -> Cameras:
       "cx", "cy"}: OpenGL axes, intrinsics in pixels (nerfstudio,
       instant-ngp); see transforms_json.
     {"extrinsics": [4x4, ...], "intrinsics": [3x3, ...] or one 3x3}: OpenCV
-      axes, intrinsics normalised by the image size (`to_json` writes it).
+      axes, intrinsics normalised by the image size.
 
   Raises:
     InputError: naming the file, the field and the remedy.
@@ -52,7 +51,11 @@ def estimates_from_json(path: Path) -> np.ndarray:
   if "extrinsics" in content:
     poses, field = content["extrinsics"], "extrinsics"
   elif isinstance(content.get("frames"), list):
-    poses, field = _transform_matrices(content["frames"]), "transform_matrix"
+    field = "transform_matrix"
+    poses = [
+      frame.get(field) if isinstance(frame, dict) else None
+      for frame in content["frames"]
+    ]
   else:
     raise InputError(
       f'{name}: neither "frames" nor "extrinsics" found; give'
@@ -70,24 +73,6 @@ def estimates_from_json(path: Path) -> np.ndarray:
     np.where(placed[:, None, None], found, np.eye(4)), f"{name}: {field}"
   )
   return np.where(placed[:, None, None], found, np.float32(np.nan))
-
-
-def _transform_matrices(frames: list[Any]) -> list[Any]:
-  """nerfstudio's poses, None for a frame that has none."""
-  return [
-    frame.get("transform_matrix") if isinstance(frame, dict) else None
-    for frame in frames
-  ]
-
-
-def to_json(cameras: Cameras, path: Path) -> None:
-  """Writes cameras [T 4 4], [T 3 3] in our own layout; exact in float32."""
-  content = {
-    "extrinsics": np.asarray(cameras.extrinsics, np.float64).tolist(),
-    "intrinsics": np.asarray(cameras.intrinsics, np.float64).tolist(),
-  }
-  with open(path, "w", encoding="utf-8") as file:
-    json.dump(content, file)
 
 
 def _matrices(value: Any, where: str, size: int) -> np.ndarray:

@@ -25,7 +25,7 @@ class BlockSpec:
   shift: adaLN shifts besides scaling.
   scheme: initialisation of attentions and MLPs (nn.init).
   dtype: of the computation.
-  attention: ops.attention.ATTENTIONS.
+  attention: ops.attention.attend's kernel.
   remat: nn.blocks.REMAT_POLICIES; what a block keeps for its backward pass.
   """
 

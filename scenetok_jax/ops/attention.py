@@ -8,8 +8,6 @@ from scenetok_jax.ops.softmax import masked_softmax
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
-ATTENTIONS = ("xla", "cudnn")
-
 
 def attend(
   query: Array,
@@ -23,20 +21,13 @@ def attend(
 
   Softmax of query . key / sqrt(d), in float32 whatever the compute dtype.
 
-  Args:
-    query: rotated and normalised queries.
-    key: rotated and normalised keys.
-    value: values.
-    causal: masks keys after the query's own index in the flat sequence.
-    attention: one of ATTENTIONS: "xla", or "cudnn" (flash attention; needs
-      bfloat16 inputs on an NVIDIA GPU).
-
-  Returns:
-    [B Lq heads d] in the dtype of the query.
+  causal: masks keys after the query's own index in the flat sequence.
+  attention: "xla", or "cudnn" (flash attention; needs bfloat16 inputs on an
+  NVIDIA GPU).
   """
-  query = constrain(query, "batch", None, "heads", None)
-  key = constrain(key, "batch", None, "heads", None)
-  value = constrain(value, "batch", None, "heads", None)
+  query, key, value = (
+    constrain(x, "batch", None, "heads", None) for x in (query, key, value)
+  )
   query, key = (x.astype(value.dtype) for x in (query, key))
   if attention == "cudnn":
     return jax.nn.dot_product_attention(

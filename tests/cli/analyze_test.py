@@ -11,8 +11,8 @@ from scenetok_jax import console
 from scenetok_jax.analyses import depth as depth_kind
 from scenetok_jax.cli import analyze, pose_score, prepare
 from scenetok_jax.geometry import depth_images
-from scenetok_jax.geometry.camera_files import to_json
 from scenetok_jax.metrics.loading import missing
+from tests.camera_json import write_cameras
 from tests.cli import workdirs
 
 MASKING = [
@@ -177,7 +177,7 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
   key = dataset.scenes[0].key
   cameras = jax.tree.map(lambda a: np.asarray(a)[::4], dataset.cameras(key))
   file = tmp_path / "poses.json"
-  to_json(cameras, file)
+  write_cameras(cameras, file)
   options = [f"--data={data}", f"--scene={key}", f"--poses={file}"]
   assert pose_score.main([*options, f"--json={tmp_path / 'x.json'}"]) == 0
   result = json.loads((tmp_path / "x.json").read_text())

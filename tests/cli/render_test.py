@@ -9,12 +9,12 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import render
-from scenetok_jax.geometry.camera_files import to_json
 from scenetok_jax.geometry.trajectories import dolly
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.scene_file import Scene, codec_digest
 from scenetok_jax.types import Cameras
 from tests import networks
+from tests.camera_json import write_cameras
 from tests.cli import workdirs
 from tests.sampling.models import tokens
 
@@ -63,7 +63,7 @@ def refuse(workdir, scene, tmp_path, capsys):
 def trajectory(folder, poses):
   path = folder / "path.json"
   lens = np.repeat(np.diag([1.0, 1.0, 1.0])[None], len(poses), axis=0)
-  to_json(Cameras(poses, lens), path)
+  write_cameras(Cameras(poses, lens), path)
   return f"--trajectory={path}"
 
 

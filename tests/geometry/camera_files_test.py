@@ -8,6 +8,7 @@ import pytest
 from scenetok_jax.geometry import camera_files
 from scenetok_jax.geometry.cameras import from_opengl
 from scenetok_jax.types import InputError
+from tests.camera_json import write_cameras
 from tests.geometry.poses import cameras, random_poses
 
 
@@ -36,7 +37,7 @@ def _transforms(poses: np.ndarray) -> dict:
 def test_written_cameras_are_read_back_exactly(tmp_path):
   views = cameras(random_poses(0, 5))
   path = tmp_path / "path.json"
-  camera_files.to_json(views, path)
+  write_cameras(views, path)
   read = camera_files.from_json(path)
   np.testing.assert_array_equal(read.extrinsics, views.extrinsics)
   np.testing.assert_array_equal(read.intrinsics, views.intrinsics)
