@@ -39,6 +39,11 @@ _REMARKS = {
     *("*compressor.name", "*denoiser.name", "*scene_generator.name"),
     *("runs.target_latent_type", "*.pretrained_from", "*.schedule_type"),
   ),
+  "changes no number upstream": (
+    *("*.gradient_checkpointing", "*.use_rope_1d", "*.no_null_expand"),
+    *("*embedding.bias", "*embedding.flatten", "*embedding.dropout_prob"),
+    *("scene_generator.scale_factor", "*.token_dim", "*.num_scene_tokens"),
+  ),
   "read upstream where another field says so": (
     *(
       "*compressor.reproject_out",
