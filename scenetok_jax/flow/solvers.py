@@ -89,12 +89,9 @@ def run_steps(
 ) -> AnyState:
   """Steps first .. last - 1 of a table, as one loop on the device.
 
-  Args:
-    step: (state, row of the table) -> state.
-    state: before step `first`.
-    table: arrays with a leading axis over steps.
-    first, last: default all steps; may be traced, so that one compilation
-      serves every slice of a run.
+  step: (state, row of the table) -> state; table: arrays with a leading axis
+  over steps. first, last may be traced, so that one compilation serves every
+  slice of a run.
   """
   if last is None:
     last = len(jax.tree.leaves(table)[0])
@@ -108,17 +105,9 @@ def run_steps(
 def integrate(
   solver: Solver, velocity: Velocity, x: Array, steps: SolverStep
 ) -> Array:
-  """Integrates x through consecutive noise levels.
+  """x before the first of `steps`, solver.steps(levels) -> x after the last.
 
-  Args:
-    solver: a value of SOLVERS.
-    velocity: function of (x, t) where t is a level in [0, 1], not the model's
-      timestep.
-    x: the state before the first step; noise where that starts at 1.
-    steps: the solver's table of noise levels, solver.steps(levels).
-
-  Returns:
-    The state after the last step.
+  velocity: of (x, t), t a level in [0, 1] and not the model's timestep.
   """
   step = functools.partial(solver.step, velocity)
   table = jax.tree.map(jnp.asarray, steps)

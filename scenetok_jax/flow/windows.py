@@ -131,11 +131,8 @@ def schedule(
     overlap_override: replaces `overlap` for moving windows; the pyramid's own
       test of when to move goes on using `overlap`, as in the release.
 
-  Returns:
-    WindowSchedule; its last row of levels is zero.
-
-  Raises:
-    InputError: bad settings, or settings that would never end.
+  The last row of levels is zero. InputError on bad settings, or settings that
+  would never end.
   """
   lag, kept = uncertainty_scale, overlap
   if overlap_override is not None:

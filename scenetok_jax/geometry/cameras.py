@@ -43,14 +43,10 @@ def invert(extrinsics: Array) -> Array:
 def relative_to(cameras: Cameras, reference: Array) -> Cameras:
   """Cameras as seen from a reference pose: inv(reference) @ extrinsics.
 
-  Args:
-    cameras: extrinsics [..., V, 4, 4].
-    reference: [..., 4, 4] camera-to-world of one view of the same scene; it
-      is broadcast over V. Not forced to be rigid: poses stored in float16 are
-      not exactly so (release: a general inverse in float32).
-
-  Returns:
-    Cameras with float32 extrinsics and unchanged intrinsics.
+  Extrinsics [..., V, 4, 4] become float32, intrinsics stay. reference:
+  [..., 4, 4] camera-to-world of one view of the same scene. Not forced to be
+  rigid: poses stored in float16 are not exactly so (release: a general inverse
+  in float32).
   """
   extrinsics = jnp.asarray(cameras.extrinsics, jnp.float32)
   inverse = invert(jnp.asarray(reference, jnp.float32))
@@ -79,11 +75,9 @@ def flip(cameras: Cameras) -> Cameras:
 
 
 def check_rigid(extrinsics: Array, where: str) -> None:
-  """Raises InputError unless every pose is a finite rigid motion.
+  """InputError unless every pose [..., 4, 4] is a finite rigid motion.
 
-  Args:
-    extrinsics: [..., 4, 4] on the host.
-    where: what was read ("FILE: FIELD"); starts the message.
+  where: what was read ("FILE: FIELD"); starts the message.
   """
   poses = np.asarray(extrinsics, np.float64)
   if poses.ndim < 2 or poses.shape[-2:] != (4, 4):

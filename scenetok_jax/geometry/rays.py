@@ -22,8 +22,7 @@ def _directions(
   """World directions through the pixel centres: [..., V, H, W, 3]."""
   intrinsics = jnp.asarray(cameras.intrinsics, jnp.float32)
   focal_scale = jnp.diag(jnp.array([scale[0] - 1, scale[1] - 1, 0.0]))
-  factors = jnp.broadcast_to(1 + focal_scale, intrinsics.shape)
-  intrinsics = intrinsics * factors
+  intrinsics *= jnp.broadcast_to(1 + focal_scale, intrinsics.shape)
   x = (jnp.arange(width, dtype=jnp.float32) + 0.5) / width
   y = (jnp.arange(height, dtype=jnp.float32) + 0.5) / height
   x, y = jnp.meshgrid(x, y)
@@ -47,20 +46,17 @@ def ray_map(
   origin_first: bool = False,
   scale: tuple[float, float] = (1.0, 1.0),
 ) -> jax.Array:
-  """Rays through the pixel centres of a grid, computed in float32.
+  """Rays through a grid's pixel centres: [..., V, height, width, 6] float32.
 
   Args:
     cameras: extrinsics [..., V, 4, 4], intrinsics [..., V, 3, 3] normalised.
     height, width: the ray grid (128 x 128 in the release, whatever the image).
     encoding: "ray" (direction, origin) or "plucker" (direction, moment
       origin x direction).
-    normalize: normalise once more after the rotation. Directions have unit
-      length either way; this only repeats the release's rounding.
+    normalize: once more after the rotation. Directions have unit length either
+      way; this only repeats the release's rounding.
     origin_first: swaps the two halves (older checkpoints).
     scale: factors of fx and fy.
-
-  Returns:
-    [..., V, height, width, 6] float32.
   """
   if encoding not in ("ray", "plucker"):
     raise InputError(

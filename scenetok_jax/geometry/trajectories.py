@@ -33,15 +33,9 @@ def _keys(extrinsics: Array) -> tuple[np.ndarray, np.ndarray]:
 def interpolate(extrinsics: Array, n: int) -> np.ndarray:
   """Piecewise path: linear in position, slerp in rotation.
 
-  Every segment between keys gets 1 + (n - K) // (K - 1) evenly spaced poses
-  inside, the first (n - K) % (K - 1) segments one more.
-
-  Args:
-    extrinsics: keys [K, 4, 4].
-    n: at least K.
-
-  Returns:
-    [n + K - 1, 4, 4], keys included (release: validation videos).
+  keys [K, 4, 4], n >= K -> [n + K - 1, 4, 4], keys included (release:
+  validation videos). Every segment between keys gets 1 + (n - K) // (K - 1)
+  evenly spaced poses inside, the first (n - K) % (K - 1) segments one more.
   """
   rotations, positions = _keys(extrinsics)
   keys = len(positions)
@@ -95,26 +89,14 @@ def look_at_point(extrinsics: Array) -> np.ndarray:
 
 
 def orbit(
-  extrinsics: Array,
-  frames: int,
-  *,
-  degrees: float = 360.0,
-  index: int = 0,
+  extrinsics: Array, frames: int, *, degrees: float = 360.0, index: int = 0
 ) -> np.ndarray:
-  """Turns one camera around the point that the cameras look at.
+  """Turns one of the cameras [V, 4, 4] around the point that they look at.
 
   The axis is the cameras' mean up direction; the view keeps its distance,
-  height and tilt.
-
-  Args:
-    extrinsics: [V, 4, 4].
-    frames: poses wanted.
-    degrees: total turn. A full turn leaves out its last pose, which equals
-      the first, so that the video loops.
-    index: the view that starts the orbit.
-
-  Returns:
-    [frames, 4, 4], the first one equal to extrinsics[index].
+  height and tilt. The first of the [frames, 4, 4] poses is extrinsics[index].
+  A full turn leaves out its last pose, which equals the first, so that the
+  video loops.
   """
   poses = np.asarray(extrinsics, np.float64)
   up = -poses[:, :3, 1].mean(0)
@@ -173,16 +155,10 @@ def extent(extrinsics: Array) -> float:
 
 
 def offset(pose: Array, shift: Array, frames: int) -> np.ndarray:
-  """Moves a camera in a straight line without turning it.
+  """Moves a camera [4, 4] in a straight line without turning it.
 
-  Args:
-    pose: [4, 4], the first pose.
-    shift: [3] total move along the camera's right, down and forward axes,
-      in scene units.
-    frames: poses wanted.
-
-  Returns:
-    [frames, 4, 4].
+  shift: [3] total move along the camera's right, down and forward axes, in
+  scene units. -> [frames, 4, 4]; the first is `pose`.
   """
   pose = np.asarray(pose, np.float64)
   move = pose[:3, :3] @ np.asarray(shift, np.float64)

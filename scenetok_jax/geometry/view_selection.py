@@ -35,19 +35,14 @@ def pose_distances(extrinsics: Array) -> np.ndarray:
   rotations, positions = poses[:, :3, :3], poses[:, :3, 3]
   offsets = positions[:, None] - positions[None]
   relative = np.einsum("ika,jkb->ijab", rotations, rotations, optimize=True)
-  return _squared(offsets, relative)
+  return _square(offsets) + _square(rotation_log(relative))
 
 
 def _distances_from(poses: np.ndarray, view: int) -> np.ndarray:
   """[V, 4, 4] -> [V]: one row of `pose_distances`."""
   offsets = poses[view, :3, 3] - poses[:, :3, 3]
   relative = poses[view, :3, :3].T @ poses[:, :3, :3]
-  return _squared(offsets, relative)
-
-
-def _squared(offsets: np.ndarray, relative: np.ndarray) -> np.ndarray:
-  turns = rotation_log(relative)
-  return _square(offsets) + _square(turns)
+  return _square(offsets) + _square(rotation_log(relative))
 
 
 def _square(vectors: np.ndarray) -> np.ndarray:
@@ -56,18 +51,11 @@ def _square(vectors: np.ndarray) -> np.ndarray:
 
 
 def farthest_point(extrinsics: Array, count: int, first: int) -> np.ndarray:
-  """Picks `count` views far from each other.
+  """Picks `count` of the views [V, 4, 4] far from each other, sorted int64.
 
   Starts from view `first`, then adds again and again the view farthest from
-  those chosen (the first one among equals).
-
-  Args:
-    extrinsics: [V, 4, 4].
-    count: views wanted; more than V gives duplicates, as in the release.
-    first: index of the first view, usually drawn at random.
-
-  Returns:
-    Sorted indices [count] int64.
+  those chosen (the first one among equals). A count above V gives duplicates,
+  as in the release.
   """
   views = len(extrinsics)
   if count < 1 or not 0 <= first < views:
