@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.rules import path_name
@@ -176,24 +177,26 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
     lr = rate(step)
     hold = skipped if config.skip == "freeze" else jnp.zeros((), bool)
 
-    def adamw(idle: Array, g: Array, count: Array, *old: Array) -> Any:
-      """One parameter's new (count, mu, nu, value)."""
-      mu, nu, value = old
-      mu = (1.0 - betas[0]) * g + betas[0] * mu
-      nu = (1.0 - betas[1]) * g**2 + betas[1] * nu
-      steps = (count + 1).astype(jnp.float32)
-      # 1 - beta^steps, of which float32 would lose digits.
+    mu = optax.tree.update_moment(gradients, opt_state.mu, betas[0], 1)
+    nu = optax.tree.update_moment(gradients, opt_state.nu, betas[1], 2)
+    count = jax.tree.map(optax.safe_increment, opt_state.count)
+
+    def adamw(count: Array, mu: Array, nu: Array, value: Array) -> Array:
+      steps = count.astype(jnp.float32)
+      # 1 - beta^steps, of which optax's float32 powers lose digits.
       mu_weight, nu_weight = (-jnp.expm1(steps * math.log(b)) for b in betas)
       spread = jnp.sqrt(nu / nu_weight) + config.epsilon
       value = value * (1.0 - lr * config.weight_decay)
-      value -= lr * (mu / mu_weight) / spread
-      pairs = zip((count, *old), (count + 1, mu, nu, value), strict=True)
-      return [jnp.where(idle | hold, *pair) for pair in pairs]
+      return value - lr * (mu / mu_weight) / spread
 
-    new = jax.tree.map(adamw, idle, gradients, *opt_state, params)
-    *new_state, params = jax.tree.transpose(
-      jax.tree.structure(params), jax.tree.structure([0] * 4), new
-    )
+    def take(new: Any, old: Any) -> Any:
+      return jax.tree.map(
+        lambda idle, *pair: jnp.where(idle | hold, *pair), idle, old, new
+      )
+
+    values = jax.tree.map(adamw, count, mu, nu, params)
+    opt_state = AdamState(*map(take, (count, mu, nu), opt_state))
+    params = take(values, params)
     metrics = {
       "learning_rate": lr,
       "grad_norm": norm,
@@ -201,7 +204,7 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
       "grads_finite": finite,
       "skipped": skipped,
     }
-    return Update(params, AdamState(*new_state), metrics)
+    return Update(params, opt_state, metrics)
 
   return Optimizer(init, update, config)
 
