@@ -18,6 +18,7 @@ def target_runs(
   gap: int,
   chunks: int,
   full_range: bool,
+  uneven: bool = False,
 ) -> list[tuple[int, int]]:
   """Runs of latents [first, end) from distinct starts, in the order drawn.
 
@@ -29,6 +30,9 @@ def target_runs(
     chunks: runs; fewer where there are too few starts.
     full_range: runs shorter than `total` may start later, so that the last
       frames of a clip are drawn too (ours; False is the release).
+    uneven: where the count of runs does not divide `total`, loses the rest as
+      the release does; else takes the next lower count that does (ours: a
+      batch needs equal lengths).
 
   Raises:
     InputError: they do not fit.
@@ -43,8 +47,7 @@ def target_runs(
   for count in range(chunks, 0, -1):
     length = total // count
     starts = np.arange(first, end - (length if full_range else total) + 1, gap)
-    # A count that does not divide the targets would lose some of them.
-    if total % count == 0 and len(starts) >= count:
+    if (uneven or total % count == 0) and len(starts) >= count:
       break
   drawn = starts[rng.choice(len(starts), size=count, replace=False)]
   return [(int(start), int(start) + length) for start in drawn]

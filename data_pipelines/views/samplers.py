@@ -35,7 +35,7 @@ class ViewSampler:
   num_targets: target latents; gap: latents between chunk starts.
   chunks, chunk_probability: targets are `chunks` runs of latents with this
     probability, else one run.
-  full_range: see draws.target_runs.
+  full_range, uneven: see draws.target_runs.
   context: "farthest_point" or "uniform".
   initial_context_gap, final_context_gap: (min, max) frames between the first
     and the last context frame, moving linearly over warmup_steps (bounded);
@@ -53,6 +53,7 @@ class ViewSampler:
   chunks: int = 1
   chunk_probability: float = 1.0
   full_range: bool = False
+  uneven: bool = False
   context: str = "farthest_point"
   initial_context_gap: tuple[int, int] | None = None
   final_context_gap: tuple[int, int] = (64, 96)
@@ -67,7 +68,7 @@ class ViewSampler:
     section = dict(data.view_sampler.items())
     shared = ("num_context", "num_targets", "num_conditions")
     known = {field.name for field in dataclasses.fields(cls)}
-    known -= {*shared, "grouping"}
+    known -= {*shared, "grouping", "uneven"}
     unknown = sorted(set(section) - known)
     if unknown:
       raise InputError(
@@ -94,7 +95,7 @@ class ViewSampler:
         raise InputError(
           f"data.view_sampler.{field}: {getattr(self, field)!r} is not valid"
         )
-    if self.num_targets % self.chunks:
+    if self.num_targets % self.chunks and not self.uneven:
       raise InputError(
         f"data.view_sampler.chunks: {self.chunks} chunks do not divide"
         f" data.num_targets={self.num_targets}; change one of them"
@@ -172,7 +173,7 @@ class ViewSampler:
     split = rng.random() < self.chunk_probability and train
     chunks = self.chunks if split else 1
     runs = draws.target_runs(
-      rng, interval, self.num_targets, gap, chunks, self.full_range
+      rng, interval, self.num_targets, gap, chunks, self.full_range, self.uneven
     )
     how = (rng, extrinsics, self.num_context, self.context)
     if self.name == "unbounded":

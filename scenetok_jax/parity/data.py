@@ -179,6 +179,7 @@ def sampler_of(fields: dict) -> ViewSampler:
     ),
     gap=fields["chunk_index_gap"],
     chunks=fields.get("num_target_split", 1),
+    uneven=True,
     chunk_probability=fields.get("target_split_prob", 1.0),
     context=fields.get("context_sampling", "farthest_point"),
     **more,

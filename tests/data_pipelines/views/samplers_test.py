@@ -154,6 +154,15 @@ def test_full_range_reaches_the_last_frames():
     assert set(seen) == set(range(12 if full_range else 9))
 
 
+def test_uneven_runs_are_cut_as_in_the_release_or_fewer():
+  """3 of 4 wanted starts: the release takes 3 runs of 2 of its 8 latents."""
+  for uneven, runs in ((True, (3, 2)), (False, (2, 4))):
+    sampler = ViewSampler(num_context=2, chunks=4, uneven=uneven)
+    choice = sampler.sample(np.random.default_rng(0), _POSES[:64])
+    assert len(choice.latents) == runs[0] * runs[1]
+    assert sorted(choice.latents[:: runs[1]] % 4) == [0] * runs[0]
+
+
 def test_context_gap_grows_linearly_and_stops():
   sampler = ViewSampler(
     name="bounded",
