@@ -125,7 +125,7 @@ def test_the_loss_on_eight_devices_equals_that_on_one(data):
       params = draw(task.init)
       params = jax.device_put(params, param_shardings(params, mesh))
       out = networks.quick_jit(task.loss)(
-        params, {}, put_batch(batches[0], mesh), jax.random.key(0), 0
+        params, task.frozen, put_batch(batches[0], mesh), jax.random.key(0), 0
       )
       found.append(np.asarray(out.loss))
   np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -109,7 +109,7 @@ def write_capture(
   }
   for i, c2w in enumerate(poses(frames)):
     name = f"images/frame_{i}.png"
-    level = np.full((height, width, 3), 20 * i % 200, np.uint8)
+    level = np.full((height, width, 3), 20 * (i % 12), np.uint8)
     level[:, : width // 2, 0] += 9
     Image.fromarray(level).save(folder / name)
     matrix = (c2w @ flip).tolist()
