@@ -117,10 +117,14 @@ def write_mp4(
         writer.append_data(frame)
 
 
-def enlarge(images: np.ndarray, min_size: int) -> np.ndarray:
+def enlarge(
+  images: np.ndarray,
+  min_size: int,
+  kernel: Image.Resampling = Image.Resampling.LANCZOS,
+) -> np.ndarray:
   """uint8 [... H W C], by the least whole factor to a side of min_size.
 
-  Lanczos; the shorter side counts.
+  The shorter side counts.
   """
   height, width = images.shape[-3:-1]
   factor = -(-min_size // min(height, width))
@@ -128,10 +132,7 @@ def enlarge(images: np.ndarray, min_size: int) -> np.ndarray:
     return images
   size = (width * factor, height * factor)
   flat, leading = einops.pack([images], "* h w c")
-  resized = [
-    np.array(Image.fromarray(x).resize(size, Image.Resampling.LANCZOS))
-    for x in flat
-  ]
+  resized = [np.array(Image.fromarray(x).resize(size, kernel)) for x in flat]
   return einops.unpack(np.stack(resized), leading, "* h w c")[0]
 
 

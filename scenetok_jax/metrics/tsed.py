@@ -15,6 +15,7 @@ from scenetok_jax.geometry.epipolar import (
   fundamental_matrix,
   symmetric_epipolar_distance,
 )
+from scenetok_jax.media import enlarge
 from scenetok_jax.metrics.metric import Metric, Video
 
 THRESHOLD = 2.0  # pixels, of frames whose shorter side is SIDE or more
@@ -24,26 +25,11 @@ _RATIO = 0.75  # of distances to the nearest and second descriptor (Lowe)
 Features = tuple[np.ndarray, Any]  # pixels (x, y) [N 2], descriptors [N 128]
 
 
-def enlarge(images: np.ndarray) -> np.ndarray:
-  """uint8 [T H W 3] -> by the least whole factor to a shorter side of SIDE."""
-  height, width = images.shape[1:3]
-  factor = -(-SIDE // min(height, width))
-  if factor == 1:
-    return images
-  size = (width * factor, height * factor)
-  return np.stack(
-    [
-      np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC))
-      for x in images
-    ]
-  )
-
-
 def tsed(video: Video) -> np.ndarray:
   """Whether each pair of neighbouring frames is consistent: [T - 1] 0 or 1."""
   import cv2
 
-  images = enlarge(video.images)
+  images = enlarge(video.images, SIDE, Image.Resampling.BICUBIC)
   size = (images.shape[1], images.shape[2])
   sift, matcher = cv2.SIFT.create(), cv2.BFMatcher()
   found: list[Features] = []

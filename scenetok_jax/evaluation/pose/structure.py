@@ -5,9 +5,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from scenetok_jax.media import write_png
-from scenetok_jax.metrics.tsed import enlarge
+from scenetok_jax.media import enlarge, write_png
+from scenetok_jax.metrics.tsed import SIDE
 from scenetok_jax.types import InputError
 
 SMALLEST = 16  # ours: below so many pixels there are no features to find
@@ -63,7 +64,7 @@ def estimate_poses(
       f"poses: {len(images)} frames; pycolmap needs at least {FEWEST}: take"
       " more (a smaller --every), or give poses of another estimator by --poses"
     )
-  images = enlarge(images)
+  images = enlarge(images, SIDE, Image.Resampling.BICUBIC)
   height, width = images.shape[1:3]
   with tempfile.TemporaryDirectory() as folder:
     root = Path(folder)
