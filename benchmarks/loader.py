@@ -280,10 +280,7 @@ def in_batches(
       "records": _stream(ours, workers, seconds),
       "compressed": _stream(theirs, workers, seconds),
     }
-    found[name] = {
-      **speeds,
-      "ratio": speeds["records"] / speeds["compressed"],
-    }
+    found[name] = {**speeds, "ratio": speeds["records"] / speeds["compressed"]}
   return {"stream_samples_per_second": found}
 
 

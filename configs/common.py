@@ -271,13 +271,7 @@ def smoke(config: ConfigDict) -> None:
   # Latent grids: context 64 / 16 = 4, target 64 / spatial.
   target = 64 // config.codecs.target.spatial
   config.tokenizer.update(
-    {
-      "num_tokens": 8,
-      "token_channels": 8,
-      "width": 32,
-      "depth": 2,
-      "heads": 2,
-    }
+    {"num_tokens": 8, "token_channels": 8, "width": 32, "depth": 2, "heads": 2}
   )
   grid = 4 // config.tokenizer.patch
   config.tokenizer.rays.update({"size": (8, 8), "patch": 8 // grid})

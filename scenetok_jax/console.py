@@ -11,12 +11,7 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from scenetok_jax import io
-from scenetok_jax.flags import (
-  add_options,
-  add_union,
-  take_given,
-  take_options,
-)
+from scenetok_jax.flags import add_options, add_union, take_given, take_options
 from scenetok_jax.io import check_file
 from scenetok_jax.types import InputError
 

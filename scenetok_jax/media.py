@@ -149,10 +149,7 @@ def error_map(
 
 
 def colorize(
-  values: np.ndarray,
-  *,
-  high: float | None = None,
-  colormap: str = "magma",
+  values: np.ndarray, *, high: float | None = None, colormap: str = "magma"
 ) -> np.ndarray:
   """Scalars [... H W] from 0 to high -> uint8 colours [... H W 3].
 

@@ -9,11 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.convert.engine import (
-  export_tensors,
-  flatten,
-  import_params,
-)
+from scenetok_jax.convert.engine import export_tensors, flatten, import_params
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import batch_sharding, param_shardings

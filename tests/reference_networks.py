@@ -390,14 +390,7 @@ def denoiser(w: Weights, config: dict, given: dict) -> dict[str, Array]:
     )
     turn = np.tile(table[: x.shape[1] // split], (split, 1))
   out = flow_blocks(
-    w,
-    k,
-    x,
-    c,
-    condition,
-    turn,
-    patch**2 * channels,
-    block["causal_attention"],
+    w, k, x, c, condition, turn, patch**2 * channels, block["causal_attention"]
   )
   shape = "b (v i j) (p q c) -> b v c (i p) (j q)"
   n = side // patch

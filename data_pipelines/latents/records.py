@@ -98,11 +98,7 @@ class LatentDataset:
     return records.to_cameras(numbers, f"{self.directory}: scene {row.key}")
 
   def read(
-    self,
-    row: LatentRow,
-    part: str,
-    numbers: np.ndarray,
-    flipped: bool = False,
+    self, row: LatentRow, part: str, numbers: np.ndarray, flipped: bool = False
   ) -> np.ndarray:
     """Some latents of a scene, in order: [L, h, w, C] as they are stored.
 

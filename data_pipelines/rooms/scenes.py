@@ -51,8 +51,7 @@ def plan(
   first = options.first(split)
   scenes = [
     SceneLoader(
-      scene_key(options.seed, number),
-      functools.partial(_load, options, number),
+      scene_key(options.seed, number), functools.partial(_load, options, number)
     )
     for number in range(first, first + options.scenes)
   ]

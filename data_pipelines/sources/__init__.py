@@ -28,10 +28,7 @@ SOURCES = {
 
 
 def plan(
-  name: str,
-  source: str | os.PathLike | None,
-  split: str,
-  options: Any = None,
+  name: str, source: str | os.PathLike | None, split: str, options: Any = None
 ) -> SplitPlan:
   """What storage.builders.build writes of a data set.
 

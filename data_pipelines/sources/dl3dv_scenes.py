@@ -109,8 +109,7 @@ def _clip(
     key=key,
     source=os.fspath(path),
     cameras=Cameras(
-      poses,
-      np.array([matrix for _, _, matrix in ordered], np.float32),
+      poses, np.array([matrix for _, _, matrix in ordered], np.float32)
     ),
     frames=[functools.partial(read_bytes, file) for file, _, _ in ordered],
     names=[os.fspath(file) for file, _, _ in ordered],

@@ -15,13 +15,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from data_pipelines.storage import (
-  builders,
-  index_files,
-  parts,
-  records,
-  writer,
-)
+from data_pipelines.storage import builders, index_files, parts, records, writer
 from data_pipelines.storage.encoding import encode
 from data_pipelines.storage.recipes import (
   Recipe,

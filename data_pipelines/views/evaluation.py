@@ -78,8 +78,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def from_index(
-  entry: tuple[list[int], list[int]],
-  grouping: Grouping,
+  entry: tuple[list[int], list[int]], grouping: Grouping
 ) -> ViewChoice:
   """Frames of an index entry, in its order, with their latents.
 

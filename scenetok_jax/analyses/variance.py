@@ -7,11 +7,7 @@ import numpy as np
 from scenetok_jax.analyses.findings import Findings, Tell, verdict
 from scenetok_jax.analyses.novel_views import NovelViews, novel_views
 from scenetok_jax.analyses.options import SampleOptions
-from scenetok_jax.analyses.sampler import (
-  VideoSampler,
-  encode,
-  sample_variance,
-)
+from scenetok_jax.analyses.sampler import VideoSampler, encode, sample_variance
 from scenetok_jax.analyses.trends import rank_correlation
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok

@@ -20,10 +20,7 @@ from scenetok_jax.parallel.rules import (
   part_owners,
   placed_shapes,
 )
-from scenetok_jax.sampling.generate import (
-  SceneCondition,
-  generate_tokens,
-)
+from scenetok_jax.sampling.generate import SceneCondition, generate_tokens
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.render import render_latents
 from scenetok_jax.train.flops import count_flops

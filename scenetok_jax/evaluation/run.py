@@ -9,11 +9,7 @@ from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.evaluation.measures import GENERATED, RECONSTRUCTED
 from scenetok_jax.evaluation.request import EvaluationRequest, make_plan
-from scenetok_jax.evaluation.scene_results import (
-  all_results,
-  identity,
-  scorer,
-)
+from scenetok_jax.evaluation.scene_results import all_results, identity, scorer
 from scenetok_jax.evaluation.store import open_store
 from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok

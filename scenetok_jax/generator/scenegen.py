@@ -102,11 +102,7 @@ class ConditionKVCache(nn.Module):
 
   @nn.compact
   def __call__(
-    self,
-    latents: Array,
-    cameras: Cameras,
-    anchors: Cameras,
-    visible: Array,
+    self, latents: Array, cameras: Cameras, anchors: Cameras, visible: Array
   ) -> KVCache:
     """Arguments of SceneGen, visible [B P V] for P passes -> [depth (B P)]."""
     passes = visible.shape[1]

@@ -27,11 +27,7 @@ def angles_2d(side: int, head_dim: int) -> np.ndarray:
 def pairs_3d(head_dim: int) -> tuple[int, int, int]:
   """Channel pairs for (time, row, column); head_dim 64 gives (10, 11, 11)."""
   third, rest = divmod(head_dim // 2, 3)
-  return (
-    third + (rest == 1),
-    third + (rest == 2),
-    third + (rest == 2),
-  )
+  return (third + (rest == 1), third + (rest == 2), third + (rest == 2))
 
 
 def angles_3d(

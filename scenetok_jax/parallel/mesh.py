@@ -18,8 +18,7 @@ BATCH_AXES = ("data", "fsdp")
 
 
 def make_mesh(
-  sizes: Mapping[str, int] | None = None,
-  devices: Sequence[Any] | None = None,
+  sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | None = None
 ) -> Mesh:
   """A mesh with axes data, fsdp, tensor, sequence (all of type Auto).
 

@@ -75,10 +75,7 @@ class Case:
     return self.inputs | _strip(self.inputs, prefix)
 
   def one_of(
-    self,
-    block: Mapping[str, Any],
-    field: str,
-    choices: Iterable[str | None],
+    self, block: Mapping[str, Any], field: str, choices: Iterable[str | None]
   ) -> str:
     """A field's value, which the adapter must know; InputError if not."""
     value = block.get(field)

@@ -111,8 +111,4 @@ def _wan_vae(reduced: Mapping[str, Any]) -> Fields:
   }
 
 
-_READERS = {
-  "va_vae": _va_vae,
-  "video_dc_ae": _video_dc_ae,
-  "wan_vae": _wan_vae,
-}
+_READERS = {"va_vae": _va_vae, "video_dc_ae": _video_dc_ae, "wan_vae": _wan_vae}

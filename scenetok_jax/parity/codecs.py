@@ -147,9 +147,7 @@ def wan_vae(case: Case) -> Arrays:
       count = case.outputs["single_image_latents"].shape[1]
       alone = rearrange(images[:, :count], "b t h w c -> (b t) 1 h w c")
       mean = rearrange(
-        encode(params, alone),
-        "(b t) 1 h w c -> b t h w c",
-        b=images.shape[0],
+        encode(params, alone), "(b t) 1 h w c -> b t h w c", b=images.shape[0]
       )
       found["single_image_latents"] = scaling.normalize(mean)
   found = {name: channels_first(x) for name, x in found.items()}

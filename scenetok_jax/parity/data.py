@@ -115,8 +115,7 @@ def view_samplers(case: Case) -> Arrays:
     index = read_index(case.path / sampler["index_path"])
     for i, scene in enumerate(run["scenes"]):
       choice = from_index(
-        index.scenes[scene],
-        Grouping(sampler["temporal_downsample"], chunked),
+        index.scenes[scene], Grouping(sampler["temporal_downsample"], chunked)
       )
       found |= _choice(f"{run['prefix']}{i}_", choice)
   for run in case.config.get("random", ()):

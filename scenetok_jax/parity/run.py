@@ -101,10 +101,7 @@ def run_case(case: Case) -> list[Row]:
   with jax.default_matmul_precision("highest"):
     found = kind.run(case)
     rows = compare_all(
-      found,
-      kind.reference(case),
-      kind.rules(case),
-      suggested(case),
+      found, kind.reference(case), kind.rules(case), suggested(case)
     )
     return list(rows)
 

@@ -138,9 +138,7 @@ def condition_kv_cache(
   visible = jnp.asarray(condition.visible)
   passes = (visible, jnp.zeros_like(visible)) if guided else (visible,)
   cache = ConditionKVCache(model.generator).apply(
-    {"params": params["generator"]},
-    *condition[:3],
-    jnp.stack(passes, axis=1),
+    {"params": params["generator"]}, *condition[:3], jnp.stack(passes, axis=1)
   )
   return cast(KVCache, cache)
 

@@ -64,10 +64,7 @@ def from_file(name: str, options: PathOptions) -> CameraPath:
 
 
 def through_scene(
-  name: str,
-  clip: Cameras | None,
-  context: Cameras,
-  options: PathOptions,
+  name: str, clip: Cameras | None, context: Cameras, options: PathOptions
 ) -> CameraPath:
   """A path through a scene whose cameras are known.
 

@@ -31,10 +31,7 @@ class PerceiverBlock(nn.Module):
 
   @nn.compact
   def __call__(
-    self,
-    carry: tuple[Array, Array],
-    camera: Array | None,
-    angles: Array | None,
+    self, carry: tuple[Array, Array], camera: Array | None, angles: Array | None
   ) -> tuple[tuple[Array, Array], None]:
     """carry (tokens [B N D], views [B V*n D]), camera [B V*n D] -> carry."""
     (x, y), block = carry, self.block

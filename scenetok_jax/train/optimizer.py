@@ -210,10 +210,7 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
 
 
 def _idle(
-  config: OptimizerConfig,
-  params: Any,
-  step: Array,
-  unused: Mapping[str, Array],
+  config: OptimizerConfig, params: Any, step: Array, unused: Mapping[str, Array]
 ) -> Any:
   """Tree of bool []: parameters that this step must not touch."""
   rules = [(p, step >= first) for p, first in config.frozen if first >= 0]

@@ -41,8 +41,7 @@ class ConvertOptions:
   )
   config: str = option("", "whose networks they are", metavar="FILE[:VARIANT]")
   partial: bool = option(
-    False,
-    "take what fits: first rows of scene tokens, the rest as initialised",
+    False, "take what fits: first rows of scene tokens, the rest as initialised"
   )
   export: bool = option(False, "write the release's names")
   workdir: str = option("", "with --export: what to write")

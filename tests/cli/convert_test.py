@@ -125,8 +125,7 @@ def test_partial_takes_what_fits_and_reports_the_rest(
   assert told["decoder"]["reinitialised"] == ["cnd_proj.weight"]
   params = flatten(restore_params(out))
   np.testing.assert_array_equal(
-    params["tokenizer/scene_tokens"][:8],
-    tensors["compressor.scene_tokens"][0],
+    params["tokenizer/scene_tokens"][:8], tensors["compressor.scene_tokens"][0]
   )
   assert np.isfinite(params["tokenizer/scene_tokens"]).all()
   assert "first 8 scene tokens copied" in capsys.readouterr().out

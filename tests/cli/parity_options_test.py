@@ -209,10 +209,7 @@ CASES = {
     built=10,
   ),
   "denoiser patch 2, one frame per latent, head size 18": denoiser(
-    {
-      "input_shape": [8, 8],
-      "kwargs": {"patch_size": 2, "hidden_size": 36},
-    }
+    {"input_shape": [8, 8], "kwargs": {"patch_size": 2, "hidden_size": 36}}
   ),
   "scene_generator flatten, layer norms, GELU": scene_generator(
     {"camera_type": "flatten", "camera.embedding": PATCHES, "kwargs": PLAIN}

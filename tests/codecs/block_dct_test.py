@@ -67,12 +67,7 @@ def test_the_first_channel_is_the_mean_brightness():
       (2, 8, 8, 128),
     ),
     (
-      {
-        "spatial": 16,
-        "channels": 48,
-        "frames_per_latent": 4,
-        "chunked": True,
-      },
+      {"spatial": 16, "channels": 48, "frames_per_latent": 4, "chunked": True},
       34,
       256,
       (10, 16, 16, 48),

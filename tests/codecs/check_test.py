@@ -35,10 +35,7 @@ def clip() -> np.ndarray:
 
 @pytest.mark.parametrize(
   ("options", "kept"),
-  [
-    ({"frames_per_latent": 1}, 10),
-    ({"frames_per_latent": 4}, 8),
-  ],
+  [({"frames_per_latent": 1}, 10), ({"frames_per_latent": 4}, 8)],
 )
 def test_parts_equal_the_whole(clip, options, kept):
   """Ten frames in parts of eight, the last one filled up."""

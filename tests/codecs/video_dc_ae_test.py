@@ -61,8 +61,7 @@ def decode(fields):
 
 
 @pytest.mark.parametrize(
-  "frames",
-  [*(pytest.param(n, marks=slow) for n in (1, 2, 4, 16)), 8],
+  "frames", [*(pytest.param(n, marks=slow) for n in (1, 2, 4, 16)), 8]
 )
 def test_a_round_trip_equals_the_reference(
   case, params, encode, decode, frames

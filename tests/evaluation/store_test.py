@@ -6,13 +6,7 @@ import pytest
 from scenetok_jax.evaluation.batches import SceneSource, batches
 from scenetok_jax.evaluation.scene_results import score_batches
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.evaluation.store import (
-  gather,
-  once,
-  open_store,
-  pack,
-  unpack,
-)
+from scenetok_jax.evaluation.store import gather, once, open_store, pack, unpack
 from scenetok_jax.types import InputError
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)

@@ -75,9 +75,7 @@ def test_hosts_and_order_do_not_matter(hosts):
   )
   other = frechet.statistics(_features(30, 10, 77))
   np.testing.assert_allclose(
-    frechet.distance(merged, other),
-    frechet.distance(whole, other),
-    rtol=1e-10,
+    frechet.distance(merged, other), frechet.distance(whole, other), rtol=1e-10
   )
 
 
@@ -85,9 +83,7 @@ def test_a_large_mean_does_not_eat_the_spread():
   features = _features(50, 6, shift=1e6)
   parts = [frechet.statistics(rows) for rows in np.split(features, 5)]
   np.testing.assert_allclose(
-    _covariance(frechet.merge(parts)),
-    np.cov(features, rowvar=False),
-    rtol=1e-6,
+    _covariance(frechet.merge(parts)), np.cov(features, rowvar=False), rtol=1e-6
   )
 
 

@@ -62,12 +62,7 @@ def generator(anchor_embedding):
 
 @pytest.mark.parametrize(
   "tree",
-  [
-    tokenizer,
-    decoder,
-    lambda: generator("rays"),
-    lambda: generator("flat"),
-  ],
+  [tokenizer, decoder, lambda: generator("rays"), lambda: generator("flat")],
 )
 def test_no_parameter_falls_through(tree):
   assert unmatched(tree()) == []

@@ -7,11 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenetok_jax.train.gradients import (
-  accumulate,
-  all_finite,
-  tensor_norms,
-)
+from scenetok_jax.train.gradients import accumulate, all_finite, tensor_norms
 from scenetok_jax.train.optimizer import (
   OptimizerConfig,
   learning_rate,
