@@ -72,6 +72,18 @@ def test_the_library_opens_the_shipped_checkpoint(run):
   assert "installed" in done.stdout and done.stdout.split()[-1] == "4600"
 
 
+def test_the_papers_numbers_and_the_templates_of_pages_are_there(run):
+  done = run(
+    "-c",
+    "from pathlib import Path;"
+    "from scenetok_jax.evaluation import html, paper, quickstart;"
+    "quickstart.write_page(Path('.'), 'table');"
+    "print(len(paper.TABLES), html.page([], 0).count('<h1>'))",
+  )
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.split() == ["5", "1"]
+
+
 def test_a_built_in_configuration_trains(run):
   made = run(
     "-m", "scenetok_jax.cli.prepare", "--dataset=rooms", "--scenes=2",

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from scenetok_jax import console
 from scenetok_jax.cli import evaluate, generate, prepare, render, train
-from scenetok_jax.evaluation.quickstart import WORK, commands, summary
-from scenetok_jax.evaluation.quickstart_page import (
+from scenetok_jax.evaluation.quickstart import (
+  WORK,
+  commands,
   learning_curve,
   results_table,
+  summary,
   write_page,
 )
 from scenetok_jax.io import write_json

@@ -18,53 +18,13 @@ from scenetok_jax.metrics.registry import of_kind
 from scenetok_jax.types import InputError
 
 PICTURE_WIDTH = 1100  # pixels; wider contact sheets are shrunk
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>scenetok_jax tables</title>
-<style>
-body{font:15px sans-serif;max-width:1150px;margin:2em auto;padding:0 1em}
-table{border-collapse:collapse}
-td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid #ddd}
-td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}
-.others td{color:#777} .missing{color:#b00} li{color:#555}
-img{max-width:100%} figure{margin:1em 0} figcaption{color:#555}</style>
-</head><body><h1>Measured beside the paper</h1>
-<p>Intervals: 95 %, bootstrap over scenes. Difference: measured minus paper.
-</p>
-{% macro figure(caption, png) %}
-<figure><img alt="{{ caption }}" src="data:image/png;base64,{{ png }}">
-<figcaption>{{ caption }}</figcaption></figure>
-{% endmacro %}
-{% macro row(line, style) %}
-<tr class="{{ style }}">
-{% for cell in cells(line) %}
-<td>{% if cell == "missing" %}<span class="missing"
-title="{{ line.missing }}">missing</span>{% else %}{{ cell }}{% endif %}</td>
-{% endfor %}
-</tr>
-{% endmacro %}
-{% for table in tables %}
-<h2>{{ table.title }}</h2>
-<table><tr>{% for name in headings %}<th>{{ name }}</th>{% endfor %}</tr>
-{% for line in table.lines %}{{ row(line, "ours") }}{% endfor %}
-{% for line in table.others %}{{ row(line, "others") }}{% endfor %}
-</table>
-<ul>{% for note in table.notes %}<li>{{ note }}</li>{% endfor %}</ul>
-{% set comparison = beside_paper(table) %}
-{% if comparison %}{{ figure("Measured and published", comparison) }}{% endif %}
-{% for title, result in table.results.items() %}
-<h3>{{ title }}</h3>
-{% for caption, png in figures(result) %}
-{% if png %}{{ figure(caption, png) }}{% else %}<p>{{ caption }}</p>{% endif %}
-{% endfor %}
-{% endfor %}
-{% endfor %}
-</body></html>
-"""
+_PAGE = Path(__file__).with_name("tables.html")
 
 
 def page(tables: Sequence[Table], worst: int) -> str:
   """The whole page; worst: how many worst scenes of a result to show."""
-  return jinja2.Template(_PAGE, autoescape=True, trim_blocks=True).render(
+  template = _PAGE.read_text()
+  return jinja2.Template(template, autoescape=True, trim_blocks=True).render(
     tables=tables,
     headings=HEADINGS,
     cells=cells,

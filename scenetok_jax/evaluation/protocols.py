@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from scenetok_jax.evaluation.paper import INDEX_SCENES
 from scenetok_jax.types import InputError
 
 HELDOUT, INDEX = "heldout", "index"
@@ -28,23 +29,6 @@ class Protocol:
     return f"{self.name}.json" if self.scenes else "FILE.json"
 
 
-# The scenes in the published files DATASET_cVIEWS_FRAMES.json.
-_SCENES = {
-  "re10k_c12_128": 136,
-  "re10k_c5_128": 136,
-  "re10k_c12_64": 268,
-  "re10k_c5_64": 268,
-  "re10k_c2_32": 277,
-  "re10k_c2_64": 280,
-  "re10k_c2_128": 284,
-  "re10k_c1_64": 280,
-  "re10k_c1_192": 270,
-  "acid_c12_128": 181,
-  "acid_c5_64": 112,
-  "dl3dv_c16_32": 140,
-  "dl3dv_c16_64": 140,
-  "dl3dv_c16_34": 139,
-}
 PROTOCOLS = {
   HELDOUT: Protocol(HELDOUT, metrics=()),
   INDEX: Protocol(INDEX),
@@ -52,7 +36,7 @@ PROTOCOLS = {
     name: Protocol(name, scenes, True, ("fid", "fvd"))
     if "_c1_" in name
     else Protocol(name, scenes)
-    for name, scenes in _SCENES.items()
+    for name, scenes in INDEX_SCENES.items()
   },
 }
 

@@ -1,46 +1,24 @@
-"""The quickstart: what it runs, and what it sums up."""
+"""The quickstart: what it runs, what it sums up, and its page."""
 
 import json
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
+import jinja2
+import matplotlib
+import numpy as np
+
+from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.workdir import builtin
 
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
 WORK = "work"
-# A title and a command, as a user would type it. The generator must keep the
-# shipped tokenizer's sizes: of its tiny form only steps shrink.
-_STEPS = """
-Making rooms to train on
-prepare --dataset=rooms --split=train --scenes={rooms} --frames=48 --out={data}
-
-Making rooms that no model has seen
-prepare --dataset=rooms --split=test --scenes={tests} --frames=48 --out={data}
-
-(a) From scratch: tokenizer and renderer
-train --config={config} --workdir={work}/scratch --config.data.path={data}
-
-(a) Scoring the model from scratch
-evaluate --workdir={work}/scratch --protocol=heldout --data={data}
---json={work}/scratch.json --out={out}/scratch
-
-(b) Scoring the shipped checkpoint
-evaluate --workdir={shipped} --protocol=heldout --data={data}
---json={work}/rooms.json --out={out}/rooms
-
-(b) Training a generator on the shipped tokenizer's tokens
-train --config=rooms:generator,quick --workdir={work}/generator
---config.data.path={data} --config.tokenizer_from={shipped} {brief}
-
-(b) Rendering an unseen room along its walk
-render --workdir={shipped} --data={data} --split=test --scene=0
---trajectory=clip --out={out}/render
-
-(b) Generating a room from one image
-generate --workdir={work}/generator --data={data} --split=test --scene=1
---views 0 --frames=24 --out={out}/generate
-"""
-_BRIEF = "--config.train.total_steps=2 --config.optimizer.warmup_steps=1"
+_TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_PAGE = Path(__file__).with_suffix(".html")
 
 
 def commands(out: Path, smoke: bool) -> list[tuple[str, list[str]]]:
@@ -54,13 +32,12 @@ def commands(out: Path, smoke: bool) -> list[tuple[str, list[str]]]:
     "data": out / WORK / "rooms",
     "shipped": builtin.workdir("checkpoints/rooms"),
   }
-  quoted = {name: shlex.quote(str(path)) for name, path in folders.items()}
-  sizes: dict[str, Any] = {"rooms": 160, "tests": 16, "config": "quickstart"}
-  if smoke:
-    sizes = {"rooms": 4, "tests": 2, "config": "quickstart:smoke"}
-  text = _STEPS.format(**quoted, **sizes, brief=_BRIEF if smoke else "")
-  steps = [step.split("\n", 1) for step in text.strip().split("\n\n")]
-  return [(title, shlex.split(command)) for title, command in steps]
+  values = {name: shlex.quote(str(path)) for name, path in folders.items()}
+  values |= _TEXTS["sizes"]["smoke" if smoke else "full"]
+  return [
+    (title, shlex.split(command.format(**values)))
+    for title, command in _TEXTS["steps"].items()
+  ]
 
 
 def summary(out: Path, seconds: float) -> dict[str, Any]:
@@ -70,8 +47,7 @@ def summary(out: Path, seconds: float) -> dict[str, Any]:
     json.loads((work / name).read_text())
     for name in ("rooms.json", "scratch.json")
   )
-  lines = (work / "scratch" / "metrics.jsonl").read_text().splitlines()
-  losses = [json.loads(line)["loss"] for line in lines]
+  losses = [row["loss"] for row in _logged(work / "scratch")]
   baselines = ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
   names = ("psnr", "one_step_psnr", "ssim", *baselines, "scenes")
   own = ("psnr", "one_step_psnr", "conditioning_gap_db")
@@ -84,3 +60,41 @@ def summary(out: Path, seconds: float) -> dict[str, Any]:
       **{name: scratch[name] for name in own},
     },
   }
+
+
+def _logged(workdir: Path) -> list[dict[str, Any]]:
+  """What a run logged, step by step."""
+  lines = (workdir / "metrics.jsonl").read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def learning_curve(workdir: Path, path: Path) -> None:
+  """Draws the loss of a run: each logged step and a running mean."""
+  rows = _logged(workdir)
+  steps = np.array([row["step"] for row in rows])
+  losses = np.array([float(row["loss"]) for row in rows])
+  figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+  axes.plot(steps, losses, color="0.8", label="logged step")
+  width = max(1, len(losses) // 20)
+  mean = np.convolve(losses, np.ones(width) / width, mode="valid")
+  axes.plot(steps[width - 1 :], mean, color="C0", label="running mean")
+  axes.set(xlabel="step", ylabel="loss", title="stage 1 from scratch")
+  axes.legend()
+  with atomic_path(path) as temporary:
+    figure.savefig(temporary, format="png", dpi=120)
+  plt.close(figure)
+
+
+def results_table(result: dict[str, Any]) -> str:
+  """The two results side by side, as text."""
+  gap = result["from_scratch"]["conditioning_gap_db"]
+  shown = "n/a" if gap is None else f"{gap:+.2f} dB"
+  return _TEXTS["results"]["table"].format(**result, gap=shown)
+
+
+def write_page(out: Path, table: str) -> None:
+  """OUT/index.html: the table, the pictures and the videos that exist."""
+  figures = _TEXTS["figures"].items()
+  figures = [item for item in figures if (out / item[0]).is_file()]
+  page = jinja2.Template(_PAGE.read_text(), autoescape=True)
+  write_text(out / "index.html", page.render(table=table, figures=figures))

@@ -89,7 +89,7 @@ def make_tables(
   if rest:
     # Results of protocols that the paper has no numbers for.
     own = _by_name(rest, compare)
-    settings = [Setting(name, OWN, OWN, {}, {}) for name in own]
+    settings = [Setting(name, OWN, OWN) for name in own]
     title = "Own data: no published numbers"
     tables.append(_table(PaperTable(OWN, title, tuple(settings)), own, compare))
   return tables
