@@ -1,7 +1,6 @@
 """The Inception-I3D of FVD: class scores of 16-frame clips."""
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +10,7 @@ import numpy as np
 from einops import rearrange, reduce
 
 from scenetok_jax.convert.engine import Table
-from scenetok_jax.metrics.layers import Unit, conv, units_table
+from scenetok_jax.metrics.layers import Mixed, Unit, conv, units_table
 from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.metrics.resize import resize
 from scenetok_jax.types import Array, InputError
@@ -21,44 +20,34 @@ CLASSES = 400
 CLIP = 16  # frames of a clip, as the release
 SHORTEST, LONGEST = 9, 16  # clips that give one time step
 
-# Widths of the four branches: 1, then 3 after 1, twice, then after a pool.
-MIXED = {
+# By published name, in order: a unit's features, kernel and stride, a pool's
+# window and strides, or the widths of four branches: 1, then 3 after 1, twice,
+# then after a pool.
+LAYERS: dict[str, tuple] = {
+  "Conv3d_1a_7x7": (64, 7, 2),
+  "MaxPool3d_2a_3x3": ((1, 3, 3), (1, 2, 2)),
+  "Conv3d_2b_1x1": (64,),
+  "Conv3d_2c_3x3": (192, 3),
+  "MaxPool3d_3a_3x3": ((1, 3, 3), (1, 2, 2)),
   "Mixed_3b": (64, 96, 128, 16, 32, 32),
   "Mixed_3c": (128, 128, 192, 32, 96, 64),
+  "MaxPool3d_4a_3x3": ((3, 3, 3), (2, 2, 2)),
   "Mixed_4b": (192, 96, 208, 16, 48, 64),
   "Mixed_4c": (160, 112, 224, 24, 64, 64),
   "Mixed_4d": (128, 128, 256, 24, 64, 64),
   "Mixed_4e": (112, 144, 288, 32, 64, 64),
   "Mixed_4f": (256, 160, 320, 32, 128, 128),
+  "MaxPool3d_5a_2x2": ((2, 2, 2), (2, 2, 2)),
   "Mixed_5b": (256, 160, 320, 32, 128, 128),
   "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 
 
-def _unit(name: str, features: int, kernel: int = 1, stride: int = 1) -> Unit:
-  return Unit(features, (kernel,) * 3, (stride,) * 3, "SAME", name=name)
-
-
-def _pool(x: Array, kernel: Sequence[int], strides: Sequence[int]) -> Array:
+def _pool(
+  x: Array, window: tuple = (3, 3, 3), strides: tuple = (1, 1, 1)
+) -> Array:
   # Zeros or minus infinity around it: inputs come from a ReLU.
-  return nn.max_pool(x, tuple(kernel), tuple(strides), "SAME")
-
-
-class Mixed(nn.Module):
-  """[B T H W C] -> four branches side by side [B T H W D]."""
-
-  widths: tuple[int, ...]
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    b0, b1a, b1b, b2a, b2b, b3b = self.widths
-    parts = [
-      _unit("b0", b0)(x),
-      _unit("b1b", b1b, 3)(_unit("b1a", b1a)(x)),
-      _unit("b2b", b2b, 3)(_unit("b2a", b2a)(x)),
-      _unit("b3b", b3b)(_pool(x, (3, 3, 3), (1, 1, 1))),
-    ]
-    return jnp.concatenate(parts, axis=-1)
+  return nn.max_pool(x, window, strides, "SAME")
 
 
 class I3d(nn.Module):
@@ -71,28 +60,23 @@ class I3d(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> dict[str, Array]:
     ends: dict[str, Array] = {}
-
-    def end(name: str, value: Array) -> Array:
-      ends[name] = value
-      return value
-
-    name = "Conv3d_1a_7x7"
-    x = end(name, _unit(name, 64, 7, 2)(x))
-    x = end("MaxPool3d_2a_3x3", _pool(x, (1, 3, 3), (1, 2, 2)))
-    for name, features, kernel in (
-      ("Conv3d_2b_1x1", 64, 1),
-      ("Conv3d_2c_3x3", 192, 3),
-    ):
-      x = end(name, _unit(name, features, kernel)(x))
-    x = end("MaxPool3d_3a_3x3", _pool(x, (1, 3, 3), (1, 2, 2)))
-    for name, widths in MIXED.items():
-      if name == "Mixed_4b":
-        x = end("MaxPool3d_4a_3x3", _pool(x, (3, 3, 3), (2, 2, 2)))
-      if name == "Mixed_5b":
-        x = end("MaxPool3d_5a_2x2", _pool(x, (2, 2, 2), (2, 2, 2)))
-      x = end(name, Mixed(widths, name=name)(x))
+    for name, sizes in LAYERS.items():
+      if name.startswith("Mixed"):
+        b0, b1a, b1b, b2a, b2b, b3b = sizes
+        branches = {
+          "b0": [(b0,)],
+          "b1{}": [(b1a,), (b1b, 3)],
+          "b2{}": [(b2a,), (b2b, 3)],
+          "b3{}": [_pool, (b3b,)],
+        }
+        x = Mixed(name=name)(x, branches, "ab")
+      elif name.startswith("MaxPool"):
+        x = _pool(x, *sizes)
+      else:
+        x = Unit(*sizes, name=name)(x)
+      ends[name] = x
     x = nn.avg_pool(x, (2, 7, 7), (1, 1, 1))
-    head = conv(CLASSES, (1, 1, 1), use_bias=True, name="logits")
+    head = conv(CLASSES, (1, 1, 1), name="logits")
     for name, value in (("avg_pool", x), ("logits", head(x))):
       ends[name] = rearrange(value, "b t 1 1 c -> b t c")
     return ends

@@ -5,7 +5,7 @@ max pool in the last block, 1008 classes and no auxiliary head.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +16,7 @@ import numpy as np
 from einops import reduce
 
 from scenetok_jax.convert.engine import Table
-from scenetok_jax.metrics.layers import Unit, units_table
+from scenetok_jax.metrics.layers import Mixed, Step, Unit, units_table
 from scenetok_jax.metrics.metric import Metric, Published
 from scenetok_jax.metrics.resize import Kind, resize
 from scenetok_jax.types import Array, InputError
@@ -26,16 +26,13 @@ CLASSES = 1008
 # To 299 pixels: torchmetrics since 1.8; before it, and torch-fidelity.
 RESIZES = ("antialias", "tf1")
 
-# Padding of a unit: "SAME" keeps the size at stride 1.
-_UNPADDED, _PADDED = "VALID", "SAME"
-
 
 @flax.struct.dataclass
 class Taps:
-  """Means over the image of four depths, [B C] each, and class scores.
+  """Means over the image of four depths [B C], and class scores [B 1008].
 
-  pool64, pool192: after the first and second max pool. pool768: before
-  Mixed_7a. pool2048: FID's features. logits: [B 1008] without the bias.
+  After the first and second max pool, before Mixed_7a, and FID's features; the
+  scores without their bias.
   """
 
   pool64: Array
@@ -45,129 +42,79 @@ class Taps:
   logits: Array
 
 
-def _unit(
-  name: str,
-  features: int,
-  kernel: int | Sequence[int] = 1,
-  stride: int = 1,
-  padding: str = _PADDED,
-) -> Unit:
-  sizes = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
-  return Unit(features, sizes, (stride, stride), padding, name=name)
-
-
 def average_pool(x: Array) -> Array:
   """3 x 3 mean of the real pixels around each: [B H W C] -> same."""
-  height, width = x.shape[1:3]
   # A constant: XLA is slow to fold a reduce_window over ones.
-  edges = [np.full(n, 3.0, np.float32) for n in (height, width)]
+  edges = [np.full(size, 3.0, np.float32) for size in x.shape[1:3]]
   for edge in edges:
-    edge[0] -= 1
-    edge[-1] -= 1
+    edge[[0, -1]] -= 1
   count = np.outer(*edges)[None, :, :, None]
   total = nn.avg_pool(x, (3, 3), (1, 1), "SAME") * 9.0
   return total / count
 
 
-def _max_pool(x: Array, stride: int = 2, padding: str = _UNPADDED) -> Array:
-  return nn.max_pool(x, (3, 3), (stride, stride), padding)
+def _halve(x: Array) -> Array:
+  return nn.max_pool(x, (3, 3), (2, 2))
 
 
-class MixedA(nn.Module):
-  """[B H W C] -> [B H W 224 + pool_features]: 35 x 35 blocks."""
-
-  pool_features: int
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    five = _unit("branch5x5_1", 48)(x)
-    three = _unit("branch3x3dbl_1", 64)(x)
-    three = _unit("branch3x3dbl_2", 96, 3)(three)
-    parts = [
-      _unit("branch1x1", 64)(x),
-      _unit("branch5x5_2", 64, 5)(five),
-      _unit("branch3x3dbl_3", 96, 3)(three),
-      _unit("branch_pool", self.pool_features)(average_pool(x)),
-    ]
-    return jnp.concatenate(parts, axis=-1)
+def _maximum(x: Array) -> Array:
+  return nn.max_pool(x, (3, 3), padding="SAME")
 
 
-class MixedB(nn.Module):
-  """[B 35 35 288] -> [B 17 17 768]."""
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    double = _unit("branch3x3dbl_1", 64)(x)
-    double = _unit("branch3x3dbl_2", 96, 3)(double)
-    parts = [
-      _unit("branch3x3", 384, 3, 2, _UNPADDED)(x),
-      _unit("branch3x3dbl_3", 96, 3, 2, _UNPADDED)(double),
-      _max_pool(x),
-    ]
-    return jnp.concatenate(parts, axis=-1)
+Block = Mapping[str, Sequence[Step]]
+_HALF = (3, 2, "VALID")
+_FORK = [(384, (1, 3)), (384, (3, 1))]
 
 
-class MixedC(nn.Module):
-  """[B 17 17 768] -> same, by factored 7 x 7 convolutions of some width."""
-
-  width: int
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    row, column, c = (1, 7), (7, 1), self.width
-    seven = _unit("branch7x7_1", c)(x)
-    seven = _unit("branch7x7_2", c, row)(seven)
-    double = _unit("branch7x7dbl_1", c)(x)
-    double = _unit("branch7x7dbl_2", c, column)(double)
-    double = _unit("branch7x7dbl_3", c, row)(double)
-    double = _unit("branch7x7dbl_4", c, column)(double)
-    parts = [
-      _unit("branch1x1", 192)(x),
-      _unit("branch7x7_3", 192, column)(seven),
-      _unit("branch7x7dbl_5", 192, row)(double),
-      _unit("branch_pool", 192)(average_pool(x)),
-    ]
-    return jnp.concatenate(parts, axis=-1)
+def _wide(pool: int) -> Block:
+  return {
+    "branch1x1": [(64,)],
+    "branch5x5_{}": [(48,), (64, 5)],
+    "branch3x3dbl_{}": [(64,), (96, 3), (96, 3)],
+    "branch_pool": [average_pool, (pool,)],
+  }
 
 
-class MixedD(nn.Module):
-  """[B 17 17 768] -> [B 8 8 1280]."""
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    three = _unit("branch3x3_1", 192)(x)
-    seven = _unit("branch7x7x3_1", 192)(x)
-    seven = _unit("branch7x7x3_2", 192, (1, 7))(seven)
-    seven = _unit("branch7x7x3_3", 192, (7, 1))(seven)
-    parts = [
-      _unit("branch3x3_2", 320, 3, 2, _UNPADDED)(three),
-      _unit("branch7x7x3_4", 192, 3, 2, _UNPADDED)(seven),
-      _max_pool(x),
-    ]
-    return jnp.concatenate(parts, axis=-1)
+def _factored(c: int) -> Block:
+  row, column = (1, 7), (7, 1)
+  return {
+    "branch1x1": [(192,)],
+    "branch7x7_{}": [(c,), (c, row), (192, column)],
+    "branch7x7dbl_{}": [(c,), (c, column), (c, row), (c, column), (192, row)],
+    "branch_pool": [average_pool, (192,)],
+  }
 
 
-class MixedE(nn.Module):
-  """[B 8 8 C] -> [B 8 8 2048]; the last block pools by the maximum."""
+def _forked(pool: Step) -> Block:
+  return {
+    "branch1x1": [(320,)],
+    "branch3x3_{}": [(384,), _FORK],
+    "branch3x3dbl_{}": [(448,), (384, 3), _FORK],
+    "branch_pool": [pool, (192,)],
+  }
 
-  maximum: bool
 
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    row, column = (1, 3), (3, 1)
-    three = _unit("branch3x3_1", 384)(x)
-    double = _unit("branch3x3dbl_1", 448)(x)
-    double = _unit("branch3x3dbl_2", 384, 3)(double)
-    pool = _max_pool(x, 1, _PADDED) if self.maximum else average_pool(x)
-    parts = [
-      _unit("branch1x1", 320)(x),
-      _unit("branch3x3_2a", 384, row)(three),
-      _unit("branch3x3_2b", 384, column)(three),
-      _unit("branch3x3dbl_3a", 384, row)(double),
-      _unit("branch3x3dbl_3b", 384, column)(double),
-      _unit("branch_pool", 192)(pool),
-    ]
-    return jnp.concatenate(parts, axis=-1)
+BLOCKS: dict[str, Block] = {
+  "Mixed_5b": _wide(32),
+  "Mixed_5c": _wide(64),
+  "Mixed_5d": _wide(64),
+  "Mixed_6a": {
+    "branch3x3": [(384, *_HALF)],
+    "branch3x3dbl_{}": [(64,), (96, 3), (96, *_HALF)],
+    "pool": [_halve],
+  },
+  "Mixed_6b": _factored(128),
+  "Mixed_6c": _factored(160),
+  "Mixed_6d": _factored(160),
+  "Mixed_6e": _factored(192),
+  "Mixed_7a": {
+    "branch3x3_{}": [(192,), (320, *_HALF)],
+    "branch7x7x3_{}": [(192,), (192, (1, 7)), (192, (7, 1)), (192, *_HALF)],
+    "pool": [_halve],
+  },
+  "Mixed_7b": _forked(average_pool),
+  "Mixed_7c": _forked(_maximum),
+}
 
 
 class Inception(nn.Module):
@@ -175,26 +122,20 @@ class Inception(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Taps:
-    x = _unit("Conv2d_1a_3x3", 32, 3, 2, _UNPADDED)(x)
-    x = _unit("Conv2d_2a_3x3", 32, 3, 1, _UNPADDED)(x)
-    x = first = _max_pool(_unit("Conv2d_2b_3x3", 64, 3)(x))
-    x = _unit("Conv2d_3b_1x1", 80)(x)
-    x = _unit("Conv2d_4a_3x3", 192, 3, 1, _UNPADDED)(x)
-    x = second = _max_pool(x)
-    for letter, features in zip("bcd", (32, 64, 64), strict=True):
-      x = MixedA(features, name=f"Mixed_5{letter}")(x)
-    x = MixedB(name="Mixed_6a")(x)
-    for letter, width in zip("bcde", (128, 160, 160, 192), strict=True):
-      x = MixedC(width, name=f"Mixed_6{letter}")(x)
-    third = x
-    x = MixedD(name="Mixed_7a")(x)
-    x = MixedE(maximum=False, name="Mixed_7b")(x)
-    x = MixedE(maximum=True, name="Mixed_7c")(x)
+    x = Unit(32, *_HALF, name="Conv2d_1a_3x3")(x)
+    x = Unit(32, 3, padding="VALID", name="Conv2d_2a_3x3")(x)
+    x = first = _halve(Unit(64, 3, name="Conv2d_2b_3x3")(x))
+    x = Unit(80, name="Conv2d_3b_1x1")(x)
+    x = Unit(192, 3, padding="VALID", name="Conv2d_4a_3x3")(x)
+    x = second = _halve(x)
+    for name, branches in BLOCKS.items():
+      if name == "Mixed_7a":
+        third = x
+      x = Mixed(name=name)(x, branches, "12345")
     means = [
       reduce(tap, "b h w c -> b c", "mean") for tap in (first, second, third, x)
     ]
-    logits = _Classifier(name="fc")(means[3])
-    return Taps(means[0], means[1], means[2], means[3], logits)
+    return Taps(*means, _Classifier(name="fc")(means[-1]))
 
 
 class _Classifier(nn.Module):

@@ -5,7 +5,9 @@ reader who compares a number with the literature looks for those names. All
 products run at the highest precision, lest a score depend on the machine.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -17,32 +19,18 @@ from scenetok_jax.convert.engine import Table
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
-Padding = str | Sequence[tuple[int, int]]
 _EPSILON = 1e-3  # of both published networks
+_ZERO = functools.partial(np.array, 0, np.int64)
+# Functions of x, fields of a Unit, or a list of steps that stand side by side.
+Step = Any
 
-
-def conv(
-  features: int,
-  kernel: Sequence[int],
-  strides: Sequence[int] | None = None,
-  padding: Padding = "VALID",
-  *,
-  use_bias: bool,
-  name: str,
-) -> nn.Conv:
-  """A cross-correlation [B ... C] -> [B ... features], rank by its kernel."""
-  return nn.Conv(
-    features,
-    kernel,
-    strides or (1,) * len(kernel),
-    padding,
-    use_bias=use_bias,
-    dtype=jnp.float32,
-    precision=jax.lax.Precision.HIGHEST,
-    # Always overwritten by published weights; random draws trace slowly.
-    kernel_init=nn.initializers.zeros,
-    name=name,
-  )
+conv = functools.partial(
+  nn.Conv,
+  dtype=jnp.float32,
+  precision=jax.lax.Precision.HIGHEST,
+  # Always overwritten by published weights; random draws trace slowly.
+  kernel_init=nn.initializers.zeros,
+)
 
 
 class FrozenNorm(nn.Module):
@@ -61,18 +49,51 @@ class FrozenNorm(nn.Module):
 
 
 class Unit(nn.Module):
-  """Convolution without bias, stored normalisation, ReLU: [B ... C]."""
+  """Convolution without bias, stored normalisation, ReLU: [B ... C].
+
+  kernel: its length along every axis, or along each.
+  """
 
   features: int
-  kernel: Sequence[int]
-  strides: Sequence[int] | None = None
-  padding: Padding = "VALID"
+  kernel: int | Sequence[int] = 1
+  stride: int = 1
+  padding: str = "SAME"
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    fields = (self.features, self.kernel, self.strides, self.padding)
+    kernel = np.broadcast_to(self.kernel, x.ndim - 2).tolist()
+    fields = (self.features, kernel, self.stride, self.padding)
     x = conv(*fields, use_bias=False, name="conv")(x)
     return nn.relu(FrozenNorm(name="norm")(x))
+
+
+class Mixed(nn.Module):
+  """Branches side by side: x [B ... C] -> [B ... D].
+
+  branches: by name, the steps of each. labels: of its first, second, ... step,
+  in place of {} in the name; steps side by side have a letter more.
+  """
+
+  @nn.compact
+  def __call__(
+    self, x: Array, branches: Mapping[str, Sequence[Step]], labels: str
+  ) -> Array:
+    ends = []
+    for name, steps in branches.items():
+      end = x
+      for label, step in zip(labels, steps, strict=False):
+        end = _take(step, end, name.format(label))
+      ends.append(end)
+    return jnp.concatenate(ends, axis=-1)
+
+
+def _take(step: Step, x: Array, name: str) -> Array:
+  if callable(step):
+    return step(x)
+  if isinstance(step, list):
+    ends = [_take(s, x, f"{name}{'ab'[i]}") for i, s in enumerate(step)]
+    return jnp.concatenate(ends, axis=-1)
+  return Unit(*step, name=name)(x)
 
 
 def units_table(shapes: dict, conv: str, *renames: Rename) -> Table:
@@ -85,14 +106,9 @@ def units_table(shapes: dict, conv: str, *renames: Rename) -> Table:
   table = derived_table(
     shapes, (("/conv/", f"/{conv}/"), ("/norm/", "/bn/"), *renames)
   )
-  suffix = ".bn.weight"
-  units = [r.torch for r in table.rules if r.torch.endswith(suffix)]
   counters = {
-    f"{unit.removesuffix(suffix)}.bn.num_batches_tracked": _zero
-    for unit in units
+    rule.torch.replace("weight", "num_batches_tracked"): _ZERO
+    for rule in table.rules
+    if rule.torch.endswith(".bn.weight")
   }
   return Table(table.rules, buffers=counters)
-
-
-def _zero() -> np.ndarray:
-  return np.array(0, np.int64)

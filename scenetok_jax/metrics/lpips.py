@@ -39,9 +39,7 @@ class Vgg16(nn.Module):
       if group:
         x = nn.max_pool(x, (2, 2), (2, 2))
       for width in widths:
-        layer = conv(
-          width, (3, 3), padding="SAME", use_bias=True, name=f"conv{index}"
-        )
+        layer = conv(width, (3, 3), name=f"conv{index}")
         x, index = nn.relu(layer(x)), index + 1
       taps.append(x)
     return taps
