@@ -36,19 +36,14 @@ class Statistics:
     return len(self.mean)
 
 
-def empty(dimensions: int) -> Statistics:
-  """Statistics of no samples."""
-  return Statistics(0, np.zeros(dimensions), np.zeros((0, dimensions)))
-
-
 def statistics(features: npt.ArrayLike) -> Statistics:
   """features [B D] of any float type -> their statistics.
 
   Raises:
-    InputError: not [B D], or not finite.
+    InputError: not [B D], none, or not finite.
   """
   rows = np.asarray(features, np.float64)
-  if rows.ndim != 2:
+  if rows.ndim != 2 or not len(rows):
     raise InputError(f"frechet: features are {list(rows.shape)}; give [B D]")
   bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
   if len(bad):
@@ -56,8 +51,6 @@ def statistics(features: npt.ArrayLike) -> Statistics:
       f"frechet: the features of {len(bad)} samples are not finite (first:"
       f" number {bad[0]}); look at those images"
     )
-  if not len(rows):
-    return empty(rows.shape[1])
   mean = rows.mean(axis=0)
   return Statistics(len(rows), mean, _shrink(rows - mean))
 
@@ -78,8 +71,6 @@ def merge(parts: Iterable[Statistics]) -> Statistics:
 
 
 def _merge_two(a: Statistics, b: Statistics) -> Statistics:
-  if not a.count or not b.count:
-    return a if a.count else b
   count = a.count + b.count
   gap = b.mean - a.mean
   between = np.sqrt(a.count * b.count / count) * gap

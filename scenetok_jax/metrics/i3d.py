@@ -63,7 +63,7 @@ class I3d(nn.Module):
     for name, sizes in LAYERS.items():
       if name.startswith("Mixed"):
         b0, b1a, b1b, b2a, b2b, b3b = sizes
-        branches = {
+        branches: dict[str, list] = {
           "b0": [(b0,)],
           "b1{}": [(b1a,), (b1b, 3)],
           "b2{}": [(b2a,), (b2b, 3)],

@@ -132,10 +132,10 @@ class Inception(nn.Module):
       if name == "Mixed_7a":
         third = x
       x = Mixed(name=name)(x, branches, "12345")
-    means = [
-      reduce(tap, "b h w c -> b c", "mean") for tap in (first, second, third, x)
-    ]
-    return Taps(*means, _Classifier(name="fc")(means[-1]))
+    depths = (first, second, third, x)
+    taps = [reduce(depth, "b h w c -> b c", "mean") for depth in depths]
+    taps.append(_Classifier(name="fc")(taps[-1]))
+    return Taps(*taps)
 
 
 class _Classifier(nn.Module):

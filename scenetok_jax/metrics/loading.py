@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -65,19 +64,15 @@ def load_metric(
   chosen = get_metric(name)
   entry, _ = published(chosen)
   found = find(entry, weights)
-  if found is None:
+  if not found:
     raise InputError(missing(name, weights) or name)
-  if isinstance(found, Path):
-    params, files = load_weights(found, entry.shapes()), [found]
+  if found[0].is_dir():
+    params = load_weights(found[0], entry.shapes())
   else:
-    params, files = import_network(entry.name, found), found
-  return LoadedMetric(
-    metric=chosen,
-    params=jax.tree.map(lambda x: np.asarray(x, np.float32), params),
-    source=" and ".join(map(str, files)),
-    sha256=parameters_sha256(params),
-    options=options,
-  )
+    params = import_network(entry.name, found)
+  source = " and ".join(map(str, found))
+  digest = parameters_sha256(params)
+  return LoadedMetric(chosen, params, source, digest, options)
 
 
 def missing(name: str, weights: PathLike | None = None) -> str | None:
@@ -92,7 +87,7 @@ def missing(name: str, weights: PathLike | None = None) -> str | None:
     module, install = metric.package
     return f"{name}: no package {module}; {install}"
   entry, _ = published(metric)
-  if find(entry, weights) is not None:
+  if find(entry, weights):
     return None
   wanted = " and ".join(" or ".join(names) for names in entry.files)
   where = f"in {weights}" if weights is not None else "and no weights folder"
@@ -132,8 +127,7 @@ def load_metrics(
     InputError: weights that are absent and not allowed to be, with where to
       get them; or that are not of this network.
   """
-  reasons = {name: missing(name, folder) for name in names}
-  absent = {name: why for name, why in reasons.items() if why is not None}
+  absent = {n: why for n in names if (why := missing(n, folder))}
   if absent and not allow_missing:
     first, reason = next(iter(absent.items()))
     raise InputError(
@@ -141,17 +135,12 @@ def load_metrics(
       f" ({', '.join(absent)}). {first}: {reason}; or do without by"
       " --allow-missing-metrics"
     )
-  functions: dict[str, Callable[..., np.ndarray]] = {}
-  weights: dict[str, dict[str, str]] = {}
-  for name in names:
-    if name in absent:
-      continue
-    if get_metric(name).weights is None:
-      functions[name], weights[name] = get_metric(name).function, {}
-    else:
-      one = load_metric(name, folder, **(options or {}).get(name, {}))
-      functions[name] = one
-      weights[name] = {
-        "source": one.source, "sha256": one.sha256, **one.options
-      }  # fmt: skip
-  return LoadedMetrics(functions, weights, absent)
+  found = LoadedMetrics({}, {}, absent)
+  for name in (name for name in names if name not in absent):
+    function, weights = get_metric(name).function, {}
+    if get_metric(name).weights:
+      function = load_metric(name, folder, **(options or {}).get(name, {}))
+      weights = {"source": function.source, "sha256": function.sha256}
+      weights |= function.options
+    found.functions[name], found.weights[name] = function, weights
+  return found

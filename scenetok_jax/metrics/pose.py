@@ -4,10 +4,9 @@ Float64 on the host. Invariant to a global rotation, shift and scale of the
 predicted path, because only relative poses of frame pairs are compared.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,7 @@ _EPSILON = 1e-15
 Values = npt.NDArray[np.float64]
 
 
-@dataclasses.dataclass(frozen=True)
-class PairErrors:
+class PairErrors(NamedTuple):
   """Errors in degrees per frame pair (0,1), (0,2), ..., (1,2), ...: [P].
 
   rotation: angle between the true and the predicted relative rotation.
@@ -75,9 +73,8 @@ def _relative(poses: Values) -> Values:
 def rotation_error(predicted: Values, truth: Values) -> Values:
   """Rotations [P 3 3] twice -> geodesic angle [P], degrees."""
   d = np.swapaxes(truth, -1, -2) @ predicted
-  axis = [d[:, 2, 1] - d[:, 1, 2], d[:, 0, 2] - d[:, 2, 0]]
-  axis.append(d[:, 1, 0] - d[:, 0, 1])
-  sine = np.linalg.norm(np.stack(axis, axis=-1), axis=-1) / 2
+  skew = d - np.swapaxes(d, -1, -2)
+  sine = np.linalg.norm(skew[:, (2, 0, 1), (1, 2, 0)], axis=-1) / 2
   cosine = (np.trace(d, axis1=-2, axis2=-1) - 1) / 2
   return np.degrees(np.arctan2(sine, cosine))
 
@@ -101,10 +98,7 @@ def pool(parts: Iterable[PairErrors]) -> PairErrors:
   parts = list(parts)
   if not parts:
     raise InputError("poses: no scene to pool; give at least one")
-  return PairErrors(
-    np.concatenate([part.rotation for part in parts]),
-    np.concatenate([part.translation for part in parts]),
-  )
+  return PairErrors(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def accuracy(errors: Values, threshold: float) -> float:
@@ -123,7 +117,6 @@ def auc(errors: PairErrors, threshold: int = 30) -> float:
 
 
 def _share(errors: PairErrors, kind: str, threshold: int) -> float:
-  """R.Acc or T.Acc: share of pairs whose rotation or translation is near."""
   return accuracy(getattr(errors, kind), threshold)
 
 
@@ -133,26 +126,23 @@ def summary(errors: PairErrors) -> dict[str, float]:
   return {**scores, "pairs": len(errors.rotation)}
 
 
-def _metric(
-  name: str, title: str, threshold: int, function: Callable, **more: Any
-) -> Metric:
-  """A metric that is judged at a threshold, in [0, 1]."""
-  at = functools.partial(function, threshold=threshold)
-  name, title = f"{name}@{threshold}", f"{title}@{threshold}"
-  return Metric(
-    name, "pose", at, None, "higher", table=None, title=title, **more
-  )
-
-
-_PERCENT: dict[str, Any] = {"digits": 2, "unit": "%", "scale": 100.0}
-_ROTATION = functools.partial(_share, kind="rotation")
-_TRANSLATION = functools.partial(_share, kind="translation")
+_PERCENT = {"digits": 2, "unit": "%", "scale": 100.0}
+_SCORES: tuple[tuple[str, str, Callable, dict[str, Any]], ...] = (
+  ("racc", "R.Acc", functools.partial(_share, kind="rotation"), _PERCENT),
+  ("tacc", "T.Acc", functools.partial(_share, kind="translation"), _PERCENT),
+  ("auc", "AUC", auc, {"digits": 3}),
+)
 METRICS = tuple(
-  metric
-  for t in THRESHOLDS
-  for metric in (
-    _metric("racc", "R.Acc", t, _ROTATION, **_PERCENT),
-    _metric("tacc", "T.Acc", t, _TRANSLATION, **_PERCENT),
-    _metric("auc", "AUC", t, auc, digits=3),
+  Metric(
+    name=f"{name}@{at}",
+    kind="pose",
+    function=functools.partial(function, threshold=at),
+    weights=None,
+    better="higher",
+    table=None,
+    title=f"{title}@{at}",
+    **more,
   )
+  for at in THRESHOLDS
+  for name, title, function, more in _SCORES
 )

@@ -37,15 +37,11 @@ def of_kind(*kinds: Kind) -> list[Metric]:
   return [metric for metric in METRICS.values() if metric.kind in kinds]
 
 
-def with_weights() -> list[str]:
-  """Names of the metrics that need published weights."""
-  return [name for name, metric in METRICS.items() if metric.weights]
-
-
 def optional() -> list[str]:
   """Names of the metrics that are computed where they are asked for."""
-  videos = of_kind("video", "posed_video")
-  return [*with_weights(), *(metric.name for metric in videos)]
+  videos = ("video", "posed_video")
+  found = [m for m in METRICS.values() if m.weights or m.kind in videos]
+  return [metric.name for metric in found]
 
 
 def networks() -> dict[str, Metric]:

@@ -32,10 +32,8 @@ def published(metric: Metric) -> tuple[Published, Table]:
   return metric.weights, metric.table()
 
 
-def find(
-  weights: Published, folder: PathLike | None
-) -> Path | list[Path] | None:
-  """A converted folder, or every published file, or None.
+def find(weights: Published, folder: PathLike | None) -> list[Path]:
+  """Every published file, or the one converted folder, or nothing.
 
   InputError where the folder is not there.
   """
@@ -45,7 +43,7 @@ def find(
       raise InputError(f"{root}: not a folder; give the folder of the weights")
     for place in (root / weights.name, root):
       if _converted(place, weights.name):
-        return place
+        return [place]
       files = []
       for names in weights.files:
         paths = [
@@ -59,7 +57,7 @@ def find(
   return weights.installed()
 
 
-def import_network(name: str, sources: Sequence[PathLike] | PathLike) -> dict:
+def import_network(name: str, sources: Sequence[PathLike]) -> dict:
   """Published files -> parameters of a network, strictly.
 
   sources: all of them, in any order; for lpips_vgg VGG16 and the heads, or
@@ -69,8 +67,6 @@ def import_network(name: str, sources: Sequence[PathLike] | PathLike) -> dict:
     InputError: a file that cannot be read or is not exactly of this network.
   """
   weights, table = published(get_network(name))
-  if isinstance(sources, str | os.PathLike):
-    sources = [sources]
   tensors: dict[str, np.ndarray] = {}
   for source in sources:
     found = weights.read(Path(source))
@@ -88,10 +84,7 @@ def import_network(name: str, sources: Sequence[PathLike] | PathLike) -> dict:
 def import_tensors(
   name: str, tensors: Mapping[str, np.ndarray], where: str
 ) -> dict:
-  """Tensors by published name and in torch's layout -> parameters, strictly.
-
-  where: for the errors; see engine.import_params.
-  """
+  """Tensors by published name -> parameters; see engine.import_params."""
   weights, table = published(get_network(name))
   return import_params(tensors, table, weights.shapes(), where)
 
