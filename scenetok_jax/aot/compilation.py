@@ -102,11 +102,24 @@ def _search(
       f" {gib(candidate.forecast_bytes)}",
       file=sys.stderr,
     )
-    choice = search.with_candidate(config, candidate)
+    choice = search.with_values(
+      config,
+      mesh=candidate.mesh,
+      remat=candidate.remat,
+      train={"accumulate": candidate.accumulate},
+    )
     result = _compile(choice, devices, chip, options)
     needed = {"hbm_bytes_per_chip": result["hbm_bytes_per_chip"]}
     tried.append(dataclasses.asdict(candidate) | needed)
     if result["fits"]:
       return {**result, "tried": tried}
-  reason = search.nothing_fits(config, chip, len(devices), len(tried))
+  how = (
+    f"{len(tried)} candidates were compiled, the smallest among them"
+    if tried
+    else "by the forecast not even remat=full, fsdp and 8 micro-batches do"
+  )
+  reason = (
+    f"--search: nothing fits {len(devices)} {chip.name} chips at a global batch"
+    f" of {config.data.batch_size}: {how}; use more or larger chips"
+  )
   return {"fits": False, "tried": tried, "nothing_fits": reason}

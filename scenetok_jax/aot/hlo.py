@@ -9,7 +9,10 @@ from collections.abc import Iterator
 _BITS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
 _BUFFER = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-~]+) \(.*\{$")
-_LINE = re.compile(r"^  (ROOT )?%?([\w.\-~]+) = (.*)$")
+# ROOT? name = type kind(operands), attributes
+_LINE = re.compile(
+  r"^  (ROOT )?%?([\w.\-~]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*?)\)((?:, .*)?)$"
+)
 _NAME = re.compile(r"%([\w.\-~]+)")
 _CALLED = re.compile(
   r"(calls|body|condition|to_apply|true_computation|false_computation"
@@ -116,35 +119,17 @@ def parse(text: str) -> Module:
     elif line.startswith("}"):
       current = None
     elif current is not None and (match := _LINE.match(line)):
-      current[match[2]] = _operation(match[2], match[3], bool(match[1]))
+      root, name, results, kind, inner, rest = match.groups()
+      current[name] = Op(
+        name,
+        kind,
+        tuple(_buffers(results)),
+        tuple(_NAME.findall(inner)),
+        rest,
+        root is not None,
+        inner if kind in ("parameter", "constant") else "",
+      )
   return Module(computations, entry)
-
-
-def _operation(name: str, text: str, root: bool) -> Op:
-  """'f32[2]{0} add(%a, %b), attributes' -> Op."""
-  end = _closing(text) + 1 if text.startswith("(") else text.index(" ")
-  kind, _, rest = text[end:].strip().partition("(")
-  close = _closing("(" + rest) - 1
-  inner = rest[:close]
-  return Op(
-    name,
-    kind,
-    tuple(_buffers(text[:end])),
-    tuple(_NAME.findall(inner)),
-    rest[close + 1 :],
-    root,
-    inner if kind in ("parameter", "constant") else "",
-  )
-
-
-def _closing(text: str) -> int:
-  """Where the parenthesis that a text begins with ends."""
-  depth = 0
-  for i, character in enumerate(text):
-    depth += {"(": 1, ")": -1}.get(character, 0)
-    if depth == 0:
-      return i
-  raise ValueError(f"unbalanced parentheses: {text[:80]}")
 
 
 def _buffers(text: str) -> Iterator[Buffer]:

@@ -4,22 +4,19 @@ XLA's own cost_analysis counts the body of a loop once. Here a body counts as
 often as it runs. All numbers are of one device.
 """
 
-import dataclasses
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from scenetok_jax.aot.hlo import Buffer, Computation, Module, Op, root_of
 
-COLLECTIVES = (
-  "all-gather",
-  "all-reduce",
-  "reduce-scatter",
-  "all-to-all",
+COLLECTIVES = {
+  "all-gather", "all-reduce", "reduce-scatter", "all-to-all",
   "collective-permute",
-)
+}  # fmt: skip
 # They move nothing themselves, or the operation they end has been counted.
 _FREE = {
   "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "iota",
@@ -29,7 +26,7 @@ _FREE = {
 }  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Collective:
   """kind, devices of its group, bytes that one device puts in."""
 
@@ -48,7 +45,7 @@ class Collective:
     }.get(self.kind, self.payload * share)
 
 
-@dataclasses.dataclass
+@dataclass
 class Cost:
   """What a program does on one device, how often.
 
@@ -56,10 +53,8 @@ class Cost:
   bytes read from and written to HBM. unknown_loops: loops counted once.
   """
 
-  operations: Counter[tuple[float, float]] = dataclasses.field(
-    default_factory=Counter
-  )
-  collectives: Counter[Collective] = dataclasses.field(default_factory=Counter)
+  operations: Counter[tuple[float, float]] = field(default_factory=Counter)
+  collectives: Counter[Collective] = field(default_factory=Counter)
   unknown_loops: int = 0
 
   def add(self, other: "Cost", times: int = 1) -> None:
@@ -99,13 +94,12 @@ class _Counter:
     """Inside a fusion nothing moves to or from HBM."""
     if (name, fused) not in self._known:
       total = self._known[name, fused] = Cost()
-      inside = self._module.computations[name]
-      for op in inside.values():
-        self._add(total, op, inside, fused)
+      for op in self._module.computations[name].values():
+        self._add(total, op, name, fused)
     return self._known[name, fused]
 
-  def _add(self, total: Cost, op: Op, inside: Computation, fused: bool) -> None:
-    called = op.called
+  def _add(self, total: Cost, op: Op, parent: str, fused: bool) -> None:
+    called, inside = op.called, self._module.computations[parent]
     if op.kind == "while":
       trips = self._module.trip_count(op, inside)
       total.add(self.computation(called["body"][0]), trips or 1)
@@ -122,17 +116,14 @@ class _Counter:
       return
     flops = _flops(op, inside)
     if op.kind == "fusion":
-      name = called["calls"][0]
-      inner = self.computation(name, fused=True)
+      inner = self.computation(called["calls"][0], fused=True)
       flops += inner.flops
-      total.unknown_loops += inner.unknown_loops
-      for collective, count in inner.collectives.items():
-        # TPU writes reduce-scatter as such a fusion.
-        if name.startswith("all-reduce-scatter"):
-          collective = dataclasses.replace(collective, kind="reduce-scatter")
-        total.collectives[collective] += count
+      total.add(replace(inner, operations=Counter()))
     kind = op.kind.removesuffix("-start")
     if kind in COLLECTIVES:
+      # TPU writes reduce-scatter as a fusion of that name.
+      if parent.startswith("all-reduce-scatter"):
+        kind = "reduce-scatter"
       given = (buffer for x in op.operands for buffer in inside[x].results)
       payload = sum(buffer.bytes for buffer in given)
       total.collectives[Collective(kind, _group(op.text), payload)] += 1
@@ -215,15 +206,15 @@ def _group(text: str) -> int:
 
 
 def _flops(op: Op, inside: Computation) -> float:
-  if op.kind == "dot":
-    match = re.search(r"lhs_contracting_dims=\{([\d,]+)\}", op.text)
-    shape = inside[op.operands[0]].results[0].shape
-    axes = map(int, match[1].split(",")) if match else ()
-    depth = math.prod(shape[axis] for axis in axes)
-    return 2.0 * math.prod(op.results[0].shape) * depth
   if op.kind == "convolution":
     return _convolution(op, inside)
-  return 0.0
+  if op.kind != "dot":
+    return 0.0
+  match = re.search(r"lhs_contracting_dims=\{([\d,]+)\}", op.text)
+  shape = inside[op.operands[0]].results[0].shape
+  axes = map(int, match[1].split(",")) if match else ()
+  depth = math.prod(shape[axis] for axis in axes)
+  return 2.0 * math.prod(op.results[0].shape) * depth
 
 
 def _convolution(op: Op, inside: Computation) -> float:
@@ -236,13 +227,17 @@ def _convolution(op: Op, inside: Computation) -> float:
   data, kernel = (inside[name].results[0].shape for name in op.operands[:2])
   out = op.results[0].shape
   window = re.search(r"window=\{([^}]*)\}", op.text)
-  fields = dict(re.findall(r"(\w+)=(\S+)", window[1])) if window else {}
+  fields = re.findall(r"(\w+)=(\S+)", window[1] if window else "")
+  # Of a padding, its lower part.
+  given = {
+    name: [int(n.partition("_")[0]) for n in sizes.split("x")]
+    for name, sizes in fields
+  }
   total = 2.0 * out[labels[3].index("b")] * out[labels[3].index("f")]
   total *= kernel[labels[2].index("i")]
-  spatial = sorted(c for c in labels[1] if c.isdigit())
-  for i, axis in enumerate(spatial):
+  for i, axis in enumerate(sorted(c for c in labels[1] if c.isdigit())):
     size, stride, pad, dilation, spread = (
-      _window(fields, name, i)
+      given[name][i] if name in given else int(name != "pad")
       for name in ("size", "stride", "pad", "lhs_dilate", "rhs_dilate")
     )
     # Pairs of output and tap whose input element exists, along this axis.
@@ -252,10 +247,3 @@ def _convolution(op: Op, inside: Computation) -> float:
     exists = (index >= 0) & (index <= last) & (index % dilation == 0)
     total *= np.count_nonzero(exists)
   return total
-
-
-def _window(fields: dict[str, str], name: str, axis: int) -> int:
-  """One axis of a window's field; of a padding, its lower part."""
-  if name not in fields:
-    return 0 if name == "pad" else 1
-  return int(fields[name].split("x")[axis].split("_")[0])

@@ -1,7 +1,6 @@
 """Train and render programs, lowered for devices that need not exist."""
 
 import dataclasses
-import math
 from typing import Any
 
 import jax
@@ -12,10 +11,10 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.model import Model, build, init_stage1
+from scenetok_jax.parallel.mesh import batch_ways, check_batch
 from scenetok_jax.parallel.rules import (
   batch_sharding,
-  batch_ways,
-  check_batch,
+  device_bytes,
   loader_shares,
   part_owners,
   placed_shapes,
@@ -47,8 +46,7 @@ def stage_task(config: ConfigDict, model: Model) -> Task:
   """The configured stage; the frozen networks of stage 2 are only shapes."""
   if config.stage == "tokenizer":
     return tokenizer_task(model, config)
-  shapes = jax.eval_shape(lambda key: init_stage1(model, key), abstract_key())
-  return generator_task(model, config, shapes["tokenizer"])
+  return generator_task(model, config, _stage1(model)["tokenizer"])
 
 
 def train_program(config: ConfigDict, mesh: Mesh) -> Program:
@@ -94,7 +92,9 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
   All denoising steps of config.sampling, or of config.generation.
   """
   trace = _render if config.stage == "tokenizer" else _generate
-  function, arguments = trace(config, build(config), mesh, batch_ways(mesh))
+  ways = batch_ways(mesh.shape)
+  function, params, inputs = trace(config, build(config), ways)
+  arguments = (placed_shapes(params, mesh), *_along_batch(inputs, mesh))
   with jax.set_mesh(mesh):
     flops = count_flops(function, *arguments)
   held = {
@@ -106,84 +106,79 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
 
 def latent_batch(config: ConfigDict, model: Model, mesh: Mesh) -> SceneBatch:
   """A global batch of stored latents (float16) with cameras, abstract."""
-  batch, place = config.data.batch_size, batch_sharding(mesh)
+  batch, conditions = config.data.batch_size, model.num_conditions
 
   def views(codec: Codec, latents: int) -> Views:
     shape = (batch, latents, *model.latent_shape(codec))
-    return Views(
-      cameras=_cameras((batch, codec.frames(latents)), place),
-      latents=_array(shape, place, jnp.float16),
-    )
+    cameras = _cameras(batch, codec.frames(latents))
+    return Views(cameras, latents=_array(*shape, dtype=jnp.float16))
 
-  conditions = model.num_conditions
-  return SceneBatch(
+  scenes = SceneBatch(
     context=views(model.context_codec, model.num_context),
     target=views(model.target_codec, model.num_targets),
     condition=views(model.context_codec, conditions) if conditions else None,
   )
+  return _along_batch(scenes, mesh)
 
 
-def device_bytes(tree: Any) -> int:
-  """Bytes of a tree of abstract arrays on one device."""
-  return sum(
-    math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
-    for leaf in jax.tree.leaves(tree)
-    if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-  )
-
-
-def _render(
-  config: ConfigDict, model: Model, mesh: Mesh, batch: int
-) -> tuple[Any, tuple[Any, ...]]:
-  options, place = RenderOptions.of(config.sampling), batch_sharding(mesh)
+def _render(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
+  """Function, its parameters and its other arguments, abstract."""
+  options = RenderOptions.of(config.sampling)
   codec, latents = model.target_codec, model.num_targets
 
   def render(params: Any, tokens: Any, cameras: Cameras, noise: Any) -> Any:
     return render_latents(model, params, tokens, cameras, noise, options)
 
-  params = jax.eval_shape(lambda key: init_stage1(model, key), abstract_key())
-  return render, (
-    placed_shapes({"decoder": params["decoder"]}, mesh),
-    _tokens(model, batch, place),
-    _cameras((batch, codec.frames(latents)), place),
-    _array((batch, latents, *model.latent_shape(codec)), place),
-  )
+  params = {"decoder": _stage1(model)["decoder"]}
+  cameras = _cameras(batch, codec.frames(latents))
+  noise = _array(batch, latents, *model.latent_shape(codec))
+  return render, params, (_tokens(model, batch), cameras, noise)
 
 
-def _generate(
-  config: ConfigDict, model: Model, mesh: Mesh, batch: int
-) -> tuple[Any, tuple[Any, ...]]:
-  options, place = GenerateOptions.of(config.generation), batch_sharding(mesh)
+def _generate(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
+  """The same of stage 2."""
+  options = GenerateOptions.of(config.generation)
   seen = (batch, model.num_conditions)
 
   def generate(params: Any, condition: SceneCondition, noise: Any) -> Any:
     return generate_tokens(model, params, condition, noise, options)
 
-  condition = SceneCondition(
-    _array((*seen, *model.latent_shape(model.context_codec)), place),
-    _cameras(seen, place),
-    _cameras((batch, config.generation.anchors), place),
-    _array(seen, place, jnp.bool_),
-  )
   params = jax.eval_shape(stage_task(config, model).init, abstract_key())
-  return generate, (
-    placed_shapes(params, mesh), condition, _tokens(model, batch, place),
-  )  # fmt: skip
+  condition = SceneCondition(
+    _array(*seen, *model.latent_shape(model.context_codec)),
+    _cameras(*seen),
+    _cameras(batch, config.generation.anchors),
+    _array(*seen, dtype=jnp.bool_),
+  )
+  return generate, params, (condition, _tokens(model, batch))
 
 
-def _array(
-  shape: tuple[int, ...], place: NamedSharding, dtype: Any = jnp.float32
-) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct(shape, dtype, sharding=place)
+def _along_batch(tree: Any, mesh: Mesh) -> Any:
+  """Shapes of arrays [B ...] with their places."""
+  place = batch_sharding(mesh)
+  return jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+    tree,
+  )
 
 
-def _tokens(model: Model, batch: int, place: NamedSharding) -> Any:
-  tokenizer = model.tokenizer
-  return _array((batch, tokenizer.num_tokens, tokenizer.token_channels), place)
+def _array(*shape: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct(shape, dtype)
 
 
-def _cameras(shape: tuple[int, int], place: NamedSharding) -> Cameras:
-  return Cameras(*(_array((*shape, n, n), place) for n in (4, 3)))
+def _tokens(model: Model, batch: int) -> Any:
+  return _array(
+    batch, model.tokenizer.num_tokens, model.tokenizer.token_channels
+  )
+
+
+def _cameras(batch: int, views: int) -> Cameras:
+  return Cameras(*(_array(batch, views, n, n) for n in (4, 3)))
+
+
+def _stage1(model: Model) -> Any:
+  """Shapes of the parameters of tokenizer and decoder."""
+  return jax.eval_shape(lambda key: init_stage1(model, key), abstract_key())
 
 
 def abstract_key() -> jax.ShapeDtypeStruct:

@@ -1,10 +1,8 @@
 """What a program will need and take on a chip that is not there."""
 
-import contextlib
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -34,6 +32,10 @@ _UNKNOWN = (
   "estimated_utilisation",
   "compile_seconds",
 )
+_LEAST_EFFORT = {
+  "exec_time_optimization_effort": -1.0,
+  "memory_fitting_effort": -1.0,
+}
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": GIB}
 
 
@@ -47,16 +49,15 @@ def report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
   same FLOPs and collectives, and memory within 10 %; what comes nearer to the
   capacity is compiled again in full.
   """
-  with _least_effort():
-    result = _report(program, mesh, chip)
+  result = _report(program, mesh, chip, _LEAST_EFFORT)
   if 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm:
-    # Effort is no part of the key under which JAX remembers programs.
-    jax.clear_caches()
-    return _report(program, mesh, chip)
+    return _report(program, mesh, chip, {})
   return result
 
 
-def _report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
+def _report(
+  program: Program, mesh: Mesh, chip: Chip, options: dict[str, float]
+) -> dict[str, Any]:
   held = sum(program.held.values())
   result = {
     "chips": mesh.size,
@@ -67,7 +68,7 @@ def _report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
     with jax.set_mesh(mesh):
       lowered = program.jitted.lower(*program.arguments)
       start = time.perf_counter()
-      compiled = lowered.compile()
+      compiled = lowered.compile(compiler_options=options)
   except jax.errors.JaxRuntimeError as error:
     needed = needed_bytes(str(error), held)
     if needed is None:
@@ -144,19 +145,6 @@ def collectives(found: Cost) -> dict[str, dict[str, float]]:
     kinds[collective.kind]["count"] += count
     kinds[collective.kind]["bytes"] += count * collective.sent
   return dict(sorted(kinds.items()))
-
-
-@contextlib.contextmanager
-def _least_effort() -> Iterator[None]:
-  options = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
-  before = {option: getattr(jax.config, option) for option in options}
-  for option in options:
-    jax.config.update(option, -1.0)
-  try:
-    yield
-  finally:
-    for option, value in before.items():
-      jax.config.update(option, value)
 
 
 def needed_bytes(message: str, held: int) -> int | None:

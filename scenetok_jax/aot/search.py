@@ -10,14 +10,10 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from scenetok_jax.aot.chips import Chip
-from scenetok_jax.aot.program import (
-  abstract_key,
-  device_bytes,
-  latent_batch,
-  stage_task,
-)
+from scenetok_jax.aot.program import abstract_key, latent_batch, stage_task
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import device_bytes
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.state import abstract
 from scenetok_jax.train.task import Task
@@ -87,10 +83,8 @@ def saved_bytes(config: ConfigDict, policy: str) -> float:
   their casts do not grow.
   """
   mesh, sizes = make_mesh({}, jax.devices()[:1]), []
-  config = config.copy_and_resolve_references()
   for batch in (1, 2):
-    with config.unlocked():
-      config.remat, config.data.batch_size = policy, batch
+    config = with_values(config, remat=policy, data={"batch_size": batch})
     model = build(config)
     task, key = stage_task(config, model), abstract_key()
     step = jax.ShapeDtypeStruct((), jax.numpy.int32)
@@ -114,23 +108,8 @@ def _state_bytes(config: ConfigDict, mesh: Mesh) -> int:
   return device_bytes(state) + device_bytes(state.params)
 
 
-def with_candidate(config: ConfigDict, chosen: Candidate) -> ConfigDict:
+def with_values(config: ConfigDict, **values: Any) -> ConfigDict:
+  """A copy of a configuration in which these values are others."""
   config = config.copy_and_resolve_references()
-  with config.unlocked():
-    config.mesh = dict(chosen.mesh)
-    config.remat = chosen.remat
-    config.train.accumulate = chosen.accumulate
+  config.update(values)
   return config
-
-
-def nothing_fits(config: ConfigDict, chip: Chip, count: int, tried: int) -> str:
-  """Why a search ended without a result, and what to do."""
-  how = (
-    f"{tried} candidates were compiled, the smallest among them"
-    if tried
-    else "by the forecast not even remat=full, fsdp and 8 micro-batches do"
-  )
-  return (
-    f"--search: nothing fits {count} {chip.name} chips at a global batch of"
-    f" {config.data.batch_size}: {how}; use more or larger chips"
-  )

@@ -23,7 +23,7 @@ from scenetok_jax.evaluation.sheets import prediction_sheet
 from scenetok_jax.evaluation.store import ResultStore, gather
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetrics
-from scenetok_jax.parallel.placement import shard_batch
+from scenetok_jax.parallel.rules import shard_batch
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.options import GenerateOptions
 from scenetok_jax.sampling.scene_file import codec_digest

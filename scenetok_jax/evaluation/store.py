@@ -16,7 +16,7 @@ import numpy as np
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.io import atomic_path
 from scenetok_jax.media import write_png
-from scenetok_jax.parallel.gather import gather_bytes
+from scenetok_jax.parallel.runtime import gather_bytes
 from scenetok_jax.types import InputError
 
 _FIELDS = "fields.json"

@@ -26,7 +26,8 @@ from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
 from scenetok_jax.io import write_json
 from scenetok_jax.model import Model, build, encode_views
-from scenetok_jax.parallel.placement import place_params, sampling_mesh
+from scenetok_jax.parallel.mesh import sampling_mesh
+from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.generate import (
   SceneCondition,

@@ -38,7 +38,15 @@ def make_mesh(
     getattr(device, "slice_index", 0) if tpu else 0 for device in devices
   }
   if len(slices) > 1:
-    grid = _over_slices(shape, devices, len(slices))
+    if shape[0] % len(slices):
+      raise InputError(
+        f"config: mesh.data: {shape[0]} does not divide over {len(slices)}"
+        " slices, between which only the data axis may run; make it a multiple"
+      )
+    inner = (shape[0] // len(slices), *shape[1:])
+    grid = mesh_utils.create_hybrid_device_mesh(
+      inner, (len(slices), 1, 1, 1), devices, allow_split_physical_axes=True
+    )
   elif devices[0].platform == "cpu":
     # Fixed order, whatever the version: tests and resumes rely on it.
     grid = np.asarray(devices).reshape(shape)
@@ -50,19 +58,14 @@ def make_mesh(
   return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
-def _over_slices(
-  shape: tuple[int, ...], devices: list[Any], slices: int
-) -> np.ndarray:
-  """Devices of several slices [shape], whole slices along the data axis."""
-  if shape[0] % slices:
-    raise InputError(
-      f"config: mesh.data: {shape[0]} does not divide over {slices} slices,"
-      " between which only the data axis may run; make it a multiple"
-    )
-  inner = (shape[0] // slices, *shape[1:])
-  return mesh_utils.create_hybrid_device_mesh(
-    inner, (slices, 1, 1, 1), devices, allow_split_physical_axes=True
-  )
+def sampling_mesh(batch: int, devices: Sequence[Any] | None = None) -> Mesh:
+  """Videos over the data axis; devices left over share one video's tokens.
+
+  devices: to use, default all.
+  """
+  count = len(jax.devices() if devices is None else devices)
+  data = math.gcd(batch, count)
+  return make_mesh({"data": data, "sequence": count // data}, devices)
 
 
 def mesh_shape(sizes: Mapping[str, int], count: int) -> dict[str, int]:
@@ -86,3 +89,25 @@ def mesh_shape(sizes: Mapping[str, int], count: int) -> dict[str, int]:
     )
   filled = (count // known if n == -1 else n for n in shape)
   return dict(zip(AXES, filled, strict=True))
+
+
+def batch_ways(sizes: Mapping[str, int]) -> int:
+  """Into how many parts the data axes of these sizes cut a batch."""
+  return math.prod(sizes[axis] for axis in BATCH_AXES)
+
+
+def check_batch(
+  batch_size: int, accumulate: int, sizes: Mapping[str, int]
+) -> None:
+  """InputError unless the global batch divides over devices and steps.
+
+  sizes: of the mesh's axes.
+  """
+  ways = batch_ways(sizes)
+  if batch_size % (ways * accumulate):
+    raise InputError(
+      f"config.data.batch_size: {batch_size} examples do not divide over"
+      f" {ways} devices of mesh axes data x fsdp times {accumulate}"
+      " micro-batches; use a multiple, or give the other devices to tensor or"
+      " sequence"
+    )

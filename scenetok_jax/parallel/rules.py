@@ -3,15 +3,16 @@
 import functools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from einops import rearrange
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from scenetok_jax.parallel.mesh import BATCH_AXES
+from scenetok_jax.parallel.mesh import BATCH_AXES, batch_ways
 from scenetok_jax.types import Array, InputError
 
 Spec = tuple[str | None, ...]
@@ -79,12 +80,26 @@ def param_shardings(tree: Any, mesh: Mesh) -> Any:
   return jax.tree_util.tree_map_with_path(place, tree)
 
 
+def place_params(params: Any, mesh: Mesh) -> Any:
+  """Parameters on the devices of a mesh, by their param_shardings."""
+  return jax.device_put(params, param_shardings(params, mesh))
+
+
 def placed_shapes(tree: Any, mesh: Mesh) -> Any:
   """jax.ShapeDtypeStruct of every leaf, with its param_shardings."""
   return jax.tree.map(
     lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
     tree,
     param_shardings(tree, mesh),
+  )
+
+
+def device_bytes(tree: Any) -> int:
+  """Bytes of a tree of abstract arrays on one device."""
+  return sum(
+    math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+    for leaf in jax.tree.leaves(tree)
+    if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
   )
 
 
@@ -142,28 +157,6 @@ def loader_shares(owners: Sequence[set[int]]) -> dict[int, LoaderShare]:
   }
 
 
-def check_batch(
-  batch_size: int, accumulate: int, sizes: Mapping[str, int]
-) -> None:
-  """InputError unless the global batch divides over devices and steps.
-
-  sizes: of the mesh's axes.
-  """
-  ways = math.prod(sizes[axis] for axis in BATCH_AXES)
-  if batch_size % (ways * accumulate):
-    raise InputError(
-      f"config.data.batch_size: {batch_size} examples do not divide over"
-      f" {ways} devices of mesh axes data x fsdp times {accumulate}"
-      " micro-batches; use a multiple, or give the other devices to tensor or"
-      " sequence"
-    )
-
-
-def batch_ways(mesh: Mesh) -> int:
-  """Into how many parts data and fsdp cut a batch."""
-  return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
-
-
 def put_batch(batch: Any, mesh: Mesh) -> Any:
   """Host-local arrays [b ...] of each process -> global arrays [B ...].
 
@@ -178,6 +171,20 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
     )
 
   return jax.tree.map(put, batch)
+
+
+def shard_batch(tree: Any) -> Any:
+  """Arrays [B ...] over the data axes of the current mesh, where B divides."""
+  mesh = jax.sharding.get_mesh()
+  if mesh.empty:
+    return jax.tree.map(jnp.asarray, tree)
+
+  def put(leaf: Any) -> Array:
+    divides = leaf.shape[0] % batch_ways(mesh.shape) == 0
+    spec = P(BATCH_AXES) if divides else P()
+    return jax.device_put(leaf, NamedSharding(mesh, spec))
+
+  return jax.tree.map(put, tree)
 
 
 def constrain(x: Array, *logical: str | None) -> Array:

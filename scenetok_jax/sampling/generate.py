@@ -14,7 +14,7 @@ from scenetok_jax.flow.timesteps import model_timestep, shift
 from scenetok_jax.generator.scenegen import ConditionKVCache
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
-from scenetok_jax.parallel.placement import shard_batch
+from scenetok_jax.parallel.rules import shard_batch
 from scenetok_jax.sampling.options import GenerateOptions
 from scenetok_jax.sampling.slices import Progress, pad_rows, run_slices, silent
 from scenetok_jax.types import Array, Cameras

@@ -16,8 +16,7 @@ from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.io import to_uint8
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
-from scenetok_jax.parallel.placement import shard_batch
-from scenetok_jax.parallel.rules import constrain
+from scenetok_jax.parallel.rules import constrain, shard_batch
 from scenetok_jax.sampling import render
 from scenetok_jax.sampling import window as windows
 from scenetok_jax.sampling.digest import digest

@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.io import check_writable
 from scenetok_jax.model import Model, build
-from scenetok_jax.parallel.mesh import mesh_shape
-from scenetok_jax.parallel.rules import LoaderShare, check_batch
+from scenetok_jax.parallel.mesh import check_batch, mesh_shape
+from scenetok_jax.parallel.rules import LoaderShare
 from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
 from scenetok_jax.train.optimizer import OptimizerConfig
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps

@@ -9,9 +9,8 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.placement import place_params
-from scenetok_jax.parallel.rules import check_batch, put_batch
+from scenetok_jax.parallel.mesh import check_batch, make_mesh
+from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard

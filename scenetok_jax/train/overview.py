@@ -1,6 +1,5 @@
 """What a run trains: names, shapes, sizes and where each array lies."""
 
-import math
 import pathlib
 from typing import Any
 
@@ -8,6 +7,7 @@ import jax
 from clu.parameter_overview import get_parameter_overview
 
 from scenetok_jax.io import write_text
+from scenetok_jax.parallel.rules import device_bytes
 
 OVERVIEW_FILE = "parameters.txt"
 
@@ -16,13 +16,10 @@ def write_overview(workdir: str, params: Any) -> None:
   """Writes WORKDIR/parameters.txt and prints its totals."""
   leaves = jax.tree.leaves(params)
   count = sum(leaf.size for leaf in leaves)
-  held = sum(
-    math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
-    for leaf in leaves
-  )
   line = (
     f"{count / 1e6:.2f} M parameters in {len(leaves)} arrays,"
-    f" {held / (1 << 20):.1f} MiB on each of {jax.device_count()} devices"
+    f" {device_bytes(params) / (1 << 20):.1f} MiB on each of"
+    f" {jax.device_count()} devices"
   )
   path = pathlib.Path(workdir) / OVERVIEW_FILE
   table = get_parameter_overview(params, include_stats="sharding")

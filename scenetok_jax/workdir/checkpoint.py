@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import param_shardings, path_name
+from scenetok_jax.parallel.rules import path_name, place_params, placed_shapes
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
@@ -24,8 +24,6 @@ from scenetok_jax.workdir.lock import make_folder
 
 PathLike = str | os.PathLike[str]
 FOLDER = "checkpoints"
-# TensorStore reports a full disk as ValueError.
-_WRITE_ERRORS = (OSError, ValueError)
 
 
 class Checkpointer:
@@ -63,7 +61,8 @@ class Checkpointer:
     return self
 
   def __exit__(self, *_: object) -> None:
-    self.close()
+    """Waits for pending saves and frees the threads."""
+    self._manager.close()
 
   def latest_step(self) -> int | None:
     """Step of the newest complete checkpoint, None when there is none."""
@@ -106,7 +105,7 @@ class Checkpointer:
 
   def shapes(self) -> dict[str, Any]:
     """Nested dict of jax.ShapeDtypeStruct of the latest state."""
-    return _stored_shapes(self._folder / str(self.latest_step()) / "state")
+    return _stored_shapes(_state(self._folder, self.latest_step()))
 
   def restore(self, target: Any) -> tuple[Any, dict[str, Any]]:
     """The state and the data iterator's state of the latest checkpoint.
@@ -115,8 +114,7 @@ class Checkpointer:
     device count or process count. InputError where parameters do not match.
     """
     step = self.latest_step()
-    folder = self._folder / str(step) / "state"
-    check_shapes(self.shapes(), target, str(folder))
+    check_shapes(self.shapes(), target, str(_state(self._folder, step)))
     items = ocp.args.Composite(
       state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
     )
@@ -129,10 +127,6 @@ class Checkpointer:
       self._manager.wait_until_finished()
     self.check()
 
-  def close(self) -> None:
-    """Waits for pending saves and frees the threads."""
-    self._manager.close()
-
   def check(self) -> None:
     """Raises InputError if a save has failed in the background."""
     with self._reporting():
@@ -143,7 +137,7 @@ class Checkpointer:
     """What a full disk raises, as an InputError."""
     try:
       yield
-    except _WRITE_ERRORS as error:
+    except (OSError, ValueError) as error:  # TensorStore's is a ValueError
       steps = complete_steps(self._folder.parent)
       raise InputError(
         f"{self._folder}: a checkpoint could not be written"
@@ -173,42 +167,35 @@ def restore_params(
     float32, whatever was stored. InputError without one, or where it does not
     match the target.
   """
-  mesh = mesh or make_mesh()
-  if compact := _compact_file(workdir):
-    params = load_compact(compact)[0]
-    if target is not None:
-      check_shapes(params, target, str(compact))
-    return jax.device_put(params, param_shardings(params, mesh))
-  folder = _folder(workdir) / str(latest_step(workdir)) / "state"
-  tree = _stored_shapes(folder)
+  where, _, tree = _stored(workdir)
   item = item if tree.get(item) else "params"
-  shapes = tree[item]
+  found = tree[item]
   if target is not None:
-    check_shapes(shapes, target, str(folder))
+    check_shapes(found, target, str(where))
+  mesh = mesh or make_mesh()
+  if where.is_file():
+    return place_params(found, mesh)
 
-  def argument(leaf: Any, sharding: Any) -> ocp.ArrayRestoreArgs:
+  def argument(leaf: jax.ShapeDtypeStruct) -> ocp.ArrayRestoreArgs:
     floating = jnp.issubdtype(leaf.dtype, jnp.floating)
     dtype = jnp.float32 if floating else leaf.dtype
-    return ocp.ArrayRestoreArgs(sharding=sharding, dtype=dtype)
+    return ocp.ArrayRestoreArgs(sharding=leaf.sharding, dtype=dtype)
 
-  places = param_shardings(shapes, mesh)
-  arguments = jax.tree.map(argument, shapes, places)
+  arguments = jax.tree.map(argument, placed_shapes(found, mesh))
   with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
     restored = handler.restore(
-      epath.Path(folder),
+      epath.Path(where),
       args=ocp.args.PyTreeRestore(
-        item={item: shapes},
-        restore_args={item: arguments},
-        partial_restore=True,
+        item={item: found}, restore_args={item: arguments}, partial_restore=True
       ),
     )
   return restored[item]
 
 
-def _compact_file(workdir: PathLike) -> pathlib.Path | None:
-  """The compact parameter file of a folder, None where there is none."""
-  path = pathlib.Path(builtin.workdir(workdir)) / PARAMS_FILE
-  return path if path.is_file() else None
+def check_params(workdir: PathLike, target: Any) -> None:
+  """What restore_params checks against a target, without reading arrays."""
+  where, _, tree = _stored(workdir)
+  check_shapes(tree["params"], target, str(where))
 
 
 def save_params(
@@ -226,15 +213,30 @@ def save_params(
 
 def latest_step(workdir: PathLike) -> int:
   """Step of the newest complete checkpoint in a workdir, or InputError."""
-  if compact := _compact_file(workdir):
-    return load_compact(compact)[1]
-  steps = complete_steps(workdir)
+  return _stored(workdir).step
+
+
+class _Stored(NamedTuple):
+  """A state's folder with its shapes, or a compact file with its arrays."""
+
+  where: pathlib.Path
+  step: int
+  tree: dict[str, Any]
+
+
+def _stored(workdir: PathLike) -> _Stored:
+  compact = pathlib.Path(builtin.workdir(workdir)) / PARAMS_FILE
+  if compact.is_file():
+    params, step = load_compact(compact)
+    return _Stored(compact, step, {"params": params})
+  folder, steps = _folder(workdir), complete_steps(workdir)
   if not steps:
     raise InputError(
-      f"{_folder(workdir)}: no complete checkpoint there; train first, or give"
-      " the workdir of a run"
+      f"{folder}: no complete checkpoint there; train first, or give the"
+      " workdir of a run"
     )
-  return steps[-1]
+  where = _state(folder, steps[-1])
+  return _Stored(where, steps[-1], _stored_shapes(where))
 
 
 def complete_steps(workdir: PathLike) -> list[int]:
@@ -242,15 +244,6 @@ def complete_steps(workdir: PathLike) -> list[int]:
   folder = _folder(workdir)
   found = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
   return sorted(found)
-
-
-def check_params(workdir: PathLike, target: Any) -> None:
-  """What restore_params checks against a target, without reading arrays."""
-  if compact := _compact_file(workdir):
-    check_shapes(load_compact(compact)[0], target, str(compact))
-    return
-  folder = _folder(workdir) / str(latest_step(workdir)) / "state"
-  check_shapes(_stored_shapes(folder)["params"], target, str(folder))
 
 
 def check_shapes(found: Any, target: Any, where: str) -> None:
@@ -284,6 +277,10 @@ def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
   return jax.tree.map(
     lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree
   )
+
+
+def _state(folder: pathlib.Path, step: int | None) -> pathlib.Path:
+  return folder / str(step) / "state"
 
 
 def _folder(workdir: PathLike) -> pathlib.Path:

@@ -78,30 +78,31 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
       "--config: not given; name the configuration that it was trained with"
     )
   config = load_config(options.config, overrides)
-  tokens = []
+  tokenizer = None
   if config.stage == "generator":
-    tokens.append(released.tokenizer_of(source, config.tokenizer_from))
+    tokenizer = released.tokenizer_of(source, config.tokenizer_from)
   found = release.import_checkpoint(
     config, source, options.out, partial=options.partial
   )
+  lines = [
+    f"{name}: {line}"
+    for name, part in found.partial.items()
+    for line in part.lines()
+  ]
+  lines.append(
+    f"{options.out}: stage {config.stage}, {found.parameters:,} parameters,"
+    f" step {found.step}"
+  )
+  if tokenizer:
+    lines.append(tokenizer)
   values = {
     "out": options.out,
     "stage": config.stage,
     "step": found.step,
     "parameters": found.parameters,
-    "tokenizer": tokens[0] if tokens else None,
+    "tokenizer": tokenizer,
     "partial": {name: part.report() for name, part in found.partial.items()},
   }
-  lines = [
-    *(
-      f"{name}: {line}"
-      for name, part in found.partial.items()
-      for line in part.lines()
-    ),
-    f"{options.out}: stage {config.stage}, {found.parameters:,} parameters,"
-    f" step {found.step}",
-    *tokens,
-  ]
   return Report(values, lines)
 
 

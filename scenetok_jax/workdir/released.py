@@ -1,6 +1,7 @@
 """The seven released checkpoints: what each is, and what belongs to it."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,50 +11,15 @@ from scenetok_jax.workdir import release
 
 
 class Released(NamedTuple):
-  """One checkpoint of the release.
-
-  config: built-in configuration to convert it with. codecs: published names,
-  of context and target. tables: what it reproduces, by evaluate's protocol.
-  tokenizer: the checkpoint whose tokens it generates.
-  """
+  """One checkpoint of the release; released.toml tells what its fields are."""
 
   config: str
-  codecs: tuple[str, str]
-  tables: Mapping[str, str]
+  tables: Mapping[str, str] = {}
   tokenizer: str | None = None
 
 
-_VIDEO_DC, _WAN = ("va_vae", "video_dc_ae"), ("va_vae", "wan_vae")
-_SCENE = "va-videodc_re10k_scene"
-RELEASED = {
-  "va-videodc_re10k": Released(
-    "scenetok_re10k",
-    _VIDEO_DC,
-    {
-      "re10k_c12_128": "RealEstate10K, 12 views",
-      "re10k_c5_64": "RealEstate10K, 5 views",
-      "acid_c12_128": "ACID, zero shot",
-    },
-  ),
-  "va-videodc_dl3dv": Released(
-    "scenetok_dl3dv_videodc",
-    _VIDEO_DC,
-    {"dl3dv_c16_32": "DL3DV-140, Video DC-AE"},
-  ),
-  "va-wan_dl3dv": Released(
-    "scenetok_dl3dv_wan", _WAN, {"dl3dv_c16_34": "DL3DV-140, Wan"}
-  ),
-  _SCENE: Released("scenetok_re10k", _VIDEO_DC, {}),
-  **{
-    f"scenegen_shift{shift}_re10k": Released(
-      f"scenegen_re10k:shift{shift}",
-      _VIDEO_DC,
-      {"re10k_c1_192": f"RealEstate10K, generation, shift {shift}"},
-      _SCENE,
-    )
-    for shift in (1, 4, 12)
-  },
-}
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+RELEASED = {name: Released(**entry) for name, entry in _TABLES.items()}
 
 
 def tokenizer_of(source: str | os.PathLike, folder: str | None) -> str:
@@ -66,7 +32,7 @@ def tokenizer_of(source: str | os.PathLike, folder: str | None) -> str:
       tokens this one does not generate.
   """
   entry = RELEASED.get(Path(source).stem)
-  wanted = (entry and entry.tokenizer) or _SCENE
+  wanted = (entry and entry.tokenizer) or "va-videodc_re10k_scene"
   text = (
     f"tokenizer: the released SceneGen checkpoints generate the tokens of"
     f" {wanted}.ckpt and of no other"

@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from flax.traverse_util import flatten_dict
+
 from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
@@ -86,12 +88,6 @@ def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   return config
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-  """{'a': {'b': 1}} -> {'a.b': 1}; an empty mapping is a value."""
-  flat: dict[str, Any] = {}
-  for key, value in config.items():
-    if isinstance(value, Mapping) and value:
-      flat |= flatten(value, f"{prefix}{key}.")
-    else:
-      flat[f"{prefix}{key}"] = value
-  return flat
+def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+  """{'a': {'b': 1}} -> {'a.b': 1}; an empty dict is a value."""
+  return flatten_dict(config, keep_empty_nodes=True, sep=".")

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel import rules
-from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.types import InputError
 
 SIZES = {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}
@@ -104,9 +104,9 @@ def test_parts_that_are_half_shared_or_unequal_are_refused(owners):
 
 
 def test_a_batch_must_divide_over_devices_and_micro_batches():
-  rules.check_batch(8, 2, SIZES)
+  check_batch(8, 2, SIZES)
   with pytest.raises(InputError, match="times 3 micro-batches"):
-    rules.check_batch(8, 3, SIZES)
+    check_batch(8, 3, SIZES)
 
 
 def test_constrain_does_nothing_without_a_mesh():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from scenetok_jax.flow.solvers import SolverState
-from scenetok_jax.parallel.placement import place_params, sampling_mesh
+from scenetok_jax.parallel.mesh import sampling_mesh
+from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.render import render_latents, video_noise
 from scenetok_jax.sampling.state_file import StateFile
