@@ -11,21 +11,10 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from scenetok_jax import io
-from scenetok_jax.flags import add_options, add_union, take_given, take_options
-from scenetok_jax.io import check_file
+from scenetok_jax.flags import add_options
 from scenetok_jax.types import InputError
 
-__all__ = [
-  "Parser",
-  "Progress",
-  "add_options",
-  "add_union",
-  "parser",
-  "run",
-  "take_given",
-  "take_options",
-  "write_json",
-]
+Argv = Sequence[str] | None  # None: the arguments of this process
 
 _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 
@@ -42,14 +31,17 @@ class Parser(argparse.ArgumentParser):
   def parse_known_args(self, args=None, namespace=None):
     found, rest = super().parse_known_args(args, namespace)
     if getattr(found, "json", None):
-      check_file(Path(found.json), "--json")
+      io.check_file(Path(found.json), "--json")
     return found, rest
 
 
-def parser(verb: str, description: str | None, json: str = "") -> Parser:
+def parser(
+  verb: str, description: str | None, *options: type, json: bool = False
+) -> Parser:
   """Parser of `scenetok VERB`; options may not be abbreviated.
 
-  json: help of --json FILE, where the command has it. See write_json.
+  options: dataclasses whose fields are flags, see flags.add_options. json:
+  whether the command has --json FILE, see write_json.
   """
   found = Parser(
     prog=f"scenetok {verb}",
@@ -58,7 +50,10 @@ def parser(verb: str, description: str | None, json: str = "") -> Parser:
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
   )
   if json:
-    found.add_argument("--json", metavar="FILE", help=json)
+    text = "write the result here too"
+    found.add_argument("--json", metavar="FILE", help=text)
+  for kind in options:
+    add_options(found, kind)
   return found
 
 
@@ -68,9 +63,14 @@ def write_json(args: argparse.Namespace, values: Any) -> None:
     io.write_json(args.json, values)
 
 
+def script(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
+  """Ends the process with what run(main) returns."""
+  sys.exit(run(main))
+
+
 def run(
   main: Callable[[Sequence[str]], int | None],
-  argv: Sequence[str] | None = None,
+  argv: Argv = None,
   verb: str | None = None,
 ) -> int:
   """Runs a verb's main(argv) and returns the exit code of the process.

@@ -26,7 +26,7 @@ def option(default: Any, help: str, **more: Any) -> Any:
   default: of the field and of the flag. help: one line, with the unit. **more:
   what argparse takes, such as choices or metavar; flag="--name" where the flag
   is not the field's name; aliases=("--old-name",); elsewhere="why others lack
-  it" for console.take_given.
+  it" for flags.take_given.
   """
   return dataclasses.field(default=default, metadata={"help": help, **more})
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.cli import main
 from scenetok_jax.types import InputError, option
 
@@ -118,8 +118,8 @@ class _Options:
 
 def _taken(*argv, prefix=""):
   parser = console.parser("x", "does x")
-  console.add_options(parser, _Options, prefix)
-  return console.take_options(parser.parse_args(argv), _Options, prefix)
+  flags.add_options(parser, _Options, prefix)
+  return flags.take_options(parser.parse_args(argv), _Options, prefix)
 
 
 def test_options_of_a_dataclass_are_flags_and_come_back():
@@ -130,7 +130,7 @@ def test_options_of_a_dataclass_are_flags_and_come_back():
 
 
 def test_a_result_is_written_where_it_is_asked_for(tmp_path):
-  parser = console.parser("x", "does x", json="write it here")
+  parser = console.parser("x", "does x", json=True)
   console.write_json(parser.parse_args([]), {"a": 1})
   file = tmp_path / "new" / "r.json"
   console.write_json(parser.parse_args([f"--json={file}"]), {"a": 1})

@@ -10,7 +10,6 @@ from scenetok_jax.analyses.novel_views import novel_views, open_scenes
 from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.analyses.sweep import Level, SweepOptions
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.types import InputError, option
@@ -34,7 +33,7 @@ def run(
 ) -> Findings:
   """Variance and PSNR at every number of context views."""
   videos = options.batch * options.samples
-  with placement.on_devices(scenetok, videos) as scenetok:
+  with scenetok.placed(videos) as scenetok:
     opened = open_scenes(scenetok, options)
     # The same frames at every level: those that no level is given.
     rest = [_frames_without(scene, max(options.views)) for scene in opened]

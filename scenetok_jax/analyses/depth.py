@@ -27,7 +27,6 @@ from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.evaluation.evaluator import Prediction, predict
 from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.geometry import depth_images
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
@@ -55,7 +54,7 @@ def run(
   scenetok: SceneTok, options: DepthOptions, tell: Tell = print
 ) -> Findings:
   """Scores of depth from tokens and of the baselines, with a sheet."""
-  with placement.on_devices(scenetok, options.batch) as scenetok:
+  with scenetok.placed(options.batch) as scenetok:
     settings = evaluation_options(scenetok, options)
     opened = open_scenes(scenetok, options)
     scenes = depth_scenes(scenetok, opened, options)

@@ -32,7 +32,6 @@ from scenetok_jax.evaluation.measures import (
 )
 from scenetok_jax.evaluation.scene_results import scorer
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import stack_images
 from scenetok_jax.metrics import frechet
@@ -72,7 +71,7 @@ def run(
 ) -> Findings:
   """Distances of generated sets from the true one, with a sheet."""
   networks = _networks(options)
-  with placement.on_devices(scenetok, options.batch) as scenetok:
+  with scenetok.placed(options.batch) as scenetok:
     results, sheets = _generate(scenetok, options, networks)
   found = {
     metric: _compare(metric, results, options, tell)

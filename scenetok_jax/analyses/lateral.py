@@ -27,7 +27,6 @@ from scenetok_jax.analyses.novel_views import (
 from scenetok_jax.analyses.options import FrameOptions
 from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.evaluation.bootstrap import mean_interval
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.types import Cameras, InputError, option
@@ -156,7 +155,7 @@ def _compare(found: dict[str, Losses], tell: Tell) -> list[dict[str, Any]]:
 def _losses(
   name: str, scenetok: SceneTok, options: LateralOptions, tell: Tell
 ) -> Losses:
-  with placement.on_devices(scenetok, options.batch) as scenetok:
+  with scenetok.placed(options.batch) as scenetok:
     views = novel_views(scenetok, options)
     lateral = read_lateral(views, options.beside, options.split)
     encoded = encode(scenetok, views.context, options.seed)

@@ -8,7 +8,6 @@ from scenetok_jax.analyses.novel_views import novel_views
 from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.analyses.sweep import Level, SweepOptions
 from scenetok_jax.analyses.token_masks import MASKS, mask_tokens
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.types import InputError, option
 
@@ -37,7 +36,7 @@ def run(
 ) -> Findings:
   """Variance and PSNR at every share of masked tokens."""
   videos = options.batch * options.samples
-  with placement.on_devices(scenetok, videos) as scenetok:
+  with scenetok.placed(videos) as scenetok:
     views = novel_views(scenetok, options)
     encoded = encode(scenetok, views.context, options.seed)
     levels = [

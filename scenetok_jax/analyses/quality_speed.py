@@ -13,7 +13,6 @@ from scenetok_jax.analyses.findings import Findings, Tell
 from scenetok_jax.analyses.options import DataOptions
 from scenetok_jax.analyses.rendering_benchmark import Benchmark
 from scenetok_jax.flow.solvers import SOLVERS
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
 from scenetok_jax.sampling.options import RenderOptions
@@ -51,7 +50,7 @@ def run(
 ) -> Findings:
   """Scores and costs by solver and steps, and the loss of each storage."""
   lpips = _lpips(options.metric_weights)
-  with placement.on_devices(scenetok, options.scenes) as scenetok:
+  with scenetok.placed(options.scenes) as scenetok:
     key = jax.random.key(options.seed)
     bench = rendering_benchmark.prepare(
       scenetok, options.data, options.split, options.scenes, options.frames

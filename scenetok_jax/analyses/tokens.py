@@ -26,7 +26,6 @@ from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.analyses.token_masks import mask_tokens
 from scenetok_jax.analyses.trends import rank_correlation
 from scenetok_jax.evaluation.bootstrap import mean_interval
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import ssim
 from scenetok_jax.types import InputError, option
@@ -85,7 +84,7 @@ def _rows(
   trained = scenetok.model.tokenizer.num_tokens
   counts = sorted({n for n in options.keep if n < trained} | {trained})
   rows = []
-  with placement.on_devices(scenetok, options.batch) as scenetok:
+  with scenetok.placed(options.batch) as scenetok:
     views = novel_views(scenetok, options)
     encoded = encode(scenetok, views.context, options.seed)
     sampler = VideoSampler.of(scenetok, options)

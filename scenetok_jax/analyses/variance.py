@@ -9,7 +9,6 @@ from scenetok_jax.analyses.novel_views import NovelViews, novel_views
 from scenetok_jax.analyses.options import SampleOptions
 from scenetok_jax.analyses.sampler import VideoSampler, encode, sample_variance
 from scenetok_jax.analyses.trends import rank_correlation
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
 from scenetok_jax.types import option
@@ -29,7 +28,7 @@ def run(
 ) -> Findings:
   """Deviation and error of every pixel, and their rank correlation."""
   videos = options.batch * options.samples
-  with placement.on_devices(scenetok, videos) as scenetok:
+  with scenetok.placed(videos) as scenetok:
     views = novel_views(scenetok, options)
     encoded = encode(scenetok, views.context, options.seed)
     sampler = VideoSampler.of(scenetok, options)

@@ -1,33 +1,28 @@
 """Compiles a training step for a TPU slice that you need not have."""
 
-import sys
-from collections.abc import Sequence
-
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.aot.compilation import AotOptions, compile_for_slice
 from scenetok_jax.aot.text import lines
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Prints memory, FLOPs, collectives and a time estimate per chip."""
-  parser = console.parser("aot", __doc__, json="write the numbers here")
+  parser = console.parser("aot", __doc__, AotOptions, json=True)
   parser.add_argument(
     "--config", required=True, help="configuration, FILE.py[:variant]"
   )
-  console.add_options(parser, AotOptions)
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.remat=full)."
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
-  options = console.take_options(args, AotOptions)
+  options = flags.take_options(args, AotOptions)
   result = {"config": args.config, **compile_for_slice(config, options)}
   console.write_json(args, result)
   if "nothing_fits" in result:
     raise InputError(result["nothing_fits"])
   print("\n".join(lines(result)))
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

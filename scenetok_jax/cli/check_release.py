@@ -1,21 +1,16 @@
-"""Says which released checkpoints lie in a folder, and what they reproduce."""
+"""Says which released checkpoints lie in a folder, and what they reproduce.
 
-import sys
-from collections.abc import Sequence
+Names and shapes of tensors are compared with the configurations; no number is
+read.
+"""
 
 from scenetok_jax import console
 from scenetok_jax.parity import released
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> int:
   """Prints files and tables; returns 1 if a file is not what its name says."""
-  parser = console.parser(
-    "check-release",
-    (__doc__ or "")
-    + " Names and shapes of tensors are compared with the configurations; no"
-    " number is read.",
-    json="write the result here",
-  )
+  parser = console.parser("check-release", __doc__, json=True)
   parser.add_argument("folder", help="folder of the released .ckpt files")
   args = parser.parse_args(argv)
   found = released.check_release(args.folder)
@@ -26,4 +21,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

@@ -1,21 +1,17 @@
-"""Shrinks a run to a folder of a few megabytes that can be shared."""
+"""Shrinks a run to a folder of a few megabytes that can be shared.
 
-import sys
-from collections.abc import Sequence
+Matrices become int8 with a scale per row; the folder serves wherever a
+--workdir is read. Score both to see what the rounding costs.
+"""
 
 from scenetok_jax import console
 from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.inference.scenetok import SceneTok
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Writes OUT/params.safetensors and OUT/config.json."""
-  parser = console.parser(
-    "compact",
-    (__doc__ or "")
-    + " Matrices become int8 with a scale per row; the folder serves wherever"
-    " a --workdir is read. Score both to see what the rounding costs.",
-  )
+  parser = console.parser("compact", __doc__)
   parser.add_argument("--workdir", required=True, help="a training run")
   parser.add_argument("--out", required=True, help="folder to write")
   args = parser.parse_args(argv)
@@ -23,8 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   folder = model.save_pretrained(args.out)
   size = (folder / PARAMS_FILE).stat().st_size / 1e6
   print(f"{folder}: {size:.2f} MB, stage {model.config.stage}")
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

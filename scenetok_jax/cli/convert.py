@@ -1,10 +1,8 @@
 """Converts the authors' checkpoints to this package's, and back."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.workdir.conversion import ConvertOptions, convert
 
 _EPILOG = """\
@@ -21,19 +19,16 @@ Config fields are set by --config.FIELD=VALUE.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Imports networks, a codec or a metric; with --export writes them back."""
-  parser = console.parser("convert", __doc__, json="write a report here")
+  parser = console.parser("convert", __doc__, ConvertOptions, json=True)
   parser.formatter_class = argparse.RawDescriptionHelpFormatter
   parser.epilog = _EPILOG
-  console.add_options(parser, ConvertOptions)
   args, overrides = parser.parse_known_args(argv)
-  options = console.take_options(args, ConvertOptions)
-  report = convert(options, overrides)
+  report = convert(flags.take_options(args, ConvertOptions), overrides)
   print(*report.lines, sep="\n")
   console.write_json(args, report.values)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

@@ -1,19 +1,14 @@
 """Reads a configuration's training data and says how fast that goes."""
 
-import sys
-from collections.abc import Sequence
-
 from data_pipelines.loading import benchmark
 from scenetok_jax import console
 from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.workdir.config import load_config
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Prints samples/s, MB read per sample and the share of the processor."""
-  parser = console.parser(
-    "data-bench", __doc__, json="also write the numbers here"
-  )
+  parser = console.parser("data-bench", __doc__, json=True)
   parser.epilog = (
     "The data are those of the configuration: --config.data.path=DIR or"
     " --config.data.latents=DIR; --config.data.workers=N reads in N processes."
@@ -28,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   result = benchmark.measure(config, args.seconds, args.samples)
   print(benchmark.summary(result))
   console.write_json(args, result)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

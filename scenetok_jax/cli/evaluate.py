@@ -1,32 +1,27 @@
-"""Scores a trained model by a protocol, on frames that it was not given."""
+"""Scores a trained model by a protocol, on frames that it was not given.
+
+Protocol heldout: frames held out when preparing, or else all frames but context
+views at least 30 degrees of heading apart. The others score the frames of an
+index file.
+"""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.evaluation import report
 from scenetok_jax.evaluation.request import EvaluationRequest
 from scenetok_jax.evaluation.run import evaluate
-from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.inference.placement import open_model
 from scenetok_jax.io import check_writable
 from scenetok_jax.parallel.runtime import initialize, is_lead
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Prints a table of scores; writes --json, pictures and scenes' results."""
-  parser = console.parser(
-    "evaluate",
-    (__doc__ or "")
-    + " Protocol heldout: frames held out when preparing, or else all frames"
-    " but context views at least 30 degrees of heading apart. The others score"
-    " the frames of an index file.",
-    json="write the scores here",
-  )
+  parser = console.parser("evaluate", __doc__, EvaluationRequest, json=True)
   add = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
-  console.add_options(parser, EvaluationRequest)
   add(  # as other commands call it
     "--metric-weights",
     dest="metrics_weights",
@@ -34,17 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     help=argparse.SUPPRESS,
   )
   args = parser.parse_args(argv)
-  request = console.take_options(args, EvaluationRequest)
+  request = flags.take_options(args, EvaluationRequest)
   if args.out:
     check_writable(Path(args.out))
   initialize()
-  found = evaluate(SceneTok.from_pretrained(args.workdir), request)
+  found = evaluate(open_model(args.workdir), request)
   if is_lead():
     print(report.table(found))
     if args.json:
       report.write(args.json, found)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

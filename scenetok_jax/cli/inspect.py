@@ -1,7 +1,5 @@
 """Looks into prepared data: pictures, camera path and statistics of a scene."""
 
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 from data_pipelines.inspection import report
@@ -9,11 +7,9 @@ from scenetok_jax import console
 from scenetok_jax.types import InputError
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Prints a data set or one scene of it; with a scene, draws it into --out."""
-  parser = console.parser(
-    "inspect", __doc__, json="also write the numbers here"
-  )
+  parser = console.parser("inspect", __doc__, json=True)
   add: Any = parser.add_argument
   add("dataset", help="folder made by `scenetok prepare` or `latents`")
   add("--split", help="(default: train, or the only one)")
@@ -38,8 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines = report.scene_lines(result)
   print("\n".join(lines))
   console.write_json(args, result)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

@@ -1,8 +1,5 @@
 """Runs the frozen codecs of a configuration over prepared data."""
 
-import sys
-from collections.abc import Sequence
-
 import jax
 
 from data_pipelines.latents import builders
@@ -15,9 +12,9 @@ from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.workdir.config import load_config
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Writes OUT/<split>: latents of every frame, for config.data.latents."""
-  parser = console.parser("latents", __doc__, json="also write the report here")
+  parser = console.parser("latents", __doc__, json=True)
   parser.epilog = (
     "Train on them with --config.data.latents=OUT. Codecs and their weights"
     " come from the configuration (--config.codecs.target.weights=DIR)."
@@ -55,11 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   report = builders.build(args.out, job, index, count)
   if report is None:
     print(f"{args.out}: process {index} is done; others are still at work")
-    return 0
+    return
   print(summary(args.out, args.split, report))
   console.write_json(args, report)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

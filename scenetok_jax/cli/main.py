@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from scenetok_jax import __version__
 
@@ -49,12 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   verb, *rest = argv
   from scenetok_jax import console  # late: keeps --help fast
 
-  module = importlib.import_module(_module(verb))
-  return console.run(module.main, rest, verb)
+  return console.run(module(verb).main, rest, verb)
 
 
-def _module(verb: str) -> str:
-  return f"scenetok_jax.cli.{verb.replace('-', '_')}"
+def module(verb: str) -> Any:
+  """The verb's, imported late: --help and others are fast."""
+  return importlib.import_module(f"scenetok_jax.cli.{verb.replace('-', '_')}")
 
 
 def _usage() -> str:

@@ -1,32 +1,27 @@
 """Makes an evaluation index of prepared data, in the authors' format."""
 
 import dataclasses
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipelines.views.index_making import IndexOptions
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.evaluation.index_file import make_index
 from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Writes the index; prints its hash and the scenes left out."""
-  parser = console.parser(
-    "make-index", __doc__, json="write what was done here"
-  )
+  parser = console.parser("make-index", __doc__, IndexOptions, json=True)
   add = parser.add_argument
   add("--data", required=True, help="prepared data")
   add("--split", default="test")
   add("--out", required=True, metavar="FILE", help="index file to write")
   add("--context", type=int, required=True, help="context views")
-  console.add_options(parser, IndexOptions)
   add("--scenes", type=int, help="only the first so many that serve")
   add("--allow-short", action="store_true", help="leave scenes out")
   args = parser.parse_args(argv)
-  options = console.take_options(args, IndexOptions, context=args.context)
+  options = flags.take_options(args, IndexOptions, context=args.context)
   text, found = make_index(
     args.data, options, split=args.split, scenes=args.scenes
   )
@@ -49,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     "split": args.split,
   }
   console.write_json(args, report)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

@@ -1,7 +1,11 @@
-"""Runs reference cases of the authors' release and prints every error."""
+"""Runs reference cases of the authors' release and prints every error.
+
+A case is a folder with config.json, inputs, outputs and weights; each output is
+compared to a share of its largest magnitude, exactly where it is whole numbers.
+Everything is computed in float32.
+"""
 
 import sys
-from collections.abc import Sequence
 
 from scenetok_jax import console
 from scenetok_jax.io import write_text
@@ -9,16 +13,9 @@ from scenetok_jax.parity import report
 from scenetok_jax.parity.run import Result, run
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> int:
   """Prints a line per output; returns 1 if one differs too much."""
-  parser = console.parser(
-    "parity",
-    (__doc__ or "")
-    + " A case is a folder with config.json, inputs, outputs and weights; each"
-    " output is compared to a share of its largest magnitude, exactly where it"
-    " is whole numbers. Everything is computed in float32.",
-    json="write all results here",
-  )
+  parser = console.parser("parity", __doc__, json=True)
   add = parser.add_argument
   add(
     "paths", nargs="+", metavar="PATH", help="case folders, or folders of them"
@@ -50,4 +47,4 @@ def _print(result: Result, quiet: bool) -> None:
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

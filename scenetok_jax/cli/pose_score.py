@@ -8,24 +8,19 @@ folder, or renderings by --workdir: along each scene's own path, or with
 """
 
 import functools
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.evaluation.pose import score
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
-from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.inference.placement import open_model
 from scenetok_jax.io import check_writable, write_json
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Prints R.Acc, T.Acc and AUC per scene and pooled; writes --json."""
-  parser = console.parser(
-    "pose-score", __doc__, json="write the result here too"
-  )
+  parser = console.parser("pose-score", __doc__, PoseScoreOptions, json=True)
   add = parser.add_argument
-  console.add_options(parser, PoseScoreOptions)
   add("--workdir", help="judge renderings of this run")
   add(
     "--render-only",
@@ -33,23 +28,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     help="leave the frames in OUT/KEY for another estimator, and stop",
   )
   args = parser.parse_args(argv)
-  options = console.take_options(args, PoseScoreOptions)
+  options = flags.take_options(args, PoseScoreOptions)
   options.check(rendered=bool(args.workdir), estimated=not args.render_only)
   if args.out:
     check_writable(Path(args.out))
-  scenetok = SceneTok.from_pretrained(args.workdir) if args.workdir else None
+  scenetok = open_model(args.workdir) if args.workdir else None
   if scenetok and args.render_only:
     count = score.render_clips(scenetok, options)
     print(f"{args.out}: frames of {count} scenes, in a folder each")
-    return 0
+    return
   tell = functools.partial(print, flush=True)
   found = score.pose_score(options, scenetok, tell)
   found["arguments"] = vars(args)
   if args.out:
     write_json(Path(args.out) / "pose_score.json", found)
   console.write_json(args, found)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

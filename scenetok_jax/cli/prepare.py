@@ -1,22 +1,16 @@
-"""`scenetok prepare`: raw posed video -> prepared records."""
+"""Raw posed video -> prepared records."""
 
 import os
-import sys
-from collections.abc import Sequence
 
 from data_pipelines import sources
 from data_pipelines.storage import builders
-from scenetok_jax import console
+from scenetok_jax import console, flags
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-  """Writes OUT/<split> and OUT/report.json; returns 0 or raises InputError."""
+def main(argv: console.Argv = None) -> None:
+  """Writes OUT/<split> and OUT/report.json."""
   kinds = {name: sources.options_type(name) for name in sources.SOURCES}
-  parser = console.parser(
-    "prepare",
-    __doc__.split(":", 1)[1].strip(),
-    json="also write the report here",
-  )
+  parser = console.parser("prepare", __doc__, json=True)
   add = parser.add_argument
   add("--dataset", required=True, choices=sorted(kinds))
   add(
@@ -38,9 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     help="run on Apache Beam (extra [beam]) with these pipeline options, such"
     " as '--runner=DirectRunner'; for data too large for one machine",
   )
-  console.add_union(parser, kinds)
+  flags.add_union(parser, kinds)
   args = parser.parse_args(argv)
-  options = console.take_given(args, kinds, args.dataset)
+  options = flags.take_given(args, kinds, args.dataset)
   plan = sources.plan(args.dataset, args.source, args.split, options)
   if args.beam:
     from data_pipelines.storage import builders_beam  # needs the extra [beam]
@@ -50,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = builders.build(args.out, plan, args.workers)
   print(builders.summary(args.out, args.split, report))
   console.write_json(args, report)
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

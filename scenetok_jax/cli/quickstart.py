@@ -1,13 +1,11 @@
 """The whole job in ten minutes: rooms, both stages, pictures and scores."""
 
 import shlex
-import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scenetok_jax import console
-from scenetok_jax.cli import evaluate, generate, prepare, render, train
+from scenetok_jax.cli.main import module
 from scenetok_jax.evaluation.quickstart import (
   WORK,
   commands,
@@ -18,16 +16,8 @@ from scenetok_jax.evaluation.quickstart import (
 )
 from scenetok_jax.io import write_json
 
-VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-  "prepare": prepare.main,
-  "train": train.main,
-  "evaluate": evaluate.main,
-  "render": render.main,
-  "generate": generate.main,
-}
 
-
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Runs the commands a user would, one after the other, and sums them up."""
   parser = console.parser("quickstart", __doc__)
   parser.add_argument("--out", default="report", help="folder of the results")
@@ -45,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       flush=True,
     )
     verb, *options = command
-    VERBS[verb](options)
+    module(verb).main(options)
   result = summary(out, time.monotonic() - start)
   write_json(out / "quickstart.json", result)
   learning_curve(out / WORK / "scratch", out / "from_scratch_loss.png")
@@ -53,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   write_page(out, table)
   print(table)
   print(f"\nPictures are in {out}/ (open index.html).")
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

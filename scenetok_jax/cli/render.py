@@ -1,14 +1,13 @@
 """Renders a scene along a camera path: video, frames, contact sheet."""
 
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax import console
-from scenetok_jax.inference import changes, placement, report, scenes
+from scenetok_jax import console, flags
+from scenetok_jax.inference import changes, report, scenes
 from scenetok_jax.inference.changes import SamplingChanges
+from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenes import SceneChoice
 from scenetok_jax.io import check_writable
 from scenetok_jax.sampling import paths
@@ -17,18 +16,16 @@ from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.types import InputError
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Writes OUT/video.mp4, frames/, contact_sheet.png and render.json."""
-  parser = console.parser("render", __doc__, json="write render.json here too")
+  options = SceneChoice, PathOptions, SamplingChanges
+  parser = console.parser("render", __doc__, *options, json=True)
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
-  console.add_options(parser, SceneChoice)
   add("--tokens", metavar="FILE.tok", help="a scene file by scenetok encode")
   names = f"{'|'.join(paths.SCENE_PATHS)}|FILE.json"
   add("--trajectory", default="context", help=names)
-  console.add_options(parser, PathOptions)
   add("--samples", type=int, default=1, help="more than 1: variance maps too")
-  console.add_options(parser, SamplingChanges)
   add("--seed", type=int, default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
@@ -38,20 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.samples < 1:
     raise InputError(f"--samples: {args.samples} must be at least 1")
   check_writable(out)
-  model = placement.open_model(args.workdir)
-  sampling = console.take_options(args, SamplingChanges)
-  options = changes.render_options(model, sampling)
+  model = open_model(args.workdir)
+  sampling = flags.take_options(args, SamplingChanges)
+  rendering = changes.render_options(model, sampling)
   opened = None
   if args.tokens is not None:
     scene = Scene.load(args.tokens)
   else:
-    opened = scenes.open_scene(model, console.take_options(args, SceneChoice))
+    opened = scenes.open_scene(model, flags.take_options(args, SceneChoice))
     scene = opened.encode(model, args.seed)
   path = paths.through_scene(
     args.trajectory,
     opened.clip.cameras if opened else None,
     scene.context,
-    console.take_options(args, PathOptions),
+    flags.take_options(args, PathOptions),
   )
   state = out / report.STATE_FILE
   with console.follow("frames") as progress:
@@ -71,12 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   }
   result = report.write_result(
     out / "render.json", args.json, result, model, args.seed, start,
-    options=options,
+    options=rendering,
   )  # fmt: skip
   state.unlink(missing_ok=True)
   print(report.rendering_summary(out, result))
-  return 0
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

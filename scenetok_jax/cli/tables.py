@@ -1,7 +1,9 @@
-"""Sets results of evaluate beside the paper's numbers."""
+"""Sets results of evaluate beside the paper's numbers.
+
+Results of protocols that the paper has no numbers for get a table of their own.
+"""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,9 @@ from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> None:
   """Prints markdown; writes --markdown, --latex, --html and --json."""
-  parser = console.parser(
-    "tables",
-    (__doc__ or "")
-    + " Results of protocols that the paper has no numbers for get a table of"
-    " their own.",
-    json="write the result here too",
-  )
+  parser = console.parser("tables", __doc__, json=True)
   add: Any = parser.add_argument
   add("results", nargs="+", help="result files, or folders of evaluate --out")
   add("--markdown", metavar="FILE")
@@ -49,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   if args.html:
     _write(args.html, page(tables, args.worst))
   console.write_json(args, {"tables": [table.values() for table in tables]})
-  return 0
 
 
 def _write(path: str, text: str) -> None:
@@ -58,4 +53,4 @@ def _write(path: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-from collections.abc import Sequence
 
 from data_pipelines.loading.watchdog import StuckWorkerError
 from scenetok_jax import console
@@ -15,7 +14,7 @@ from scenetok_jax.workdir.config import load_config
 _EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: console.Argv = None) -> int:
   """Trains; resumes whatever --workdir holds, or checks it (--dry-run)."""
   parser = console.parser("train", __doc__)
   parser.add_argument(
@@ -63,4 +62,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-  sys.exit(console.run(main))
+  console.script(main)

@@ -11,7 +11,6 @@ from scenetok_jax.evaluation.measures import GENERATED, RECONSTRUCTED
 from scenetok_jax.evaluation.request import EvaluationRequest, make_plan
 from scenetok_jax.evaluation.scene_results import all_results, identity, scorer
 from scenetok_jax.evaluation.store import open_store
-from scenetok_jax.inference import placement
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, stack_images, write_png
 from scenetok_jax.metrics.loading import load_metrics
@@ -57,7 +56,7 @@ def evaluate(
   )
   known = identity(scenetok, plan, options, loaded, protocol)
   store = open_store(request.out, known) if request.out else None
-  with placement.on_devices(scenetok, options.batch, local=True) as placed:
+  with scenetok.placed(options.batch, local=True) as placed:
     results = all_results(
       batches(plan.sources, options.batch),
       scorer(placed, options, loaded, generated=protocol.generation),

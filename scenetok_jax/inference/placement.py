@@ -1,6 +1,5 @@
-"""What commands that sample on devices share: mesh and compilation cache."""
+"""A model for a command: what it compiles is kept for the next one."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -10,17 +9,9 @@ from scenetok_jax.inference.scenetok import SceneTok
 
 
 def open_model(workdir: str) -> SceneTok:
-  """The model for a command, whose compiled programs are kept."""
+  """SceneTok.from_pretrained, with compiled programs kept."""
   keep_compilations()
   return SceneTok.from_pretrained(workdir)
-
-
-def on_devices(
-  scenetok: SceneTok, batch: int, *, local: bool = False
-) -> contextlib.AbstractContextManager[SceneTok]:
-  """SceneTok.placed, with compiled programs kept."""
-  keep_compilations()
-  return scenetok.placed(batch, local=local)
 
 
 def keep_compilations() -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.analyses.registry import ANALYSES, get_analysis
 from scenetok_jax.types import InputError
 
@@ -14,7 +14,7 @@ def test_an_analysis_is_a_function_of_options_that_are_flags(name, capsys):
   analysis = get_analysis(name)
   assert callable(analysis.module.run)
   parser = console.parser("x", "does x")
-  console.add_options(parser, analysis.options_class)
+  flags.add_options(parser, analysis.options_class)
   with pytest.raises(SystemExit):
     parser.parse_args(["--help"])
   help_text = capsys.readouterr().out

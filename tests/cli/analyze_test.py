@@ -51,10 +51,9 @@ def run(workdir, data, tmp_path, capsys):
 
   def call(kind, *options):
     common_options = [f"--workdir={workdir}", f"--data={data}"]
-    code = analyze.main(
+    assert not analyze.main(
       [kind, *common_options, *SMALL, f"--out={tmp_path}", *options]
     )
-    assert code == 0
     result = json.loads((tmp_path / f"{kind}.json").read_text())
     return result, capsys.readouterr().out
 
@@ -157,11 +156,10 @@ def test_generation_is_compared_with_weaker_generators(
     pytest.skip(reason)
   stage2 = workdirs.stage2(tmp_path / "stage2", workdir)
   out = tmp_path / "out"
-  code = analyze.main(
+  assert not analyze.main(
     ["generation", f"--workdir={stage2}", f"--data={data}", "--scenes=2",
      "--batch=2", "--resamples=3", f"--out={out}"]
   )  # fmt: skip
-  assert code == 0
   metric = json.loads((out / "generation.json").read_text())["metrics"]
   bars = metric["fd_vgg"]["bars"]
   assert bars["codec_ceiling"][0] < bars["sampled"][0]
@@ -179,7 +177,7 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
   file = tmp_path / "poses.json"
   write_cameras(cameras, file)
   options = [f"--data={data}", f"--scene={key}", f"--poses={file}"]
-  assert pose_score.main([*options, f"--json={tmp_path / 'x.json'}"]) == 0
+  assert not pose_score.main([*options, f"--json={tmp_path / 'x.json'}"])
   result = json.loads((tmp_path / "x.json").read_text())
   assert result["auc@30"] == 1 and result["pairs"] == 6
   assert result["shuffled_auc@30"] < 1 and result["oracle"] == str(file)

@@ -67,7 +67,7 @@ def test_an_interrupted_evaluation_gives_the_same_report(
 ):
   arguments = options(workdir, data, index)
   whole = [f"--out={tmp_path / 'whole'}", f"--json={tmp_path / 'whole.json'}"]
-  assert evaluate.main([*arguments, *whole]) == 0
+  assert not evaluate.main([*arguments, *whole])
 
   written = []
   write = scene_results.ResultStore.write
@@ -83,13 +83,13 @@ def test_an_interrupted_evaluation_gives_the_same_report(
   assert console.run(evaluate.main, [*arguments, *parts]) == 130
   assert not (tmp_path / "parts.json").exists()
   monkeypatch.setattr(scene_results.ResultStore, "write", write)
-  assert evaluate.main([*arguments, *parts]) == 0
+  assert not evaluate.main([*arguments, *parts])
   report = without_times(tmp_path / "whole.json")
   assert without_times(tmp_path / "parts.json") == report
 
   # A third time nothing is computed, and even the times are the same.
   before = (tmp_path / "parts.json").read_bytes()
-  assert evaluate.main([*arguments, *parts]) == 0
+  assert not evaluate.main([*arguments, *parts])
   assert (tmp_path / "parts.json").read_bytes() == before
 
   assert report["index_file"] == "mine.json"
@@ -133,7 +133,7 @@ def test_allowed_absent_scenes_are_left_out_and_listed(
   index.write_text(json.dumps({key: entry, "gone1": entry, "gone2": entry}))
   file = tmp_path / "scores.json"
   more = ["--allow-missing", "--steps=1", f"--json={file}"]
-  assert evaluate.main(options(workdir, data, index, *more)) == 0
+  assert not evaluate.main(options(workdir, data, index, *more))
   found = json.loads(file.read_text())
   assert found["missing_scenes"] == ["gone1", "gone2"]
   assert found["scenes"] == 1 and found["index_scenes"] == 3
@@ -264,7 +264,7 @@ def test_generated_scenes_are_compared_as_a_set(
     "--scenes=2", "--set-resamples=2", "--steps=2", f"--json={report}",
     "--metrics", "fd_vgg",
   ]  # fmt: skip
-  assert evaluate.main([f"--workdir={stage2}", *arguments]) == 0
+  assert not evaluate.main([f"--workdir={stage2}", *arguments])
   found = json.loads(report.read_text())
   assert found["generation"] is True and found["context_views"] == [1]
   assert found["frames"] == 20 and found["scenes"] == 2
@@ -298,7 +298,7 @@ def test_consistency_has_its_ceiling_and_its_floor(workdir, tmp_path, capsys):
   assert "no package met3r; get the authors'" in capsys.readouterr().err
   assert console.run(evaluate.main, [*arguments, allowed]) == 2
   assert "by --depth-data" in capsys.readouterr().err
-  assert evaluate.main([*arguments, allowed, depth]) == 0
+  assert not evaluate.main([*arguments, allowed, depth])
   found = json.loads(report.read_text())
   # Random weights show nothing; the real frames agree with their own poses.
   assert found["tsed"] == found["other_poses_tsed"] == 0 < found["real_tsed"]
@@ -325,7 +325,7 @@ def test_generated_videos_are_judged_and_both_checkpoints_named(
     "--scenes=2", "--steps=1", "--resamples=5", f"--json={report}",
     "--metrics", "tsed",
   ]  # fmt: skip
-  assert evaluate.main(arguments) == 0
+  assert not evaluate.main(arguments)
   found = json.loads(report.read_text())
   assert found["tsed"] == 0 < found["real_tsed"]
   # Whose tokens: those of the tokenizer that the generator was trained on.
@@ -355,7 +355,7 @@ def test_fid_and_fvd_of_rendered_and_decoded_frames(
       "--batch=2", "--steps=2", "--set-resamples=2", f"--json={report}",
       f"--metrics-weights={folder}", "--metrics", "fid", "fvd", *more,
     ]  # fmt: skip
-    assert evaluate.main(arguments) == 0
+    assert not evaluate.main(arguments)
     return json.loads(report.read_text())
 
   found = run()

@@ -46,7 +46,7 @@ def stored(frames, tmp_path_factory):
   folder = tmp_path_factory.mktemp("latents")
   with pytest.MonkeyPatch.context() as patch:
     patch.chdir(ROOT)
-    assert latents.main(_arguments(frames, folder)) == 0
+    assert not latents.main(_arguments(frames, folder))
   return folder
 
 

@@ -20,7 +20,7 @@ def data(tmp_path_factory):
 def test_it_writes_what_evaluate_reads(data, tmp_path, capsys):
   out, told = tmp_path / "mine.json", tmp_path / "told.json"
   arguments = [f"--data={data}", "--context=3", "--targets=8"]
-  assert make_index.main([*arguments, f"--out={out}", f"--json={told}"]) == 0
+  assert not make_index.main([*arguments, f"--out={out}", f"--json={told}"])
   index = read_index(out)
   assert sorted(index.scenes) == sorted(
     r.key for r in Dataset(data, "test").scenes

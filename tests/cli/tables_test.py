@@ -39,7 +39,7 @@ def test_every_form_is_written(measured, tmp_path, capsys):
     str(measured), f"--markdown={files['md']}", f"--latex={files['tex']}",
     f"--html={files['html']}", f"--json={tmp_path / 't.json'}", "--worst=2",
   ]  # fmt: skip
-  assert tables.main(arguments) == 0
+  assert not tables.main(arguments)
   printed = capsys.readouterr().out
   assert "| 12 views | PSNR (dB) | 23.99 | 23.50 |" in printed
   assert files["md"].read_text() in printed
@@ -82,7 +82,7 @@ def test_mixed_checkpoints_are_refused(tmp_path, capsys):
   message = capsys.readouterr().err
   assert "evaluate again with one checkpoint" in message
   assert message.count("\n") == 1
-  assert tables.main([*paths, "--compare"]) == 0
+  assert not tables.main([*paths, "--compare"])
 
 
 def test_a_sheet_that_is_gone_is_named(measured, tmp_path, capsys):

@@ -81,7 +81,7 @@ def prepared(tmp_path_factory):
     out = root / source
     arguments = [f"--dataset={dataset}", f"--source={data / source}"]
     arguments += [f"--split={split}", f"--out={out}", "--size=native"]
-    assert prepare.main([*arguments, "--workers=0"]) == 0
+    assert not prepare.main([*arguments, "--workers=0"])
     return Dataset(out, split)
 
   return lambda corpus: make(corpus.dataset, corpus.source, corpus.split)

@@ -103,13 +103,12 @@ def test_a_metric_goes_from_its_entry_to_scores_summary_and_tables(
   index, file = tmp_path / "index.json", tmp_path / "scores.json"
   index.write_text(json.dumps(dict.fromkeys(keys, frames)))
   capsys.readouterr()
-  code = evaluate.main(
+  assert not evaluate.main(
     [f"--workdir={workdirs.stage1(tmp_path / 'run')}", f"--data={data}",
      "--protocol=index", f"--index={index}", "--batch=2", "--steps=1",
      "--resamples=5", "--set-resamples=2", f"--metrics-weights={weights}",
      f"--json={file}", "--metrics", "col", "fcd"]
   )  # fmt: skip
-  assert code == 0
   printed = capsys.readouterr().out.splitlines()
   assert "col" in printed[0].split()
   assert any(line.startswith("rfcd: ") for line in printed)

@@ -23,7 +23,7 @@ from scenetok_jax.evaluation.pose.clips import (
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import open_store
-from scenetok_jax.inference import changes, placement
+from scenetok_jax.inference import changes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
@@ -109,7 +109,7 @@ def _sources(
   if scenetok is None:
     yield given_clips(options)
     return
-  with placement.on_devices(scenetok, 1) as placed:
+  with scenetok.placed(1) as placed:
     yield rendered_clips(placed, options)
 
 

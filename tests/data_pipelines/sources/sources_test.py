@@ -58,8 +58,10 @@ def grey(monkeypatch):
 
 def test_a_new_data_set_is_a_module_and_a_line(grey, tmp_path, capsys):
   arguments = ["--dataset=grey", "--clips=3", "--holdout-every=4"]
-  code = prepare.main([*arguments, "--workers=0", f"--out={tmp_path / 'cli'}"])
-  assert code == 0 and "3 of 3 scenes" in capsys.readouterr().out
+  assert not prepare.main(
+    [*arguments, "--workers=0", f"--out={tmp_path / 'cli'}"]
+  )
+  assert "3 of 3 scenes" in capsys.readouterr().out
   options = GreyOptions(clips=3, holdout_every=4)
   builders.build(
     tmp_path / "python", sources.plan("grey", None, "train", options)
