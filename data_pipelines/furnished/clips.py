@@ -18,7 +18,7 @@ from data_pipelines.furnished.mesh import Mesh
 from data_pipelines.furnished.path import Path
 from data_pipelines.furnished.raster import Raster
 from data_pipelines.furnished.trace import Tracer
-from scenetok_jax.geometry.lateral import shift_sideways
+from data_pipelines.sideways import shift_sideways
 from scenetok_jax.types import Cameras, InputError
 
 PATHS = 2  # camera paths through each room
@@ -84,7 +84,7 @@ class Studio:
     """Clip `path` of room `room`; the same whatever was rendered before.
 
     lateral_offset: metres by which the path is moved sideways, see
-    geometry.lateral.shift_sideways.
+    data_pipelines.sideways.
 
     Raises:
       InputError: the room has no path with a view of its furniture.

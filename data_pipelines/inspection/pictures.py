@@ -75,7 +75,7 @@ def draw_epipolar(
   size = images.shape[1:3]
   matrix = epipolar.fundamental_matrix(cameras, 0, 1, size)
   points = corners(images[0])
-  lines = [epipolar.clip_line(matrix @ [*p, 1.0], size) for p in points]
+  lines = [clip_line(matrix @ [*p, 1.0], size) for p in points]
   found = [(p, line) for p, line in zip(points, lines, strict=True) if line]
   figure = Figure(figsize=(2 * _WIDTH, _WIDTH * size[0] / size[1] + 0.6))
   axes: Any = figure.subplots(1, 2)
@@ -133,3 +133,24 @@ def _save(path: Path, figure: Figure) -> None:
   FigureCanvasAgg(figure)  # no window, and no state shared with pyplot
   with atomic_path(path) as temporary:
     figure.savefig(temporary, format="png", dpi=_DPI)
+
+
+def clip_line(
+  line: np.ndarray, size: tuple[int, int]
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+  """Ends (x, y) of the line ax + by + c = 0 inside an image, or None."""
+  height, width = size
+  a, b, c = (float(v) for v in line)
+  points = []
+  if abs(b) > 1e-12:
+    points += [(x, -(a * x + c) / b) for x in (0.0, float(width))]
+  if abs(a) > 1e-12:
+    points += [(-(b * y + c) / a, y) for y in (0.0, float(height))]
+  inside = sorted(
+    {
+      (round(x, 6), round(y, 6))
+      for x, y in points
+      if -1e-6 <= x <= width + 1e-6 and -1e-6 <= y <= height + 1e-6
+    }
+  )
+  return (inside[0], inside[-1]) if len(inside) >= 2 else None

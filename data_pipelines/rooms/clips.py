@@ -9,7 +9,7 @@ from data_pipelines.rooms.layout import random_room
 from data_pipelines.rooms.path import clearance, walk
 from data_pipelines.rooms.raycast import cast, center_depth, pixel_rays, project
 from data_pipelines.rooms.surfaces import bake, shade
-from scenetok_jax.geometry.lateral import shift_sideways
+from data_pipelines.sideways import shift_sideways
 from scenetok_jax.types import Cameras, InputError
 
 _LATERAL_CLEARANCE = 0.1  # metres that a moved walk keeps from obstacles
@@ -44,7 +44,7 @@ def render_clip(
   The room and the walk depend on (seed, scene) only; frames and size say how
   finely they are sampled. supersample: rays per pixel along each axis.
   lateral_offset: metres by which the same walk is moved sideways, see
-  geometry.lateral.shift_sideways.
+  data_pipelines.sideways.
 
   Raises:
     InputError: negative seed or scene, no frames, fewer than 8 pixels, a

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.convert.engine import Rule
-from scenetok_jax.ops.sincos import sincos_table
+from scenetok_jax.ops.rope import sincos_table
 
 Rules = tuple[Rule, ...]
 

@@ -5,8 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry.cameras import check_rigid, from_opengl
-from scenetok_jax.geometry.transforms_json import frames_of, read_object
+from scenetok_jax.geometry.cameras import (
+  check_intrinsics,
+  check_rigid,
+  from_opengl,
+)
+from scenetok_jax.geometry.transforms_json import (
+  frames_of,
+  read_numbers,
+  read_object,
+)
 from scenetok_jax.types import Cameras, InputError
 
 Path = str | os.PathLike[str]
@@ -48,42 +56,35 @@ def estimates_from_json(path: Path) -> np.ndarray:
   """
   name = os.fspath(path)
   content = read_object(name)
-  if "extrinsics" in content:
-    poses, field = content["extrinsics"], "extrinsics"
-  elif isinstance(content.get("frames"), list):
+  poses, field = content.get("extrinsics"), "extrinsics"
+  if field not in content and isinstance(content.get("frames"), list):
     field = "transform_matrix"
     poses = [
       frame.get(field) if isinstance(frame, dict) else None
       for frame in content["frames"]
     ]
-  else:
+  elif field not in content:
     raise InputError(
       f'{name}: neither "frames" nor "extrinsics" found; give'
       ' {"extrinsics": [4x4 or null, ...]}, one for each frame'
     )
   if isinstance(poses, list):
-    lost = np.full((4, 4), np.nan).tolist()
+    lost = np.full((4, 4), np.nan)
     poses = [lost if pose is None else pose for pose in poses]
   found = _matrices(poses, f"{name}: {field}", 4)
-  placed = np.isfinite(found).all(axis=(1, 2))
   if field == "transform_matrix":
     found = from_opengl(found)
+  lost = ~np.isfinite(found).all(axis=(1, 2))
   # Whole, so that a message names the frame by its own number.
-  check_rigid(
-    np.where(placed[:, None, None], found, np.eye(4)), f"{name}: {field}"
-  )
-  return np.where(placed[:, None, None], found, np.float32(np.nan))
+  found[lost] = np.eye(4)
+  check_rigid(found, f"{name}: {field}")
+  found[lost] = np.nan
+  return found
 
 
 def _matrices(value: Any, where: str, size: int) -> np.ndarray:
   """A list of square matrices as float32 [T, size, size]."""
-  try:
-    array = np.asarray(value, np.float32)
-  except (TypeError, ValueError) as error:
-    raise InputError(
-      f"{where}: not a list of {size}x{size} number matrices; write every"
-      f" matrix as {size} rows of {size} numbers"
-    ) from error
+  array = read_numbers(value, where).astype(np.float32)
   if array.ndim != 3 or array.shape[1:] != (size, size) or not len(array):
     raise InputError(
       f"{where}: shape {array.shape}, not [frames, {size}, {size}]; write one"
@@ -102,8 +103,10 @@ def _read_native(content: dict[str, Any], name: str) -> Cameras:
       f"{name}: intrinsics: missing; add one normalised 3x3 matrix, or one"
       " per frame"
     )
-  single = isinstance(value, list) and _is_matrix(value)
-  intrinsics = _matrices([value] if single else value, f"{name}: intrinsics", 3)
+  value = read_numbers(value, f"{name}: intrinsics")
+  if value.ndim == 2:
+    value = value[None]
+  intrinsics = _matrices(value, f"{name}: intrinsics", 3)
   if len(intrinsics) == 1:
     intrinsics = np.repeat(intrinsics, len(extrinsics), axis=0)
   if len(intrinsics) != len(extrinsics):
@@ -113,34 +116,6 @@ def _read_native(content: dict[str, Any], name: str) -> Cameras:
     )
   check_intrinsics(intrinsics, f"{name}: intrinsics")
   return Cameras(extrinsics, intrinsics)
-
-
-def _is_matrix(rows: list[Any]) -> bool:
-  """Whether a list holds rows of numbers rather than matrices."""
-  return all(
-    isinstance(row, list) and not any(isinstance(x, list) for x in row)
-    for row in rows
-  )
-
-
-def check_intrinsics(intrinsics: np.ndarray, where: str) -> None:
-  """Raises InputError on intrinsics [T, 3, 3] that are not normalised."""
-  for index, matrix in enumerate(np.asarray(intrinsics, np.float64)):
-    if not np.isfinite(matrix).all():
-      raise InputError(
-        f"{where}: frame {index}: holds NaN or Inf; correct this matrix"
-      )
-    if min(matrix[0, 0], matrix[1, 1]) <= 0:
-      raise InputError(
-        f"{where}: frame {index}: focal lengths {matrix[0, 0]:g} and"
-        f" {matrix[1, 1]:g} must be positive; correct this matrix"
-      )
-    if max(matrix[0, 2], matrix[1, 2]) > 2:
-      raise InputError(
-        f"{where}: frame {index}: principal point ({matrix[0, 2]:g},"
-        f" {matrix[1, 2]:g}) looks like pixels; divide the first row by the"
-        " image width and the second by its height"
-      )
 
 
 def _read_transforms(content: dict[str, Any], name: str) -> Cameras:

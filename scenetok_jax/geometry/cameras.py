@@ -87,11 +87,28 @@ def check_rigid(extrinsics: Array, where: str) -> None:
     )
   flat = einops.rearrange(poses, "... i j -> (...) i j")
   for index, pose in enumerate(flat):
-    problem = _pose_problem(pose)
-    if problem:
+    if problem := _pose_problem(pose):
       raise InputError(
         f"{where}: frame {index}: {problem}; correct or remove this frame"
       )
+
+
+def check_intrinsics(intrinsics: Array, where: str) -> None:
+  """InputError on intrinsics [T, 3, 3] that are not normalised."""
+  for index, matrix in enumerate(np.asarray(intrinsics, np.float64)):
+    focal, centre = np.diag(matrix)[:2], matrix[:2, 2]
+    if not np.isfinite(matrix).all():
+      problem = "holds NaN or Inf; correct this matrix"
+    elif focal.min() <= 0:
+      problem = f"focal lengths {focal} must be positive; correct this matrix"
+    elif centre.max() > 2:
+      problem = (
+        f"principal point {centre} looks like pixels; divide the first row by"
+        " the image width and the second by its height"
+      )
+    else:
+      continue
+    raise InputError(f"{where}: frame {index}: {problem}")
 
 
 def _pose_problem(pose: np.ndarray) -> str | None:

@@ -11,9 +11,8 @@ def pixel_intrinsics(intrinsics: np.ndarray, size: tuple[int, int]):
   Pixel edges are the borders: the centre of the first pixel is at 0.5.
   """
   height, width = size
-  return np.asarray(intrinsics, np.float64) * np.array(
-    [[width], [height], [1.0]]
-  )
+  scale = np.array([[width], [height], [1.0]])
+  return np.asarray(intrinsics, np.float64) * scale
 
 
 def fundamental_matrix(
@@ -21,10 +20,7 @@ def fundamental_matrix(
 ) -> np.ndarray:
   """F [3, 3] with x2^T F x1 = 0 for pixels x1, x2 of frames of one clip.
 
-  Args:
-    cameras: [T].
-    first, second: frame numbers.
-    size: (h, w) of both images, pixels.
+  cameras: [T]. first, second: frame numbers. size: (h, w) of both images.
   """
   poses = np.asarray(cameras.extrinsics, np.float64)
   intrinsics = pixel_intrinsics(cameras.intrinsics, size)
@@ -67,24 +63,3 @@ def _residuals(
   value = np.abs(np.sum(right * lines_right, axis=1))
   slopes = (np.sum(x[:, :2] ** 2, axis=1) for x in (lines_left, lines_right))
   return value, *slopes
-
-
-def clip_line(
-  line: np.ndarray, size: tuple[int, int]
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
-  """Ends (x, y) of the line ax + by + c = 0 inside an image, or None."""
-  height, width = size
-  a, b, c = (float(v) for v in line)
-  points = []
-  if abs(b) > 1e-12:
-    points += [(x, -(a * x + c) / b) for x in (0.0, float(width))]
-  if abs(a) > 1e-12:
-    points += [(-(b * y + c) / a, y) for y in (0.0, float(height))]
-  inside = sorted(
-    {
-      (round(x, 6), round(y, 6))
-      for x, y in points
-      if -1e-6 <= x <= width + 1e-6 and -1e-6 <= y <= height + 1e-6
-    }
-  )
-  return (inside[0], inside[-1]) if len(inside) >= 2 else None

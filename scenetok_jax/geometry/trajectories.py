@@ -121,9 +121,7 @@ def turn_around(
   axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
   full = degrees != 0 and degrees % 360 == 0
   angles = np.linspace(0, np.radians(degrees), frames, endpoint=not full)
-  turns = Rotation.from_rotvec(angles[:, None] * axis).as_matrix()
-  positions = point + turns @ (start[:3, 3] - point)
-  return _poses(turns @ start[:3, :3], positions)
+  return _turned(start, angles[:, None] * axis, point)
 
 
 def pan(pose: Array, degrees: float, frames: int) -> np.ndarray:
@@ -135,9 +133,14 @@ def pan(pose: Array, degrees: float, frames: int) -> np.ndarray:
   start = np.asarray(pose, np.float64)
   phase = np.linspace(0, 2 * np.pi, frames, endpoint=False)
   angles = 0.5 * np.radians(degrees) * np.sin(phase)
-  turns = Rotation.from_rotvec(angles[:, None] * -start[:3, 1]).as_matrix()
-  positions = np.tile(start[:3, 3], (frames, 1))
-  return _poses(turns @ start[:3, :3], positions)
+  return _turned(start, angles[:, None] * -start[:3, 1], start[:3, 3])
+
+
+def _turned(start: np.ndarray, turns: np.ndarray, point: Array) -> np.ndarray:
+  """A camera [4, 4] turned around a point, by rotation vectors [T 3]."""
+  matrices = Rotation.from_rotvec(turns).as_matrix()
+  positions = point + matrices @ (start[:3, 3] - point)
+  return _poses(matrices @ start[:3, :3], positions)
 
 
 def shift_right(extrinsics: Array, distance: float) -> np.ndarray:
@@ -154,18 +157,11 @@ def extent(extrinsics: Array) -> float:
   return float(size) or 1.0
 
 
-def offset(pose: Array, shift: Array, frames: int) -> np.ndarray:
-  """Moves a camera [4, 4] in a straight line without turning it.
+def dolly(pose: Array, distance: float, frames: int) -> np.ndarray:
+  """Moves a camera [4, 4] forward by `distance` scene units.
 
-  shift: [3] total move along the camera's right, down and forward axes, in
-  scene units. -> [frames, 4, 4]; the first is `pose`.
+  It does not turn; the first of the [frames, 4, 4] poses is `pose`.
   """
   pose = np.asarray(pose, np.float64)
-  move = pose[:3, :3] @ np.asarray(shift, np.float64)
-  positions = pose[:3, 3] + np.linspace(0, 1, frames)[:, None] * move
-  return _poses(np.tile(pose[:3, :3], (frames, 1, 1)), positions)
-
-
-def dolly(pose: Array, distance: float, frames: int) -> np.ndarray:
-  """Moves a camera [4, 4] forward by `distance` scene units."""
-  return offset(pose, (0.0, 0.0, distance), frames)
+  way = np.linspace(0, 1, frames)[:, None] * (distance * pose[:3, 2])
+  return _poses(pose[:3, :3], pose[:3, 3] + way)

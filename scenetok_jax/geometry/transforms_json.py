@@ -52,14 +52,13 @@ class TransformsFrame:
     image_size: gives (width, height) where the file has no w and h.
     """
     width, height = self._number("w"), self._number("h")
-    if (width is None or height is None) and image_size:
-      width, height = image_size()
-    for field, value in (("w", width), ("h", height)):
-      if value is None:
+    if width is None or height is None:
+      if image_size is None:
         raise InputError(
-          f"{self.where}: {field}: missing; add it to the frame or to the file"
+          f"{self.where}: {'h' if width else 'w'}: missing; add it to the frame"
+          " or to the file"
         )
-    assert width is not None and height is not None
+      width, height = image_size()
     focal_x = self._focal("fl_x", "camera_angle_x", width)
     focal_y = self._focal("fl_y", "camera_angle_y", height)
     focal_x, focal_y = focal_x or focal_y, focal_y or focal_x  # square pixels
@@ -141,13 +140,7 @@ def read_matrix(fields: Any, field: str, where: str) -> np.ndarray:
     raise InputError(
       f"{where}.{field}: missing; add the 4x4 matrix or remove this frame"
     )
-  try:
-    matrix = np.array(value, np.float64)
-  except (TypeError, ValueError):
-    raise InputError(
-      f"{where}.{field}: not a 4x4 matrix of numbers; correct or remove this"
-      " frame"
-    ) from None
+  matrix = read_numbers(value, f"{where}.{field}")
   if matrix.shape == (3, 4):
     matrix = np.concatenate([matrix, [[0.0, 0.0, 0.0, 1.0]]])
   if matrix.shape != (4, 4):
@@ -156,6 +149,17 @@ def read_matrix(fields: Any, field: str, where: str) -> np.ndarray:
       " remove this frame"
     )
   return matrix
+
+
+def read_numbers(value: Any, where: str) -> np.ndarray:
+  """Nested lists as float64."""
+  try:
+    return np.array(value, np.float64)
+  except (TypeError, ValueError) as error:
+    raise InputError(
+      f"{where}: not a matrix of numbers; write every matrix as rows of as"
+      " many numbers"
+    ) from error
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from scenetok_jax.geometry.camera_files import check_intrinsics
-from scenetok_jax.geometry.cameras import check_rigid
+from scenetok_jax.geometry.cameras import check_intrinsics, check_rigid
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
 

@@ -14,7 +14,7 @@ from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.nn.blocks import constrain_tokens, dense
 from scenetok_jax.ops.broadcast import trailing
-from scenetok_jax.ops.sincos import sincos_table
+from scenetok_jax.ops.rope import sincos_table
 from scenetok_jax.types import Array, Cameras
 
 

@@ -1,27 +1,35 @@
-"""Rotary position embeddings with interleaved channel pairs."""
+"""Positions on a grid as angles, for rotations or as sines and cosines."""
+
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from einops import rearrange, repeat
+from einops import rearrange
 
 from scenetok_jax.types import Array
 
 BASE = 10000.0
 
 
-def axis_angles(positions: np.ndarray, channels: int) -> np.ndarray:
-  """positions [n] -> position * 10000^(-2i / channels), [n, channels / 2]."""
-  ladder = BASE ** (-2.0 * np.arange(channels // 2) / channels)
-  return np.asarray(positions, np.float64)[:, None] * ladder
+def _angles(
+  axes: Sequence[np.ndarray], channels: Sequence[int]
+) -> list[np.ndarray]:
+  """Positions [n] along every axis -> angles [cells, channels / 2] of each.
+
+  Position * 10000^(-2i / channels), in float64; the last axis runs fastest.
+  """
+  found = []
+  grid = np.meshgrid(*axes, indexing="ij")
+  for positions, width in zip(grid, channels, strict=True):
+    ladder = BASE ** (-2.0 * np.arange(width // 2) / width)
+    found.append(rearrange(positions, "... -> (...) 1") * ladder)
+  return found
 
 
 def angles_2d(side: int, head_dim: int) -> np.ndarray:
   """Angles [side * side, head_dim / 2] float32: rows first, then columns."""
-  axis = axis_angles(np.arange(side), head_dim // 2)  # [side, head_dim / 4]
-  rows = repeat(axis, "h c -> h w c", w=side)
-  columns = repeat(axis, "w c -> h w c", h=side)
-  table = np.concatenate([rows, columns], axis=-1)
-  return rearrange(table, "h w c -> (h w) c").astype(np.float32)
+  angles = _angles([np.arange(side)] * 2, [head_dim // 2] * 2)
+  return np.concatenate(angles, axis=-1).astype(np.float32)
 
 
 def pairs_3d(head_dim: int) -> tuple[int, int, int]:
@@ -34,26 +42,24 @@ def angles_3d(
   latents: int, height: int, width: int, head_dim: int
 ) -> np.ndarray:
   """Angles [latents * height * width, head_dim / 2] float32, time-major."""
-  sizes = (latents, height, width)
-  parts = []
-  for axis, (size, pairs) in enumerate(
-    zip(sizes, pairs_3d(head_dim), strict=True)
-  ):
-    angles = axis_angles(np.arange(size), 2 * pairs)
-    shape = [1, 1, 1, pairs]
-    shape[axis] = size
-    parts.append(np.broadcast_to(np.reshape(angles, shape), (*sizes, pairs)))
-  table = np.concatenate(parts, axis=-1)
-  return rearrange(table, "t h w c -> (t h w) c").astype(np.float32)
+  axes = [np.arange(size) for size in (latents, height, width)]
+  angles = _angles(axes, [2 * pairs for pairs in pairs_3d(head_dim)])
+  return np.concatenate(angles, axis=-1).astype(np.float32)
+
+
+def sincos_table(
+  rows: np.ndarray, columns: np.ndarray, width: int
+) -> np.ndarray:
+  """[rows * columns, width] float32: first half columns, then rows."""
+  row, column = _angles((rows, columns), [width // 2] * 2)
+  parts = [f(angles) for angles in (column, row) for f in (np.sin, np.cos)]
+  return np.concatenate(parts, axis=-1).astype(np.float32)
 
 
 def rotate(x: Array, angles: Array) -> Array:
   """x [B L heads d], angles [L, d / 2] -> rotated x, in float32 inside."""
-  cos = jnp.cos(angles)[None, :, None, :]
-  sin = jnp.sin(angles)[None, :, None, :]
-  pairs = rearrange(
-    x.astype(jnp.float32), "b l h (c two) -> two b l h c", two=2
-  )
-  even, odd = pairs[0], pairs[1]
+  cos, sin = (f(angles)[None, :, None, :] for f in (jnp.cos, jnp.sin))
+  x32 = x.astype(jnp.float32)
+  even, odd = rearrange(x32, "b l h (c two) -> two b l h c", two=2)
   rotated = jnp.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1)
   return rearrange(rotated, "b l h c two -> b l h (c two)").astype(x.dtype)

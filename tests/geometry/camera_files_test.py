@@ -108,10 +108,10 @@ _PIXELS = [[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]
     (_native(extrinsics=[_NAN]), "extrinsics: frame 0: .*NaN"),
     (_native(extrinsics=[_STRETCHED]), "extrinsics: frame 0: .*orthonormal"),
     (_native(extrinsics=[]), "extrinsics: shape"),
-    (_native(extrinsics=[[1, 2], [3]]), "extrinsics: not a list of 4x4"),
+    (_native(extrinsics=[[1, 2], [3]]), "extrinsics: not a matrix of"),
     (_native(intrinsics=None), "intrinsics: missing"),
     (_native(intrinsics=[1, 2, 3]), "intrinsics: shape"),
-    (_native(intrinsics="K"), "intrinsics: not a list of 3x3"),
+    (_native(intrinsics="K"), "intrinsics: not a matrix of"),
     (_native(intrinsics=[_PIXELS] * 2), "intrinsics: 2 matrices for 3 poses"),
     (_native(intrinsics=_PIXELS), "intrinsics: frame 0: .*divide"),
     (

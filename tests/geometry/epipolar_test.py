@@ -69,17 +69,3 @@ def test_wrong_conventions_are_off_by_pixels(wrong):
     Cameras(poses, cameras.intrinsics), 0, 1, SIZE
   )
   assert np.median(epipolar.sampson_error(matrix, *pixels)) > 2
-
-
-def test_lines_are_cut_at_the_edges_of_the_image():
-  assert epipolar.clip_line(np.array([0, 1, -30.0]), SIZE) == (
-    (0, 30),
-    (160, 30),
-  )
-  assert epipolar.clip_line(np.array([1, 0, -20.0]), SIZE) == (
-    (20, 0),
-    (20, 90),
-  )
-  assert epipolar.clip_line(np.array([1, -1, 0.0]), SIZE) == ((0, 0), (90, 90))
-  assert epipolar.clip_line(np.array([1, 1, 5.0]), SIZE) is None
-  assert epipolar.clip_line(np.zeros(3), SIZE) is None

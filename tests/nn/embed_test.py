@@ -6,7 +6,7 @@ import numpy as np
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import Mlp, Modulation, Norm, modulate
 from scenetok_jax.nn.embed import sincos_crop, timestep_features
-from scenetok_jax.ops.sincos import sincos_table
+from scenetok_jax.ops.rope import sincos_table
 from tests.networks import normals
 
 

@@ -17,7 +17,11 @@ from data_pipelines.sources.capture.frames import (
   find_video,
 )
 from scenetok_jax.geometry.cameras import check_rigid, invert
-from scenetok_jax.geometry.transforms_json import read_matrix, read_object
+from scenetok_jax.geometry.transforms_json import (
+  read_matrix,
+  read_numbers,
+  read_object,
+)
 from scenetok_jax.types import InputError
 
 
@@ -69,10 +73,7 @@ def _poses(path: Path, frames: list) -> np.ndarray:
 
 
 def _matrix_k(value: object, where: str) -> np.ndarray:
-  try:
-    matrix = np.array(value, np.float64)
-  except (TypeError, ValueError):
-    matrix = np.zeros(0)
+  matrix = read_numbers(value, f"{where}.K")
   good = matrix.shape == (3, 3) and np.isfinite(matrix).all()
   if not good or min(matrix[0, 0], matrix[1, 1]) <= 0:
     raise InputError(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenetok_jax.geometry.lateral import shift_sideways
+from data_pipelines.sideways import shift_sideways
 
 
 def path(frames=5):
