@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,17 @@ def _views(file: dict, frames: np.ndarray, latents: np.ndarray) -> dict:
   }
 
 
-def make(root: Path, scenes: int, frames: tuple[int, int], seed: int) -> None:
-  """ROOT/records, ROOT/compressed and ROOT/stored of the same latents."""
+def make(
+  root: Path,
+  scenes: int,
+  frames: tuple[int, int],
+  seed: int,
+  chunks: Mapping[str, int] = records.CHUNKS,
+) -> None:
+  """ROOT/records, ROOT/compressed and ROOT/stored of the same latents.
+
+  chunks: latents of a scene that share a record, by part.
+  """
   rng = np.random.default_rng(seed)
   parts = []
   for part in SHAPES:
@@ -121,7 +130,7 @@ def make(root: Path, scenes: int, frames: tuple[int, int], seed: int) -> None:
   with console.Progress("scenes", scenes, "scene") as progress:
     for start in range(0, scenes, _PER_PART):
       parts.append(root / f"part-{start}")
-      writer = latent_writer.PartWriter(parts[-1])
+      writer = latent_writer.PartWriter(parts[-1], chunks)
       for number in range(start, min(start + _PER_PART, scenes)):
         scene = random_scene(f"scene{number}", rng, frames)
         writer.add(scene)
@@ -131,7 +140,7 @@ def make(root: Path, scenes: int, frames: tuple[int, int], seed: int) -> None:
   info = {
     "kind": records.KIND,
     "codecs": {
-      part: {"dtype": "float16", "shape": list(shape)}
+      part: {"dtype": "float16", "shape": list(shape), "chunk": chunks[part]}
       for part, shape in SHAPES.items()
     },
     "flipped": False,

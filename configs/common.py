@@ -40,6 +40,7 @@ def base(stage: str) -> ConfigDict:
     "split": "train",
     "batch_size": 128,  # global; paper: 4 GPUs x 32
     "workers": 0,
+    "threads": 0,  # examples a process reads at once; 0: 64 in a worker, else 1
     "timeout": 600.0,  # seconds without a batch that mean a stuck worker
     "cache": True,
     "image_size": 256,

@@ -17,7 +17,7 @@ from typing import Any
 
 from data_pipelines.latents import writer as latent_writer
 from data_pipelines.latents.encoder import Encoder, EncodingJob
-from data_pipelines.latents.records import KIND
+from data_pipelines.latents.records import CHUNKS, KIND
 from data_pipelines.storage import builders, parts, writer
 from data_pipelines.storage.records import Dataset, SceneRow
 from scenetok_jax.console import Progress
@@ -55,7 +55,8 @@ def build(
   if final.exists():
     return {**builders.existing(final, recipe), "already": True}
   _check(job)
-  digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
+  written = json.dumps([recipe, CHUNKS]).encode()
+  digest = hashlib.sha256(written).hexdigest()[:12]
   root = out / f".{job.dataset.split}.partial-{digest}"
   own = root / f"process-{process_index:04d}"
   own.mkdir(parents=True, exist_ok=True)
@@ -137,6 +138,7 @@ def stored_codecs(job: EncodingJob) -> dict:
     part: {
       **job.identities[part],
       "dtype": job.options.dtype,
+      "chunk": CHUNKS[part],
       "shape": [
         row.height // codec.spatial,
         row.width // codec.spatial,

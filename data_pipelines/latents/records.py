@@ -1,4 +1,4 @@
-"""Latents of a frozen codec on disk: one ArrayRecord record per latent.
+"""Latents of a frozen codec on disk: ArrayRecord records of a few latents.
 
   PATH/<split>/
     context/, target/     TensorFlow Datasets directories of the two codecs
@@ -7,15 +7,17 @@
     prepared.json         written last: codecs with weight hashes, counts
 
 A record is a tf.train.Example with latent (packed, see `unpack`), scene,
-index and flipped. A scene's plain latents come first, then, where the data
-have them, those of the mirrored images.
+index and flipped: up to `chunk` latents of a scene, from index on, since a read
+costs a bucket more than its bytes. A scene's plain latents come first, then,
+where the data have them, those of the mirrored images.
 """
 
 import dataclasses
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -26,10 +28,31 @@ from scenetok_jax.types import Cameras, InputError
 NAMES = {"context": "context_latents", "target": "target_latents"}
 KIND = "latents"
 WEIGHTS = "weights_sha256"
+# Latents of a scene in one record. An example's target latents are neighbours;
+# its context views are too far apart to share one (docs/performance.md).
+CHUNKS = {"context": 1, "target": 8}
 DTYPES = {
   "float16": np.dtype(np.float16),
   "bfloat16": np.dtype(ml_dtypes.bfloat16),
 }
+
+
+class RecordLayout(NamedTuple):
+  """dtype and shape of a latent; how many of a scene share a record."""
+
+  dtype: np.dtype
+  shape: tuple[int, ...]
+  chunk: int
+
+  @classmethod
+  def of(cls, fields: Mapping[str, Any]) -> "RecordLayout":
+    """From a codec's entry in prepared.json; without chunk: one a record."""
+    shape, chunk = tuple(fields["shape"]), fields.get("chunk", 1)
+    return cls(DTYPES[fields["dtype"]], shape, chunk)
+
+  def records(self, count: int) -> int:
+    """How many records hold a scene's latents."""
+    return -(-count // self.chunk)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +100,12 @@ class LatentDataset:
     )
     self._cameras = records.map_cameras(self.directory / records.CAMERAS)
     self.flipped = bool(self.info["flipped"])
-    self._sources, self._layout = {}, {}
+    self._sources = {}
+    self._layout: dict[str, RecordLayout] = {}
     for part, name in NAMES.items():
       folder = self.directory / part
       self._sources[part] = records.open_source(folder, name, split)
-      fields = self.info["codecs"][part]
-      self._layout[part] = DTYPES[fields["dtype"]], tuple(fields["shape"])
+      self._layout[part] = RecordLayout.of(self.info["codecs"][part])
     self._check_counts()
 
   def __reduce__(self):
@@ -109,28 +132,44 @@ class LatentDataset:
       flipped: those of the mirrored images.
     """
     count = row.frames if part == "context" else row.latents
-    first = row.context_first if part == "context" else row.target_first
     where = f"{self.directory}: scene {row.key}: {part} latent"
-    dtype, shape = self._layout[part]
-    out = np.empty((len(numbers), *shape), dtype)
-    for place, number in enumerate(numbers):
-      if not 0 <= number < count:
-        raise InputError(f"{where} {number}: the scene has {count}")
-      position = first + int(number) + (count if flipped else 0)
-      example = records.read_example(
-        self._sources[part], position, f"{where} {number}"
-      )
-      place_ = {"scene": row.key, "index": int(number), "flipped": int(flipped)}
-      records.check_place(example, place_, f"{where} {number}")
-      data = example["latent"].bytes_list.value[0]
-      out[place] = unpack(data, dtype, shape, f"{where} {number}")
+    layout, places = self._layout[part], np.asarray(numbers, np.int64)
+    for number in places[(places < 0) | (places >= count)]:
+      raise InputError(f"{where} {number}: the scene has {count}")
+    out = np.empty((len(places), *layout.shape), layout.dtype)
+    starts = places - places % layout.chunk
+    for start in np.unique(starts):
+      size = min(layout.chunk, count - start)
+      found = self._record(row, part, int(start), int(size), flipped)
+      mine = starts == start
+      out[mine] = found[places[mine] - start]
     return out
+
+  def _record(
+    self, row: LatentRow, part: str, start: int, size: int, flipped: bool
+  ) -> np.ndarray:
+    """The latents of one record, which holds `size` of them from start on."""
+    layout = self._layout[part]
+    count = row.frames if part == "context" else row.latents
+    first = row.context_first if part == "context" else row.target_first
+    first += layout.records(count) if flipped else 0
+    where = f"{self.directory}: scene {row.key}: {part} latent {start}"
+    number = first + start // layout.chunk
+    example = records.read_example(self._sources[part], number, where)
+    place = {"scene": row.key, "index": start, "flipped": int(flipped)}
+    records.check_place(example, place, where)
+    data = example["latent"].bytes_list.value[0]
+    return unpack(data, layout.dtype, (size, *layout.shape), where)
 
   def _check_counts(self) -> None:
     times = 2 if self.flipped else 1
+    lengths = {
+      "context": [row.frames for row in self.scenes],
+      "target": [row.latents for row in self.scenes],
+    }
     wanted = {
-      "context": times * sum(row.frames for row in self.scenes),
-      "target": times * sum(row.latents for row in self.scenes),
+      part: times * sum(map(self._layout[part].records, counts))
+      for part, counts in lengths.items()
     }
     found = {part: len(source) for part, source in self._sources.items()}
     frames = sum(row.frames for row in self.scenes)

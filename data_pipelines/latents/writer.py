@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from data_pipelines.latents import records as latent_records
-from data_pipelines.latents.records import NAMES, LatentRow
+from data_pipelines.latents.records import CHUNKS, NAMES, LatentRow
 from data_pipelines.storage import index_files, records, writer
 from data_pipelines.storage.index_files import IndexWriter
 from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
@@ -40,10 +40,14 @@ class EncodedLatents:
 
 
 class PartWriter:
-  """Appends scenes to one part."""
+  """Appends scenes to one part.
 
-  def __init__(self, directory: Path):
+  chunks: how many latents share a record, of context and target.
+  """
+
+  def __init__(self, directory: Path, chunks: Mapping[str, int] = CHUNKS):
     directory.mkdir(parents=True)
+    self._chunks = chunks
     self._directory = directory
     self._serialize = Serializer(features())
     self._records = {
@@ -61,8 +65,9 @@ class PartWriter:
     for part in NAMES:
       for flipped, latents in enumerate(getattr(scene, part)):
         digest.update(latents.tobytes())
-        for index, latent in enumerate(latents):
-          self._write(part, scene.key, index, bool(flipped), latent)
+        for index in range(0, len(latents), self._chunks[part]):
+          chunk = latents[index : index + self._chunks[part]]
+          self._write(part, scene.key, index, bool(flipped), chunk)
     cameras = records.flatten_cameras(scene.cameras)
     digest.update(cameras.astype("<f4").tobytes())
     row = LatentRow(
@@ -95,10 +100,10 @@ class PartWriter:
       file.close()
 
   def _write(
-    self, part: str, key: str, index: int, flipped: bool, latent: np.ndarray
+    self, part: str, key: str, index: int, flipped: bool, latents: np.ndarray
   ) -> None:
     example = {
-      "latent": latent_records.pack(latent),
+      "latent": latent_records.pack(latents),
       "scene": key,
       "index": index,
       "flipped": flipped,

@@ -19,6 +19,7 @@ import numpy as np
 from einops import rearrange
 
 from data_pipelines.latents.records import LatentDataset, origin
+from data_pipelines.loading.concurrent import ConcurrentExamples
 from data_pipelines.loading.examples import open_examples
 from data_pipelines.loading.watchdog import ActivityLog, TimedCall
 from data_pipelines.storage.records import Dataset, SceneRow
@@ -26,6 +27,7 @@ from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
 _BATCHES_AHEAD = 4
+_THREADS_OF_A_WORKER = 64  # ours: they wait for a bucket (docs/performance.md)
 _NAMED = 20  # scenes left out that stderr tells
 
 
@@ -116,9 +118,9 @@ def train_iterator(
 
   Args:
     data: fields path, latents (read instead of path where set), split,
-      batch_size (global), workers, cache, image_size, frames_per_latent,
-      chunked, num_context, num_targets, num_conditions, flip, view_sampler,
-      timeout (seconds without a batch after which a
+      batch_size (global), workers, threads (see `batches`), cache, image_size,
+      frames_per_latent, chunked, num_context, num_targets, num_conditions,
+      flip, view_sampler, timeout (seconds without a batch after which a
       StuckWorkerError names the worker; 0 or absent: never).
     seed: seed of the order and of all draws.
     codecs: what latents must have been made with (data_pipelines.latents:
@@ -146,7 +148,8 @@ def train_iterator(
   if count > 1:
     stream = _HostRows(stream, data.batch_size, count, rows)
   shard = grain.sharding.ShardOptions(index, count, drop_remainder=True)
-  elastic = batches(stream, data.batch_size, data.workers, shard)
+  threads = data.get("threads", 0)
+  elastic = batches(stream, data.batch_size, data.workers, shard, threads)
   seconds = float(data.get("timeout", 0.0))
   source = str(examples.reader.dataset.directory)
   limit = None
@@ -173,19 +176,26 @@ def batches(
   batch_size: int,
   workers: int,
   shard: grain.sharding.ShardOptions,
+  threads: int = 0,
 ) -> grain.experimental.ElasticIterator:
   """One host's share of global batches, made ahead of their use.
 
-  workers: 0 reads in two threads of this process.
+  workers: 0 reads in this process. threads: examples of a batch that a process
+  reads at once; 0 is many in a worker and one in this process.
   """
+  threads = threads or (_THREADS_OF_A_WORKER if workers > 0 else 1)
   if workers > 0:
     _parse_flags()
+  if threads > 1:
+    share = batch_size // shard.shard_count
+    stream = ConcurrentExamples(stream, share, threads)
   return grain.experimental.ElasticIterator(
     stream,
     batch_size,
     shard,
     read_options=grain.ReadOptions(
-      num_threads=2 if workers == 0 else 1, prefetch_buffer_size=_BATCHES_AHEAD
+      num_threads=2 if threads == 1 else _BATCHES_AHEAD,
+      prefetch_buffer_size=_BATCHES_AHEAD,
     ),
     multiprocessing_options=(
       grain.MultiprocessingOptions(workers, per_worker_buffer_size=2)

@@ -30,6 +30,7 @@ FREE_FIELDS = (
   "train.profile",
   "train.wandb",
   "data.workers",
+  "data.threads",
   "data.timeout",
   "mesh",
 )

@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_pipelines.latents import builders as latents
-from data_pipelines.latents import encoder
+from data_pipelines.latents import encoder, writer
 from data_pipelines.latents import records as latent_records
 from data_pipelines.latents.identity import identity, weights_hash
 from data_pipelines.loading import loader
@@ -192,14 +192,58 @@ def test_either_part_is_a_tensorflow_dataset(stored):
     source = builder.as_data_source("train")
     told = json.loads(builder.info.description)
     assert told["name"] == "block_dct" and "weights_sha256" in told
+    chunk = latent_records.CHUNKS[part]
     assert len(source) == 2 * sum(
-      r.frames if part == "context" else r.latents for r in dataset.scenes
+      -(-(r.frames if part == "context" else r.latents) // chunk)
+      for r in dataset.scenes
     )
     row = dataset.scenes[1]
     first = row.context_first if part == "context" else row.target_first
-    example = source[first + 2]
-    assert (example["scene"], example["index"]) == (b"s1", 2)
+    example = source[first]
+    assert (example["scene"], example["index"]) == (b"s1", 0)
     assert not example["flipped"]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 3, 8, 50])
+def test_latents_are_the_same_whatever_shares_a_record(tmp_path, chunk):
+  rng = np.random.default_rng(0)
+  chunks = {"context": 1, "target": chunk or 1}
+  shapes = {"context": (2, 2, 3), "target": (1, 1, 4)}
+  part = writer.PartWriter(tmp_path / "part", chunks)
+  scenes = []
+  for number, count in enumerate((8, 5)):
+    scene = writer.EncodedLatents(
+      key=f"s{number}",
+      context=rng.normal(size=(2, count, 2, 2, 3)).astype(np.float16),
+      target=rng.normal(size=(2, count, 1, 1, 4)).astype(np.float16),
+      cameras=loader.Cameras(
+        np.tile(np.eye(4, dtype=np.float32), (count, 1, 1)),
+        np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+      ),
+      size=(32, 32),
+      source="random",
+    )
+    part.add(scene)
+    scenes.append(scene)
+  part.close({"dropped": []})
+  # Data of before had no chunk in them: one latent a record.
+  told = {} if chunk is None else {"chunk": chunk}
+  codecs = {
+    name: {"dtype": "float16", "shape": shape}
+    | (told if name == "target" else {})
+    for name, shape in shapes.items()
+  }
+  info = {"kind": latent_records.KIND, "codecs": codecs, "flipped": True}
+  writer.merge([tmp_path / "part"], tmp_path / "all/train", "train", info)
+  dataset = latent_records.LatentDataset(tmp_path / "all")
+  for row, scene in zip(dataset.scenes, scenes, strict=True):
+    for numbers in ([4, 0, 3, 3], [], range(row.latents)):
+      for flipped in (False, True):
+        numbers = np.array(list(numbers), int)
+        found = dataset.read(row, "target", numbers, flipped)
+        np.testing.assert_array_equal(
+          found, scene.target[int(flipped)][numbers]
+        )
 
 
 def test_a_dataset_of_latents_travels_to_worker_processes(stored):
