@@ -27,8 +27,10 @@ def optimizer(case: Case) -> Arrays:
   config = case.config
   found: Arrays = {}
   for i, entry in enumerate(config.get("optimizers", ())):
-    rate = learning_rate(settings(entry))
-    found[f"lr_{i}"] = [rate(jnp.int32(k)) for k in config["lr_steps"]]
+    rates = settings(entry)
+    found[f"lr_{i}"] = [
+      learning_rate(rates, jnp.int32(k)) for k in config["lr_steps"]
+    ]
   for i, run in enumerate(config.get("steps", ())):
     found |= {f"o{i}_{name}": x for name, x in _steps(case, run).items()}
   return found

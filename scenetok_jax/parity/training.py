@@ -29,7 +29,7 @@ from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train import generator_task, tokenizer_task
 from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.task import StepLoss
-from scenetok_jax.types import Array, Cameras, InputError
+from scenetok_jax.types import Array, Cameras, InputError, Views
 
 # Keys and queries of the attention that reads the condition.
 _UNREAD = re.compile(r"denoiser\..*attn2\.(to_[qk]|[qk]_norm)\.")
@@ -49,25 +49,25 @@ def stage1(case: Case) -> Arrays:
     case, config.get("target_autoencoder"), config.get("target_scaling_factor")
   )
   model = modules.model(case, scaling, **nets)
-  example = tokenizer_task.Example(
-    context=published("va_vae").scaling.normalize(
+  context = Views(
+    case.cameras("context_"),
+    latents=published("va_vae").scaling.normalize(
       modules.channels_last(given["context_latent"])
     ),
-    context_cameras=case.cameras("context_"),
-    target=scaling.normalize(modules.channels_last(given["target_latent"])),
-    target_cameras=case.cameras("target_"),
   )
+  latents = scaling.normalize(modules.channels_last(given["target_latent"]))
+  target, shape = Views(case.cameras("target_"), latents=latents), latents.shape
   params = {
     "tokenizer": modules.weights(
-      case, nets["tokenizer"], example.context, example.context_cameras
+      case, nets["tokenizer"], context.latents, context.cameras
     ),
     "decoder": modules.weights(
       case,
       nets["decoder"],
-      example.target,
-      np.zeros(example.target.shape[:2]),
-      example.target_cameras,
-      modules.any_tokens(case, example.target.shape[0]),
+      target.latents,
+      np.zeros(shape[:2]),
+      target.cameras,
+      modules.any_tokens(case, shape[0]),
     ),
   }
   tables = {name: modules.table(net) for name, net in nets.items()}
@@ -86,22 +86,24 @@ def stage1(case: Case) -> Arrays:
       reference=given["reference_index"],
       unconditional=np.asarray(not run["conditional"]),
       posterior=given.get("posterior_noise"),
-      levels=_levels(case, run, run["scheduler"], example.target.shape[1]),
+      levels=_levels(case, run, run["scheduler"], shape[1]),
       target=modules.channels_last(given["noise"]),
     )
     step = np.int32(run["global_step"])
     out = _named(
-      gradients(_stage1_settings(run))(params, example, noise, step),
+      gradients(_stage1_settings(run))(params, context, target, noise, step),
       tables,
       case.wanted(run["prefix"])["grad_names"],
     )
-    x_t = path.interpolate(example.target, noise.target, noise.levels)
-    target = path.velocity(example.target, noise.target)
+    x_t = path.interpolate(target.latents, noise.target, noise.levels)
+    velocity = path.velocity(target.latents, noise.target)
     out |= {
       "timestep": noise.levels,
       "noisy_latents": modules.channels_first(x_t),
-      "flow_target": modules.channels_first(target),
-      "pred": modules.channels_first(predict(params, example, noise, x_t)),
+      "flow_target": modules.channels_first(velocity),
+      "pred": modules.channels_first(
+        predict(params, context, target, noise, x_t)
+      ),
     }
     found |= prefixed(run["prefix"], out)
   return found
@@ -146,19 +148,24 @@ def _stage1_settings(run: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _stage1_prediction(
-  model: Model, params: Any, example: Any, noise: Any, x_t: Array
+  model: Model,
+  params: Any,
+  context: Views,
+  target: Views,
+  noise: Any,
+  x_t: Array,
 ) -> Array:
   """The velocity that the loss judges, computed apart from it."""
   batch = jnp.arange(noise.reference.shape[0])
-  poses = jnp.asarray(example.context_cameras.extrinsics)
+  poses = jnp.asarray(context.cameras.extrinsics)
   reference = poses[batch, noise.reference]
-  context = relative_to(example.context_cameras, reference)
-  posterior = tokenize(model, params, example.context, context)
+  cameras = relative_to(context.cameras, reference)
+  posterior = tokenize(model, params, context.latents, cameras)
   return model.decoder.apply(
     {"params": params["decoder"]},
     x_t,
     timesteps.model_timestep(noise.levels),
-    relative_to(example.target_cameras, reference),
+    relative_to(target.cameras, reference),
     sample(posterior, noise.posterior),
     noise.unconditional if model.decoder.null_token else False,
   )
@@ -223,17 +230,18 @@ def stage2(case: Case) -> Arrays:
   }
   scaling = published("va_vae").scaling
   model = modules.model(case, scaling, **nets)
-  example = generator_task.Example(
-    context=scaling.normalize(modules.channels_last(given["context_latent"])),
-    context_cameras=case.cameras("context_"),
-    condition=scaling.normalize(modules.channels_last(given["cond_latent"])),
-    condition_cameras=case.cameras("cond_"),
+  context, condition = (
+    Views(
+      case.cameras(f"{role}_"),
+      latents=scaling.normalize(modules.channels_last(given[f"{role}_latent"])),
+    )
+    for role in ("context", "cond")
   )
   tokens = given["noise"]
   _no_dropout(case, "compressor")
   frozen = {
     "tokenizer": modules.weights(
-      case, nets["tokenizer"], example.context, example.context_cameras
+      case, nets["tokenizer"], context.latents, context.cameras
     )
   }
   params = {
@@ -242,37 +250,42 @@ def stage2(case: Case) -> Arrays:
       nets["generator"],
       tokens,
       np.zeros(tokens.shape[:2]),
-      example.condition,
-      example.condition_cameras,
-      example.context_cameras,
+      condition.latents,
+      condition.cameras,
+      context.cameras,
     )
   }
   factor = case.config["scene_generator"].get("scale_factor", 0.1)
   config = ConfigDict({"generation": {"scale_factor": factor}})
   tables = {"generator": modules.table(nets["generator"])}
 
-  def loss(params: Any, example: Any, noise: Any) -> StepLoss:
+  def loss(params: Any, noise: Any) -> StepLoss:
     return generator_task.loss_from_noise(
-      model, config, params, frozen, example, noise
+      model, config, params, frozen, context, condition, noise
     )
 
   gradients = _gradients(loss)
   predict = modules.jit(functools.partial(_stage2_prediction, model, factor))
-  reference = example.condition_cameras.extrinsics[:, 0]
-  anchors = relative_to(example.context_cameras, reference)
-  condition = relative_to(example.condition_cameras, reference)
+  reference = condition.cameras.extrinsics[:, 0]
+  anchors = relative_to(context.cameras, reference)
+  cameras = relative_to(condition.cameras, reference)
   for run in case.config["runs"]:
     noise = _stage2_noise(case, run)
     out = _named(
-      gradients(params, example, noise),
-      tables,
-      case.wanted(run["prefix"])["grad_names"],
+      gradients(params, noise), tables, case.wanted(run["prefix"])["grad_names"]
     )
     out |= jax.device_get(
-      predict({**frozen, **params}, example, noise, anchors, condition)
+      predict(
+        {**frozen, **params},
+        context.latents,
+        condition.latents,
+        noise,
+        anchors,
+        cameras,
+      )
     )
     out["cond_mask"] = noise.visible
-    out["cond_relative_extrinsics"] = condition.extrinsics
+    out["cond_relative_extrinsics"] = cameras.extrinsics
     out["anchor_relative_extrinsics"] = anchors.extrinsics
     found |= prefixed(run["prefix"], out)
   return found
@@ -341,13 +354,14 @@ def _stage2_prediction(
   model: Model,
   factor: float,
   params: Any,
-  example: Any,
+  context: Array,
+  condition: Array,
   noise: Any,
   anchors: Cameras,
-  condition: Cameras,
+  cameras: Cameras,
 ) -> Arrays:
   """Tokens, timesteps and velocity of the loss, computed apart from it."""
-  posterior = tokenize(model, params, example.context, anchors)
+  posterior = tokenize(model, params, context, anchors)
   tokens = sample(posterior, noise.posterior) * factor
   levels = timesteps.per_latent(noise.levels[:, None], tokens.shape[1])
   t = timesteps.model_timestep(levels)
@@ -356,8 +370,8 @@ def _stage2_prediction(
     {"params": params["generator"]},
     path.interpolate(tokens, noise.tokens, levels),
     t,
-    example.condition,
     condition,
+    cameras,
     anchors,
     noise.visible,
     noise.drop_cameras,

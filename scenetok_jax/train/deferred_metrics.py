@@ -23,18 +23,10 @@ _FATE = {
 
 
 class DeferredMetrics:
-  """Holds one step's metrics until the next step has been dispatched.
+  """Holds one step's metrics until the next step has been dispatched."""
 
-  Every step passes the guard; those that are due are written.
-  """
-
-  def __init__(
-    self,
-    write: Callable[[int, dict[str, Array]], None],
-    guard: "NonFiniteGuard",
-    due: Callable[[int], bool],
-  ) -> None:
-    self._write, self._guard, self._due = write, guard, due
+  def __init__(self, read: Callable[[int, dict[str, Array]], None]) -> None:
+    self._read = read
     self._held: tuple[int, dict[str, Array]] | None = None
 
   def put(self, step: int, metrics: dict[str, Array]) -> None:
@@ -44,12 +36,9 @@ class DeferredMetrics:
 
   def flush(self) -> None:
     """Reads what is held."""
-    if self._held is None:
-      return
-    (step, metrics), self._held = jax.device_get(self._held), None
-    if self._due(step):
-      self._write(step, metrics)
-    self._guard.see(step, metrics)
+    if self._held is not None:
+      held, self._held = jax.device_get(self._held), None
+      self._read(*held)
 
 
 class NonFiniteGuard:

@@ -26,18 +26,12 @@ def dry_run(
 ) -> list[str]:
   """Checks what train would, on any machine, and compiles nothing.
 
-  Args:
-    config: of the run.
-    workdir: of the run; nothing is left in it.
-    devices: that the run will have; default: those of this process.
-    read: also reads a batch of the data, the weights of codecs and of stage
-      1, and the workdir, which another machine may not see.
+  Nothing is left in the workdir. devices: that the run will have; default:
+  those of this process. read: also reads a batch of the data, the weights of
+  codecs and of stage 1, and the workdir, which another machine may not see.
 
-  Returns:
-    What was found, in lines for people.
-
-  Raises:
-    InputError: whatever the run would end with before its first step.
+  Returns what was found, in lines for people; InputError for whatever the run
+  would end with before its first step.
   """
   count = len(jax.devices()) if devices is None else devices
   shape = mesh_shape(dict(config.mesh), count)

@@ -134,10 +134,9 @@ def make_evaluate(
   None for stage 2, and where scores cannot be had: they need frames, also
   beside data.latents, and the weights of the codecs, which is told.
   """
-  path, count = config.data.path, config.train.eval_scenes
-  if config.stage != "tokenizer" or not path:
-    return None
-  if config.train.eval_every <= 0 or count <= 0:
+  path, options = config.data.path, config.train
+  wanted = options.eval_every > 0 and options.eval_scenes > 0
+  if config.stage != "tokenizer" or not path or not wanted:
     return None
   codecs = {"context": model.context_codec, "target": model.target_codec}
   for part, codec in codecs.items():
@@ -149,13 +148,13 @@ def make_evaluate(
         )
       return None
   split = evaluation_split(path)
-  plan = heldout(path, split, config.data.num_context, count)
+  plan = heldout(path, split, config.data.num_context, options.eval_scenes)
   scenes = [source.load() for source in plan.sources]
-  options = EvaluationOptions.of(config)
+  settings = EvaluationOptions.of(config)
 
   def evaluate(params: Any, step: int) -> dict[str, float]:
     del step
-    predictions = predict(model, params, scenes, options)
+    predictions = predict(model, params, scenes, settings)
     return average([score(prediction) for prediction in predictions])
 
   return evaluate

@@ -11,10 +11,10 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.model import Model, encode_views, init_generator, tokenize
+from scenetok_jax.model import Model, init_generator, tokenize
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task
-from scenetok_jax.types import Array, Cameras, SceneBatch
+from scenetok_jax.train.task import StepLoss, Task, encoded
+from scenetok_jax.types import Array, SceneBatch, Views
 
 
 @flax.struct.dataclass
@@ -27,16 +27,6 @@ class StepNoise:
   visible: Array  # [B V] bool, conditioning views that are shown
   drop_cameras: Array  # [B] bool, whole camera embeddings dropped
   drop_anchors: Array  # [B] bool
-
-
-@flax.struct.dataclass
-class Example:
-  """Normalised latents with absolute cameras: what the loss reads."""
-
-  context: Array
-  context_cameras: Cameras
-  condition: Array
-  condition_cameras: Cameras
 
 
 def visible_views(
@@ -52,11 +42,11 @@ def visible_views(
 
 
 def sample_noise(
-  config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
+  config: ConfigDict, key: Array, seen: tuple[int, int], tokens: tuple[int, int]
 ) -> StepNoise:
-  """The noise of one batch; tokens is (N, C)."""
+  """The noise of one batch; seen: (B, V) conditioning views, tokens: (N, C)."""
   keys, options = jax.random.split(key, 7), config.generation
-  batch, views = example.condition.shape[:2]
+  batch = seen[0]
   levels = sample_noise_levels(
     keys[2], batch, 1, weighting=options.weighting, shift=options.shift
   )
@@ -69,7 +59,7 @@ def sample_noise(
     tokens=jax.random.normal(keys[1], (batch, *tokens)),
     levels=levels[:, 0],
     visible=visible_views(
-      jax.random.uniform(keys[3], (batch, views)),
+      jax.random.uniform(keys[3], seen),
       options.keep_probability,
       chosen(keys[4], options.unconditional_probability),
     ),
@@ -83,18 +73,20 @@ def loss_from_noise(
   config: ConfigDict,
   params: Any,
   frozen: Any,
-  example: Example,
+  context: Views,
+  condition: Views,
   noise: StepNoise,
 ) -> StepLoss:
   """The stage-2 loss as a function of its noise (docs/architecture.md).
 
-  All poses are relative to conditioning view 0; the anchors are the context
-  cameras; tokens are sampled from the frozen tokenizer and scaled.
+  Views hold normalised latents and absolute cameras; all poses are made
+  relative to conditioning view 0. The anchors are the context cameras; tokens
+  are sampled from the frozen tokenizer and scaled.
   """
   assert model.generator is not None
-  reference = example.condition_cameras.extrinsics[:, 0]  # [B 4 4]
-  context_cameras = relative_to(example.context_cameras, reference)
-  posterior = tokenize(model, frozen, example.context, context_cameras)
+  reference = condition.cameras.extrinsics[:, 0]  # [B 4 4]
+  anchors = relative_to(context.cameras, reference)
+  posterior = tokenize(model, frozen, context.latents, anchors)
   tokens = sample(posterior, noise.posterior)
   tokens = jax.lax.stop_gradient(tokens) * config.generation.scale_factor
   levels = jnp.broadcast_to(noise.levels[:, None], tokens.shape[:2])  # [B N]
@@ -102,9 +94,9 @@ def loss_from_noise(
     {"params": params["generator"]},
     path.interpolate(tokens, noise.tokens, levels),
     model_timestep(levels),
-    example.condition,
-    relative_to(example.condition_cameras, reference),
-    context_cameras,
+    condition.latents,
+    relative_to(condition.cameras, reference),
+    anchors,
     noise.visible,
     noise.drop_cameras,
     noise.drop_anchors,
@@ -129,14 +121,13 @@ def generator_task(
     assert batch.condition is not None
     keys, weights = jax.random.split(key, 3), frozen["codecs"].get("context")
     codec = model.context_codec
-    example = Example(
-      encode_views(codec, batch.context, keys[0], weights),
-      batch.context.cameras,
-      encode_views(codec, batch.condition, keys[1], weights),
-      batch.condition.cameras,
+    context = encoded(codec, batch.context, keys[0], weights)
+    condition = encoded(codec, batch.condition, keys[1], weights)
+    seen = condition.cameras.extrinsics.shape[:2]
+    noise = sample_noise(config, keys[2], seen, tokens)
+    return loss_from_noise(
+      model, config, params, frozen, context, condition, noise
     )
-    noise = sample_noise(config, keys[2], example, tokens)
-    return loss_from_noise(model, config, params, frozen, example, noise)
 
   return Task(
     init=lambda key: init_generator(model, key, config.data.num_context),

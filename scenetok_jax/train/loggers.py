@@ -15,43 +15,34 @@ from scenetok_jax.types import InputError
 Logger = Callable[[str, int, Mapping[str, float]], None]
 
 
-class JsonLines:
-  """A file with one JSON object a line, on disk when write returns.
+def drop_rows(path: pathlib.Path, start_step: int) -> None:
+  """Drops lines of steps after start_step, and one that a kill cut off.
 
-  Lines of steps after start_step, and one that a kill cut off, are dropped:
-  they come again.
+  They come again.
   """
+  if path.exists():
+    kept = [row for row in read_rows(path) if row["step"] <= start_step]
+    text = "".join(json.dumps(row) + "\n" for row in kept)
+    if text != path.read_text():
+      write_text(path, text, sync=True)
 
-  def __init__(self, path: pathlib.Path, start_step: int) -> None:
-    self._path = path
-    if path.exists():
-      kept = [row for row in read_rows(path) if row["step"] <= start_step]
-      text = "".join(json.dumps(row) + "\n" for row in kept)
-      if text != path.read_text():
-        write_text(path, text, sync=True)
-    self._file = open(path, "a")  # noqa: SIM115
 
-  def write(self, row: Mapping[str, Any]) -> None:
-    """Appends a row; InputError on a full disk."""
-    line = json.dumps(legal_json(dict(row)), allow_nan=False)
-    try:
-      self._file.write(line + "\n")
-      self._file.flush()
-    except OSError as error:
-      # Nothing is lost: the same command goes on from the last checkpoint.
-      raise InputError(
-        f"{self._path}: cannot be written ({error.strerror}); free space there"
-        " and start again"
-      ) from error
-
-  def close(self) -> None:
-    # A full disk has been reported by the line that did not fit.
-    with contextlib.suppress(OSError):
-      self._file.close()
+def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
+  """Appends one JSON object as a line; InputError on a full disk."""
+  line = json.dumps(legal_json(dict(row)), allow_nan=False)
+  try:
+    with path.open("a") as file:
+      file.write(line + "\n")
+  except OSError as error:
+    # Nothing is lost: the same command goes on from the last checkpoint.
+    raise InputError(
+      f"{path}: cannot be written ({error.strerror}); free space there and"
+      " start again"
+    ) from error
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-  """The whole rows of a file by JsonLines, none where there is no file."""
+  """The whole rows of a file of JSON lines, none where there is no file."""
   rows = []
   for line in path.read_text().splitlines() if path.exists() else ():
     with contextlib.suppress(json.JSONDecodeError):

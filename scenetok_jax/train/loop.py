@@ -9,6 +9,7 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from data_pipelines.loading.loader import TrainIterator
 from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
@@ -20,7 +21,7 @@ from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
-from scenetok_jax.train.restore_or_init import DataIterator, restore_or_init
+from scenetok_jax.train.restore_or_init import restore_or_init
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
@@ -40,7 +41,7 @@ class _Run:
   config: ConfigDict
   workdir: str
   mesh: Mesh
-  data: DataIterator
+  data: TrainIterator
   checkpointer: Checkpointer
   preemption: PreemptionWatch
   writer: MetricWriter
@@ -52,23 +53,15 @@ def train(
   config: ConfigDict,
   workdir: str,
   task: Task,
-  open_data: Callable[[], DataIterator],
+  open_data: Callable[[], TrainIterator],
   evaluate: Evaluate | None = None,
 ) -> TrainState:
   """Trains to config.train.total_steps, resuming whatever workdir holds.
 
-  Args:
-    config: the run's configuration.
-    workdir: checkpoints, metrics and config.json live here.
-    task: the stage.
-    open_data: opens the batch stream at its start.
-    evaluate: (params, step) -> scores to log, every train.eval_every steps.
-
-  Returns:
-    The final state.
-
-  Raises:
-    InputError: a workdir of another config, in use, or unreadable.
+  workdir: for checkpoints, metrics and config.json. open_data: opens the batch
+  stream at its start. evaluate: (params, step) -> scores to log, every
+  train.eval_every steps. Returns the final state; InputError for a workdir of
+  another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
@@ -80,7 +73,9 @@ def train(
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
     data = open_data()
-    example = put_batch(_peek(data), mesh)
+    start = data.get_state()
+    example = put_batch(next(data), mesh)
+    data.set_state(start)
     checkpointer = stack.enter_context(
       Checkpointer(
         workdir, config.train.checkpoint_every, config.train.checkpoint_keep
@@ -145,9 +140,13 @@ def _loop(
     writer.write_eval(step, evaluate(params, step))
 
   guard = NonFiniteGuard(run.workdir, config)
-  deferred = DeferredMetrics(
-    writer.write, guard, lambda step: due(step, options.log_every)
-  )
+
+  def read(step: int, metrics: dict[str, Array]) -> None:
+    if due(step, options.log_every):
+      writer.write(step, metrics)
+    guard.see(step, metrics)
+
+  deferred = DeferredMetrics(read)
   if start > 0 and evaluates(start) and not writer.evaluated(start):
     # The run was stopped where it should have evaluated.
     score(start)
@@ -180,11 +179,3 @@ def _loop(
       break
   run.checkpointer.wait()
   return state
-
-
-def _peek(data: DataIterator) -> SceneBatch:
-  """The next batch, which is put back."""
-  before = data.get_state()
-  batch = next(data)
-  data.set_state(before)
-  return batch

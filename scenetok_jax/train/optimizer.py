@@ -18,8 +18,10 @@ from scenetok_jax.train.gradients import (
 )
 from scenetok_jax.types import Array, InputError
 
-SCHEDULES = ("steps", "cosine", "constant")
-SKIP_RULES = ("zero", "freeze", "none")
+CHOICES = {
+  "schedule": ("steps", "cosine", "constant"),
+  "skip": ("zero", "freeze", "none"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +65,7 @@ class OptimizerConfig:
     return cls(**fields)
 
   def __post_init__(self) -> None:
-    for field, choices in (("schedule", SCHEDULES), ("skip", SKIP_RULES)):
+    for field, choices in CHOICES.items():
       if (value := getattr(self, field)) not in choices:
         raise InputError(
           f"optimizer.{field}: {value!r} is unknown; use one of"
@@ -108,27 +110,21 @@ class Optimizer(NamedTuple):
   config: OptimizerConfig
 
 
-def learning_rate(config: OptimizerConfig) -> Callable[[Array], Array]:
+def learning_rate(config: OptimizerConfig, step: Array) -> Array:
   """The rate used by optimiser step k (int []), float32 []."""
-
-  def decay(since: Array) -> Array:
-    if config.schedule == "steps":
-      passed = sum((since >= m).astype(jnp.float32) for m in config.milestones)
-      return jnp.power(config.gamma, jnp.asarray(passed, jnp.float32))
-    if config.schedule == "cosine":
-      span = config.decay_steps - config.warmup_steps
-      done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
-      return 0.5 * (1.0 + jnp.cos(jnp.pi * done))
-    return jnp.ones((), jnp.float32)
-
-  def rate(step: Array) -> Array:
-    step = jnp.asarray(step)
-    ramp = step.astype(jnp.float32) / max(config.warmup_steps, 1)
-    warm = config.warmup_start + (1.0 - config.warmup_start) * ramp
-    since = step - config.warmup_steps
-    return config.learning_rate * jnp.where(since < 0, warm, decay(since))
-
-  return rate
+  step = jnp.asarray(step)
+  ramp = step.astype(jnp.float32) / max(config.warmup_steps, 1)
+  warm = config.warmup_start + (1.0 - config.warmup_start) * ramp
+  since = step - config.warmup_steps
+  decay = jnp.ones((), jnp.float32)
+  if config.schedule == "steps":
+    passed = sum((since >= m).astype(jnp.float32) for m in config.milestones)
+    decay = jnp.power(config.gamma, jnp.asarray(passed, jnp.float32))
+  elif config.schedule == "cosine":
+    span = config.decay_steps - config.warmup_steps
+    done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
+    decay = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+  return config.learning_rate * jnp.where(since < 0, warm, decay)
 
 
 def make_optimizer(config: OptimizerConfig) -> Optimizer:
@@ -142,7 +138,7 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
   Order (release): skip rule, clip by global norm, AdamW. Bias correction
   counts each parameter's own steps, as PyTorch does.
   """
-  rate, betas = learning_rate(config), (config.beta1, config.beta2)
+  betas = (config.beta1, config.beta2)
 
   def init(params: Any) -> AdamState:
     return AdamState(
@@ -174,7 +170,7 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
       kept_norm = jnp.where(skipped, 0.0, norm) + 1e-6
       scale = jnp.minimum(1.0, config.clip_norm / kept_norm)
       gradients = jax.tree.map(lambda g: g * scale, gradients)
-    lr = rate(step)
+    lr = learning_rate(config, step)
     hold = skipped if config.skip == "freeze" else jnp.zeros((), bool)
 
     mu = optax.tree.update_moment(gradients, opt_state.mu, betas[0], 1)

@@ -2,15 +2,16 @@
 
 import dataclasses
 import sys
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from data_pipelines.loading.loader import TrainIterator
 from scenetok_jax.convert.load import take_fitting
-from scenetok_jax.parallel.rules import param_shardings
+from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import (
@@ -21,18 +22,8 @@ from scenetok_jax.train.state import (
   on_mesh,
 )
 from scenetok_jax.train.task import Task
-from scenetok_jax.types import Array, SceneBatch
+from scenetok_jax.types import Array
 from scenetok_jax.workdir.checkpoint import Checkpointer, restore_params
-
-
-class DataIterator(Protocol):
-  """What the loop needs of a data stream."""
-
-  def __next__(self) -> SceneBatch: ...
-
-  def get_state(self) -> dict[str, int]: ...
-
-  def set_state(self, state: dict[str, int]) -> None: ...
 
 
 def restore_or_init(
@@ -42,7 +33,7 @@ def restore_or_init(
   key: Array,
   mesh: Mesh,
   checkpointer: Checkpointer,
-  data: DataIterator,
+  data: TrainIterator,
 ) -> TrainState:
   """The state a run starts from, and the stream set to it.
 
@@ -88,4 +79,4 @@ def _fitting_params(folder: str, task: Task, key: Array, mesh: Mesh) -> Any:
   if is_lead():
     for line in partial.lines():
       print(f"{folder}: {line}", file=sys.stderr)
-  return jax.device_put(partial.params, param_shardings(fresh, mesh))
+  return place_params(partial.params, mesh)

@@ -11,16 +11,10 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.model import (
-  Model,
-  codec_params,
-  encode_views,
-  init_stage1,
-  tokenize,
-)
+from scenetok_jax.model import Model, codec_params, init_stage1, tokenize
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task
-from scenetok_jax.types import Array, Cameras, SceneBatch
+from scenetok_jax.train.task import StepLoss, Task, encoded
+from scenetok_jax.types import Array, SceneBatch, Views
 
 
 @flax.struct.dataclass
@@ -34,23 +28,12 @@ class StepNoise:
   target: Array  # [B L h w C] standard normal
 
 
-@flax.struct.dataclass
-class Example:
-  """Normalised latents with absolute cameras: what the loss reads."""
-
-  context: Array
-  context_cameras: Cameras
-  target: Array
-  target_cameras: Cameras
-
-
 def sample_noise(
-  config: ConfigDict, key: Array, example: Example, tokens: tuple[int, int]
+  config: ConfigDict, key: Array, views: int, target: Array, tokens: Any
 ) -> StepNoise:
-  """The noise of one batch; tokens is (N, C)."""
+  """The noise for target latents [B L h w C], V views and tokens (N, C)."""
   keys = jax.random.split(key, 5)
-  batch, latents = example.target.shape[:2]
-  views = example.context.shape[1]
+  batch, latents = target.shape[:2]
   return StepNoise(
     reference=jax.random.randint(keys[0], (batch,), 0, views),
     unconditional=jax.random.bernoulli(
@@ -58,7 +41,7 @@ def sample_noise(
     ),
     posterior=jax.random.normal(keys[2], (batch, *tokens)),
     levels=sample_noise_levels(keys[3], batch, latents, **config.flow),
-    target=jax.random.normal(keys[4], example.target.shape),
+    target=jax.random.normal(keys[4], target.shape),
   )
 
 
@@ -66,36 +49,38 @@ def loss_from_noise(
   model: Model,
   config: ConfigDict,
   params: Any,
-  example: Example,
+  context: Views,
+  target: Views,
   noise: StepNoise,
   step: Array,
 ) -> StepLoss:
   """The stage-1 loss as a function of its noise (docs/architecture.md).
 
+  Views hold normalised latents and absolute cameras.
   loss = mean (velocity error)^2 + KL weight * KL, per scene. From
   train.freeze_after on, the tokenizer gets no gradient and the KL term ends;
   with 0 there is neither, and no KL to log.
   """
-  poses = jnp.asarray(example.context_cameras.extrinsics)
+  poses = jnp.asarray(context.cameras.extrinsics)
   reference = poses[jnp.arange(len(poses)), noise.reference]  # [B 4 4]
-  context_cameras = relative_to(example.context_cameras, reference)
-  posterior = tokenize(model, params, example.context, context_cameras)
+  cameras = relative_to(context.cameras, reference)
+  posterior = tokenize(model, params, context.latents, cameras)
   tokens = sample(posterior, noise.posterior)
   after = config.train.freeze_after
   frozen = (step >= after) if after >= 0 else jnp.asarray(False)
   # Frozen from the first step on, it is not even differentiated.
   constant = jax.lax.stop_gradient(tokens)
   tokens = constant if after == 0 else jnp.where(frozen, constant, tokens)
-  x_t = path.interpolate(example.target, noise.target, noise.levels)
+  x_t = path.interpolate(target.latents, noise.target, noise.levels)
   prediction = model.decoder.apply(
     {"params": params["decoder"]},
     x_t,
     model_timestep(noise.levels),
-    relative_to(example.target_cameras, reference),
+    relative_to(target.cameras, reference),
     tokens,
     noise.unconditional if model.decoder.null_token else False,
   )
-  flow = flow_loss(prediction, path.velocity(example.target, noise.target))
+  flow = flow_loss(prediction, path.velocity(target.latents, noise.target))
   # Without a gradient: one side of the choice is never reached.
   unused = {
     "decoder/null_tokens": ~noise.unconditional,
@@ -127,17 +112,15 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
     params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
   ) -> StepLoss:
     keys, weights = jax.random.split(key, 3), frozen["codecs"]
-    context = encode_views(
+    context = encoded(
       model.context_codec, batch.context, keys[0], weights.get("context")
     )
-    target = encode_views(
+    target = encoded(
       model.target_codec, batch.target, keys[1], weights.get("target")
     )
-    example = Example(
-      context, batch.context.cameras, target, batch.target.cameras
-    )
-    noise = sample_noise(config, keys[2], example, tokens)
-    return loss_from_noise(model, config, params, example, noise, step)
+    views = context.cameras.extrinsics.shape[1]
+    noise = sample_noise(config, keys[2], views, target.latents, tokens)
+    return loss_from_noise(model, config, params, context, target, noise, step)
 
   return Task(
     init=lambda key: init_stage1(model, key),

@@ -1,16 +1,18 @@
 """A run's metrics: rows with their timing, for the loggers and the console."""
 
 import contextlib
+import datetime
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.loggers import (
-  JsonLines,
   Logger,
+  append_row,
+  drop_rows,
   open_loggers,
   read_rows,
 )
@@ -18,6 +20,7 @@ from scenetok_jax.workdir.lock import make_folder
 
 TRAIN_FILE = "metrics.jsonl"
 EVAL_FILE = "eval.jsonl"
+_FILES = {"train": TRAIN_FILE, "eval": EVAL_FILE}
 
 
 class MetricWriter:
@@ -50,14 +53,12 @@ class MetricWriter:
     self._total, self._last_step = total_steps, start_step
     self._batch, self._peak_seconds = batch_size, peak_seconds
     self._last_time: float | None = None
-    self._files: dict[str, JsonLines] = {}
     self._loggers: list[Logger] = []
     self._stack = contextlib.ExitStack()
     if is_lead():
       make_folder(self._folder)
-      for kind, name in (("train", TRAIN_FILE), ("eval", EVAL_FILE)):
-        self._files[kind] = JsonLines(self._folder / name, start_step)
-        self._stack.callback(self._files[kind].close)
+      for name in _FILES.values():
+        drop_rows(self._folder / name, start_step)
       self._loggers = open_loggers(
         self._folder, wandb, config or {}, self._stack
       )
@@ -74,14 +75,14 @@ class MetricWriter:
     metrics: scalars, among them loss, learning_rate and grad_norm. The first
     step after a start has no timing: it would hold compilation.
     """
-    if self._files:
+    if is_lead():
       row = _row(step, metrics) | self._timing(step)
       self._append("train", row)
       print(console_line(row, self._total), flush=True)
 
   def write_eval(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Logs an evaluation made after `step` steps."""
-    if self._files:
+    if is_lead():
       row = _row(step, metrics)
       self._append("eval", row)
       parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
@@ -116,22 +117,21 @@ class MetricWriter:
     return row
 
   def _append(self, kind: str, row: dict[str, Any]) -> None:
-    self._files[kind].write(row)
+    append_row(self._folder / _FILES[kind], row)
     scalars = {k: v for k, v in row.items() if isinstance(v, float)}
     for log in self._loggers:
       log(kind, row["step"], scalars)
 
 
 # What a console line tells of a row, in this order.
-_TOLD: dict[str, Callable[[Any], str]] = {
-  "loss": lambda x: f"loss {x:.4g}",
-  "learning_rate": lambda x: f"lr {x:.4g}",
-  "grad_norm": lambda x: f"grad {x:.4g}",
-  "skipped": lambda x: "SKIPPED" if x else "",
-  "step_seconds": lambda x: f"{x:.3g} s/step",
-  "examples_per_second": lambda x: f"{x:.3g} ex/s",
-  "flop_utilisation": lambda x: f"{100 * x:.0f}% of peak",
-  "eta_seconds": lambda x: f"eta {_duration(x)}",
+_TOLD = {
+  "loss": "loss {:.4g}",
+  "learning_rate": "lr {:.4g}",
+  "grad_norm": "grad {:.4g}",
+  "skipped": "SKIPPED",
+  "step_seconds": "{:.3g} s/step",
+  "examples_per_second": "{:.3g} ex/s",
+  "flop_utilisation": "{:.0%} of peak",
 }
 
 
@@ -139,16 +139,12 @@ def console_line(row: Mapping[str, Any], total_steps: int) -> str:
   """One readable line for a row of metrics.jsonl."""
   width = len(str(total_steps))
   parts = [f"step {row['step']:>{width}}/{total_steps}"]
-  parts += [tell(row[key]) for key, tell in _TOLD.items() if key in row]
-  return "  ".join(filter(None, parts))
-
-
-def _duration(seconds: float) -> str:
-  minutes, second = divmod(round(seconds), 60)
-  hours, minute = divmod(minutes, 60)
-  if hours:
-    return f"{hours}h{minute:02d}m"
-  return f"{minute}m{second:02d}s"
+  told = {key: row[key] for key in _TOLD if row.get(key, False) is not False}
+  parts += [_TOLD[key].format(value) for key, value in told.items()]
+  if "eta_seconds" in row:
+    seconds = round(row["eta_seconds"])
+    parts.append(f"eta {datetime.timedelta(seconds=seconds)}")
+  return "  ".join(parts)
 
 
 def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train.generator_task import (
-  Example,
   StepNoise,
   loss_from_noise,
   visible_views,
 )
-from scenetok_jax.types import Cameras
+from scenetok_jax.types import Cameras, Views
 from tests import networks
 from tests.goldens import assert_close, load_case
 from tests.train import reference
@@ -45,17 +44,11 @@ def build_system(config) -> Model:
   )
 
 
-def load_example(arrays) -> Example:
-  return Example(
-    context=reference.normalized("va_vae", arrays["context_latent"]),
-    context_cameras=_cameras(arrays, "context"),
-    condition=reference.normalized("va_vae", arrays["cond_latent"]),
-    condition_cameras=_cameras(arrays, "cond"),
+def load_views(arrays, role) -> Views:
+  return Views(
+    Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"]),
+    latents=reference.normalized("va_vae", arrays[f"{role}_latent"]),
   )
-
-
-def _cameras(arrays, role):
-  return Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"])
 
 
 def recorded_noise(case, settings) -> StepNoise:
@@ -81,14 +74,15 @@ def recorded_noise(case, settings) -> StepNoise:
 def stage2():
   """(case, compiled step, parameters): one compilation for all runs."""
   case = load_case("train_stage2")
-  model, example = build_system(case.config), load_example(case.inputs)
+  model = build_system(case.config)
+  context, condition = (load_views(case.inputs, x) for x in ("context", "cond"))
   config = ConfigDict({"generation": {"scale_factor": 0.1}})
   tokenizer = networks.reference_params(
     case,
     model.tokenizer,
     perceiver_table.table(model.tokenizer),
-    example.context,
-    example.context_cameras,
+    context.latents,
+    context.cameras,
   )
   noise = case.inputs["noise"]
   generator = networks.reference_params(
@@ -97,15 +91,15 @@ def stage2():
     scenegen_table.table(model.generator),
     noise,
     noise[..., 0],
-    example.condition,
-    example.condition_cameras,
-    example.context_cameras,
-    np.ones(example.condition.shape[:2], bool),
+    condition.latents,
+    condition.cameras,
+    context.cameras,
+    np.ones(condition.latents.shape[:2], bool),
   )
   frozen = {"tokenizer": tokenizer}
   step = reference.differentiate(
     lambda params, noise: loss_from_noise(
-      model, config, params, frozen, example, noise
+      model, config, params, frozen, context, condition, noise
     )
   )
   return case, step, {"generator": generator}

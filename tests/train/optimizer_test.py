@@ -1,6 +1,7 @@
 """Optimiser steps against the reference and against their own promises."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,7 @@ def assert_equal(a, b):
 def test_schedule_equals_reference():
   case = goldens.load_case("optimizer")
   for i, entry in enumerate(case.config["optimizers"]):
-    rate = jax.vmap(learning_rate(reference_config(entry)))
+    rate = jax.vmap(partial(learning_rate, reference_config(entry)))
     found = rate(jnp.asarray(case.config["lr_steps"]))
     np.testing.assert_allclose(found, case.outputs[f"lr_{i}"], rtol=2e-6)
 
@@ -99,13 +100,13 @@ def test_cosine_reaches_its_ends():
     decay_steps=110,
   )
   steps = jnp.asarray([0, 5, 10, 60, 110, 500])
-  found = jax.vmap(learning_rate(config))(steps)
+  found = jax.vmap(partial(learning_rate, config))(steps)
   np.testing.assert_allclose(found, [0, 0.5, 1, 0.5, 0, 0], atol=1e-6)
 
 
 def test_constant_without_warmup_is_constant():
   config = OptimizerConfig(schedule="constant", warmup_steps=0)
-  found = jax.vmap(learning_rate(config))(jnp.arange(3))
+  found = jax.vmap(partial(learning_rate, config))(jnp.arange(3))
   np.testing.assert_allclose(found, 1e-4)
 
 

@@ -20,12 +20,8 @@ from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train import tokenizer_task
 from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.tokenizer_task import (
-  Example,
-  StepNoise,
-  loss_from_noise,
-)
-from scenetok_jax.types import Cameras
+from scenetok_jax.train.tokenizer_task import StepNoise, loss_from_noise
+from scenetok_jax.types import Cameras, Views
 from tests import networks
 from tests.goldens import assert_close, load_case
 from tests.train import reference
@@ -57,23 +53,17 @@ class Reference:
       num_targets=4,
       num_conditions=0,
     )
-    self.example = Example(
-      context=reference.normalized("va_vae", arrays["context_latent"]),
-      context_cameras=_cameras(arrays, "context"),
-      target=reference.normalized("video_dc_ae", arrays["target_latent"]),
-      target_cameras=_cameras(arrays, "target"),
-    )
+    self.context = load_views(arrays, "context", "va_vae")
+    self.target = load_views(arrays, "target", "video_dc_ae")
     self.tables = {
       "tokenizer": perceiver_table.table(self.model.tokenizer),
       "decoder": dit_table.table(self.model.decoder),
     }
-    target, noise = self.example.target, arrays["posterior_noise"]
+    target, noise = self.target.latents, arrays["posterior_noise"]
     inputs = {
-      "tokenizer": (self.example.context, self.example.context_cameras),
-      "decoder": (
-        target, target[..., 0, 0, 0], self.example.target_cameras, noise,
-      ),
-    }  # fmt: skip
+      "tokenizer": (self.context.latents, self.context.cameras),
+      "decoder": (target, target[..., 0, 0, 0], self.target.cameras, noise),
+    }
     self.params = {
       name: networks.reference_params(
         self.case, getattr(self.model, name), table, *inputs[name]
@@ -103,8 +93,11 @@ class Reference:
     )
 
 
-def _cameras(arrays, role):
-  return Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"])
+def load_views(arrays, role, codec) -> Views:
+  return Views(
+    Cameras(arrays[f"{role}_extrinsics"], arrays[f"{role}_intrinsics"]),
+    latents=reference.normalized(codec, arrays[f"{role}_latent"]),
+  )
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +121,7 @@ def run(case):
       }
     )
     return loss_from_noise(
-      case.model, config, params, case.example, noise, step
+      case.model, config, params, case.context, case.target, noise, step
     )
 
   step = reference.differentiate(loss)
@@ -200,7 +193,8 @@ def test_frozen_from_the_first_step_on_it_costs_its_forward_pass_alone(case):
         case.model,
         ConfigDict({"train": train}),
         case.params | {"tokenizer": tokenizer},
-        case.example,
+        case.context,
+        case.target,
         noise,
         step,
       )
@@ -229,11 +223,13 @@ def test_noise_follows_the_configuration(case):
     }
   )
   noise = networks.quick_jit(
-    lambda key: tokenizer_task.sample_noise(config, key, case.example, (10, 8))
+    lambda key: tokenizer_task.sample_noise(
+      config, key, 3, case.target.latents, (10, 8)
+    )
   )(jax.random.key(0))
   assert noise.unconditional
   assert ((noise.reference >= 0) & (noise.reference < 3)).all()
   assert noise.posterior.shape == (2, 10, 8)
-  assert noise.target.shape == case.example.target.shape
+  assert noise.target.shape == case.target.latents.shape
   assert noise.levels.shape == (2, 4)
   assert (noise.levels == noise.levels[:, :1]).all()
