@@ -11,14 +11,8 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.model import Model, build, init_stage1
+from scenetok_jax.parallel import rules
 from scenetok_jax.parallel.mesh import batch_ways, check_batch
-from scenetok_jax.parallel.rules import (
-  batch_sharding,
-  device_bytes,
-  loader_shares,
-  part_owners,
-  placed_shapes,
-)
 from scenetok_jax.sampling.generate import SceneCondition, generate_tokens
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.render import render_latents
@@ -57,14 +51,14 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
       load their shares.
   """
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
-  loader_shares(part_owners(mesh))  # the hosts of the slice can feed it
+  rules.loader_shares(rules.part_owners(mesh))  # its hosts can feed it
   model = build(config)
   task = stage_task(config, model)
   optimizer = make_optimizer(OptimizerConfig.of(config))
   state = abstract(task.init, optimizer, abstract_key(), mesh)
   arguments = (
     state,
-    placed_shapes(task.frozen, mesh),
+    rules.placed_shapes(task.frozen, mesh),
     latent_batch(config, model, mesh),
     abstract_key().update(sharding=NamedSharding(mesh, P())),
   )
@@ -81,7 +75,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   return Program(
     jit_step(step, state, mesh, flops),
     arguments,
-    {name: device_bytes(tree) for name, tree in held.items()},
+    {name: rules.device_bytes(tree) for name, tree in held.items()},
     flops,
   )
 
@@ -94,12 +88,12 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
   trace = _render if config.stage == "tokenizer" else _generate
   ways = batch_ways(mesh.shape)
   function, params, inputs = trace(config, build(config), ways)
-  arguments = (placed_shapes(params, mesh), *_along_batch(inputs, mesh))
+  arguments = (rules.placed_shapes(params, mesh), *_along_batch(inputs, mesh))
   with jax.set_mesh(mesh):
     flops = count_flops(function, *arguments)
   held = {
-    "params": device_bytes(arguments[0]),
-    "batch": device_bytes(arguments[1:]),
+    "params": rules.device_bytes(arguments[0]),
+    "batch": rules.device_bytes(arguments[1:]),
   }
   return Program(jax.jit(function), arguments, held, flops)
 
@@ -155,7 +149,7 @@ def _generate(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
 
 def _along_batch(tree: Any, mesh: Mesh) -> Any:
   """Shapes of arrays [B ...] with their places."""
-  place = batch_sharding(mesh)
+  place = rules.batch_sharding(mesh)
   return jax.tree.map(
     lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
     tree,

@@ -22,12 +22,11 @@ def make_mesh(
 ) -> Mesh:
   """A mesh with axes data, fsdp, tensor, sequence (all of type Auto).
 
-  Args:
-    sizes: axis sizes; a missing axis is 1, except data, which then fills.
-      -1 (at most once) fills with the remaining devices. None: all on data.
-      InputError where they do not multiply to the number of devices.
-    devices: the devices to use, default all. Devices of several TPU slices
-      are split over the data axis, whose traffic is the lightest.
+  sizes: of the axes; a missing one is 1, except data, which then fills. -1 (at
+  most once) fills with the remaining devices. None: all on data. InputError
+  where they do not multiply to the number of devices. devices: default all.
+  Those of several TPU slices are split over the data axis, whose traffic is
+  the lightest.
   """
   devices = list(jax.devices() if devices is None else devices)
   shape = tuple(mesh_shape(sizes or {}, len(devices)).values())

@@ -160,8 +160,7 @@ def loader_shares(owners: Sequence[set[int]]) -> dict[int, LoaderShare]:
 def put_batch(batch: Any, mesh: Mesh) -> Any:
   """Host-local arrays [b ...] of each process -> global arrays [B ...].
 
-  Rows of a process are those of the parts of its loader_share, in order; see
-  check_batch.
+  Rows of a process are those of the parts of its loader_share, in order.
   """
   sharding, count = batch_sharding(mesh), loader_share(mesh).total
 

@@ -155,17 +155,15 @@ def restore_params(
 ) -> Any:
   """Parameters alone, for inference and frozen networks.
 
-  Args:
-    workdir: a run's workdir, one made by save_params, a folder with the
-      compact file of convert.compact, or the name of the shipped one: rooms.
-    item: "params" or "ema"; "ema" falls back to "params" when absent.
-    target: abstract tree to check names and shapes against, or None.
-    mesh: where to put them, by the rule table; default all devices as data.
+  workdir: a run's, one made by save_params, a folder with the compact file of
+  convert.compact, or the name of the shipped one: rooms. item: "params", or
+  "ema", which falls back to "params" when absent. target: abstract tree to
+  check names and shapes against. mesh: where to put them, by the rule table;
+  default all devices as data.
 
-  Returns:
-    Nested dict of arrays of the latest checkpoint; floating-point ones in
-    float32, whatever was stored. InputError without one, or where it does not
-    match the target.
+  Returns a nested dict of arrays of the latest checkpoint; floating-point ones
+  in float32, whatever was stored. InputError without one, or where it does not
+  match the target.
   """
   where, _, tree = _stored(workdir)
   item = item if tree.get(item) else "params"

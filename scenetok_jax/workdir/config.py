@@ -27,17 +27,11 @@ def load_config(
 ) -> ml_collections.ConfigDict:
   """Runs get_config([variant]) of a config file and applies overrides.
 
-  Args:
-    spec: "path.py", "path.py:variant", or the name of a built-in one instead
-      of a path: "rooms:smoke".
-    overrides: arguments such as "--config.train.total_steps=10"; a value must
-      have the type of the field it replaces.
-
-  Returns:
-    The locked config: unknown fields can no longer be set or read.
-
-  Raises:
-    InputError: file, variant, field or value is wrong; one line.
+  spec: "path.py", "path.py:variant", or the name of a built-in one instead of
+  a path: "rooms:smoke". overrides: arguments such as
+  "--config.train.total_steps=10"; a value must have the type of the field it
+  replaces. Returns the locked config: unknown fields can no longer be set or
+  read. InputError, of one line, where file, variant, field or value is wrong.
   """
   config = _run_config_file(spec)
   with config.unlocked():
@@ -126,19 +120,21 @@ def _check_field(spec: str, config: Any, field: str) -> None:
 def _nearest(name: str, fields: Sequence[str]) -> str | None:
   """The field meant by a mistyped one: a sibling, a leaf elsewhere, a twin."""
   parent, _, leaf = name.rpartition(".")
+  leaves = {field.rpartition(".")[2]: field for field in reversed(fields)}
   siblings = {
-    other.rpartition(".")[2]: other
-    for other in fields
-    if other.rpartition(".")[0] == parent
+    field.rpartition(".")[2]: field
+    for field in fields
+    if field.rpartition(".")[0] == parent
   }
-  leaves = {x.rpartition(".")[2]: x for x in reversed(fields)}
-  near = difflib.get_close_matches
-  if found := near(leaf, list(siblings), n=1, cutoff=0.7):
-    return siblings[found[0]]
-  if found := near(leaf, list(leaves), n=1, cutoff=0.85):
-    return leaves[found[0]]
-  found = [] if siblings else near(name, fields, n=1, cutoff=0.6)
-  return found[0] if found else None
+  twins = {} if siblings else dict(zip(fields, fields, strict=True))
+  for word, known, cutoff in (
+    (leaf, siblings, 0.7),
+    (leaf, leaves, 0.85),
+    (name, twins, 0.6),
+  ):
+    if near := difflib.get_close_matches(word, known, n=1, cutoff=cutoff):
+      return known[near[0]]
+  return None
 
 
 def _apply(

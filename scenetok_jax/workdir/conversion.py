@@ -8,14 +8,8 @@ from typing import Any, NamedTuple
 from scenetok_jax.codecs import registry
 from scenetok_jax.codecs.convert import convert_codec, export_codec
 from scenetok_jax.codecs.weights import read_counts
+from scenetok_jax.metrics import weights
 from scenetok_jax.metrics.registry import get_network, networks
-from scenetok_jax.metrics.weights import (
-  import_network,
-  parameter_counts,
-  parameters_sha256,
-  published,
-  save_network,
-)
 from scenetok_jax.types import InputError, option
 from scenetok_jax.workdir import release, released
 from scenetok_jax.workdir.config import load_config
@@ -117,17 +111,18 @@ def _codec(options: ConvertOptions, name: str) -> Report:
 
 
 def _metric(options: ConvertOptions, name: str) -> Report:
-  entry, _ = published(get_network(name))
+  entry, _ = weights.published(get_network(name))
   sources = options.source or entry.installed()
   if not sources:
     wanted = " and ".join(" or ".join(names) for names in entry.files)
     raise InputError(
       f"--source: not given; name {wanted} ({entry.source}, {entry.licence})"
     )
-  params = import_network(name, sources)
+  params = weights.import_network(name, sources)
   names = ", ".join(Path(source).name for source in sources)
-  save_network(name, params, options.out, source=names)
-  counts, digest = parameter_counts(params), parameters_sha256(params)
+  weights.save_network(name, params, options.out, source=names)
+  counts = weights.parameter_counts(params)
+  digest = weights.parameters_sha256(params)
   line = (
     f"{options.out}: {name} from {names}, {_told(counts)}, sha256 {digest[:16]}"
   )

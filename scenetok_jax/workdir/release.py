@@ -21,16 +21,7 @@ from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.checkpoint import (
-  latest_step,
-  restore_params,
-  save_params,
-)
-from scenetok_jax.workdir.stored_config import (
-  CONFIG_FILE,
-  load_stored_config,
-  store_config,
-)
+from scenetok_jax.workdir import checkpoint, stored_config
 
 SOURCE_FILE = "converted_from.json"
 BUFFERS_FILE = "release_buffers.safetensors"
@@ -66,22 +57,19 @@ def import_checkpoint(
 
   config: of the stage whose networks the file holds; a null token in the file
   is added to it. source: .ckpt, .pt, .pth or .safetensors with the release's
-  names. partial: take what fits (convert.load.load_partial).
-
-  Raises:
-    InputError: unreadable, not exactly of this configuration, or the folder
-      holds a checkpoint already.
+  names. partial: take what fits (convert.load.load_partial). InputError where
+  it is unreadable, not exactly of this configuration, or the folder holds a
+  checkpoint already.
   """
-  if (Path(out) / CONFIG_FILE).exists():
-    raise InputError(
-      f"{Path(out) / CONFIG_FILE}: exists; delete it or choose another --out"
-    )
+  stored = Path(out) / stored_config.CONFIG_FILE
+  if stored.exists():
+    raise InputError(f"{stored}: exists; delete it or choose another --out")
   params, buffers, reports = _read(config, source, partial)
   # The source is closed here: its pages count as memory while it is mapped.
   params = _on_device(params)
   step = read_step(source)
-  store_config(out, config.to_dict())
-  save_params(out, params, to_plain(config.to_dict()), step)
+  stored_config.store_config(out, config.to_dict())
+  checkpoint.save_params(out, params, to_plain(config.to_dict()), step)
   write_json(Path(out) / SOURCE_FILE, {"file": Path(source).name})
   if buffers:
     safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
@@ -170,18 +158,15 @@ def export_workdir(
   "params", or "ema" for the average where there is one. Returns the step of
   the checkpoint; InputError without one, or for an unknown suffix.
   """
-  config = ConfigDict(load_stored_config(workdir))
+  config = ConfigDict(stored_config.load_stored_config(workdir))
   model = build(config)
-  step = latest_step(workdir)
-  params = restore_params(workdir, item=item)
+  step = checkpoint.latest_step(workdir)
+  params = checkpoint.restore_params(workdir, item=item)
   stored = _buffers(Path(workdir) / BUFFERS_FILE)
   networks = []
   for name, table in tables(model, config.stage).items():
-    own = {
-      key.removeprefix(table.prefix): value
-      for key, value in stored.items()
-      if key.startswith(table.prefix)
-    }
+    own = {key: x for key, x in stored.items() if key.startswith(table.prefix)}
+    own = {key.removeprefix(table.prefix): x for key, x in own.items()}
     networks.append((with_buffers(table, own), params[name]))
   export(out, networks, step=step)
   return step

@@ -25,11 +25,9 @@ RELEASED = {name: Released(**entry) for name, entry in _TABLES.items()}
 def tokenizer_of(source: str | os.PathLike, folder: str | None) -> str:
   """What is to be known of the tokenizer of a SceneGen checkpoint; a line.
 
-  source: its file. folder: config.tokenizer_from, where it is set.
-
-  Raises:
-    InputError: the folder was converted from a released checkpoint whose
-      tokens this one does not generate.
+  source: its file. folder: config.tokenizer_from, where it is set. InputError
+  where the folder was converted from a released checkpoint whose tokens this
+  one does not generate.
   """
   entry = RELEASED.get(Path(source).stem)
   wanted = (entry and entry.tokenizer) or "va-videodc_re10k_scene"
