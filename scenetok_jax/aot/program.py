@@ -18,7 +18,7 @@ from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.render import render_latents
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.generator_task import generator_task
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import abstract
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
@@ -54,7 +54,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   rules.loader_shares(rules.part_owners(mesh))  # its hosts can feed it
   model = build(config)
   task = stage_task(config, model)
-  optimizer = make_optimizer(OptimizerConfig.of(config))
+  optimizer = Optimizer.of(config)
   state = abstract(task.init, optimizer, abstract_key(), mesh)
   arguments = (
     state,

@@ -14,7 +14,7 @@ from scenetok_jax.aot.program import abstract_key, latent_batch, stage_task
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import device_bytes
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import abstract
 from scenetok_jax.train.task import Task
 
@@ -103,7 +103,7 @@ def saved_bytes(config: ConfigDict, policy: str) -> float:
 def _state_bytes(config: ConfigDict, mesh: Mesh) -> int:
   """State and gradients of one device."""
   task = stage_task(config, build(config))
-  optimizer = make_optimizer(OptimizerConfig.of(config))
+  optimizer = Optimizer.of(config)
   state = abstract(task.init, optimizer, abstract_key(), mesh)
   return device_bytes(state) + device_bytes(state.params)
 

@@ -8,11 +8,7 @@ import numpy as np
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.config_block import check_fields, check_values
-from scenetok_jax.train.optimizer import (
-  OptimizerConfig,
-  learning_rate,
-  make_optimizer,
-)
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import InputError
 
 _FIELDS = ("name", "lr", "scale_lr", "milestones", "scheduler")
@@ -27,16 +23,14 @@ def optimizer(case: Case) -> Arrays:
   config = case.config
   found: Arrays = {}
   for i, entry in enumerate(config.get("optimizers", ())):
-    rates = settings(entry)
-    found[f"lr_{i}"] = [
-      learning_rate(rates, jnp.int32(k)) for k in config["lr_steps"]
-    ]
+    tool = settings(entry)
+    found[f"lr_{i}"] = [tool.rate(jnp.int32(k)) for k in config["lr_steps"]]
   for i, run in enumerate(config.get("steps", ())):
     found |= {f"o{i}_{name}": x for name, x in _steps(case, run).items()}
   return found
 
 
-def settings(entry: Any, **more: Any) -> OptimizerConfig:
+def settings(entry: Any, **more: Any) -> Optimizer:
   """Fields of the optimiser from the release's block."""
   check_fields(entry, _FIELDS, "optimizer")
   for part in entry["scheduler"]:
@@ -58,7 +52,7 @@ def settings(entry: Any, **more: Any) -> OptimizerConfig:
       f" the warm-up's total_iters, is supported; not {entry}"
     )
   decay = parts.get("MultiStepLR", {"milestones": (), "gamma": 1.0})
-  return OptimizerConfig(
+  return Optimizer(
     learning_rate=entry["lr"],
     warmup_steps=warmup["total_iters"],
     warmup_start=warmup["start_factor"],
@@ -70,13 +64,12 @@ def settings(entry: Any, **more: Any) -> OptimizerConfig:
 
 def _steps(case: Case, run: Any) -> Arrays:
   names, given = case.config["names"], case.inputs
-  config = settings(
+  tool = settings(
     run["optimizer"],
     skip="zero" if run["grad_norm_skip"] else "none",
     skip_threshold=run["threshold"],
     clip_norm=run["clip"] or 0.0,
   )
-  tool = make_optimizer(config)
   update = modules.jit(tool.update)
   params = {name: jnp.asarray(given[f"init/{name}"]) for name in names}
   state = tool.init(params)

@@ -27,7 +27,7 @@ from scenetok_jax.parity.case import (
 )
 from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train import generator_task, tokenizer_task
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.task import StepLoss
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
@@ -176,7 +176,7 @@ def _gradients(
 ) -> Any:
   """(params, ...) -> (mean loss, StepLoss, gradients, optimiser's norms).
 
-  frozen: see OptimizerConfig; the step is then the last argument.
+  frozen: see Optimizer; the step is then the last argument.
   """
 
   def call(params: Any, *args: Any) -> Any:
@@ -185,8 +185,7 @@ def _gradients(
       return jnp.mean(out.loss), out
 
     (value, out), grads = jax.value_and_grad(mean, has_aux=True)(params)
-    config = OptimizerConfig(schedule="constant", frozen=frozen)
-    optimizer = make_optimizer(config)
+    optimizer = Optimizer(schedule="constant", frozen=frozen)
     step = args[-1] if frozen else jnp.int32(0)
     update = optimizer.update(
       grads, optimizer.init(params), params, step, out.unused

@@ -11,7 +11,7 @@ from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare
 from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
-from scenetok_jax.train.optimizer import OptimizerConfig
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps
 from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config
@@ -36,7 +36,7 @@ def dry_run(
   count = len(jax.devices()) if devices is None else devices
   shape = mesh_shape(dict(config.mesh), count)
   check_batch(config.data.batch_size, config.train.accumulate, shape)
-  OptimizerConfig.of(config)
+  Optimizer.of(config)
   model = build(config)
   axes = " ".join(f"{axis}={size}" for axis, size in shape.items())
   lines = [f"mesh {axes}, global batch {config.data.batch_size}"]

@@ -17,12 +17,8 @@ def count_flops(function: Callable[..., Any], *args: Any) -> int:
   the dearest counts; a shard_map counts on all its devices. Elementwise work
   and opaque kernels (cuDNN, Pallas) count nothing.
 
-  Args:
-    function: any traceable function.
-    *args: arrays or jax.ShapeDtypeStruct trees.
-
-  Returns:
-    FLOPs of one call over all devices; a multiply-add is two.
+  args: of the function, arrays or jax.ShapeDtypeStruct trees. Returns FLOPs of
+  one call over all devices; a multiply-add is two.
   """
   return _count(jax.make_jaxpr(function)(*args).jaxpr)
 

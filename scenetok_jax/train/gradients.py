@@ -54,19 +54,12 @@ def accumulate(
   key: Array,
   count: int,
 ) -> Any:
-  """Mean of a function over `count` micro-batches, as a scan.
+  """Mean of a function over `count` micro-batches, as a scan; float32.
 
-  Args:
-    function: (params, batch, key) -> tree of floats that are means over the
-      batch, gradients among them.
-    params: of the function.
-    batch: tree of arrays [B ...]; B must be divisible by count. Micro-batches
-      are strided, so that a batch axis split over devices stays so.
-    key: split between the micro-batches when count > 1.
-    count: number of micro-batches.
-
-  Returns:
-    The function's tree, float32.
+  function: (params, batch, key) -> tree of floats that are means over the
+  batch, gradients among them. batch: tree of arrays [B ...]; B must be
+  divisible by count. Micro-batches are strided, so that a batch axis split
+  over devices stays so. key: split between the micro-batches when count > 1.
   """
   if count == 1:
     return function(params, batch, key)

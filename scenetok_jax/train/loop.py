@@ -17,7 +17,7 @@ from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
@@ -81,7 +81,7 @@ def train(
         workdir, config.train.checkpoint_every, config.train.checkpoint_keep
       )
     )
-    optimizer = make_optimizer(OptimizerConfig.of(config))
+    optimizer = Optimizer.of(config)
     init_key, step_key = jax.random.split(jax.random.key(config.seed))
     state = restore_or_init(
       config, task, optimizer, init_key, mesh, checkpointer, data

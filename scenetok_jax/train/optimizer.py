@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +24,33 @@ CHOICES = {
 }
 
 
+class AdamState(NamedTuple):
+  """Trees like the parameters.
+
+  count: int32 [], the steps that each has taken; fewer than the run's where
+  it was frozen or some steps did not use it. mu, nu: the moments.
+  """
+
+  count: Any
+  mu: Any
+  nu: Any
+
+
+class Update(NamedTuple):
+  """Result of one optimiser step; metrics are float32 or bool scalars.
+
+  metrics: learning_rate, grad_norm (before skipping and clipping),
+    mean_tensor_norm, grads_finite, skipped.
+  """
+
+  params: Any
+  opt_state: AdamState
+  metrics: dict[str, Array]
+
+
 @dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-  """Everything that decides an optimiser step.
+class Optimizer:
+  """Everything that decides an optimiser step, and the step itself.
 
   schedule, after a linear warm-up: "steps" multiplies by gamma at each
     milestone; "cosine" falls to zero at decay_steps; "constant".
@@ -56,7 +80,7 @@ class OptimizerConfig:
   ema_decay: float = 0.0  # of the parameters' moving average, 0: none
 
   @classmethod
-  def of(cls, config: ConfigDict) -> "OptimizerConfig":
+  def of(cls, config: ConfigDict) -> Self:
     """The settings of a training configuration."""
     fields = dict(config.optimizer)
     fields["milestones"] = tuple(fields["milestones"])
@@ -77,70 +101,24 @@ class OptimizerConfig:
         f" of {self.warmup_steps} steps; set it to the total number of steps"
       )
 
+  def rate(self, step: Array) -> Array:
+    """The learning rate of optimiser step k (int []), float32 []."""
+    step = jnp.asarray(step)
+    ramp = step.astype(jnp.float32) / max(self.warmup_steps, 1)
+    warm = self.warmup_start + (1.0 - self.warmup_start) * ramp
+    since = step - self.warmup_steps
+    decay = jnp.ones((), jnp.float32)
+    if self.schedule == "steps":
+      passed = sum((since >= m).astype(jnp.float32) for m in self.milestones)
+      decay = jnp.power(self.gamma, jnp.asarray(passed, jnp.float32))
+    elif self.schedule == "cosine":
+      span = self.decay_steps - self.warmup_steps
+      done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
+      decay = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+    return self.learning_rate * jnp.where(since < 0, warm, decay)
 
-class AdamState(NamedTuple):
-  """Trees like the parameters.
-
-  count: int32 [], the steps that each has taken; fewer than the run's where
-  it was frozen or some steps did not use it. mu, nu: the moments.
-  """
-
-  count: Any
-  mu: Any
-  nu: Any
-
-
-class Update(NamedTuple):
-  """Result of one optimiser step; metrics are float32 or bool scalars.
-
-  metrics: learning_rate, grad_norm (before skipping and clipping),
-    mean_tensor_norm, grads_finite, skipped.
-  """
-
-  params: Any
-  opt_state: AdamState
-  metrics: dict[str, Array]
-
-
-class Optimizer(NamedTuple):
-  """init(params) -> opt_state; update(...) -> Update, see make_optimizer."""
-
-  init: Callable[[Any], Any]
-  update: Callable[..., Update]
-  config: OptimizerConfig
-
-
-def learning_rate(config: OptimizerConfig, step: Array) -> Array:
-  """The rate used by optimiser step k (int []), float32 []."""
-  step = jnp.asarray(step)
-  ramp = step.astype(jnp.float32) / max(config.warmup_steps, 1)
-  warm = config.warmup_start + (1.0 - config.warmup_start) * ramp
-  since = step - config.warmup_steps
-  decay = jnp.ones((), jnp.float32)
-  if config.schedule == "steps":
-    passed = sum((since >= m).astype(jnp.float32) for m in config.milestones)
-    decay = jnp.power(config.gamma, jnp.asarray(passed, jnp.float32))
-  elif config.schedule == "cosine":
-    span = config.decay_steps - config.warmup_steps
-    done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
-    decay = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
-  return config.learning_rate * jnp.where(since < 0, warm, decay)
-
-
-def make_optimizer(config: OptimizerConfig) -> Optimizer:
-  """AdamW as a pair of pure functions.
-
-  update(gradients, opt_state, params, step, unused=None): step is the int32
-  count of finished optimiser steps. unused maps path prefixes to bool [] for
-  sub-trees that this step's loss did not use: they are left alone and left
-  out of the norms, as PyTorch leaves parameters without a gradient.
-
-  Order (release): skip rule, clip by global norm, AdamW. Bias correction
-  counts each parameter's own steps, as PyTorch does.
-  """
-  betas = (config.beta1, config.beta2)
-
-  def init(params: Any) -> AdamState:
+  def init(self, params: Any) -> AdamState:
+    """The state before the first step."""
     return AdamState(
       jax.tree.map(lambda _: jnp.zeros((), jnp.int32), params),
       jax.tree.map(jnp.zeros_like, params),
@@ -148,41 +126,54 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
     )
 
   def update(
+    self,
     gradients: Any,
     opt_state: AdamState,
     params: Any,
     step: Array,
     unused: Mapping[str, Array] | None = None,
   ) -> Update:
-    idle = _idle(config, params, step, unused or {})
+    """One step: gradients after skipping and clipping, through AdamW.
+
+    step: int32, the count of finished optimiser steps. unused maps path
+    prefixes to bool [] for sub-trees that this step's loss did not use: they
+    are left alone and left out of the norms, as PyTorch leaves parameters
+    without a gradient.
+
+    Order (release): skip rule, clip by global norm, AdamW. Bias correction
+    counts each parameter's own steps, as PyTorch does.
+    """
+    rules = [(p, step >= first) for p, first in self.frozen if first >= 0]
+    idle = _idle([*rules, *(unused or {}).items()], params)
     gradients = jax.tree.map(_zero_if, idle, gradients)
     norms = tensor_norms(gradients)
     norm = jnp.linalg.norm(jnp.concatenate(list(norms.values())))
     mean_norm = _mean_tensor_norm(norms, idle)
     finite = all_finite(gradients)
-    skipped = jnp.zeros((), bool) if config.skip == "none" else ~finite
-    if config.skip == "zero":
-      skipped |= mean_norm > config.skip_threshold
+    skipped = jnp.zeros((), bool) if self.skip == "none" else ~finite
+    if self.skip == "zero":
+      skipped |= mean_norm > self.skip_threshold
     # A skipped step must not let NaN reach the moments.
     gradients = jax.tree.map(lambda g: _zero_if(skipped, g), gradients)
-    if config.clip_norm > 0:
+    if self.clip_norm > 0:
       # The 1e-6 is torch.nn.utils.clip_grad_norm_'s.
       kept_norm = jnp.where(skipped, 0.0, norm) + 1e-6
-      scale = jnp.minimum(1.0, config.clip_norm / kept_norm)
+      scale = jnp.minimum(1.0, self.clip_norm / kept_norm)
       gradients = jax.tree.map(lambda g: g * scale, gradients)
-    lr = learning_rate(config, step)
-    hold = skipped if config.skip == "freeze" else jnp.zeros((), bool)
+    lr = self.rate(step)
+    hold = skipped if self.skip == "freeze" else jnp.zeros((), bool)
 
-    mu = optax.tree.update_moment(gradients, opt_state.mu, betas[0], 1)
-    nu = optax.tree.update_moment(gradients, opt_state.nu, betas[1], 2)
+    mu = optax.tree.update_moment(gradients, opt_state.mu, self.beta1, 1)
+    nu = optax.tree.update_moment(gradients, opt_state.nu, self.beta2, 2)
     count = jax.tree.map(optax.safe_increment, opt_state.count)
+    betas = (self.beta1, self.beta2)
 
     def adamw(count: Array, mu: Array, nu: Array, value: Array) -> Array:
       steps = count.astype(jnp.float32)
       # 1 - beta^steps, of which optax's float32 powers lose digits.
       mu_weight, nu_weight = (-jnp.expm1(steps * math.log(b)) for b in betas)
-      spread = jnp.sqrt(nu / nu_weight) + config.epsilon
-      value = value * (1.0 - lr * config.weight_decay)
+      spread = jnp.sqrt(nu / nu_weight) + self.epsilon
+      value = value * (1.0 - lr * self.weight_decay)
       return value - lr * (mu / mu_weight) / spread
 
     def take(new: Any, old: Any) -> Any:
@@ -202,15 +193,9 @@ def make_optimizer(config: OptimizerConfig) -> Optimizer:
     }
     return Update(params, opt_state, metrics)
 
-  return Optimizer(init, update, config)
 
-
-def _idle(
-  config: OptimizerConfig, params: Any, step: Array, unused: Mapping[str, Array]
-) -> Any:
-  """Tree of bool []: parameters that this step must not touch."""
-  rules = [(p, step >= first) for p, first in config.frozen if first >= 0]
-  rules += unused.items()
+def _idle(rules: Sequence[tuple[str, Array]], params: Any) -> Any:
+  """Tree of bool []: parameters that a step must not touch."""
   used = set()
 
   def flag(path: Any, _: Array) -> Array:

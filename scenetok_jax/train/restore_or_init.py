@@ -1,6 +1,7 @@
 """Where a run starts."""
 
 import dataclasses
+import functools
 import sys
 from typing import Any
 
@@ -13,14 +14,8 @@ from data_pipelines.loading.loader import TrainIterator
 from scenetok_jax.convert.load import take_fitting
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train import state as states
 from scenetok_jax.train.optimizer import Optimizer
-from scenetok_jax.train.state import (
-  TrainState,
-  abstract,
-  at_start,
-  create,
-  on_mesh,
-)
 from scenetok_jax.train.task import Task
 from scenetok_jax.types import Array
 from scenetok_jax.workdir.checkpoint import Checkpointer, restore_params
@@ -34,7 +29,7 @@ def restore_or_init(
   mesh: Mesh,
   checkpointer: Checkpointer,
   data: TrainIterator,
-) -> TrainState:
+) -> states.TrainState:
   """The state a run starts from, and the stream set to it.
 
   1. its own workdir, exactly where it stopped;
@@ -42,21 +37,22 @@ def restore_or_init(
      or with config.restore_partial what fits (convert.load.take_fitting);
   3. scratch.
   """
-  target = abstract(task.init, optimizer, key, mesh)
+  target = states.abstract(task.init, optimizer, key, mesh)
   if checkpointer.latest_step() is not None:
     state, data_state = _restore(checkpointer, target)
     data.set_state(data_state)
     return state
   if not config.restore:
-    return create(task.init, optimizer, key, mesh)
+    return states.create(task.init, optimizer, key, mesh)
   if config.restore_partial:
     params = _fitting_params(config.restore, task, key, mesh)
   else:
     params = restore_params(config.restore, target=target.params, mesh=mesh)
-  return on_mesh(lambda params: at_start(params, optimizer), params, mesh)
+  fresh = functools.partial(states.at_start, optimizer=optimizer)
+  return states.on_mesh(fresh, params, mesh)
 
 
-def _restore(checkpointer: Checkpointer, target: TrainState) -> Any:
+def _restore(checkpointer: Checkpointer, target: states.TrainState) -> Any:
   """The latest checkpoint; older ones hold one count of Adam's steps for all.
 
   It becomes that of each parameter.
@@ -74,7 +70,7 @@ def _restore(checkpointer: Checkpointer, target: TrainState) -> Any:
 
 def _fitting_params(folder: str, task: Task, key: Array, mesh: Mesh) -> Any:
   """Fresh parameters with what fits of another run's; says what did not."""
-  fresh = on_mesh(task.init, key, mesh)
+  fresh = states.on_mesh(task.init, key, mesh)
   partial = take_fitting(fresh, restore_params(folder, mesh=mesh), folder)
   if is_lead():
     for line in partial.lines():

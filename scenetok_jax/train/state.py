@@ -34,7 +34,7 @@ Init = Callable[[Array], Any]  # random key -> parameters, a nested dict
 
 def at_start(params: Any, optimizer: Optimizer) -> TrainState:
   """The state at step 0 with these parameters."""
-  average = optimizer.config.ema_decay > 0
+  average = optimizer.ema_decay > 0
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
@@ -85,7 +85,7 @@ def apply_gradients(
   new = optimizer.update(
     gradients, state.opt_state, state.params, state.step, unused
   )
-  decay, ema = optimizer.config.ema_decay, state.ema
+  decay, ema = optimizer.ema_decay, state.ema
   if ema is not None:
     ema = jax.tree.map(
       lambda a, p: decay * a + (1.0 - decay) * p, ema, new.params

@@ -9,13 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.train.loggers import (
-  Logger,
-  append_row,
-  drop_rows,
-  open_loggers,
-  read_rows,
-)
+from scenetok_jax.train import loggers
 from scenetok_jax.workdir.lock import make_folder
 
 TRAIN_FILE = "metrics.jsonl"
@@ -27,9 +21,8 @@ class MetricWriter:
   """Appends one line per logged step; silent in processes but the lead.
 
   WORKDIR/metrics.jsonl holds the training steps, eval.jsonl evaluations. On
-  resume the lines of steps after start_step, and a line cut off by a kill,
-  are dropped, so the files become what an uninterrupted run would leave
-  (but for the timings).
+  resume lines that come again are dropped, so the files become what an
+  uninterrupted run would leave (but for the timings).
   """
 
   def __init__(
@@ -53,13 +46,13 @@ class MetricWriter:
     self._total, self._last_step = total_steps, start_step
     self._batch, self._peak_seconds = batch_size, peak_seconds
     self._last_time: float | None = None
-    self._loggers: list[Logger] = []
+    self._loggers: list[loggers.Logger] = []
     self._stack = contextlib.ExitStack()
     if is_lead():
       make_folder(self._folder)
       for name in _FILES.values():
-        drop_rows(self._folder / name, start_step)
-      self._loggers = open_loggers(
+        loggers.drop_rows(self._folder / name, start_step)
+      self._loggers = loggers.open_loggers(
         self._folder, wandb, config or {}, self._stack
       )
 
@@ -90,7 +83,7 @@ class MetricWriter:
 
   def evaluated(self, step: int) -> bool:
     """Whether the evaluation after `step` steps is in the folder."""
-    rows = read_rows(self._folder / EVAL_FILE)
+    rows = loggers.read_rows(self._folder / EVAL_FILE)
     return any(row["step"] == step for row in rows)
 
   @contextlib.contextmanager
@@ -117,7 +110,7 @@ class MetricWriter:
     return row
 
   def _append(self, kind: str, row: dict[str, Any]) -> None:
-    append_row(self._folder / _FILES[kind], row)
+    loggers.append_row(self._folder / _FILES[kind], row)
     scalars = {k: v for k, v in row.items() if isinstance(v, float)}
     for log in self._loggers:
       log(kind, row["step"], scalars)

@@ -18,7 +18,7 @@ from scenetok_jax.model import build, init_stage1
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, put_batch
 from scenetok_jax.train.generator_task import generator_task
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import Task
@@ -78,7 +78,7 @@ def losses(
   config: ConfigDict, task: Task, batches: list[Any], mesh: jax.sharding.Mesh
 ) -> list[float]:
   """Losses of a few optimiser steps, as the training loop takes them."""
-  optimizer = make_optimizer(OptimizerConfig.of(config))
+  optimizer = Optimizer.of(config)
   key = jax.random.key(config.seed)
   params = draw(task.init)
   moments = optimizer.init(params)

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import at_start
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import StepLoss, Task
 
 STEPS, FREEZE, ROWS, WIDTH = 200, 150, 32, 16
-CONFIG = OptimizerConfig(
+OPTIMIZER = Optimizer(
   learning_rate=1e-3,
   warmup_steps=20,
   schedule="constant",
@@ -99,9 +99,8 @@ def test_losses_of_200_steps_equal_those_in_float64():
     return StepLoss(reduce(error**2, "b d -> b", "mean"), {}, unused)
 
   params, *batches = draws()
-  optimizer = make_optimizer(CONFIG)
-  step = jax.jit(make_step(Task(init=None, loss=loss, frozen={}), optimizer))
-  state = at_start(jax.tree.map(jnp.asarray, params), optimizer)
+  step = jax.jit(make_step(Task(init=None, loss=loss, frozen={}), OPTIMIZER))
+  state = at_start(jax.tree.map(jnp.asarray, params), OPTIMIZER)
   found = []
   with jax.default_matmul_precision("highest"):
     for x, y, unconditional in zip(*batches, strict=True):

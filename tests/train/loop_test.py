@@ -17,7 +17,7 @@ from scenetok_jax.configs import common
 from scenetok_jax.train import loop
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.loop import train
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
@@ -235,10 +235,7 @@ def test_a_parameter_that_no_step_uses_is_left_alone(tmp_path):
 
 
 def test_a_parameter_is_used_if_one_micro_batch_uses_it():
-  config = OptimizerConfig(
-    learning_rate=0.1, schedule="constant", warmup_steps=0
-  )
-  optimizer = make_optimizer(config)
+  optimizer = Optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0)
 
   def half(params, frozen, batch, key, step):
     del frozen, key, step
@@ -273,7 +270,7 @@ def test_a_batch_that_the_mesh_does_not_divide_leaves_no_config(tmp_path):
 def test_stage_one_freezes_its_tokenizer_as_configured():
   config = small_config()
   config.train.freeze_after = 7
-  assert OptimizerConfig.of(config).frozen == (("tokenizer", 7),)
+  assert Optimizer.of(config).frozen == (("tokenizer", 7),)
 
 
 def test_a_batch_that_stays_on_the_host_is_refused(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """Optimiser steps against the reference and against their own promises."""
 
 import dataclasses
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +8,15 @@ import numpy as np
 import pytest
 
 from scenetok_jax.train.gradients import accumulate, all_finite, tensor_norms
-from scenetok_jax.train.optimizer import (
-  OptimizerConfig,
-  learning_rate,
-  make_optimizer,
-)
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import InputError
 from tests import goldens
 
 
-def reference_config(entry: dict, **more) -> OptimizerConfig:
+def reference_config(entry: dict, **more) -> Optimizer:
   """The settings of one optimiser entry of the reference case."""
   warmup, decay = (item["kwargs"] for item in entry["scheduler"])
-  return OptimizerConfig(
+  return Optimizer(
     learning_rate=entry["lr"],
     warmup_steps=warmup["total_iters"],
     warmup_start=warmup["start_factor"],
@@ -42,8 +37,7 @@ def toy_gradients(scale=0.1):
   return jax.tree.map(lambda p: scale * p, toy_params())
 
 
-def step_once(config, gradients, *, params=None, state=None, step=0, **more):
-  optimizer = make_optimizer(config)
+def step_once(optimizer, gradients, *, params=None, state=None, step=0, **more):
   params = toy_params() if params is None else params
   state = optimizer.init(params) if state is None else state
   return jax.jit(optimizer.update)(
@@ -58,7 +52,7 @@ def assert_equal(a, b):
 def test_schedule_equals_reference():
   case = goldens.load_case("optimizer")
   for i, entry in enumerate(case.config["optimizers"]):
-    rate = jax.vmap(partial(learning_rate, reference_config(entry)))
+    rate = jax.vmap(reference_config(entry).rate)
     found = rate(jnp.asarray(case.config["lr_steps"]))
     np.testing.assert_allclose(found, case.outputs[f"lr_{i}"], rtol=2e-6)
 
@@ -68,7 +62,7 @@ def test_steps_equal_reference(index):
   case = goldens.load_case("optimizer")
   run = case.config["steps"][index]
   skip = "zero" if run["grad_norm_skip"] else "none"
-  config = reference_config(
+  optimizer = reference_config(
     run["optimizer"],
     skip=skip,
     clip_norm=run["clip"],
@@ -76,7 +70,6 @@ def test_steps_equal_reference(index):
   )
   names = case.config["names"]
   params = {n: jnp.asarray(case.inputs[f"init/{n}"]) for n in names}
-  optimizer = make_optimizer(config)
   state, update = optimizer.init(params), jax.jit(optimizer.update)
   for k in range(run["n"]):
     gradients = {n: jnp.asarray(case.inputs[f"grad{k}/{n}"]) for n in names}
@@ -92,7 +85,7 @@ def test_steps_equal_reference(index):
 
 
 def test_cosine_reaches_its_ends():
-  config = OptimizerConfig(
+  config = Optimizer(
     learning_rate=1.0,
     schedule="cosine",
     warmup_steps=10,
@@ -100,18 +93,18 @@ def test_cosine_reaches_its_ends():
     decay_steps=110,
   )
   steps = jnp.asarray([0, 5, 10, 60, 110, 500])
-  found = jax.vmap(partial(learning_rate, config))(steps)
+  found = jax.vmap(config.rate)(steps)
   np.testing.assert_allclose(found, [0, 0.5, 1, 0.5, 0, 0], atol=1e-6)
 
 
 def test_constant_without_warmup_is_constant():
-  config = OptimizerConfig(schedule="constant", warmup_steps=0)
-  found = jax.vmap(partial(learning_rate, config))(jnp.arange(3))
+  config = Optimizer(schedule="constant", warmup_steps=0)
+  found = jax.vmap(config.rate)(jnp.arange(3))
   np.testing.assert_allclose(found, 1e-4)
 
 
 def test_freeze_rule_changes_nothing_on_a_bad_gradient():
-  config = OptimizerConfig(skip="freeze", schedule="constant")
+  config = Optimizer(skip="freeze", schedule="constant")
   first = step_once(config, toy_gradients())
   bad = toy_gradients()
   bad["decoder"]["down"]["kernel"] *= jnp.nan
@@ -134,12 +127,12 @@ def test_one_bad_element_among_good_ones_is_found(value, finite):
 
 
 def test_freeze_rule_lets_large_gradients_pass():
-  new = step_once(OptimizerConfig(skip="freeze"), toy_gradients(1e3))
+  new = step_once(Optimizer(skip="freeze"), toy_gradients(1e3))
   assert not new.metrics["skipped"]
 
 
 def test_zero_rule_still_decays_weights_and_moments():
-  config = OptimizerConfig(skip="zero", schedule="constant", warmup_steps=0)
+  config = Optimizer(skip="zero", schedule="constant", warmup_steps=0)
   first = step_once(config, toy_gradients())
   bad = toy_gradients()
   bad["decoder"]["down"]["kernel"] *= jnp.inf
@@ -156,7 +149,7 @@ def test_zero_rule_still_decays_weights_and_moments():
 
 
 def test_frozen_subtree_is_untouched_from_its_step_on():
-  config = OptimizerConfig(
+  config = Optimizer(
     frozen=(("tokenizer", 5),), schedule="constant", warmup_steps=0
   )
   before = step_once(config, toy_gradients(), step=4)
@@ -182,7 +175,7 @@ def test_frozen_subtree_is_untouched_from_its_step_on():
 
 
 def test_frozen_gradients_do_not_count_in_norms():
-  config = OptimizerConfig(frozen=(("tokenizer", 0),), skip="zero")
+  config = Optimizer(frozen=(("tokenizer", 0),), skip="zero")
   gradients = toy_gradients()
   gradients["tokenizer"]["up"]["kernel"] *= jnp.nan
   new = step_once(config, gradients)
@@ -193,7 +186,7 @@ def test_frozen_gradients_do_not_count_in_norms():
 
 
 def test_unused_subtree_is_left_out_when_its_flag_is_set():
-  config = OptimizerConfig(schedule="constant", warmup_steps=0)
+  config = Optimizer(schedule="constant", warmup_steps=0)
   for flag in (True, False):
     new = step_once(
       config, toy_gradients(), unused={"decoder": jnp.array(flag)}
@@ -206,7 +199,7 @@ def test_unused_subtree_is_left_out_when_its_flag_is_set():
 
 
 def test_negative_freeze_step_never_freezes():
-  config = OptimizerConfig(frozen=(("tokenizer", -1),), warmup_steps=0)
+  config = Optimizer(frozen=(("tokenizer", -1),), warmup_steps=0)
   new = step_once(config, toy_gradients())
   kernel = toy_params()["tokenizer"]["up"]["kernel"]
   assert not np.array_equal(new.params["tokenizer"]["up"]["kernel"], kernel)
@@ -214,11 +207,11 @@ def test_negative_freeze_step_never_freezes():
 
 def test_unknown_names_are_refused():
   with pytest.raises(InputError, match=r"frozen.*'encoder'.*tokenizer"):
-    step_once(OptimizerConfig(frozen=(("encoder", 0),)), toy_gradients())
+    step_once(Optimizer(frozen=(("encoder", 0),)), toy_gradients())
   with pytest.raises(InputError, match=r"optimizer\.skip"):
-    OptimizerConfig(skip="sometimes")
+    Optimizer(skip="sometimes")
   with pytest.raises(InputError, match="decay_steps"):
-    OptimizerConfig(schedule="cosine")
+    Optimizer(schedule="cosine")
 
 
 def test_norms_count_tensors_as_the_reference_does():
@@ -263,5 +256,5 @@ def test_accumulated_gradients_equal_the_whole_batch():
 
 
 def test_config_is_hashable_and_replaceable():
-  config = dataclasses.replace(OptimizerConfig(), clip_norm=1.0)
-  assert hash(config) != hash(OptimizerConfig())
+  config = dataclasses.replace(Optimizer(), clip_norm=1.0)
+  assert hash(config) != hash(Optimizer())

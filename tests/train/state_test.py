@@ -8,10 +8,10 @@ from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train import state as train_state
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 
 MESH = {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}
-CONFIG = OptimizerConfig(
+OPTIMIZER = Optimizer(
   ema_decay=0.9, schedule="constant", warmup_steps=0, clip_norm=1.0
 )
 
@@ -37,13 +37,12 @@ def loss(params, x):
 
 
 def run(mesh, steps):
-  optimizer = make_optimizer(CONFIG)
   with jax.set_mesh(mesh):
-    state = train_state.create(init, optimizer, jax.random.key(0), mesh)
+    state = train_state.create(init, OPTIMIZER, jax.random.key(0), mesh)
 
     def step(state, x):
       value, gradients = jax.value_and_grad(loss)(state.params, x)
-      state, _ = train_state.apply_gradients(state, gradients, optimizer)
+      state, _ = train_state.apply_gradients(state, gradients, OPTIMIZER)
       return state, value
 
     step = jax.jit(step, donate_argnums=0)
@@ -57,7 +56,7 @@ def run(mesh, steps):
 
 def test_every_leaf_follows_the_rule_table():
   state = train_state.create(
-    init, make_optimizer(CONFIG), jax.random.key(0), make_mesh(MESH)
+    init, OPTIMIZER, jax.random.key(0), make_mesh(MESH)
   )
   for tree in (state.params, state.ema, state.opt_state.mu, state.opt_state.nu):
     kernel = tree["blocks"]["mlp"]["up"]["kernel"]
@@ -69,7 +68,7 @@ def test_every_leaf_follows_the_rule_table():
 
 
 def test_abstract_state_describes_the_created_one():
-  arguments = (init, make_optimizer(CONFIG), jax.random.key(0), make_mesh(MESH))
+  arguments = (init, OPTIMIZER, jax.random.key(0), make_mesh(MESH))
   real = train_state.create(*arguments)
   jax.tree.map(
     lambda a, b: (
@@ -82,14 +81,13 @@ def test_abstract_state_describes_the_created_one():
 
 
 def test_no_average_without_a_decay():
-  optimizer = make_optimizer(OptimizerConfig())
+  optimizer = Optimizer()
   state = train_state.create(init, optimizer, jax.random.key(0), make_mesh())
   assert state.ema is None
 
 
 def test_average_moves_by_one_minus_decay():
-  config = OptimizerConfig(ema_decay=0.995, learning_rate=0.0)
-  optimizer = make_optimizer(config)
+  optimizer = Optimizer(ema_decay=0.995, learning_rate=0.0)
   state = train_state.at_start({"a": jnp.ones(2)}, optimizer)
   state = state.replace(ema={"a": jnp.zeros(2)})
   new, _ = train_state.apply_gradients(state, state.params, optimizer)
@@ -111,7 +109,7 @@ def test_sharded_run_equals_one_device():
 
 @pytest.mark.parametrize("sizes", [MESH, {"fsdp": 8, "data": 1}])
 def test_initial_values_do_not_depend_on_the_mesh(sizes):
-  optimizer, key = make_optimizer(CONFIG), jax.random.key(3)
+  optimizer, key = OPTIMIZER, jax.random.key(3)
   one = train_state.create(
     init, optimizer, key, make_mesh(devices=jax.devices()[:1])
   )

@@ -15,12 +15,12 @@ import pytest
 
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train import state as train_state
-from scenetok_jax.train.optimizer import OptimizerConfig, make_optimizer
+from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import checkpoint
 
 MESH = {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}
-OPTIMIZER = make_optimizer(OptimizerConfig(ema_decay=0.9))
+OPTIMIZER = Optimizer(ema_decay=0.9)
 
 
 def init(key, width=16):
