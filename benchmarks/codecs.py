@@ -34,8 +34,7 @@ from data_pipelines.rooms import render_clip
 from scenetok_jax.codecs.convert import codec_network
 from scenetok_jax.codecs.registry import published
 from scenetok_jax.io import atomic_path, write_json
-from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
+from scenetok_jax.train.flops import count_flops, matmul_flops_per_second
 
 FRAMES = {"va_vae": 1, "video_dc_ae": 8, "wan_vae": 5}
 SIZE = 256

@@ -39,7 +39,7 @@ from scenetok_jax.sampling.render import render_schedule
 from scenetok_jax.sampling.slices import pad_rows
 from scenetok_jax.sampling.video import video_program
 from scenetok_jax.sampling.window import window_step, window_steps
-from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
+from scenetok_jax.train.flops import matmul_flops_per_second
 from scenetok_jax.types import Array, Cameras, InputError
 from scenetok_jax.workdir.config import load_config
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import cost
-from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
+from scenetok_jax.train.flops import matmul_flops_per_second
 from scenetok_jax.types import InputError
 
 

@@ -41,6 +41,11 @@ class Model:
   num_targets: int
   num_conditions: int
 
+  @property
+  def token_shape(self) -> tuple[int, int]:
+    """(N, C) of a scene's tokens."""
+    return self.tokenizer.num_tokens, self.tokenizer.token_channels
+
   def latent_shape(self, codec: Codec) -> tuple[int, int, int]:
     """(h, w, C) of a codec's latents."""
     return (*codec.grid(self.image_size), codec.channels)
@@ -167,9 +172,7 @@ def init_stage1(model: Model, key: Array) -> dict[str, Any]:
   context = _zeros(model, model.context_codec, model.num_context)
   target = _zeros(model, model.target_codec, model.num_targets)
   frames = model.target_codec.frames(model.num_targets)
-  tokens = jnp.zeros(
-    (1, model.tokenizer.num_tokens, model.tokenizer.token_channels)
-  )
+  tokens = jnp.zeros((1, *model.token_shape))
   return {
     "tokenizer": model.tokenizer.init(
       tokenizer_key, context, identity_cameras(1, model.num_context)
@@ -187,9 +190,7 @@ def init_stage1(model: Model, key: Array) -> dict[str, Any]:
 def init_generator(model: Model, key: Array, anchors: int) -> dict[str, Any]:
   """Fresh parameters {"generator"} in float32."""
   assert model.generator is not None
-  tokens = jnp.zeros(
-    (1, model.tokenizer.num_tokens, model.tokenizer.token_channels)
-  )
+  tokens = jnp.zeros((1, *model.token_shape))
   params = model.generator.init(
     key,
     tokens,

@@ -126,7 +126,7 @@ def _render(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
   params = {"decoder": _stage1(model)["decoder"]}
   cameras = _cameras(batch, codec.frames(latents))
   noise = _array(batch, latents, *model.latent_shape(codec))
-  return render, params, (_tokens(model, batch), cameras, noise)
+  return render, params, (_array(batch, *model.token_shape), cameras, noise)
 
 
 def _generate(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
@@ -144,7 +144,7 @@ def _generate(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
     _cameras(batch, config.generation.anchors),
     _array(*seen, dtype=jnp.bool_),
   )
-  return generate, params, (condition, _tokens(model, batch))
+  return generate, params, (condition, _array(batch, *model.token_shape))
 
 
 def _along_batch(tree: Any, mesh: Mesh) -> Any:
@@ -158,12 +158,6 @@ def _along_batch(tree: Any, mesh: Mesh) -> Any:
 
 def _array(*shape: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(shape, dtype)
-
-
-def _tokens(model: Model, batch: int) -> Any:
-  return _array(
-    batch, model.tokenizer.num_tokens, model.tokenizer.token_channels
-  )
 
 
 def _cameras(batch: int, views: int) -> Cameras:

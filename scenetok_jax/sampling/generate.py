@@ -165,6 +165,4 @@ def cached_velocity(
 
 def token_noise(model: Model, key: Array, batch: int) -> Array:
   """Standard normal start [batch, N, C]."""
-  tokenizer = model.tokenizer
-  shape = (batch, tokenizer.num_tokens, tokenizer.token_channels)
-  return jax.random.normal(key, shape, jnp.float32)
+  return jax.random.normal(key, (batch, *model.token_shape), jnp.float32)

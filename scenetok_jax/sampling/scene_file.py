@@ -151,12 +151,10 @@ def check_scene(
 
   where: starts the message. identity: model_digest of the networks.
   """
-  tokenizer = model.tokenizer
-  shape = (tokenizer.num_tokens, tokenizer.token_channels)
-  if scene.tokens.shape != shape:
+  if scene.tokens.shape != model.token_shape:
     raise InputError(
-      f"{where}: tokens: {scene.tokens.shape}, the model has {shape}; give the"
-      " --workdir that encoded it"
+      f"{where}: tokens: {scene.tokens.shape}, the model has"
+      f" {model.token_shape}; give the --workdir that encoded it"
     )
   if scene.codec != codec_digest(model.target_codec):
     raise InputError(

@@ -1,10 +1,14 @@
-"""Matrix-multiplication FLOPs of a function, counted on its jaxpr."""
+"""Matrix-multiplication FLOPs: counted of a function, measured per second."""
 
+import functools
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 
@@ -53,3 +57,24 @@ def _count_equation(equation: Any) -> int:
 def _products(equation: Any, depth: Any) -> int:
   """Of an output whose every element sums that many products."""
   return 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(depth)
+
+
+@functools.cache
+def matmul_flops_per_second(
+  dtype: str = "float32", size: int = 2048, seconds: float = 0.3
+) -> float:
+  """FLOP/s of a square matmul on one device, the median of repeated runs.
+
+  Measured for `seconds` after compilation, once per process and argument set;
+  the machine may drift under other load. Multiply by the number of devices
+  that a step runs on, but not by fake CPU devices, which share one machine.
+  """
+  matrix = jnp.full((size, size), 1.0 / size, dtype)
+  multiply = jax.jit(jnp.matmul)
+  multiply(matrix, matrix).block_until_ready()
+  times: list[float] = []
+  while sum(times) < seconds or len(times) < 3:
+    start = time.perf_counter()
+    multiply(matrix, matrix).block_until_ready()
+    times.append(time.perf_counter() - start)
+  return 2.0 * size**3 / float(np.median(times))

@@ -109,7 +109,6 @@ def generator_task(
   model: Model, config: ConfigDict, tokenizer_params: Any
 ) -> Task:
   """Stage 2 as a Task; tokenizer_params are stage 1's, frozen."""
-  tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
   # Stored latents need no codec: its arrays would fill memory for nothing.
   stored = bool(config.data.get("latents"))
   codecs = {} if stored else {"context": model.context_codec.params}
@@ -124,7 +123,7 @@ def generator_task(
     context = encoded(codec, batch.context, keys[0], weights)
     condition = encoded(codec, batch.condition, keys[1], weights)
     seen = condition.cameras.extrinsics.shape[:2]
-    noise = sample_noise(config, keys[2], seen, tokens)
+    noise = sample_noise(config, keys[2], seen, model.token_shape)
     return loss_from_noise(
       model, config, params, frozen, context, condition, noise
     )

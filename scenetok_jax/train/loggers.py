@@ -8,6 +8,8 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
 
@@ -62,16 +64,13 @@ def legal_json(value: Any) -> Any:
 
 
 def open_loggers(
-  folder: pathlib.Path,
-  project: str,
-  config: Mapping[str, Any],
-  stack: contextlib.ExitStack,
+  folder: pathlib.Path, config: ConfigDict, stack: contextlib.ExitStack
 ) -> list[Logger]:
   """TensorBoard where clu's writer imports; W&B where a project is named.
 
   The stack closes them.
   """
-  found = [_wandb(folder, project, config, stack)] if project else []
+  found = [_wandb(folder, config, stack)] if config.train.wandb else []
   with contextlib.suppress(ImportError):  # clu's writer needs TensorFlow
     from clu import metric_writers
 
@@ -82,10 +81,7 @@ def open_loggers(
 
 
 def _wandb(
-  folder: pathlib.Path,
-  project: str,
-  config: Mapping[str, Any],
-  stack: contextlib.ExitStack,
+  folder: pathlib.Path, config: ConfigDict, stack: contextlib.ExitStack
 ) -> Logger:
   try:
     import wandb
@@ -97,12 +93,12 @@ def _wandb(
   # The same id for the same folder: a resumed run goes on in its own curves.
   digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
   run = wandb.init(
-    project=project,
+    project=config.train.wandb,
     name=folder.name,
     id=digest[:16],
     resume="allow",
     dir=str(folder),
-    config=dict(config),
+    config=config.to_dict(),
   )
   stack.callback(run.finish)
   return lambda kind, step, row: run.log(

@@ -15,8 +15,7 @@ from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
-from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
+from scenetok_jax.train.flops import count_flops, matmul_flops_per_second
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
@@ -94,15 +93,7 @@ def train(
     if is_lead():
       write_overview(workdir, state.params)
     writer = stack.enter_context(
-      MetricWriter(
-        workdir,
-        config.train.total_steps,
-        int(state.step),
-        batch_size=config.data.batch_size,
-        peak_seconds=flops / peak,
-        wandb=config.train.wandb,
-        config=config.to_dict(),
-      )
+      MetricWriter(workdir, config, int(state.step), flops / peak)
     )
     profiler = Profiler(workdir, config.train.profile)
     stack.callback(profiler.close)

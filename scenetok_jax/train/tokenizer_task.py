@@ -31,7 +31,7 @@ class StepNoise:
 def sample_noise(
   config: ConfigDict, key: Array, views: int, target: Array, tokens: Any
 ) -> StepNoise:
-  """The noise for target latents [B L h w C], V views and tokens (N, C)."""
+  """The noise for V views, target latents [B L h w C] and tokens (N, C)."""
   keys = jax.random.split(key, 5)
   batch, latents = target.shape[:2]
   return StepNoise(
@@ -104,7 +104,6 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
     raise ValueError(
       "train.unconditional_probability needs decoder.null_token=True"
     )
-  tokens = (model.tokenizer.num_tokens, model.tokenizer.token_channels)
   # Stored latents need no codec: its arrays would fill memory for nothing.
   codecs = {} if config.data.get("latents") else codec_params(model)
 
@@ -118,7 +117,7 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
     target = encoded(
       model.target_codec, batch.target, keys[1], weights.get("target")
     )
-    views = context.cameras.extrinsics.shape[1]
+    tokens, views = model.token_shape, context.cameras.extrinsics.shape[1]
     noise = sample_noise(config, keys[2], views, target.latents, tokens)
     return loss_from_noise(model, config, params, context, target, noise, step)
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+from ml_collections import ConfigDict
+
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train import loggers
 from scenetok_jax.workdir.lock import make_folder
@@ -28,23 +30,18 @@ class MetricWriter:
   def __init__(
     self,
     workdir: str | os.PathLike[str],
-    total_steps: int,
+    config: ConfigDict,
     start_step: int = 0,
-    *,
-    batch_size: int = 0,
     peak_seconds: float = 0.0,
-    wandb: str = "",
-    config: Mapping[str, Any] | None = None,
   ) -> None:
     """Opens the files; start_step is the restored one, 0 for a fresh run.
 
-    batch_size: global, for examples_per_second. peak_seconds: what a step
-    takes at the devices' peak, for flop_utilisation. wandb: project of Weights
-    & Biases to log to as well, "" for none; config is shown there.
+    config: of the run; Weights & Biases show it. peak_seconds: what a step
+    takes at the devices' peak, for flop_utilisation.
     """
     self._folder = pathlib.Path(workdir)
-    self._total, self._last_step = total_steps, start_step
-    self._batch, self._peak_seconds = batch_size, peak_seconds
+    self._total, self._last_step = config.train.total_steps, start_step
+    self._batch, self._peak_seconds = config.data.batch_size, peak_seconds
     self._last_time: float | None = None
     self._loggers: list[loggers.Logger] = []
     self._stack = contextlib.ExitStack()
@@ -52,9 +49,7 @@ class MetricWriter:
       make_folder(self._folder)
       for name in _FILES.values():
         loggers.drop_rows(self._folder / name, start_step)
-      self._loggers = loggers.open_loggers(
-        self._folder, wandb, config or {}, self._stack
-      )
+      self._loggers = loggers.open_loggers(self._folder, config, self._stack)
 
   def __enter__(self) -> Self:
     return self
@@ -101,13 +96,12 @@ class MetricWriter:
     if before is None or count < 1:
       return {}
     seconds = (now - before) / count
-    row = {"step_seconds": seconds}
-    if self._batch:
-      row["examples_per_second"] = self._batch / seconds
-    if self._peak_seconds:
-      row["flop_utilisation"] = self._peak_seconds / seconds
-    row["eta_seconds"] = seconds * max(self._total - step, 0)
-    return row
+    return {
+      "step_seconds": seconds,
+      "examples_per_second": self._batch / seconds,
+      "flop_utilisation": self._peak_seconds / seconds,
+      "eta_seconds": seconds * max(self._total - step, 0),
+    }
 
   def _append(self, kind: str, row: dict[str, Any]) -> None:
     loggers.append_row(self._folder / _FILES[kind], row)

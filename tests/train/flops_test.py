@@ -6,8 +6,7 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.matmul_benchmark import matmul_flops_per_second
+from scenetok_jax.train.flops import count_flops, matmul_flops_per_second
 
 X = jax.ShapeDtypeStruct((4, 8), jnp.float32)
 W = jax.ShapeDtypeStruct((5, 8, 8), jnp.float32)

@@ -4,8 +4,13 @@ import json
 
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from scenetok_jax.train.writer import MetricWriter
+
+CONFIG = ConfigDict(
+  {"train": {"total_steps": 20, "wandb": ""}, "data": {"batch_size": 4}}
+)
 
 
 def rows(folder, name="metrics.jsonl"):
@@ -17,15 +22,13 @@ def rows(folder, name="metrics.jsonl"):
 
 
 def write_steps(folder, first, last, start):
-  with MetricWriter(
-    folder, 20, start, batch_size=4, peak_seconds=1e-3
-  ) as writer:
+  with MetricWriter(folder, CONFIG, start, peak_seconds=1e-3) as writer:
     for step in range(first, last + 1):
       writer.write(step, {"loss": jnp.float32(1 / step)})
 
 
 def test_each_line_is_on_disk_when_write_returns(tmp_path):
-  with MetricWriter(tmp_path, 2) as writer:
+  with MetricWriter(tmp_path, CONFIG) as writer:
     writer.write(1, {"loss": 0.5})
     assert rows(tmp_path)[0] == {"step": 1, "loss": 0.5}
 
@@ -48,7 +51,7 @@ def test_a_fresh_start_drops_everything(tmp_path):
 
 
 def test_non_finite_values_are_legal_json(tmp_path):
-  with MetricWriter(tmp_path, 2) as writer:
+  with MetricWriter(tmp_path, CONFIG) as writer:
     writer.write(1, {"loss": jnp.nan, "grad_norm": jnp.float32(jnp.inf)})
     writer.write(2, {"loss": -np.inf, "skipped": jnp.array(True)})
   first, second = rows(tmp_path)
@@ -68,7 +71,7 @@ def test_console_line_tells_speed_and_time_to_go(tmp_path, capsys):
 
 
 def test_evaluations_have_their_own_file(tmp_path):
-  with MetricWriter(tmp_path, 2) as writer:
+  with MetricWriter(tmp_path, CONFIG) as writer:
     with writer.pause():
       writer.write_eval(1, {"psnr": 20.0})
     writer.write(2, {"loss": 1.0})
