@@ -153,6 +153,11 @@ def encode_views(
   return codec.encode(params, images, key)
 
 
+def encoded(codec: Codec, views: Views, key: Array, params: Any) -> Views:
+  """Views with normalised latents; params: of the codec, None for its own."""
+  return Views(views.cameras, latents=encode_views(codec, views, key, params))
+
+
 def tokenize(
   model: Model, params: Any, latents: Array, cameras: Cameras
 ) -> Posterior:

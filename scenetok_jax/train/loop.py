@@ -9,7 +9,6 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from data_pipelines.loading.loader import TrainIterator
 from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
@@ -20,7 +19,7 @@ from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
-from scenetok_jax.train.restore_or_init import restore_or_init
+from scenetok_jax.train.restore_or_init import DataIterator, restore_or_init
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
@@ -40,7 +39,7 @@ class _Run:
   config: ConfigDict
   workdir: str
   mesh: Mesh
-  data: TrainIterator
+  data: DataIterator
   checkpointer: Checkpointer
   preemption: PreemptionWatch
   writer: MetricWriter
@@ -52,7 +51,7 @@ def train(
   config: ConfigDict,
   workdir: str,
   task: Task,
-  open_data: Callable[[], TrainIterator],
+  open_data: Callable[[], DataIterator],
   evaluate: Evaluate | None = None,
 ) -> TrainState:
   """Trains to config.train.total_steps, resuming whatever workdir holds.

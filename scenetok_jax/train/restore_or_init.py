@@ -3,22 +3,29 @@
 import dataclasses
 import functools
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from data_pipelines.loading.loader import TrainIterator
 from scenetok_jax.convert.load import take_fitting
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train import state as states
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.task import Task
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, SceneBatch
 from scenetok_jax.workdir.checkpoint import Checkpointer, restore_params
+
+
+class DataIterator(Protocol):
+  """What the loop needs of a data stream."""
+
+  def __next__(self) -> SceneBatch: ...
+  def get_state(self) -> dict[str, int]: ...
+  def set_state(self, state: dict[str, int]) -> None: ...
 
 
 def restore_or_init(
@@ -28,7 +35,7 @@ def restore_or_init(
   key: Array,
   mesh: Mesh,
   checkpointer: Checkpointer,
-  data: TrainIterator,
+  data: DataIterator,
 ) -> states.TrainState:
   """The state a run starts from, and the stream set to it.
 

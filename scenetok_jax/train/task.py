@@ -6,9 +6,7 @@ from typing import Any
 
 import flax.struct
 
-from scenetok_jax.codecs.api import Codec
-from scenetok_jax.model import encode_views
-from scenetok_jax.types import Array, SceneBatch, Views
+from scenetok_jax.types import Array, SceneBatch
 
 
 @flax.struct.dataclass
@@ -36,8 +34,3 @@ class Task:
   init: Callable[[Array], Any]  # key -> fresh trainable parameters
   loss: Callable[[Any, Any, SceneBatch, Array, Array], StepLoss]
   frozen: Any  # parameters of frozen networks and codecs
-
-
-def encoded(codec: Codec, views: Views, key: Array, params: Any) -> Views:
-  """Views with normalised latents; params: of the codec, None for its own."""
-  return Views(views.cameras, latents=encode_views(codec, views, key, params))

@@ -11,9 +11,15 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
-from scenetok_jax.model import Model, codec_params, init_stage1, tokenize
+from scenetok_jax.model import (
+  Model,
+  codec_params,
+  encoded,
+  init_stage1,
+  tokenize,
+)
 from scenetok_jax.tokenizer.perceiver import sample
-from scenetok_jax.train.task import StepLoss, Task, encoded
+from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, SceneBatch, Views
 
 
