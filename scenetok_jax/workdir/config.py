@@ -14,8 +14,12 @@ from ml_collections.config_flags import config_flags, config_path
 
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
-from scenetok_jax.workdir.aliases import rename, renamed
-from scenetok_jax.workdir.known_fields import check_known, field_names
+from scenetok_jax.workdir.fields import (
+  check_known,
+  field_names,
+  rename,
+  renamed,
+)
 
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
 # What absl and ml_collections raise for a value that a field does not take.

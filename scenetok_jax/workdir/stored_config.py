@@ -12,7 +12,7 @@ from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
-from scenetok_jax.workdir.aliases import rename
+from scenetok_jax.workdir.fields import rename
 from scenetok_jax.workdir.lock import make_folder
 
 CONFIG_FILE = "config.json"

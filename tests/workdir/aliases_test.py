@@ -12,8 +12,8 @@ from scenetok_jax.io import to_plain
 from scenetok_jax.model import identity_cameras
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.aliases import RENAMED
 from scenetok_jax.workdir.config import load_config
+from scenetok_jax.workdir.fields import RENAMED
 from scenetok_jax.workdir.stored_config import compare_config, store_config
 
 # Written before decoder.order_frames, decoder.rope_split and sampling.clean

@@ -1,7 +1,8 @@
-"""Fields of a configuration that nothing reads: each is an error."""
+"""Names of configuration fields: old ones go on, unknown ones are errors."""
 
 import difflib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -9,12 +10,47 @@ from ml_collections import ConfigDict
 from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 
+# Old dotted name -> the name it has now, in the same section.
+RENAMED = {
+  "decoder.order_frames": "decoder.ray_patch_frames",
+  "decoder.rope_split": "decoder.rope_parts",
+  "sampling.clean": "sampling.overlap",
+}
 _MORE = ("data.target_path",)  # read, though no preset sets it
 # What is built of these checks their fields.
 _CHECKED = (
   *("tokenizer.", "decoder.", "generator.", "data.view_sampler."),
   *("codecs.context.", "codecs.target."),
 )
+
+
+def renamed(field: str, where: str) -> str:
+  """The present name of a field; says so on stderr where it is another."""
+  if field in RENAMED:
+    _say(where, [field])
+  return RENAMED.get(field, field)
+
+
+def rename(config: Any, where: str) -> None:
+  """Moves what an unlocked config or JSON sets under old names, in place.
+
+  where: the file, for the line on stderr.
+  """
+  found = []
+  for old, new in RENAMED.items():
+    section, _, key = old.rpartition(".")
+    part: Any = config.get(section)
+    if isinstance(part, (Mapping, ConfigDict)) and key in part:
+      found.append(old)
+      part[new.rpartition(".")[2]] = part[key]
+      del part[key]
+  _say(where, found)
+
+
+def _say(where: str, fields: list[str]) -> None:
+  if fields:
+    names = ", ".join(f"{old} is now {RENAMED[old]}" for old in fields)
+    print(f"{where}: old names of fields: {names}", file=sys.stderr)
 
 
 def field_names(config: Any, prefix: str = "") -> Iterator[str]:
