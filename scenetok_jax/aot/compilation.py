@@ -38,11 +38,8 @@ def compile_for_slice(
 
   aot.report.report's values with what was compiled; config's mesh is replaced
   by that of the options. Where a search finds nothing: fits=False, what was
-  tried, and nothing_fits: why, in words.
-
-  Raises:
-    InputError: unknown slice or mesh, libtpu is not installed, or the batch
-      does not divide over the mesh.
+  tried, and nothing_fits: why, in words. InputError for an unknown slice or
+  mesh, without libtpu, or where the batch does not divide over the mesh.
   """
   chip, grid = parse_topology(options.topology)
   if options.mesh:

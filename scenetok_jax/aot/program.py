@@ -46,9 +46,8 @@ def stage_task(config: ConfigDict, model: Model) -> Task:
 def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   """The train step of the loop, fed with precomputed latents.
 
-  Raises:
-    InputError: the batch does not divide over the mesh, or its hosts cannot
-      load their shares.
+  InputError where the batch does not divide over the mesh, or its hosts cannot
+  load their shares.
   """
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
   rules.loader_shares(rules.part_owners(mesh))  # its hosts can feed it

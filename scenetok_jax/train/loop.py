@@ -13,8 +13,8 @@ from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
-from scenetok_jax.train.deferred_metrics import DeferredMetrics, NonFiniteGuard
 from scenetok_jax.train.flops import count_flops, matmul_flops_per_second
+from scenetok_jax.train.nonfinite import NonFiniteGuard
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
@@ -131,12 +131,16 @@ def _loop(
 
   guard = NonFiniteGuard(run.workdir, config)
 
-  def read(step: int, metrics: dict[str, Array]) -> None:
-    if due(step, options.log_every):
-      writer.write(step, metrics)
-    guard.see(step, metrics)
+  # Of the step before: reading metrics sooner would wait for the device.
+  held: list[tuple[int, dict[str, Array]]] = []
 
-  deferred = DeferredMetrics(read)
+  def flush() -> None:
+    while held:
+      step, metrics = jax.device_get(held.pop())
+      if due(step, options.log_every):
+        writer.write(step, metrics)
+      guard.see(step, metrics)
+
   if start > 0 and evaluates(start) and not writer.evaluated(start):
     # The run was stopped where it should have evaluated.
     score(start)
@@ -147,7 +151,8 @@ def _loop(
     run.profiler.after(step, metrics)
     # A save that failed in the background ends the run here.
     run.checkpointer.check()
-    deferred.put(step, metrics)
+    flush()
+    held.append((step, metrics))
     stops = run.preemption.now(step, run.checkpointer)
     last = stops or step == total
     # The time to stop in is for saving; the next start evaluates.
@@ -155,7 +160,7 @@ def _loop(
     saves = last or run.checkpointer.should_save(step)
     if scores or saves:
       # A kill right after a save must not lose the row of its step.
-      deferred.flush()
+      flush()
     with writer.pause():
       if scores:
         score(step)

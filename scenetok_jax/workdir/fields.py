@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -40,7 +40,7 @@ def rename(config: Any, where: str) -> None:
   for old, new in RENAMED.items():
     section, _, key = old.rpartition(".")
     part: Any = config.get(section)
-    if isinstance(part, (Mapping, ConfigDict)) and key in part:
+    if isinstance(part, (dict, ConfigDict)) and key in part:
       found.append(old)
       part[new.rpartition(".")[2]] = part[key]
       del part[key]

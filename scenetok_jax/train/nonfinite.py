@@ -1,11 +1,9 @@
-"""Metrics of the step before: reading them sooner would wait for the device."""
+"""Steps whose loss or gradients are not finite."""
 
 import math
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import write_json
@@ -20,25 +18,6 @@ _FATE = {
   "zero": "the parameters are intact but for weight decay",
   "freeze": "the parameters are as before them",
 }
-
-
-class DeferredMetrics:
-  """Holds one step's metrics until the next step has been dispatched."""
-
-  def __init__(self, read: Callable[[int, dict[str, Array]], None]) -> None:
-    self._read = read
-    self._held: tuple[int, dict[str, Array]] | None = None
-
-  def put(self, step: int, metrics: dict[str, Array]) -> None:
-    """Reads the step before and holds this one."""
-    self.flush()
-    self._held = (step, metrics)
-
-  def flush(self) -> None:
-    """Reads what is held."""
-    if self._held is not None:
-      held, self._held = jax.device_get(self._held), None
-      self._read(*held)
 
 
 class NonFiniteGuard:
