@@ -6,6 +6,7 @@ Axis letters used in every docstring of the package:
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import flax.struct
@@ -18,6 +19,13 @@ class InputError(ValueError):
 
   Command-line entry points print it as one line and exit with code 2.
   """
+
+
+def check_known(value: Any, known: Collection[Any], what: str) -> None:
+  """InputError that lists what is known, where a value is not among it."""
+  if value not in known:
+    names = ", ".join(map(str, known))
+    raise InputError(f"{what}: {value!r} is not one of {names}")
 
 
 def option(default: Any, help: str, **more: Any) -> Any:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.flow import path
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, check_known
 
 Velocity = Callable[[Array, Array], Array]  # (x, t) -> velocity of x's shape
 AnyState = TypeVar("AnyState")
@@ -183,6 +183,5 @@ SOLVERS = {
 
 def get_solver(name: str) -> Solver:
   """The solver of a name; InputError for an unknown one."""
-  if name not in SOLVERS:
-    raise InputError(f"solver: {name!r} is not one of {', '.join(SOLVERS)}")
+  check_known(name, SOLVERS, "solver")
   return SOLVERS[name]

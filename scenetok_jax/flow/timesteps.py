@@ -6,7 +6,7 @@ import einops
 import jax
 import jax.numpy as jnp
 
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, InputError, check_known
 
 WEIGHTINGS = ("uniform", "logit_normal", "shifted")
 SAMPLINGS = ("random_uniform", "random_chunked_uniform", "random_independent")
@@ -37,21 +37,16 @@ def noise_levels(
 ) -> Array:
   """Turns raw draws into training noise levels in [0, 1].
 
-  Args:
-    draw: standard normal for "logit_normal", uniform on [0, 1) otherwise.
-    weighting: one of WEIGHTINGS.
-    shift: factor of "shifted" alone; None means 1.
-    mean, deviation: of the logits of "logit_normal" alone.
+  draw: standard normal for "logit_normal", uniform on [0, 1) otherwise.
+  shift: factor of "shifted" alone; None means 1. mean, deviation: of the
+  logits of "logit_normal" alone.
   """
+  check_known(weighting, WEIGHTINGS, "weighting")
   if weighting == "logit_normal":
     return jax.nn.sigmoid(mean + deviation * draw)
   if weighting == "uniform":
     return draw
-  if weighting == "shifted":
-    return _shift(draw, 1.0 if shift is None else shift)
-  raise InputError(
-    f"weighting: unknown density {weighting!r}; use one of {WEIGHTINGS}"
-  )
+  return _shift(draw, 1.0 if shift is None else shift)
 
 
 def sample_noise_levels(
@@ -67,18 +62,12 @@ def sample_noise_levels(
 ) -> jax.Array:
   """Draws the training noise level of every latent: [batch, latents] float32.
 
-  Args:
-    weighting, density: see `noise_levels`.
-    sampling: "random_uniform" one level per scene; "random_independent" one
-      per latent; "random_chunked_uniform" one per run of L / chunks latents.
-    chunks: runs per scene; must divide `latents`.
-    uniform_probability: chance, drawn per scene, of one level for all its
-      latents whatever `sampling` says (release: 0.2).
+  weighting, density: see `noise_levels`. sampling: "random_uniform" one level
+  per scene; "random_independent" one per latent; "random_chunked_uniform" one
+  per run of L / chunks latents. uniform_probability: chance, drawn per scene,
+  of one level for all its latents whatever `sampling` says (release: 0.2).
   """
-  if sampling not in SAMPLINGS:
-    raise InputError(
-      f"sampling: unknown sampling {sampling!r}; use one of {SAMPLINGS}"
-    )
+  check_known(sampling, SAMPLINGS, "sampling")
   runs = {"random_uniform": 1, "random_independent": latents}.get(
     sampling, chunks
   )

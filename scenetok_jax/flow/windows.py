@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, check_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,28 +119,22 @@ def schedule(
   Noise levels are evenly spaced; apply `flow.timesteps.shift` to `levels`
   where the configuration asks for it.
 
-  Args:
-    sampler: "full_sequence" (a window is denoised together), "autoregressive"
-      (latent after latent) or "pyramid" (each latent lags behind the last).
-    horizon: latents h of the video.
-    steps: denoising steps S of one latent.
-    window: latents per window (concurrency).
-    overlap: finished latents that a window keeps from the one before.
-    uncertainty_scale: pyramid only: the lag in steps.
-    clean_indices: latents that are clean from the start.
-    overlap_override: replaces `overlap` for moving windows; the pyramid's own
-      test of when to move goes on using `overlap`, as in the release.
+  sampler: "full_sequence" (a window is denoised together), "autoregressive"
+    (latent after latent) or "pyramid" (each latent lags behind the last).
+  horizon: latents h of the video. steps: denoising steps S of one latent.
+  window: latents per window (concurrency). overlap: finished latents that a
+    window keeps from the one before.
+  uncertainty_scale: pyramid only: the lag in steps. clean_indices: latents
+    that are clean from the start.
+  overlap_override: replaces `overlap` for moving windows; the pyramid's own
+    test of when to move goes on using `overlap`, as in the release.
 
   The last row of levels is zero. InputError on bad settings, or settings that
   would never end.
   """
-  lag, kept = uncertainty_scale, overlap
-  if overlap_override is not None:
-    kept = overlap_override
-  if sampler not in SAMPLERS:
-    raise InputError(
-      f"sampling.sampler: unknown sampler {sampler!r}; use one of {SAMPLERS}"
-    )
+  lag = uncertainty_scale
+  kept = overlap if overlap_override is None else overlap_override
+  check_known(sampler, SAMPLERS, "sampling.sampler")
   if min(horizon, steps, window) < 1 or overlap < 0:
     raise InputError(
       f"sampling: horizon {horizon}, steps {steps} and window {window} must be"

@@ -74,16 +74,10 @@ class Grouping:
     return int(self.latent_to_frame(start)), int(self.latent_to_frame(stop))
 
   def group(self, rays: Array) -> Array:
-    """Stacks the rays of the frames that share a latent.
+    """Rays [B T h w R] of frames -> of latents [B L h w (t R)].
 
     Empty frames are zero maps: with t = 4, latent 0 of a chunk sees
     [f0 0 0 0], latent 1 [f1 .. f4].
-
-    Args:
-      rays: [B T h w R], one map per frame.
-
-    Returns:
-      [B L h w t*R], channel = frame_in_group * R + r.
 
     Raises:
       InputError: frames that do not fill whole latents or chunks.

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from scenetok_jax.geometry.cameras import invert_3x3
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import Cameras, check_known
 
 _EPSILON = 1e-6
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -48,20 +48,14 @@ def ray_map(
 ) -> jax.Array:
   """Rays through a grid's pixel centres: [..., V, height, width, 6] float32.
 
-  Args:
-    cameras: extrinsics [..., V, 4, 4], intrinsics [..., V, 3, 3] normalised.
-    height, width: the ray grid (128 x 128 in the release, whatever the image).
-    encoding: "ray" (direction, origin) or "plucker" (direction, moment
-      origin x direction).
-    normalize: once more after the rotation. Directions have unit length either
-      way; this only repeats the release's rounding.
-    origin_first: swaps the two halves (older checkpoints).
-    scale: factors of fx and fy.
+  cameras: [..., V]. height, width: the ray grid (128 x 128 in the release,
+  whatever the image). encoding: "ray" (direction, origin) or "plucker"
+  (direction, moment origin x direction). normalize: once more after the
+  rotation. Directions have unit length either way; this only repeats the
+  release's rounding. origin_first: swaps the two halves (older checkpoints).
+  scale: factors of fx and fy.
   """
-  if encoding not in ("ray", "plucker"):
-    raise InputError(
-      f'camera.encoding: unknown encoding {encoding!r}; use "ray" or "plucker"'
-    )
+  check_known(encoding, ("ray", "plucker"), "camera.encoding")
   directions = _directions(cameras, height, width, scale)
   if normalize:
     directions = _unit(directions)

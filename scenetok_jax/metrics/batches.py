@@ -26,9 +26,9 @@ def in_batches(
     ValueError: no rows, or arrays of different lengths.
   """
   lengths = {len(array) for array in arrays}
-  if len(lengths) != 1 or not lengths.isdisjoint({0}):
+  count = max(lengths)
+  if len(lengths) != 1 or not count:
     raise ValueError(f"arrays of {sorted(lengths)} rows; give equal, some")
-  count = lengths.pop()
   devices = jax.local_devices()
   ways = max(n for n in range(1, len(devices) + 1) if batch % n == 0)
   mesh = Mesh(np.array(devices[:ways]), ("data",))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.metrics.metric import Metric
+from scenetok_jax.metrics.resize import along_sides
 
 _SIGMA = 1.5
 _RADIUS = 5  # int(3.5 * sigma + 0.5), the truncation of scikit-image
@@ -65,10 +66,7 @@ def ssim_map(prediction: jax.Array, truth: jax.Array) -> jax.Array:
 
 def _blur(x: jax.Array) -> jax.Array:
   """Separable Gaussian over H, W of [... H W C]."""
-  rows, columns = (_blur_matrix(size) for size in x.shape[-3:-1])
-  return jnp.einsum(
-    "... h w c, i h, j w -> ... i j c", x, rows, columns, precision="highest"
-  )
+  return along_sides(x, *(_blur_matrix(size) for size in x.shape[-3:-1]))
 
 
 def _blur_matrix(size: int) -> np.ndarray:

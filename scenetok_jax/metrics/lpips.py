@@ -76,21 +76,15 @@ def table() -> Table:
     for i, layer in enumerate(lpips_package.LAYERS)
   ]
   # VGG16's classifier, which LPIPS does not use.
-  unused = {
-    f"classifier.{layer}.{kind}": _nothing
-    for layer in (0, 3, 6)
-    for kind in ("weight", "bias")
-  }
+  unused = [
+    f"classifier.{n}.{x}" for n in (0, 3, 6) for x in ("weight", "bias")
+  ]
   return derived_table(
     shapes(),
     (*renames, (r"head(\d)", r"lin\1/model/1/weight")),
     {"head": "1 c 1 1 -> c"},
-    unused,
+    dict.fromkeys(unused, functools.partial(np.zeros, 0, np.float32)),
   )
-
-
-def _nothing() -> np.ndarray:
-  return np.zeros(0, np.float32)
 
 
 def distance(params: dict, a: Array, b: Array) -> Array:

@@ -49,10 +49,10 @@ def read_package_file(path: str | Path) -> dict[str, np.ndarray]:
   Raises:
     InputError: not a pickle of arrays, or of another network.
   """
-  flat = flatten_dict(read_numpy_pickle(path), sep="/")
+  arrays = read_numpy_pickle(path)
 
   def tensor(name: str, axes: int = 4) -> np.ndarray:
-    array = flat.get(name)
+    array = arrays.get(name)
     if array is None or array.ndim != axes:
       raise InputError(
         f"{path}: {name}: missing, or not an array of {axes} axes; this is not"
@@ -81,8 +81,8 @@ class _Unpickler(pickle.Unpickler):
     return _KNOWN[module, name]
 
 
-def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
-  """Pickled nested dicts of arrays -> the same dicts.
+def read_numpy_pickle(path: str | Path) -> dict[str, np.ndarray]:
+  """Pickled nested dicts of arrays -> the arrays by path, "a/b".
 
   Raises:
     InputError: no such file, not a whole pickle, or one that holds or would
@@ -90,8 +90,10 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
   """
   try:
     with Path(path).open("rb") as file:
-      tree = _Unpickler(file).load()
-    _check(tree)
+      arrays = flatten_dict(_Unpickler(file).load(), sep="/")
+    for name, value in arrays.items():
+      if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+        raise pickle.UnpicklingError(f"{name} is no array of numbers: {value}")
   except OSError as error:
     raise InputError(f"{path}: {error.strerror}; give a file") from error
   except Exception as error:  # a damaged pickle raises many kinds
@@ -100,22 +102,4 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
       f"{path}: not a pickle of arrays ({text}); fetch it again from its"
       " publisher"
     ) from error
-  if not isinstance(tree, dict):
-    raise InputError(
-      f"{path}: holds a {type(tree).__name__}, not arrays by name; give the"
-      " published file"
-    )
-  return tree
-
-
-def _check(value: Any) -> None:
-  """Refuses all but arrays of numbers in dicts."""
-  if isinstance(value, dict):
-    for name, item in value.items():
-      if not isinstance(name, str):
-        raise pickle.UnpicklingError(f"the name {name!r}, which is no text")
-      _check(item)
-  elif not isinstance(value, np.ndarray):
-    raise pickle.UnpicklingError(f"a {type(value).__name__} among the arrays")
-  elif value.dtype.kind not in "fiub":
-    raise pickle.UnpicklingError(f"{value.dtype}, which is not a number")
+  return arrays

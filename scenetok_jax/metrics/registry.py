@@ -13,7 +13,7 @@ from scenetok_jax.metrics import (
   warp,
 )
 from scenetok_jax.metrics.metric import Kind, Metric
-from scenetok_jax.types import InputError
+from scenetok_jax.types import check_known
 
 METRICS: dict[str, Metric] = {
   metric.name: metric
@@ -56,18 +56,11 @@ def networks() -> dict[str, Metric]:
 def get_network(name: str) -> Metric:
   """A metric that uses the network; InputError where none does."""
   known = networks()
-  if name not in known:
-    raise InputError(
-      f"metrics: {name!r} is not an evaluation network; use one of"
-      f" {', '.join(known)}"
-    )
+  check_known(name, known, "evaluation networks")
   return known[name]
 
 
 def get_metric(name: str) -> Metric:
   """A metric; InputError for an unknown name."""
-  if name not in METRICS:
-    raise InputError(
-      f"metrics: {name!r} is not a metric; use one of {', '.join(METRICS)}"
-    )
+  check_known(name, METRICS, "metrics")
   return METRICS[name]

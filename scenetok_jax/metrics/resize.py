@@ -21,13 +21,13 @@ def resize(images: Array, size: tuple[int, int], kind: Kind) -> Array:
     weights(source, target, kind)
     for source, target in zip(images.shape[-3:-1], size, strict=True)
   )
-  return jnp.einsum(
-    "... h w c, i h, j w -> ... i j c",
-    images,
-    rows,
-    columns,
-    precision="highest",
-  )
+  return along_sides(images, rows, columns)
+
+
+def along_sides(x: Array, rows: np.ndarray, columns: np.ndarray) -> Array:
+  """x [... H W C] times rows [h H] and columns [w W]: [... h w C]."""
+  pattern = "... h w c, i h, j w -> ... i j c"
+  return jnp.einsum(pattern, x, rows, columns, precision="highest")
 
 
 def weights(source: int, target: int, kind: Kind) -> np.ndarray:

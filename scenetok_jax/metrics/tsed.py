@@ -30,7 +30,7 @@ def tsed(video: Video) -> np.ndarray:
   import cv2
 
   images = enlarge(video.images, SIDE, Image.Resampling.BICUBIC)
-  size = (images.shape[1], images.shape[2])
+  size = images.shape[1:3]
   sift, matcher = cv2.SIFT.create(), cv2.BFMatcher()
   found: list[Features] = []
   for image in images:
@@ -60,8 +60,8 @@ def _matches(
     for best, second in matcher.knnMatch(one[1], other[1], k=2)
     if best.distance < _RATIO * second.distance
   ]
-  rows = np.array(pairs, int).reshape(len(pairs), 2)
-  return one[0][rows[:, 0]], other[0][rows[:, 1]]
+  first, second = np.array(pairs, int).reshape(-1, 2).T
+  return one[0][first], other[0][second]
 
 
 METRIC = Metric(

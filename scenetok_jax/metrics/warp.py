@@ -45,19 +45,16 @@ def warp_error(video: Video) -> Values:
     near = np.abs(points[..., 2] - surface) < OCCLUSION * surface
     seen = inside & near & (points[..., 2] > 0)
     if seen.mean() >= LEAST:
-      shown = np.stack(
-        [_sample(channel, y, x) for channel in np.moveaxis(images[i], -1, 0)],
-        axis=-1,
-      )
+      channels = np.moveaxis(images[i], -1, 0)
+      shown = np.stack([_sample(c, y, x) for c in channels], axis=-1)
       values[i] = np.abs(shown - images[i + 1])[seen].mean()
   return values
 
 
 def _sample(image: np.ndarray, y: Values, x: Values) -> Values:
   """[H W] at places [H W], bilinearly; edge pixels are repeated."""
-  return map_coordinates(
-    image.astype(np.float64), [y, x], order=1, mode="nearest"
-  )
+  image = image.astype(np.float64)
+  return map_coordinates(image, [y, x], order=1, mode="nearest")
 
 
 METRIC = Metric(

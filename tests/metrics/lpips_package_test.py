@@ -30,9 +30,9 @@ def test_arrays_come_back_whole(tmp_path, dtype, protocol):
       read_numpy_pickle(_write(tmp_path, tree, protocol))
     return
   found = read_numpy_pickle(_write(tmp_path, tree, protocol))
-  assert found["a"]["b"].dtype == array.dtype.newbyteorder("=")
-  np.testing.assert_array_equal(found["a"]["b"], array)
-  np.testing.assert_array_equal(found["a"]["fortran"], array)
+  assert found["a/b"].dtype == array.dtype.newbyteorder("=")
+  np.testing.assert_array_equal(found["a/b"], array)
+  np.testing.assert_array_equal(found["a/fortran"], array)
 
 
 class _Evil:
@@ -54,11 +54,11 @@ def test_code_is_refused_and_not_run(tmp_path):
 @pytest.mark.parametrize(
   "value, reason",
   [
-    ({"a": np.array([object()], dtype=object)}, "not a number|refused"),
-    ({"a": np.array(["text"])}, "not a number"),
-    ({"a": [1, 2]}, "a list among"),
+    ({"a": np.array([object()], dtype=object)}, "no array of numbers|refused"),
+    ({"a": np.array(["text"])}, "no array of numbers"),
+    ({"a": [1, 2]}, "a is no array of numbers"),
     ({"a": np.float32(1)}, "refused"),
-    (np.zeros(3), "holds a ndarray"),
+    (np.zeros(3), "got .*ndarray"),
   ],
 )
 def test_other_objects_are_refused(tmp_path, value, reason):

@@ -120,9 +120,11 @@ def test_absent_weights_are_named_with_their_source(tmp_path):
     with pytest.raises(InputError, match="get it from"):
       loading.load_metric(name, tmp_path)
     assert "no weights folder" in loading.missing(name)
-  with pytest.raises(InputError, match="not an evaluation network"):
+  with pytest.raises(InputError, match="evaluation networks: 'fid' is not one"):
     weights.import_network("fid", [])
-  with pytest.raises(InputError, match="not a metric; use one of psnr"):
+  with pytest.raises(
+    InputError, match="'lpips_vgg' is not one of psnr"
+  ):
     loading.load_metric("lpips_vgg")
   with pytest.raises(InputError, match="not a folder"):
     loading.missing("fid", tmp_path / "none")
