@@ -20,7 +20,6 @@ from scenetok_jax.analyses import plots
 from scenetok_jax.analyses.findings import Findings, Tell, bar, ends, verdict
 from scenetok_jax.analyses.options import SceneOptions
 from scenetok_jax.analyses.sampler import evaluation_options
-from scenetok_jax.evaluation import plan as evaluation_plan
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.bootstrap import Interval, pooled_interval
 from scenetok_jax.evaluation.measures import (
@@ -30,6 +29,7 @@ from scenetok_jax.evaluation.measures import (
   SHUFFLED_POSE,
   UNCONDITIONAL,
 )
+from scenetok_jax.evaluation.plan import first_views, prepared_data
 from scenetok_jax.evaluation.scene_results import scorer
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.inference.scenetok import SceneTok
@@ -113,16 +113,12 @@ def _generate(
   scenetok: SceneTok, options: GenerationOptions, networks: LoadedMetrics
 ) -> tuple[list[SceneResult], list[np.ndarray]]:
   """All scenes' features, and the sheets of the first scenes."""
-  path, split = evaluation_plan.prepared_data(
-    scenetok, options.data, options.split
-  )
-  plan = evaluation_plan.first_views(path, split, options.scenes)
+  dataset = prepared_data(scenetok, options.data, options.split)
+  plan = first_views(dataset, options.scenes)
   if len(plan.sources) < 2:
     raise InputError(
-      f"{path}: split {split}: 1 scene has no other's cameras; prepare 2 or"
-      " more"
+      f"{dataset.directory}: 1 scene has no other's cameras; prepare 2 or more"
     )
-  evaluation_plan.check_size(path, split, scenetok.model.image_size)
   settings = evaluation_options(scenetok, options)
   compute = scorer(scenetok, settings, networks, generated=True)
   plan = plan.fitted(scenetok.model)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.storage import records
 from scenetok_jax.analyses.options import FrameOptions, SceneOptions
 from scenetok_jax.evaluation.plan import prepared_data
 from scenetok_jax.inference import scenes
@@ -75,10 +74,10 @@ def as_float32(cameras: Cameras) -> Cameras:
 
 def open_scenes(scenetok: SceneTok, options: SceneOptions) -> list[OpenScene]:
   """The first options.scenes scenes of the data."""
-  path, split = prepared_data(scenetok, options.data, options.split)
-  count = min(options.scenes, len(records.Dataset(path, split)))
+  dataset = prepared_data(scenetok, options.data, options.split)
   return [
-    scenes.open_prepared(scenetok, path, split, str(i)) for i in range(count)
+    scenes.open_prepared(scenetok, str(dataset.path), dataset.split, str(i))
+    for i in range(min(options.scenes, len(dataset)))
   ]
 
 

@@ -57,11 +57,10 @@ class EvaluationBatch:
   def load(self) -> list[EvaluationScene]:
     """The scenes, filled up to `size` with the filler's context."""
     scenes = [source.load() for source in self.scenes]
-    missing = self.size - len(scenes)
-    if not missing:
-      return scenes
-    filler = dataclasses.replace(scenes[0], context=self.filler.load().context)
-    return scenes + [filler] * missing
+    if missing := self.size - len(scenes):
+      context = self.filler.load().context
+      scenes += [dataclasses.replace(scenes[0], context=context)] * missing
+    return scenes
 
 
 def in_memory(scene: EvaluationScene) -> SceneSource:
@@ -80,7 +79,14 @@ def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
   Raises:
     InputError: a scene that is given twice, under one name or two.
   """
-  _check_once(sources)
+  once: dict[str, SceneSource] = {}
+  for source in sources:
+    other = once.setdefault(source.identity, source)
+    if other is not source:
+      raise InputError(
+        f"scenes {other.key} and {source.key}: the same frames of the same"
+        " clip; every scene counts once, so remove one of the two"
+      )
   ordered = sorted(sources, key=lambda source: source.key)
   groups: dict[tuple[int, int], list[SceneSource]] = {}
   for source in ordered:
@@ -91,32 +97,11 @@ def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
       scenes = tuple(members[number : number + size])
       first = scenes[0]
       # One whose tokens can be swapped with those of the first, or itself.
-      filler = next(
-        (
-          other
-          for other in (*members, *ordered)
-          if other.views == first.views and other.key != first.key
-        ),
-        first,
+      others = (
+        other
+        for other in (*members, *ordered)
+        if other.views == first.views and other.key != first.key
       )
+      filler = next(others, first)
       found.append(EvaluationBatch(scenes, filler, number, size))
   return found
-
-
-def _check_once(sources: Sequence[SceneSource]) -> None:
-  """InputError where a scene would be counted twice."""
-  keys: set[str] = set()
-  identities: dict[str, str] = {}
-  for source in sources:
-    if source.key in keys:
-      raise InputError(
-        f"scene {source.key}: given twice; every scene counts once, so remove"
-        " one of the two"
-      )
-    keys.add(source.key)
-    other = identities.setdefault(source.identity, source.key)
-    if other != source.key:
-      raise InputError(
-        f"scenes {other} and {source.key}: the same frames of the same clip;"
-        " every scene counts once, so remove one of the two"
-      )

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from scenetok_jax.types import InputError
 
@@ -33,21 +32,18 @@ def mean_interval(
   Raises:
     InputError: no scenes, or a score that is not a number.
   """
-  keys = sorted(scores)
-  values = np.array([scores[key] for key in keys], np.float64)
-  bad = np.flatnonzero(np.isnan(values))
-  if len(bad):
-    raise InputError(
-      f"bootstrap: the score of scene {keys[bad[0]]} is not a number; evaluate"
-      " that scene again"
-    )
-  means = values[_picks(len(keys), resamples, seed)].mean(axis=1)
-  return _interval(float(values.mean()), means, len(keys))
+  for key in sorted(scores):
+    if np.isnan(scores[key]):
+      raise InputError(
+        f"bootstrap: the score of scene {key} is not a number; evaluate that"
+        " scene again"
+      )
+  return pooled_interval(scores, np.mean, resamples=resamples, seed=seed)
 
 
 def pooled_interval(
   parts: Mapping[str, Any],
-  statistic: Callable[[Sequence[Any]], float],
+  statistic: Callable[[Sequence[Any]], Any],
   *,
   resamples: int = 100,
   seed: int = 0,
@@ -59,23 +55,16 @@ def pooled_interval(
   it once. InputError without scenes.
   """
   ordered = [parts[key] for key in sorted(parts)]
-  picks = _picks(len(ordered), resamples, seed)
-  values = [statistic([ordered[i] for i in row]) for row in picks]
-  return _interval(statistic(ordered), np.array(values), len(ordered))
-
-
-def _picks(count: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
-  """[resamples count], sorted: equal picks sum alike in whatever order."""
+  count = len(ordered)
   if count < 1 or resamples < 1:
     raise InputError(
       f"bootstrap: {count} scenes and {resamples} resamples; give at least 1"
     )
   rng = np.random.default_rng(seed)
-  return np.sort(rng.integers(count, size=(resamples, count)), axis=1)
-
-
-def _interval(value: float, resampled: np.ndarray, scenes: int) -> Interval:
+  # Sorted: equal picks sum alike in whatever order.
+  picks = np.sort(rng.integers(count, size=(resamples, count)), axis=1)
+  values = [statistic([ordered[i] for i in row]) for row in picks]
   tail = (1 - CONFIDENCE) / 2
   # Order statistics: interpolating between infinities gives NaN.
-  low, high = np.quantile(resampled, [tail, 1 - tail], method="inverted_cdf")
-  return Interval(value, float(low), float(high), scenes)
+  low, high = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
+  return Interval(float(statistic(ordered)), float(low), float(high), count)

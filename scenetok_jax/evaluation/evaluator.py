@@ -137,6 +137,12 @@ def timed(
   return out, time.monotonic() - start
 
 
+def decode(model: Model, params: Any, latents: Array, frames: int) -> Array:
+  """Normalised latents [B L h w C] -> the first frames, uint8 [B T H W 3]."""
+  images = model.target_codec.decode(params, latents)[:, :frames]
+  return jnp.round(images * 255.0).astype(jnp.uint8)
+
+
 def predictor(
   model: Model, seed: int, render: RenderBatch, *, generated: bool
 ) -> Predictor:
@@ -217,28 +223,26 @@ def _reconstruct(
   )
   path = fill_windows(model, options.render, relative_to(target, reference))
   latents = horizon(model, path.extrinsics.shape[1])
-  noise = video_noise(model, noise_key, tokens.shape[0], latents)
+  noise = video_noise(model, noise_key, len(reference), latents)
 
   def render(tokens: Array, path: Cameras, noise: Array) -> Array:
-    return render_latents(model, params, tokens, path, noise, options.render)
-
-  def decode(latents: Array) -> Array:
-    images = model.target_codec.decode(codecs["target"], latents)
-    return jnp.round(images[:, :frames] * 255.0).astype(jnp.uint8)
+    video = render_latents(model, params, tokens, path, noise, options.render)
+    return decode(model, codecs["target"], video, frames)
 
   if not options.probes:
-    return {SAMPLED: decode(render(tokens, path, noise))}
+    return {SAMPLED: render(tokens, path, noise)}
   # Right and wrong scenes share noise and path, hence one doubled batch.
   tokens_of_both = jnp.concatenate([tokens, jnp.roll(tokens, 1, axis=0)])
   path_of_both, noise_of_both = jax.tree.map(
     lambda a: jnp.concatenate([a, a]), (path, noise)
   )
-  both = decode(render(tokens_of_both, path_of_both, noise_of_both))
+  both = render(tokens_of_both, path_of_both, noise_of_both)
   sampled, wrong = jnp.split(both, 2)
-  one_step = one_step_latents(
+  video = one_step_latents(
     model, params, tokens, path, noise, options.render.window
   )
-  return {SAMPLED: sampled, "one_step": decode(one_step), "wrong_scene": wrong}
+  one_step = decode(model, codecs["target"], video, frames)
+  return {SAMPLED: sampled, "one_step": one_step, "wrong_scene": wrong}
 
 
 def predict(

@@ -7,21 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax.evaluation import evaluator, measures
 from scenetok_jax.evaluation.batches import EvaluationScene
-from scenetok_jax.evaluation.evaluator import (
-  EvaluationOptions,
-  Place,
-  Predictor,
-  Rendered,
-  predictor,
-  stack,
-  timed,
-)
-from scenetok_jax.evaluation.measures import (
-  SAMPLED,
-  SHUFFLED_POSE,
-  UNCONDITIONAL,
-)
+from scenetok_jax.evaluation.evaluator import Rendered, timed
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.sampling.generate import (
@@ -43,11 +31,11 @@ from scenetok_jax.types import Array, Cameras, InputError, Views
 def generation(
   model: Model,
   params: Any,
-  options: EvaluationOptions,
+  options: evaluator.EvaluationOptions,
   generate: GenerateOptions,
   anchors: int,
-  place: Place = lambda tree: tree,
-) -> Predictor:
+  place: evaluator.Place = lambda tree: tree,
+) -> evaluator.Predictor:
   """New scenes seen along the true path, compiled once per shape of scenes.
 
   The given views are a scene's context; its target is the path. All poses are
@@ -89,21 +77,19 @@ def generation(
     key: Array,
   ) -> Array:
     """Tokens along the path [B T] -> uint8 [B T H W 3]."""
-    frames = target.extrinsics.shape[1]
     reference = jnp.asarray(views.cameras.extrinsics)[:, 0]
     path = relative_to(target, reference)
     path = fill_windows(model, options.render, path)
     latents = horizon(model, path.extrinsics.shape[1])
     noise = video_noise(model, key, len(reference), latents)
     video = render_latents(model, params, tokens, path, noise, options.render)
-    images = model.target_codec.decode(codec, video)[:, :frames]
-    return jnp.round(images * 255.0).astype(jnp.uint8)
+    return evaluator.decode(model, codec, video, target.extrinsics.shape[1])
 
   def render(
     scenes: Sequence[EvaluationScene], count: int, key: Array
   ) -> Rendered:
     views, visible = _slots(scenes, model.num_conditions)
-    target = stack([scene.target.cameras for scene in scenes])
+    target = evaluator.stack([scene.target.cameras for scene in scenes])
     views, target, visible = place((views, target, visible))
     frames = target.extrinsics.shape[1]
     token_key, video_key = jax.random.split(key)
@@ -118,9 +104,9 @@ def generation(
         tokens, views, target, video_key,
       )  # fmt: skip
       spent[name] = (generating + rendering, generating)
-    return Rendered(images, *spent[SAMPLED])
+    return Rendered(images, *spent[measures.SAMPLED])
 
-  return predictor(model, options.seed, render, generated=True)
+  return evaluator.predictor(model, options.seed, render, generated=True)
 
 
 def _slots(
@@ -137,7 +123,7 @@ def _slots(
       f" to {slots}"
     )
   chosen = np.minimum(np.arange(slots), count - 1)
-  views = stack([scene.context for scene in scenes])
+  views = evaluator.stack([scene.context for scene in scenes])
   views = jax.tree.map(lambda a: a[:, chosen], views)
   return views, np.tile(np.arange(slots) < count, (len(scenes), 1))
 
@@ -147,9 +133,9 @@ def _kinds(
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
   """(name, whose cameras [B], whether views are seen [B])."""
   own, seen = np.arange(size), np.ones(size, bool)
-  yield SAMPLED, own, seen
+  yield measures.SAMPLED, own, seen
   if probes and count > 1:
     others = np.concatenate([np.roll(own[:count], -1), own[count:]])
-    yield SHUFFLED_POSE, others, seen
+    yield measures.SHUFFLED_POSE, others, seen
   if probes:
-    yield UNCONDITIONAL, own, ~seen
+    yield measures.UNCONDITIONAL, own, ~seen

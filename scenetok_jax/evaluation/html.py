@@ -1,40 +1,38 @@
-"""Tables as one HTML page that needs no other file."""
+"""Tables as one HTML page with plots, which needs no other file."""
 
 import base64
+import functools
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
+import matplotlib
+import numpy as np
 from PIL import Image
 
-from scenetok_jax.evaluation import plots
 from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.results import Result
-from scenetok_jax.evaluation.table_text import HEADINGS, cells
+from scenetok_jax.evaluation.table_text import fill
 from scenetok_jax.evaluation.tables import Table
 from scenetok_jax.metrics.registry import of_kind
 from scenetok_jax.types import InputError
 
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
 PICTURE_WIDTH = 1100  # pixels; wider contact sheets are shrunk
-_PAGE = Path(__file__).with_name("tables.html")
 
 
 def page(tables: Sequence[Table], worst: int) -> str:
   """The whole page; worst: how many worst scenes of a result to show."""
-  template = _PAGE.read_text()
-  return jinja2.Template(template, autoescape=True, trim_blocks=True).render(
-    tables=tables,
-    headings=HEADINGS,
-    cells=cells,
-    beside_paper=lambda table: _base64(plots.beside_paper(table)),
-    figures=lambda result: _figures(result, worst),
+  return fill(
+    "tables.html",
+    tables,
+    beside_paper=_beside_paper,
+    figures=functools.partial(_figures, worst=worst),
   )
-
-
-def _base64(png: bytes | None) -> str:
-  return base64.b64encode(png or b"").decode()
 
 
 def _figures(result: Result, worst: int) -> Iterator[tuple[str, str]]:
@@ -49,13 +47,13 @@ def _figures(result: Result, worst: int) -> Iterator[tuple[str, str]]:
     captions = dict.fromkeys(sorted(scenes)[:worst], "")
   else:
     ranked = ranking(scenes, measure)
-    yield f"{measure} by scene", _base64(plots.scenes(ranked, measure))
+    yield f"{measure} by scene", _by_scene(ranked, measure)
     captions = {key: f"{measure} {x:.3f}" for key, x in ranked[:worst]}
   pictures = result.data.get("pictures", {})
   for key, caption in captions.items():
     if key in pictures:
       file = result.path.parent / pictures[key]
-      yield f"{key}: {caption}", _base64(_picture(file))
+      yield f"{key}: {caption}", _picture(file)
     else:
       yield f"{key}: {caption} (evaluate --out keeps sheets)", ""
 
@@ -68,7 +66,7 @@ def ranking(scenes: dict[str, Any], measure: str) -> list[tuple[str, float]]:
   return sorted(found, key=lambda item: item[1], reverse=worst_is_high)
 
 
-def _picture(path: Path) -> bytes:
+def _picture(path: Path) -> str:
   """A PNG file, at most PICTURE_WIDTH pixels wide."""
   try:
     with Image.open(path) as file:
@@ -83,4 +81,70 @@ def _picture(path: Path) -> bytes:
       f"{path}: pictures: cannot be read ({error}); keep results beside the"
       " folder that evaluate --out wrote"
     ) from None
-  return buffer.getvalue()
+  return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _beside_paper(table: Table) -> str:
+  """Measured (with intervals) and published, a panel per measure.
+
+  Other methods are dotted lines. "" where nothing can be compared.
+  """
+  compared = [line for line in table.lines if line.difference is not None]
+  names = list(dict.fromkeys(line.measure for line in compared))
+  if not names:
+    return ""
+  size = (max(4.0, 2.6 * len(names)), 3.2)
+  figure, axes = plt.subplots(
+    1, len(names), figsize=size, layout="constrained", squeeze=False
+  )
+  for ax, name in zip(axes[0], names, strict=True):
+    measure = measures()[name]
+    lines = [line for line in table.lines if line.measure == name]
+    for place, line in enumerate(lines):
+      labels = (None, None) if place else ("paper", "measured")
+      if line.paper is not None:
+        height = line.paper * measure.scale
+        ax.bar(place - 0.2, height, 0.4, color="0.75", label=labels[0])
+      if line.measured is not None:
+        height = line.measured * measure.scale
+        low, high = line.interval or (line.measured, line.measured)
+        ends = np.array([[low], [high]]) * measure.scale
+        spread = np.maximum(0, (ends - height) * [[-1], [1]])
+        ax.bar(
+          place + 0.2, height, 0.4, yerr=spread, capsize=3, color="C0",
+          label=labels[1],
+        )  # fmt: skip
+    ax.set_xticks(
+      range(len(lines)), [x.setting for x in lines], rotation=20, fontsize=8
+    )
+    ax.set_title(measure.title, fontsize=9)
+    for line in table.others:
+      if line.measure == name and line.paper is not None:
+        ax.axhline(line.paper * measure.scale, color="0.7", ls=":")
+  axes[0][0].legend(fontsize=8)
+  return _png(figure)
+
+
+def _by_scene(ranked: Sequence[tuple[str, float]], measure: str) -> str:
+  """Every scene's score, sorted, with the mean."""
+  values = np.array([value for _, value in ranked])
+  figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+  ax.bar(np.arange(len(values)), values, color="C0")
+  mean = float(values.mean())
+  ax.axhline(mean, color="0.3", ls="--", label=f"mean {mean:.3f}")
+  if len(values) <= 24:
+    names = [key[:16] for key, _ in ranked]
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
+  else:
+    ax.set_xlabel(f"{len(values)} scenes, worst first")
+  ax.set_ylabel(measures()[measure].title)
+  ax.legend(fontsize=8)
+  return _png(figure)
+
+
+def _png(figure: Figure) -> str:
+  buffer = io.BytesIO()
+  # Without the software's version the same numbers give the same bytes.
+  figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+  plt.close(figure)
+  return base64.b64encode(buffer.getvalue()).decode()

@@ -1,13 +1,23 @@
-"""Makes an evaluation index of prepared data, in the authors' format."""
+"""Index files: made of prepared data, and the scenes that one names."""
 
 import hashlib
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_pipelines.storage.records import Dataset
+from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.index_making import IndexOptions, entries
-from scenetok_jax.evaluation.plan import open_dataset
+from scenetok_jax.evaluation.plan import (
+  EvaluationPlan,
+  open_dataset,
+  plan_source,
+)
+from scenetok_jax.evaluation.results import first_names
+from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError
 
 
@@ -18,7 +28,7 @@ def make_index(
   split: str = "test",
   scenes: int | None = None,
 ) -> tuple[str, dict[str, Any]]:
-  """Frames of every scene of a prepared split that serves.
+  """Frames of every scene of a prepared split that serves, as published files.
 
   scenes: only the first so many that serve. -> the text of the index file, and
   its report: left_out says why other scenes are not in it, context_gaps the
@@ -43,3 +53,58 @@ def make_index(
     "left_out": left_out,
     "context_gaps": [min(gaps), max(gaps)],
   }
+
+
+def indexed(
+  dataset: Dataset,
+  file: Path,
+  grouping: Grouping,
+  *,
+  limit: int | None = None,
+  allow_missing: bool = False,
+) -> EvaluationPlan:
+  """The scenes of an index file, in the release's format.
+
+  grouping: of the target codec. limit: only the first so many entries.
+  allow_missing: leave absent scenes out.
+
+  Raises:
+    InputError: absent scenes, or frames that a scene lacks.
+  """
+  index = evaluation_views.read_index(file)
+  rows = {row.key: row for row in dataset.scenes}
+  listed = list(index.scenes.items())[:limit]
+  sources, missing = [], []
+  for key, entry in listed:
+    # Some published keys name the part of a clip: CLIP_1.
+    row = rows.get(key) or rows.get(re.sub(r"_\d+$", "", key))
+    if row is None:
+      missing.append(key)
+      continue
+    where = f"{file}: scene {key}"
+    try:
+      choice = evaluation_views.from_index(entry, grouping)
+    except InputError as error:
+      raise InputError(f"{where}: {error}") from None
+    frames = np.concatenate([choice.context, choice.target])
+    bad = frames[(frames < 0) | (frames >= row.frames)]
+    if len(bad):
+      raise InputError(
+        f"{where}: frame {bad[0]}: the prepared clip has {row.frames} frames;"
+        " prepare the whole clip, or remove the scene from the index"
+      )
+    sources.append(plan_source(dataset, row, key, choice))
+  if missing and not allow_missing:
+    raise InputError(
+      f"{file}: {len(missing)} of {len(listed)} scenes are not in"
+      f" {dataset.directory}: {first_names(missing)}; prepare them, or score"
+      " the others with --allow-missing"
+    )
+  if not sources:
+    raise InputError(
+      f"{file}: none of its {len(listed)} scenes is in {dataset.directory};"
+      " give the data that it was made for"
+    )
+  return EvaluationPlan(
+    tuple(sources), index.file, index.sha256, len(listed), tuple(missing)
+  )

@@ -47,9 +47,13 @@ def set_key(metric: str, who: str, prefix: str) -> str:
 
 def measures() -> dict[str, Measure]:
   """Every column by key, in the order of the tables."""
-  images, sets = of_kind("image"), of_kind("image_set", "video_set")
-  videos = of_kind("video", "posed_video")
-  psnr, kinds = METRICS["psnr"], (RECONSTRUCTED, GENERATED)
+  images, videos = of_kind("image"), of_kind("video", "posed_video")
+  sets, psnr = of_kind("image_set", "video_set"), METRICS["psnr"]
+  named_sets = [
+    (f"{kind}{metric.name}", f"{kind}{metric.title}", metric)
+    for metric in sets
+    for kind in (RECONSTRUCTED, GENERATED)
+  ]
   found: dict[str, Measure] = {}
 
   def add(key: str, metric: Metric, title: str, *brackets: str) -> None:
@@ -62,10 +66,8 @@ def measures() -> dict[str, Measure]:
     if metric is psnr:
       add("novel_psnr", psnr, "PSNR without context frames", psnr.unit)
       add("one_step_psnr", psnr, "PSNR in one step", psnr.unit)
-  for metric in sets:
-    for kind in kinds:
-      key = set_key(metric.name, SAMPLED, kind)
-      add(key, metric, f"{kind}{metric.title}", metric.note)
+  for key, title, metric in named_sets:
+    add(key, metric, title, metric.note)
   for metric in of_kind("image_set"):
     title = f"{metric.title} of the same frames"
     add(metric.name, metric, title, metric.note)
@@ -94,8 +96,6 @@ def measures() -> dict[str, Measure]:
   for metric in (*images, *videos):
     title = f"codec ceiling: {metric.title}"
     add(image_key(metric.name, CEILING), metric, title, metric.unit)
-  for metric in sets:
-    for kind in kinds:
-      title = f"codec ceiling: {kind}{metric.title}"
-      add(set_key(metric.name, CEILING, kind), metric, title)
+  for key, title, metric in named_sets:
+    add(image_key(key, CEILING), metric, f"codec ceiling: {title}")
   return found

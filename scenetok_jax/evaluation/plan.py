@@ -1,9 +1,9 @@
 """What an evaluation scores: scenes of prepared data, with frames by rule."""
 
 import dataclasses
-import functools
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -51,7 +51,7 @@ class EvaluationPlan:
 
 
 def heldout(
-  path: str, split: str, num_context: int, limit: int | None = None
+  dataset: Dataset, num_context: int, limit: int | None = None
 ) -> EvaluationPlan:
   """Scenes of a prepared split with their context and frames to predict.
 
@@ -65,11 +65,11 @@ def heldout(
     InputError: no test split and no held-out frames, or no scene with frames
       enough (those without are `missing`).
   """
-  dataset = open_dataset(path, split)
-  if split == "train" and not any(row.held_out for row in dataset.scenes):
+  held_out = any(row.held_out for row in dataset.scenes)
+  if dataset.split == "train" and not held_out:
     raise InputError(
-      f"{path}: no test split and no held-out frames: every frame was trained"
-      " on; prepare with --split=test, or again with --holdout-every=N"
+      f"{dataset.path}: no test split and no held-out frames: every frame was"
+      " trained on; prepare with --split=test, or again with --holdout-every=N"
     )
 
   def choose(row: SceneRow, extrinsics: np.ndarray) -> ViewChoice:
@@ -82,9 +82,7 @@ def heldout(
   return _by_rule(dataset, limit, choose)
 
 
-def first_views(
-  path: str, split: str, limit: int | None = None
-) -> EvaluationPlan:
+def first_views(dataset: Dataset, limit: int | None = None) -> EvaluationPlan:
   """Each scene's first frame is given; the path is that of all its frames.
 
   As in the published re10k_c1 files; arguments as for heldout.
@@ -94,7 +92,7 @@ def first_views(
     frames = np.arange(row.frames)
     return ViewChoice(frames[:1], frames, frames, frames[:0])
 
-  return _by_rule(open_dataset(path, split), limit, choose)
+  return _by_rule(dataset, limit, choose)
 
 
 def _by_rule(
@@ -123,47 +121,40 @@ def _by_rule(
 
 def prepared_data(
   scenetok: SceneTok, data: str | None, split: str | None
-) -> tuple[str, str]:
-  """The folder and split that are judged: those given, or the model's own.
+) -> Dataset:
+  """The split that is judged: the one given, or the model's own.
 
   Raises:
-    InputError: the model was trained on no prepared data.
+    InputError: the model was trained on no prepared data, or the split is not
+      there, or has a scene twice, or frames of another size than the model's.
   """
-  path = data or scenetok.config.data.path
+  path, size = data or scenetok.config.data.path, scenetok.model.image_size
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
-  return path, split or evaluation_views.evaluation_split(path)
-
-
-def open_dataset(path: str, split: str) -> Dataset:
-  """A prepared split in which every scene occurs once.
-
-  Raises:
-    InputError: it is not there, or names a scene twice.
-  """
-  dataset = Dataset(path, split)
-  seen: set[str] = set()
-  for row in dataset.scenes:
-    if row.key in seen:
-      raise InputError(
-        f"{dataset.directory}: scene {row.key} is there twice; prepare the"
-        " data again from sources that hold it once"
-      )
-    seen.add(row.key)
-  return dataset
-
-
-def check_size(path: str, split: str, size: int) -> None:
-  """InputError unless the split has scenes, and frames of the model's size."""
-  scenes = Dataset(path, split).scenes
-  if not scenes:
-    raise InputError(f"{path}: split {split} has no scenes; prepare some")
-  found = scenes[0].height
+  dataset = open_dataset(path, split)
+  found = dataset.scenes[0].height
   if found != size:
     raise InputError(
       f"{path}: frames of {found} pixels, the model reads {size}; prepare with"
       f" --size={size}"
     )
+  return dataset
+
+
+def open_dataset(path: str, split: str | None = None) -> Dataset:
+  """A prepared split in which every scene occurs once; default: test, or train.
+
+  Raises:
+    InputError: it is not there, or names a scene twice.
+  """
+  dataset = Dataset(path, split or evaluation_views.evaluation_split(path))
+  [(key, count)] = Counter(row.key for row in dataset.scenes).most_common(1)
+  if count > 1:
+    raise InputError(
+      f"{dataset.directory}: scene {key} is there twice; prepare the data again"
+      " from sources that hold it once"
+    )
+  return dataset
 
 
 def plan_source(
@@ -171,26 +162,23 @@ def plan_source(
 ) -> SceneSource:
   """The chosen views of a scene, read when its turn comes."""
   context, target = choice.context.tolist(), choice.target.tolist()
+
+  def load() -> EvaluationScene:
+    given, predicted = (
+      Views(images=images, cameras=cameras)
+      for images, cameras in (
+        dataset.read_frames(row, frames) for frames in (context, target)
+      )
+    )
+    novel = ~np.isin(choice.target, choice.context)
+    return EvaluationScene(key, given, predicted, novel)
+
   return SceneSource(
     key=key,
     views=len(context),
     frames=len(target),
     identity=f"{row.sha256} {context} {target}",
-    load=functools.partial(_load, dataset, row, key, choice),
+    load=load,
     clip=row.key,
     target=tuple(target),
   )
-
-
-def _load(
-  dataset: Dataset, row: SceneRow, key: str, choice: ViewChoice
-) -> EvaluationScene:
-  context, target = (
-    Views(images=images, cameras=cameras)
-    for images, cameras in (
-      dataset.read_frames(row, frames)
-      for frames in (choice.context, choice.target)
-    )
-  )
-  novel = ~np.isin(choice.target, choice.context)
-  return EvaluationScene(key, context, target, novel)

@@ -23,11 +23,6 @@ class Protocol:
   generation: bool = False
   metrics: tuple[str, ...] = ("lpips", "fid", "fvd")
 
-  @property
-  def index(self) -> str:
-    """The name of the index file."""
-    return f"{self.name}.json" if self.scenes else "FILE.json"
-
 
 PROTOCOLS = {
   HELDOUT: Protocol(HELDOUT, metrics=()),
@@ -54,14 +49,15 @@ def index_path(protocol: Protocol, given: str | None) -> Path | None:
         f" --protocol={INDEX} to score those of {given}"
       )
     return None
+  index = f"{protocol.name}.json" if protocol.scenes else "FILE.json"
   if given is None:
     raise InputError(
-      f"--index: protocol {protocol.name} needs {protocol.index} or its folder,"
-      f" from {SOURCE}, or one by scenetok make-index"
+      f"--index: protocol {protocol.name} needs {index} or its folder, from"
+      f" {SOURCE}, or one by scenetok make-index"
     )
   path = Path(given)
   if path.is_dir() and protocol.scenes:
-    path = path / protocol.index
+    path = path / index
   if not path.is_file():
     raise InputError(
       f"{path}: --index: no such file; published ones are in {SOURCE}"

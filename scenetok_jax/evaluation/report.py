@@ -1,24 +1,55 @@
 """What an evaluation reports: numbers, and what was compared with what."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.evaluation.measures import (
-  OTHER_POSES,
-  REAL,
-  SAMPLED,
-  image_key,
-  measures,
-)
+from scenetok_jax.evaluation.evaluator import EvaluationOptions
+from scenetok_jax.evaluation.measures import CEILING, image_key, measures
 from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.protocols import Protocol
 from scenetok_jax.evaluation.results import shortcomings
+from scenetok_jax.inference.changes import GenerationChanges, generate_options
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import write_json
 from scenetok_jax.metrics.loading import LoadedMetrics
-from scenetok_jax.metrics.registry import of_kind
+from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.sampling.digest import digest
+from scenetok_jax.sampling.scene_file import codec_digest
+
+
+def identity(
+  scenetok: SceneTok,
+  plan: EvaluationPlan,
+  options: EvaluationOptions,
+  loaded: LoadedMetrics,
+  protocol: Protocol,
+) -> dict[str, Any]:
+  """All that a scene's result depends on, as JSON values."""
+  sampling = dataclasses.asdict(options)
+  if protocol.generation:
+    sampling["generation"] = {
+      **dataclasses.asdict(generate_options(scenetok, GenerationChanges())),
+      "anchors": scenetok.config.generation.anchors,
+    }
+  return {
+    "format": 3,
+    "protocol": protocol.name,
+    "checkpoint_sha256": digest(scenetok.params),
+    "checkpoint_step": scenetok.step,
+    "codecs": {
+      "context": codec_digest(scenetok.model.context_codec),
+      "target": codec_digest(scenetok.model.target_codec),
+    },
+    "index_sha256": plan.index_sha256,
+    "scenes": [[source.key, source.identity] for source in plan.sources],
+    "options": sampling,
+    "metrics": {
+      name: {k: v for k, v in net.items() if k != "source"}
+      for name, net in loaded.weights.items()
+    },
+  }
 
 
 def described(
@@ -72,14 +103,10 @@ def write(file: str | Path, report: dict[str, Any]) -> None:
 def table(report: dict[str, Any]) -> str:
   """Scores per scene, their means and intervals, as text."""
   known = measures()
-  # Scores that every scene has, baselines behind them.
-  names = [metric.name for metric in of_kind("image")]
-  names[1:1] = ("novel_psnr", "one_step_psnr")
-  for metric in of_kind("video", "posed_video"):
-    whose = (SAMPLED, REAL, OTHER_POSES)
-    names += [image_key(metric.name, who) for who in whose]
-  names += ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
-  columns = [name for name in names if name in report]
+  # What scenes have scores of; of the ceilings PSNR alone.
+  scored = {name for row in report["per_scene"].values() for name in row}
+  scored -= {image_key(name, CEILING) for name in METRICS if name != "psnr"}
+  columns = [name for name in known if name in scored]
   short = [name.removesuffix("_psnr") for name in columns]
   width = 1 + max([13, *map(len, short)])
   lines = [f"{'scene':<24}" + "".join(f"{name:>{width}}" for name in short)]

@@ -2,16 +2,12 @@
 
 import dataclasses
 
-from scenetok_jax.evaluation import plan as by_rule
-from scenetok_jax.evaluation.consistency import DEPTH_METRIC, with_depth
-from scenetok_jax.evaluation.indexed_plan import indexed
+from scenetok_jax.evaluation import plan as plans
+from scenetok_jax.evaluation import protocols
+from scenetok_jax.evaluation.index_file import indexed
 from scenetok_jax.evaluation.plan import EvaluationPlan
-from scenetok_jax.evaluation.protocols import (
-  HELDOUT,
-  PROTOCOLS,
-  Protocol,
-  index_path,
-)
+from scenetok_jax.evaluation.protocols import HELDOUT, PROTOCOLS, Protocol
+from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
 from scenetok_jax.metrics.registry import get_metric, optional
@@ -120,23 +116,20 @@ def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
     InputError: no data, absent scenes, or frames of another size.
   """
   protocol, model = request.asked_protocol, scenetok.model
-  path, split = by_rule.prepared_data(scenetok, request.data, request.split)
-  file = index_path(protocol, request.index)
+  dataset = plans.prepared_data(scenetok, request.data, request.split)
+  file = protocols.index_path(protocol, request.index)
   if file is not None:
     plan = indexed(
-      path,
-      split,
+      dataset,
       file,
       model.target_codec.grouping,
       limit=request.scenes,
       allow_missing=request.allow_missing,
     )
   elif protocol.generation:
-    plan = by_rule.first_views(path, split, request.scenes)
+    plan = plans.first_views(dataset, request.scenes)
   else:
-    views = scenetok.config.data.num_context
-    plan = by_rule.heldout(path, split, views, request.scenes)
-  by_rule.check_size(path, split, model.image_size)
+    plan = plans.heldout(dataset, model.num_context, request.scenes)
   if DEPTH_METRIC in (request.metrics or ()):
-    plan = with_depth(plan, path, split, request.depth_data)
+    plan = with_depth(plan, dataset, request.depth_data)
   return plan.fitted(model)

@@ -64,14 +64,14 @@ def read_result(path: str | os.PathLike) -> Result:
   if file.is_dir():
     file = file / "result.json"
   try:
-    data = _pose_score(json.loads(file.read_text()), file)
-    absent = [key for key in _NEEDED if key not in data]
-  except (OSError, ValueError, TypeError) as error:
+    data = json.loads(file.read_text())
+  except (OSError, ValueError) as error:
     raise InputError(
       f"{file}: cannot be read ({error}); give files made by scenetok evaluate"
       " --json"
     ) from None
-  if absent or not isinstance(data, dict):
+  data = _pose_score(data, file) if isinstance(data, dict) else {}
+  if absent := [key for key in _NEEDED if key not in data]:
     raise InputError(
       f"{file}: {', '.join(absent)}: not there; give files made by scenetok"
       " evaluate or pose-score --json of this version"
@@ -79,9 +79,9 @@ def read_result(path: str | os.PathLike) -> Result:
   return Result(file, data)
 
 
-def _pose_score(data: Any, file: Path) -> Any:
+def _pose_score(data: dict[str, Any], file: Path) -> dict[str, Any]:
   """What `pose-score` wrote, with the keys of an evaluation."""
-  if not isinstance(data, dict) or not {"oracle", "judged"} <= data.keys():
+  if not {"oracle", "judged"} <= data.keys():
     return data
   arguments, scenes = data["arguments"], data["per_scene"]
   if not arguments["transfer"]:

@@ -4,13 +4,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax.evaluation import report, summary
+from scenetok_jax.evaluation import report
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.evaluation.measures import GENERATED, RECONSTRUCTED
 from scenetok_jax.evaluation.request import EvaluationRequest, make_plan
-from scenetok_jax.evaluation.scene_results import all_results, identity, scorer
+from scenetok_jax.evaluation.scene_results import all_results, scorer
 from scenetok_jax.evaluation.store import open_store
+from scenetok_jax.evaluation.summary import summarize
+from scenetok_jax.inference.changes import SamplingChanges, render_options
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, stack_images, write_png
 from scenetok_jax.metrics.loading import load_metrics
@@ -42,19 +44,17 @@ def evaluate(
   plan = make_plan(scenetok, request)
   options = dataclasses.replace(
     EvaluationOptions.of(scenetok.config, request.seed),
+    render=render_options(scenetok, SamplingChanges(request.steps)),
     batch=request.batch,
     probes=request.probes,
   )
-  if request.steps is not None:
-    render = dataclasses.replace(options.render, steps=request.steps)
-    options = dataclasses.replace(options, render=render)
   loaded = load_metrics(
     protocol.metrics if request.metrics is None else request.metrics,
     request.metrics_weights,
     allow_missing=request.allow_missing_metrics,
     options={"fid": {"resize": request.fid_resize}},
   )
-  known = identity(scenetok, plan, options, loaded, protocol)
+  known = report.identity(scenetok, plan, options, loaded, protocol)
   store = open_store(request.out, known) if request.out else None
   with scenetok.placed(options.batch, local=True) as placed:
     results = all_results(
@@ -65,14 +65,13 @@ def evaluate(
   pictures = {r.key: store.picture(r.key) for r in results} if store else {}
   pictures = {key: file for key, file in pictures.items() if file.is_file()}
   found = {
-    **summary.summarize(
+    **summarize(
       results,
-      summary.Resampling(request.resamples, request.set_resamples),
       GENERATED if protocol.generation else RECONSTRUCTED,
       loaded.functions,
+      resamples=request.resamples,
+      set_resamples=request.set_resamples,
     ),
-    "seconds": sum(result.total_seconds for result in results),
-    **summary.times(results),
     **report.described(known, plan, loaded, scenetok, protocol),
     "per_scene": {result.key: result.scores for result in results},
     "pictures": {key: str(file) for key, file in pictures.items()},

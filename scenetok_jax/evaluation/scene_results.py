@@ -6,81 +6,31 @@ What a store holds already is not computed again.
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from scenetok_jax import console
 from scenetok_jax.evaluation.batches import EvaluationBatch
-from scenetok_jax.evaluation.consistency import video_scores
-from scenetok_jax.evaluation.evaluator import EvaluationOptions, reconstruction
+from scenetok_jax.evaluation.evaluator import (
+  EvaluationOptions,
+  Prediction,
+  reconstruction,
+)
 from scenetok_jax.evaluation.generation import generation
-from scenetok_jax.evaluation.plan import EvaluationPlan
-from scenetok_jax.evaluation.protocols import Protocol
+from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.evaluation.scores import SceneResult, scene_result
-from scenetok_jax.evaluation.sheets import prediction_sheet
 from scenetok_jax.evaluation.store import ResultStore, gather
+from scenetok_jax.inference import pictures
+from scenetok_jax.inference.changes import GenerationChanges, generate_options
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.media import contact_sheet, error_map
 from scenetok_jax.metrics.loading import LoadedMetrics
 from scenetok_jax.parallel.rules import shard_batch
-from scenetok_jax.sampling.digest import digest
-from scenetok_jax.sampling.options import GenerateOptions
-from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.types import InputError
 
 # A scene's result, and its contact sheet uint8 [H W 3].
 Scored = tuple[SceneResult, np.ndarray]
 ScoreBatch = Callable[[EvaluationBatch], Iterable[Scored]]
-
-
-def identity(
-  scenetok: SceneTok,
-  plan: EvaluationPlan,
-  options: EvaluationOptions,
-  loaded: LoadedMetrics,
-  protocol: Protocol,
-) -> dict[str, Any]:
-  """All that a scene's result depends on, as JSON values."""
-  sampling = dataclasses.asdict(options)
-  if protocol.generation:
-    generate, anchors = _generation(scenetok)
-    sampling["generation"] = {
-      **dataclasses.asdict(generate),
-      "anchors": anchors,
-    }
-  return {
-    "format": 3,
-    "protocol": protocol.name,
-    "checkpoint_sha256": digest(scenetok.params),
-    "checkpoint_step": scenetok.step,
-    "codecs": {
-      "context": codec_digest(scenetok.model.context_codec),
-      "target": codec_digest(scenetok.model.target_codec),
-    },
-    "index_sha256": plan.index_sha256,
-    "scenes": [[source.key, source.identity] for source in plan.sources],
-    "options": sampling,
-    "metrics": {
-      name: {k: v for k, v in net.items() if k != "source"}
-      for name, net in loaded.weights.items()
-    },
-  }
-
-
-def _generation(scenetok: SceneTok) -> tuple[GenerateOptions, int]:
-  """How tokens are generated, and how many anchors they have.
-
-  Raises:
-    InputError: a stage-1 run.
-  """
-  if scenetok.model.generator is None:
-    raise InputError(
-      f"--workdir: config.stage: {scenetok.config.stage}; generating needs a"
-      " stage-2 workdir (config.stage=generator)"
-    )
-  settings = scenetok.config.generation
-  return GenerateOptions.of(settings), settings.anchors
 
 
 def scorer(
@@ -93,7 +43,8 @@ def scorer(
   """Renders encoded scenes or generates new ones, and scores them."""
   model, params = scenetok.model, scenetok.params
   if generated:
-    generate, anchors = _generation(scenetok)
+    generate = generate_options(scenetok, GenerationChanges())
+    anchors = scenetok.config.generation.anchors
     predict = generation(model, params, options, generate, anchors, shard_batch)
   else:
     predict = reconstruction(model, params, options, shard_batch)
@@ -101,11 +52,33 @@ def scorer(
   def score(batch: EvaluationBatch) -> Iterator[Scored]:
     for prediction in predict(batch):
       result = scene_result(prediction, loaded.functions)
-      scores = {**result.scores, **video_scores(prediction, loaded.functions)}
-      result = dataclasses.replace(result, scores=scores)
-      yield result, prediction_sheet(prediction)
+      yield result, _sheet(prediction)
 
   return score
+
+
+def _sheet(prediction: Prediction) -> np.ndarray:
+  """Given views, what was rendered, the truth and the error: uint8 [H W 3].
+
+  Of a new scene no error is shown.
+  """
+  scene = prediction.scene
+  # A codec may decode fewer frames than it was given.
+  chosen = pictures.columns(len(prediction.images[SAMPLED]))
+  truth = np.asarray(scene.target.images)[chosen]
+  hidden = (CEILING, "wrong_scene")
+  shown = {
+    name.replace("_", " "): images[chosen]
+    for name, images in prediction.images.items()
+    if name not in hidden
+  }
+  if prediction.generated:
+    given, rows = "given", {**shown, "true scene": truth}
+  else:
+    error = error_map(shown[SAMPLED], truth)
+    given, rows = "context", {**shown, "truth": truth, "error": error}
+  context = np.asarray(scene.context.images)
+  return contact_sheet([(f"{scene.key}: {given}", context), *rows.items()])
 
 
 def score_batches(

@@ -10,11 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.evaluation.evaluator import Prediction
-from scenetok_jax.evaluation.measures import CEILING, REAL, SAMPLED, image_key
+from scenetok_jax.evaluation.measures import (
+  CEILING,
+  OTHER_POSES,
+  REAL,
+  SAMPLED,
+  image_key,
+)
 from scenetok_jax.io import to_unit
 from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.i3d import CLIP, split_clips
 from scenetok_jax.metrics.image import psnr
+from scenetok_jax.metrics.metric import Video
 from scenetok_jax.metrics.registry import METRICS, of_kind
 
 # Metrics that need weights, loaded (metrics.loading), by name.
@@ -89,12 +96,51 @@ def scene_result(prediction: Prediction, functions: Functions) -> SceneResult:
           scores[image_key(name, who)] = mean
   return SceneResult(
     key=prediction.scene.key,
-    scores=scores,
+    scores={**scores, **_video_scores(prediction, functions)},
     frames=len(images[SAMPLED]),
     seconds=prediction.seconds,
     features=features({REAL: truth, **images}, functions),
     generation_seconds=prediction.generation_seconds,
   )
+
+
+def _video_scores(
+  prediction: Prediction, functions: Functions
+) -> dict[str, float]:
+  """Scores of the rendered video, of the real one, and of wrong poses.
+
+  The real frames' own score is the ceiling, after it their codec's. Their
+  score with another scene's poses, of metrics that use poses, is what frames
+  get that ignore them. A score is the mean over the neighbouring pairs that
+  can be judged, and is left out where none can.
+  """
+  scene, images = prediction.scene, prediction.images
+  count = min(len(images[who]) for who in _JUDGED)
+  sampled, ceiling, real, cameras, depth, other = jax.tree.map(
+    lambda a: np.asarray(a)[:count],
+    (
+      *(images[who] for who in _JUDGED),
+      *(scene.target.images, scene.target.cameras, scene.depth),
+      prediction.other,
+    ),
+  )
+  videos = {
+    SAMPLED: Video(sampled, cameras, depth),
+    REAL: Video(real, cameras, depth),
+    CEILING: Video(ceiling, cameras, depth),
+  }
+  posed = dict(videos)
+  if other is not None:
+    posed[OTHER_POSES] = Video(real, other, depth)
+  found = {}
+  for name, function in functions.items():
+    kind = METRICS[name].kind
+    if kind in ("video", "posed_video") and count > 1:
+      for who, video in (posed if kind == "posed_video" else videos).items():
+        values = function(video)
+        if np.isfinite(values).any():
+          found[image_key(name, who)] = float(np.nanmean(values))
+  return found
 
 
 def features(

@@ -1,21 +1,11 @@
 """Scores of all scenes together, with confidence intervals."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scenetok_jax.evaluation.bootstrap import (
-  CONFIDENCE,
-  Interval,
-  mean_interval,
-  pooled_interval,
-)
-from scenetok_jax.evaluation.measures import (
-  REAL,
-  RECONSTRUCTED,
-  SAMPLED,
-  set_key,
-)
+from scenetok_jax.evaluation import bootstrap
+from scenetok_jax.evaluation.bootstrap import Interval
+from scenetok_jax.evaluation.measures import REAL, SAMPLED, set_key
 from scenetok_jax.evaluation.scores import SceneResult, average
 from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.frechet import Statistics
@@ -23,36 +13,27 @@ from scenetok_jax.metrics.i3d import CLIP
 from scenetok_jax.metrics.registry import METRICS
 
 
-@dataclasses.dataclass(frozen=True)
-class Resampling:
-  """scenes: resamples of means. sets: of distances between sets (slow)."""
-
-  scenes: int = 1000
-  sets: int = 20
-  seed: int = 0
-
-
 def summarize(
   results: Sequence[SceneResult],
-  resampling: Resampling,
-  prefix: str = RECONSTRUCTED,
+  prefix: str,
   metrics: Iterable[str] = (),
+  *,
+  resamples: int,
+  set_resamples: int,
 ) -> dict[str, Any]:
-  """Means, distances between sets, and the intervals of both.
+  """Means, distances between sets, the intervals of both, and times.
 
   results: of scenes, each once; their order does not matter. prefix:
-  RECONSTRUCTED for renderings of encoded scenes, or GENERATED. metrics: names
-  of those that were asked for and could be computed.
+  measures.RECONSTRUCTED or GENERATED. metrics: names
+  of those that were asked for and could be computed. resamples: for the
+  intervals of means. set_resamples: of distances between sets (slow).
   """
   results = sorted(results, key=lambda result: result.key)
-  means = average([result.scores for result in results])
   intervals: dict[str, Interval] = {}
   for name in sorted({name for r in results for name in r.scores}):
     scores = {r.key: r.scores[name] for r in results if name in r.scores}
-    intervals[name] = mean_interval(
-      scores, resamples=resampling.scenes, seed=resampling.seed
-    )
-  sets, impossible = distances(results, resampling, prefix)
+    intervals[name] = bootstrap.mean_interval(scores, resamples=resamples)
+  sets, impossible = distances(results, prefix, set_resamples)
   intervals |= sets
   known = {name for result in results for name in result.features}
   for name in metrics:
@@ -61,24 +42,27 @@ def summarize(
         f"no scene has the {CLIP} frames of a clip; score longer scenes"
       )
   return {
-    **means,
+    **average([result.scores for result in results]),
     **{name: interval.value for name, interval in sets.items()},
     "impossible_metrics": impossible,
     "frames": sum(result.frames for result in results),
-    "confidence": CONFIDENCE,
+    "confidence": bootstrap.CONFIDENCE,
     "confidence_intervals": {
       name: [interval.low, interval.high]
       for name, interval in sorted(intervals.items())
     },
+    **_times(results),
   }
 
 
-def times(results: Sequence[SceneResult]) -> dict[str, float]:
-  """Seconds per scene, and what generating took of them."""
-  count = len(results)
-  total = sum(r.seconds for r in results) / count
-  found = {"seconds_per_scene": total}
-  generation = sum(r.generation_seconds for r in results) / count
+def _times(results: Sequence[SceneResult]) -> dict[str, float]:
+  """Of all scenes; of one, and what generating took of it."""
+  total = sum(r.seconds for r in results) / len(results)
+  found = {
+    "seconds": sum(result.total_seconds for result in results),
+    "seconds_per_scene": total,
+  }
+  generation = sum(r.generation_seconds for r in results) / len(results)
   if generation:
     found["generation_seconds_per_scene"] = generation
     found["rendering_seconds_per_scene"] = total - generation
@@ -86,7 +70,7 @@ def times(results: Sequence[SceneResult]) -> dict[str, float]:
 
 
 def distances(
-  results: Sequence[SceneResult], resampling: Resampling, prefix: str
+  results: Sequence[SceneResult], prefix: str, resamples: int
 ) -> tuple[dict[str, Interval], dict[str, str]]:
   """Frechet distances of every set of images from the true ones.
 
@@ -109,8 +93,8 @@ def distances(
     if min(sum(p[i].count for p in parts.values()) for i in (0, 1)) < 2:
       impossible[key] = "fewer than two samples; score more or longer scenes"
       continue
-    found[key] = pooled_interval(
-      parts, _distance, resamples=resampling.sets, seed=resampling.seed
+    found[key] = bootstrap.pooled_interval(
+      parts, _distance, resamples=resamples
     )
   return found, impossible
 

@@ -1,18 +1,17 @@
-"""Tables as markdown and LaTeX."""
+"""Tables as markdown and LaTeX, by templates beside this file."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
 
 from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.tables import Line, Table
 
 HEADINGS = (
-  "setting",
-  "measure",
-  "paper",
-  "measured",
-  "95 % interval",
-  "difference",
-  "scenes used",
+  *("setting", "measure", "paper", "measured", "95 % interval"),
+  *("difference", "scenes used"),
 )
 _LATEX = str.maketrans(
   {
@@ -44,44 +43,32 @@ def cells(line: Line) -> list[str]:
   ]
 
 
+def fill(template: str, tables: Sequence[Table], **more: Any) -> str:
+  """A template of this folder, with tables and what `more` it asks for."""
+  file = Path(__file__).with_name(template)
+  escape = file.suffix == ".html"
+  filled = jinja2.Template(
+    file.read_text(), autoescape=escape, trim_blocks=True
+  )
+  return filled.render(tables=tables, headings=HEADINGS, cells=cells, **more)
+
+
 def markdown(tables: Sequence[Table]) -> str:
   """Every table with its notes."""
 
   def row(texts: Iterable[str]) -> str:
     return "| " + " | ".join(x.replace("|", "\\|") for x in texts) + " |"
 
-  lines = []
-  for table in tables:
-    rule = ["---"] * len(HEADINGS)
-    rows = map(cells, (*table.lines, *table.others))
-    lines += [f"## {table.title}", "", *map(row, (HEADINGS, rule, *rows)), ""]
-    lines += [*(f"- {note}" for note in table.notes), ""]
-  return "\n".join(lines)
+  return fill("tables.md", tables, row=row)
 
 
 def latex(tables: Sequence[Table]) -> str:
   """One tabular a table, for the package booktabs."""
 
-  def row(texts: Iterable[str]) -> str:
-    return " & ".join(text.translate(_LATEX) for text in texts) + r" \\"
+  def escape(text: str) -> str:
+    return text.translate(_LATEX)
 
-  lines = []
-  for table in tables:
-    others = [row(cells(line)) for line in table.others]
-    lines += [
-      *(f"% {note}" for note in table.notes),
-      r"\begin{table}",
-      r"\centering",
-      r"\begin{tabular}{llrrrrr}",
-      r"\toprule",
-      row(HEADINGS),
-      r"\midrule",
-      *(row(cells(line)) for line in table.lines),
-      *([r"\midrule", *others] if others else []),
-      r"\bottomrule",
-      r"\end{tabular}",
-      rf"\caption{{{table.title.translate(_LATEX)}}}",
-      r"\end{table}",
-      "",
-    ]
-  return "\n".join(lines)
+  def row(texts: Iterable[str]) -> str:
+    return " & ".join(map(escape, texts)) + r" \\"
+
+  return fill("tables.tex", tables, row=row, escape=escape)

@@ -61,10 +61,8 @@ def make_tables(
 ) -> list[Table]:
   """The paper's tables that the results belong to, and one of all others.
 
-  Args:
-    results: of any protocols.
-    compare: allow different checkpoints in one table; rows then name theirs.
-    whole: the paper's other tables too, without measurements.
+  compare: allow different checkpoints in one table; rows then name theirs.
+  whole: the paper's other tables too, without measurements.
 
   Raises:
     InputError: results of different checkpoints in one table, or two for the
@@ -96,9 +94,8 @@ def make_tables(
 
 
 def _belongs(result: Result, setting: Setting) -> bool:
-  if result.data["protocol"] != setting.protocol:
-    return False
-  return setting.shift is None or setting.shift == result.shift
+  same_shift = setting.shift in (None, result.shift)
+  return same_shift and result.data["protocol"] == setting.protocol
 
 
 def _by_name(results: Sequence[Result], compare: bool) -> dict[str, Result]:

@@ -9,9 +9,8 @@ from ml_collections import ConfigDict
 
 from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
-from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
-from scenetok_jax.evaluation.plan import heldout
+from scenetok_jax.evaluation.plan import heldout, open_dataset
 from scenetok_jax.evaluation.scores import average, score
 from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.model import Model, build
@@ -147,8 +146,8 @@ def make_evaluate(
           file=sys.stderr,
         )
       return None
-  split = evaluation_split(path)
-  plan = heldout(path, split, config.data.num_context, options.eval_scenes)
+  dataset = open_dataset(path)
+  plan = heldout(dataset, config.data.num_context, options.eval_scenes)
   scenes = [source.load() for source in plan.sources]
   settings = EvaluationOptions.of(config)
 

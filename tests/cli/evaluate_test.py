@@ -15,7 +15,7 @@ from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.cli import evaluate, prepare, tables
 from scenetok_jax.evaluation import scene_results
-from scenetok_jax.evaluation.plan import heldout
+from scenetok_jax.evaluation.plan import heldout, open_dataset
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.registry import get_network
 from scenetok_jax.metrics.weights import import_tensors, published, save_network
@@ -238,7 +238,7 @@ def test_frames_that_were_trained_on_are_not_scored(tmp_path):
      "--workers=0", f"--out={tmp_path}"]
   )  # fmt: skip
   with pytest.raises(InputError, match="every frame was trained on"):
-    heldout(str(tmp_path), "train", 2)
+    heldout(open_dataset(str(tmp_path)), 2)
 
 
 def test_held_out_frames_are_the_ones_scored(tmp_path):
@@ -246,7 +246,7 @@ def test_held_out_frames_are_the_ones_scored(tmp_path):
     ["--dataset=rooms", "--split=train", "--scenes=1", "--frames=10",
      "--holdout-every=5", "--workers=0", f"--out={tmp_path}"]
   )  # fmt: skip
-  (source,) = heldout(str(tmp_path), "train", 2).sources
+  (source,) = heldout(open_dataset(str(tmp_path)), 2).sources
   scene = source.load()
   (row,) = Dataset(tmp_path, "train").scenes
   assert len(scene.target.images) == len(row.held_out) == 2

@@ -33,7 +33,7 @@ def test_every_scene_is_in_one_batch_of_its_shape():
 
 
 def test_a_name_that_is_given_twice_is_refused():
-  with pytest.raises(InputError, match="scene s0: given twice"):
+  with pytest.raises(InputError, match="scenes s0 and s0: the same frames"):
     batches([*SCENES, source("s0")], 2)
 
 

@@ -6,10 +6,10 @@ import pytest
 from scenetok_jax.evaluation.batches import SceneSource, batches
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import once
-from scenetok_jax.evaluation.summary import Resampling, summarize
+from scenetok_jax.evaluation.summary import summarize
 from scenetok_jax.metrics import frechet
 
-SOME = Resampling(scenes=50, sets=4)
+SOME = {"resamples": 50, "set_resamples": 4}
 
 
 def results(scenes: int = 8, samples: int = 5) -> list[SceneResult]:
@@ -27,7 +27,7 @@ def results(scenes: int = 8, samples: int = 5) -> list[SceneResult]:
 
 def test_the_order_of_scenes_does_not_matter():
   shuffled = [results()[i] for i in np.random.default_rng(1).permutation(8)]
-  assert summarize(shuffled, SOME) == summarize(results(), SOME)
+  assert summarize(shuffled, "r", **SOME) == summarize(results(), "r", **SOME)
 
 
 @pytest.mark.parametrize("hosts", [2, 4])
@@ -43,11 +43,13 @@ def test_hosts_add_up_to_the_same_numbers(hosts):
     for batch in jobs[i::hosts]
     for scene in batch.scenes
   ]
-  assert summarize(once(parts), SOME) == summarize(results(), SOME)
+  assert summarize(once(parts), "r", **SOME) == summarize(
+    results(), "r", **SOME
+  )
 
 
 def test_fid_is_that_of_all_frames_together():
-  found = summarize(results(), SOME)
+  found = summarize(results(), "r", **SOME)
   pools = [
     np.concatenate([r.features[f"fid/{who}"] for r in results()])
     for who in ("real", "sampled", "codec_ceiling")
@@ -62,26 +64,26 @@ def test_fid_is_that_of_all_frames_together():
 
 
 def test_intervals_hold_the_mean_and_name_every_score():
-  found = summarize(results(), SOME)
+  found = summarize(results(), "r", **SOME)
   low, high = found["confidence_intervals"]["psnr"]
   assert low < found["psnr"] < high
   assert {"rfid", "codec_ceiling_rfid"} <= found["confidence_intervals"].keys()
 
 
 def test_a_set_of_one_sample_has_no_distance_and_says_why():
-  found = summarize(results(1, 1), SOME)
+  found = summarize(results(1, 1), "r", **SOME)
   assert "rfid" not in found
   assert "fewer than two samples" in found["impossible_metrics"]["rfid"]
   assert found["conditioning_gap_db"] is None
 
 
 def test_generated_scenes_are_named_so():
-  assert "gfid" in summarize(results(), SOME, "g")
+  assert "gfid" in summarize(results(), "g", **SOME)
 
 
 def test_scenes_shorter_than_a_clip_have_no_fvd_and_say_why():
   names = ("fid", "fvd", "lpips")
-  found = summarize(results(), SOME, "r", names)
+  found = summarize(results(), "r", names, **SOME)
   assert "rfvd" not in found and found["rfid"] > 0
   assert found["impossible_metrics"].keys() == {"rfvd"}
   assert "16 frames of a clip" in found["impossible_metrics"]["rfvd"]

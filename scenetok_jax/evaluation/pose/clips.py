@@ -48,11 +48,24 @@ class ClipSource:
 def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
   """Frames of the data, or of --images in their place."""
   dataset, rows = _rows(options)
-  if not options.images:
-    return [_given(dataset, row, options.every) for row in rows]
-  (row,) = rows
-  images = _folder(options.images, row)[:: options.every]
-  return [_given(dataset, row, options.every, images)]
+  images = _folder(options.images, rows[0]) if options.images else None
+
+  def load(row: SceneRow) -> JudgedClip:
+    frames = np.arange(0, row.frames, options.every)
+    real, cameras = dataset.read_frames(row, frames)
+    if images is None:
+      return JudgedClip(real, cameras)
+    return JudgedClip(images[frames], cameras, real)
+
+  clips = []
+  for row in rows:
+    identity = row.sha256
+    if images is not None:
+      judged = images[:: options.every]
+      identity += f" {hashlib.sha256(judged.tobytes()).hexdigest()}"
+    read = functools.partial(load, row)
+    clips.append(ClipSource(row.key, row.key, identity, read))
+  return clips
 
 
 def rendered_clips(
@@ -71,70 +84,6 @@ def rendered_clips(
       f"{dataset.directory}: --transfer: {len(rows)} scene; its tokens need"
       " another scene's path, so prepare at least 2"
     )
-  load = _renderer(scenetok, options)
-  clips = []
-  for i, row in enumerate(rows):
-    source = rows[(i + 1) % len(rows)] if options.transfer else row
-    identity = f"{row.sha256} {source.sha256}"
-    read = functools.partial(load, i, row.key, source.key)
-    clips.append(ClipSource(row.key, source.key, identity, read))
-  return clips
-
-
-def _rows(options: PoseScoreOptions) -> tuple[Dataset, list[SceneRow]]:
-  """The scenes that are judged."""
-  split = options.split or evaluation_split(options.data)
-  dataset = Dataset(options.data, split)
-  if options.scene is not None:
-    return dataset, [dataset.scene(options.scene)]
-  return dataset, list(dataset.scenes[: options.scenes])
-
-
-def _given(
-  dataset: Dataset, row: SceneRow, every: int, images: np.ndarray | None = None
-) -> ClipSource:
-  """Frames of a scene; with `images` [T H W 3] these in their place."""
-
-  def load() -> JudgedClip:
-    real, cameras = dataset.read_frames(row, np.arange(0, row.frames, every))
-    if images is None:
-      return JudgedClip(real, cameras)
-    return JudgedClip(images, cameras, real)
-
-  identity = row.sha256
-  if images is not None:
-    identity += f" {hashlib.sha256(images.tobytes()).hexdigest()}"
-  return ClipSource(row.key, row.key, identity, load)
-
-
-def _folder(path: str, row: SceneRow) -> np.ndarray:
-  """PNG and JPEG files by name, one for each frame: uint8 [T H W 3]."""
-  files = sorted(
-    file
-    for file in Path(path).glob("*")
-    if file.suffix.lower() in (".png", ".jpg", ".jpeg")
-  )
-  if not files:
-    raise InputError(f"{path}: --images: no PNG or JPEG in it; check the path")
-  if len(files) != row.frames:
-    raise InputError(
-      f"{path}: {len(files)} images, scene {row.key} has {row.frames} frames;"
-      " give one of each"
-    )
-  images = [read_image(file) for file in files]
-  for file, image in zip(files, images, strict=True):
-    if image.shape != images[0].shape:
-      raise InputError(
-        f"{file}: {image.shape[1]} x {image.shape[0]} pixels, {files[0].name}"
-        f" has {images[0].shape[1]} x {images[0].shape[0]}; make them equal"
-      )
-  return np.stack(images)
-
-
-def _renderer(
-  scenetok: SceneTok, options: PoseScoreOptions
-) -> Callable[[int, str, str], JudgedClip]:
-  """(number, scene of the path, scene of the tokens) -> rendered frames."""
   noise_key, token_key = jax.random.split(jax.random.key(options.seed))
 
   def load(number: int, key: str, source_key: str) -> JudgedClip:
@@ -160,4 +109,41 @@ def _renderer(
     kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
     return JudgedClip(video, kept, np.asarray(source.clip.images))
 
-  return load
+  clips = []
+  for i, row in enumerate(rows):
+    source = rows[(i + 1) % len(rows)] if options.transfer else row
+    identity = f"{row.sha256} {source.sha256}"
+    read = functools.partial(load, i, row.key, source.key)
+    clips.append(ClipSource(row.key, source.key, identity, read))
+  return clips
+
+
+def _rows(options: PoseScoreOptions) -> tuple[Dataset, list[SceneRow]]:
+  """The scenes that are judged."""
+  split = options.split or evaluation_split(options.data)
+  dataset = Dataset(options.data, split)
+  if options.scene is not None:
+    return dataset, [dataset.scene(options.scene)]
+  return dataset, list(dataset.scenes[: options.scenes])
+
+
+def _folder(path: str, row: SceneRow) -> np.ndarray:
+  """PNG and JPEG files by name, one for each frame: uint8 [T H W 3]."""
+  files = sorted(
+    file
+    for file in Path(path).glob("*")
+    if file.suffix.lower() in (".png", ".jpg", ".jpeg")
+  )
+  if len(files) != row.frames:
+    raise InputError(
+      f"{path}: --images: {len(files)} PNG and JPEG files, scene {row.key} has"
+      f" {row.frames} frames; give one of each"
+    )
+  images = [read_image(file) for file in files]
+  for file, image in zip(files, images, strict=True):
+    if image.shape != images[0].shape:
+      raise InputError(
+        f"{file}: {image.shape[1]} x {image.shape[0]} pixels, {files[0].name}"
+        f" has {images[0].shape[1]} x {images[0].shape[0]}; make them equal"
+      )
+  return np.stack(images)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.evaluation import summary
 from scenetok_jax.evaluation.bootstrap import pooled_interval
 from scenetok_jax.evaluation.pose import clip_scores, structure
 from scenetok_jax.evaluation.pose.clip_scores import Poses, Tell
@@ -23,10 +22,12 @@ from scenetok_jax.evaluation.pose.clips import (
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import open_store
+from scenetok_jax.evaluation.summary import distances
 from scenetok_jax.inference import changes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
+from scenetok_jax.metrics.pose import PairErrors
 from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.scene_file import codec_digest
@@ -51,39 +52,32 @@ def pose_score(
       that is not installed.
   """
   options.check(rendered=scenetok is not None)
-  made_by = {
-    "checkpoint_sha256": None if scenetok is None else digest(scenetok.params),
-    "checkpoint_step": None if scenetok is None else scenetok.step,
-  }
-  loaded = LoadedMetrics({}, {}, {})
-  if scenetok or options.images:  # elsewhere frames are the truth itself
-    loaded = load_metrics(
-      [options.distance], options.metric_weights, allow_missing=True
-    )
+  # The data's own frames are the truth itself: no distance.
+  metrics = [options.distance] if scenetok or options.images else []
+  loaded = load_metrics(metrics, options.metric_weights, allow_missing=True)
   with _sources(scenetok, options) as sources:
     poses = None
     if options.poses:
       keys = [source.key for source in sources]
       poses = clip_scores.given_poses(options.poses, keys)
-    store = None
-    if options.out:
-      known = _identity(sources, poses, loaded, options, scenetok)
-      store = open_store(options.out, {**made_by, **known})
+    known = _identity(sources, poses, loaded, options, scenetok)
+    store = open_store(options.out, known) if options.out else None
     results = clip_scores.all_results(
       sources, options, poses, loaded.functions, store, tell
     )
   judged = "the data's own frames"
   if options.images:
     judged = f"frames of {options.images}"
+  elif options.transfer:
+    judged = "another scene along this path"
   elif scenetok:
-    judged = (
-      "another scene along this path" if options.transfer else "renderings"
-    )
+    judged = "renderings"
   return {
     "arguments": dataclasses.asdict(options),
     "oracle": options.poses or structure.ORACLE,
     "judged": judged,
-    **made_by,
+    "checkpoint_sha256": known["checkpoint_sha256"],
+    "checkpoint_step": known["checkpoint_step"],
     **_report(sources, results, loaded, tell),
   }
 
@@ -120,24 +114,27 @@ def _identity(
   options: PoseScoreOptions,
   scenetok: SceneTok | None,
 ) -> dict[str, Any]:
-  """All that a result depends on, but the checkpoint, as JSON values."""
-  rendered: dict[str, Any] = {}
-  if scenetok is not None:
-    codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
-    rendered = {
-      "codecs": [codec_digest(codec) for codec in codecs],
-      "rendering": repr(changes.render_options(scenetok, options)),
-      "deterministic": scenetok.config.sampling.deterministic,
-    }
-  return {
+  """All that a result depends on, as JSON values."""
+  found: dict[str, Any] = {
     "format": "pose-score 3",
-    **rendered,
+    "checkpoint_sha256": None,
+    "checkpoint_step": None,
     "scenes": [[source.key, source.identity] for source in sources],
     "oracle": structure.ORACLE if poses is None else digest(poses),
     "every": options.every,
     "seed": options.seed,
     "metrics": {name: net["sha256"] for name, net in loaded.weights.items()},
   }
+  if scenetok is not None:
+    codecs = (scenetok.model.context_codec, scenetok.model.target_codec)
+    found |= {
+      "checkpoint_sha256": digest(scenetok.params),
+      "checkpoint_step": scenetok.step,
+      "codecs": [codec_digest(codec) for codec in codecs],
+      "rendering": repr(changes.render_options(scenetok, options)),
+      "deterministic": scenetok.config.sampling.deterministic,
+    }
+  return found
 
 
 def _report(
@@ -155,7 +152,12 @@ def _report(
     }
     for source, result in zip(sources, results, strict=True)
   }
-  errors = {r.key: clip_scores.pair_errors(r) for r in results}
+  errors = {
+    r.key: PairErrors(
+      r.features["pairs/rotation"], r.features["pairs/translation"]
+    )
+    for r in results
+  }
   chance = np.mean([row["shuffled_auc@30"] for row in rows.values()])
   pooled = {
     **pose.summary(pose.pool(errors.values())),
@@ -169,7 +171,7 @@ def _report(
   auc = pooled_interval(
     errors, lambda parts: pose.auc(pose.pool(parts)), resamples=200
   )
-  sets, impossible = summary.distances(results, summary.Resampling(), "")
+  sets, impossible = distances(results, "", 20)
   for name, value in sets.items():
     metric = METRICS[name]
     note = f" ({metric.title}, {metric.note})" if metric.note else ""

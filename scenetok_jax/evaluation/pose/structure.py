@@ -40,15 +40,10 @@ def estimate_poses(
   frames' order has no influence. With one thread the result depends on the
   seed alone.
 
-  Args:
-    images: uint8 [T H W 3].
-    intrinsics: [T 3 3], normalised by width and height.
-    seed: of the robust estimators.
-    threads: -1 for all cores; more than one is faster, and not repeatable.
-
-  Returns:
-    [T 4 4] float64 camera-to-world up to a similarity; NaN where a frame
-    could not be placed.
+  images: uint8 [T H W 3]. intrinsics: [T 3 3], normalised by width and height.
+  threads: -1 for all cores; more than one is faster, and not repeatable.
+  Returns [T 4 4] float64 camera-to-world up to a similarity; NaN where a frame
+  could not be placed.
 
   Raises:
     InputError: pycolmap is not installed, or images too few or too small.

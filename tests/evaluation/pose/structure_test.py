@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from einops import rearrange
 
+from scenetok_jax.evaluation.pose.clip_scores import path_errors, shuffled_auc
 from scenetok_jax.evaluation.pose.structure import estimate_poses
-from scenetok_jax.evaluation.pose.true_pose import path_errors, shuffled_auc
 from scenetok_jax.metrics.pose import summary
 from scenetok_jax.types import InputError
 

@@ -7,7 +7,7 @@ import pytest
 
 from data_pipelines.sources import re10k_chunks
 from scenetok_jax.evaluation.pose import structure
-from scenetok_jax.evaluation.pose.true_pose import path_errors, shuffled_auc
+from scenetok_jax.evaluation.pose.clip_scores import path_errors, shuffled_auc
 from scenetok_jax.geometry.trajectories import orbit
 from scenetok_jax.metrics.pose import auc, summary
 from scenetok_jax.types import InputError
