@@ -122,9 +122,7 @@ def test_absent_weights_are_named_with_their_source(tmp_path):
     assert "no weights folder" in loading.missing(name)
   with pytest.raises(InputError, match="evaluation networks: 'fid' is not one"):
     weights.import_network("fid", [])
-  with pytest.raises(
-    InputError, match="'lpips_vgg' is not one of psnr"
-  ):
+  with pytest.raises(InputError, match="'lpips_vgg' is not one of psnr"):
     loading.load_metric("lpips_vgg")
   with pytest.raises(InputError, match="not a folder"):
     loading.missing("fid", tmp_path / "none")
