@@ -37,7 +37,7 @@ from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.render import render_schedule
 from scenetok_jax.sampling.slices import pad_rows
-from scenetok_jax.sampling.video import video_program
+from scenetok_jax.sampling.video import VideoProgram
 from scenetok_jax.sampling.window import window_step, window_steps
 from scenetok_jax.train.flops import matmul_flops_per_second
 from scenetok_jax.types import Array, Cameras, InputError
@@ -130,7 +130,7 @@ def make_job(model: Model, guidance: float, steps: int, count: int) -> Job:
     draw((1, tokenizer.num_tokens, tokenizer.token_channels), np.float32)
   )
   params = {"decoder": random_params(decoder, noise, cameras, tokens)}
-  program = video_program(model, options)
+  program = VideoProgram(model, options)
   table = pad_rows(window_steps(model, plan, "euler"))
 
   @jax.jit

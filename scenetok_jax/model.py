@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import Codec, get_codec
@@ -177,17 +176,13 @@ def init_stage1(model: Model, key: Array) -> dict[str, Any]:
   context = _zeros(model, model.context_codec, model.num_context)
   target = _zeros(model, model.target_codec, model.num_targets)
   frames = model.target_codec.frames(model.num_targets)
-  tokens = jnp.zeros((1, *model.token_shape))
+  path, tokens = identity_cameras(1, frames), jnp.zeros((1, *model.token_shape))
   return {
     "tokenizer": model.tokenizer.init(
       tokenizer_key, context, identity_cameras(1, model.num_context)
     )["params"],
     "decoder": model.decoder.init(
-      decoder_key,
-      target,
-      jnp.zeros(target.shape[:2]),
-      identity_cameras(1, frames),
-      tokens,
+      decoder_key, target, jnp.zeros(target.shape[:2]), path, tokens
     )["params"],
   }
 
@@ -215,9 +210,8 @@ def _zeros(model: Model, codec: Codec, count: int) -> Array:
 
 def identity_cameras(batch: int, views: int) -> Cameras:
   """Cameras at the origin with a 90 degree field of view: [batch, views]."""
-  intrinsics = np.diag([0.5, 0.5, 1.0]).astype(np.float32)
-  intrinsics[:2, 2] = 0.5
+  intrinsics = jnp.array([[0.5, 0, 0.5], [0, 0.5, 0.5], [0, 0, 1]])
   return Cameras(
     jnp.broadcast_to(jnp.eye(4), (batch, views, 4, 4)),
-    jnp.broadcast_to(jnp.asarray(intrinsics), (batch, views, 3, 3)),
+    jnp.broadcast_to(intrinsics, (batch, views, 3, 3)),
   )

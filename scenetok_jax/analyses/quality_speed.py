@@ -16,7 +16,7 @@ from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
 from scenetok_jax.sampling.options import RenderOptions
-from scenetok_jax.sampling.video import video_program
+from scenetok_jax.sampling.video import VideoProgram
 from scenetok_jax.types import Array, InputError, option
 
 
@@ -102,7 +102,7 @@ def _curves(
   own = RenderOptions.of(scenetok.config.sampling)
   for solver in options.solvers:
     settings = dataclasses.replace(own, solver=solver)
-    program = video_program(scenetok.model, settings)
+    program = VideoProgram(scenetok.model, settings)
     render_with = functools.partial(
       rendering_benchmark.render, scenetok, program, bench, bench.tokens, key
     )

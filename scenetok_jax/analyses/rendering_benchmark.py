@@ -19,11 +19,7 @@ from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.loading import LoadedMetric
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.scene_file import STORAGES, restored, stored
-from scenetok_jax.sampling.video import (
-  VideoProgram,
-  render_video,
-  video_program,
-)
+from scenetok_jax.sampling.video import VideoProgram, render_video
 from scenetok_jax.types import Array, Cameras
 
 LPIPS_EVERY = 4  # ours: VGG16 on all frames would take longer than rendering
@@ -138,7 +134,7 @@ def storages(
 ) -> dict[str, dict[str, float]]:
   """PSNR with the tokens in each storage of a scene file, and its loss."""
   options = RenderOptions.of(scenetok.config.sampling)
-  program = video_program(scenetok.model, options)
+  program = VideoProgram(scenetok.model, options)
   found: dict[str, dict[str, float]] = {}
   for storage in STORAGES:
     kept = [stored(np.asarray(scene), storage) for scene in bench.tokens]

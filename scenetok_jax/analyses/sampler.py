@@ -18,12 +18,7 @@ from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_unit
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.slices import Progress
-from scenetok_jax.sampling.video import (
-  VideoProgram,
-  render_video,
-  video_plan,
-  video_program,
-)
+from scenetok_jax.sampling.video import VideoProgram, render_video, video_plan
 from scenetok_jax.types import Array, Cameras, Views
 
 
@@ -74,7 +69,7 @@ class VideoSampler:
     noise_key, _ = jax.random.split(jax.random.key(options.seed))
     return cls(
       scenetok,
-      video_program(scenetok.model, render),
+      VideoProgram(scenetok.model, render),
       options.batch,
       options.samples,
       noise_key,

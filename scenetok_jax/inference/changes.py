@@ -17,14 +17,20 @@ _Options = TypeVar("_Options", RenderOptions, GenerateOptions)
 
 
 @dataclasses.dataclass(frozen=True)
-class SamplingChanges:
-  """Of a video. interval: (low, high) within [0, 1]."""
+class GenerationChanges:
+  """Of a new scene's tokens, or of a video."""
 
   steps: int | None = option(None, "denoising steps (default: the run's)")
   solver: str | None = option(
     None, "default: the run's", choices=tuple(SOLVERS)
   )
   guidance: float | None = option(None, "default: the run's; 1 is none")
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingChanges(GenerationChanges):
+  """Of a video. interval: (low, high) within [0, 1]."""
+
   interval: tuple[float, float] | None = option(
     None,
     "noise levels between which guidance acts (default: all)",
@@ -38,23 +44,12 @@ class SamplingChanges:
   )
 
 
-@dataclasses.dataclass(frozen=True)
-class GenerationChanges:
-  """Of a new scene's tokens."""
-
-  steps: int | None = option(None, "token steps (default: the run's)")
-  solver: str | None = option(
-    None, "of the tokens (default: euler)", choices=tuple(SOLVERS)
-  )
-  guidance: float | None = option(None, "default: the run's; 1 is none")
-
-
 def _changed(
-  own: _Options, changes: object, kind: type, prefix: str = ""
+  own: _Options, changes: GenerationChanges, prefix: str = ""
 ) -> _Options:
-  """The options with a value for each of kind's fields that is not None."""
-  names = [field.name for field in dataclasses.fields(kind)]
-  given = {name: getattr(changes, name) for name in names}
+  """The options with the changes that are not None."""
+  names = own.__dataclass_fields__
+  given = {name: getattr(changes, name, None) for name in names}
   given = {name: value for name, value in given.items() if value is not None}
   options = dataclasses.replace(own, **given)
   if options.steps < 1:
@@ -77,7 +72,7 @@ def render_options(
     InputError: numbers that make no sense, or guidance without a null token.
   """
   own = RenderOptions.of(scenetok.config.sampling)
-  options = _changed(own, changes, SamplingChanges, prefix)
+  options = _changed(own, changes, prefix)
   low, high = options.interval
   if not 0 <= low < high <= 1:
     raise InputError(
@@ -109,7 +104,7 @@ def generate_options(
       " workdir (config.stage=generator)"
     )
   own = GenerateOptions.of(scenetok.config.generation)
-  options = _changed(own, changes, GenerationChanges)
+  options = _changed(own, changes)
   if not np.isfinite(options.guidance):
     raise InputError(f"--guidance: {options.guidance} is not a number")
   return options

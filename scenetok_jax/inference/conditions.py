@@ -8,7 +8,7 @@ import numpy as np
 
 from scenetok_jax.geometry.camera_files import from_json
 from scenetok_jax.inference.given_views import fit_views
-from scenetok_jax.inference.scenes import find_prepared
+from scenetok_jax.inference.scenes import PreparedScene, find_prepared
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
 from scenetok_jax.sampling import paths
@@ -17,7 +17,7 @@ from scenetok_jax.types import Cameras, InputError, Views, option
 
 
 @dataclasses.dataclass(frozen=True)
-class ConditionChoice:
+class ConditionChoice(PreparedScene):
   """Which images, photos or frames of a prepared scene, and which path."""
 
   image: tuple[str, ...] = option((), "1-3 images", metavar="IMG", nargs="+")
@@ -25,13 +25,6 @@ class ConditionChoice:
     None, "one camera per image", metavar="FILE.json"
   )
   fov: float | None = option(None, "horizontal field of view of one photo, deg")
-  scene: str | None = option(
-    None, "take the images from a prepared scene", metavar="KEY"
-  )
-  data: str | None = option(
-    None, "prepared data (default: what the run trained on)"
-  )
-  split: str | None = option(None, "default: test, else train")
   anchors: str | None = option(
     None,
     "where to visit the new scene: forward|look|orbit|FILE.json, or scene for"
@@ -73,7 +66,6 @@ def _from_photos(
 ) -> Conditions:
   """Photos, posed by a camera file, or one photo with its field of view."""
   cameras, fov = choice.cameras, choice.fov
-  scenetok.check_conditions("--image", len(images))
   if (cameras is None) == (fov is None):
     raise InputError(
       "--cameras, --fov: give one of the two: a camera file, or the"
@@ -120,7 +112,6 @@ def _from_scene(
   scenetok: SceneTok, key: str, choice: ConditionChoice
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  scenetok.check_conditions("--views", len(choice.views))
   dataset, row = find_prepared(scenetok, choice.data, choice.split, key)
   for frame in choice.views:
     if not 0 <= frame < row.frames:

@@ -16,8 +16,8 @@ from scenetok_jax.types import InputError, Views, option
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneChoice:
-  """Which scene: of prepared data, or a capture."""
+class PreparedScene:
+  """Which scene of prepared data."""
 
   scene: str | None = option(
     None, "key or number of a prepared scene", metavar="KEY"
@@ -26,6 +26,12 @@ class SceneChoice:
     None, "prepared data (default: what the run trained on)"
   )
   split: str | None = option(None, "default: test, else train")
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneChoice(PreparedScene):
+  """Which scene: of prepared data, or a capture."""
+
   capture: str | None = option(
     None, "transforms.json or COLMAP, images", metavar="FOLDER"
   )

@@ -31,15 +31,15 @@ from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.generate import (
   SceneCondition,
+  TokenProgram,
   anchor_indices,
   sample_tokens,
   token_noise,
-  token_program,
 )
 from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
 from scenetok_jax.sampling.scene_file import Scene, check_scene, codec_digest
 from scenetok_jax.sampling.slices import Progress, silent
-from scenetok_jax.sampling.video import render_video, video_program
+from scenetok_jax.sampling.video import VideoProgram, render_video
 from scenetok_jax.types import Array, Cameras, InputError, Views
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
@@ -172,9 +172,12 @@ class SceneTok:
     extrinsics = given.cameras.extrinsics
     reference = extrinsics[len(extrinsics) // 2]
     _, token_key = _split(seed)
+    if self.config.sampling.deterministic:
+      token_key = None
+    program = self.program("encode", lambda: encode_program(self.model))
+    batch = jax.tree.map(lambda a: a[None], given)
     with self.placed(1) as model:
-      batch = jax.tree.map(lambda a: a[None], given)
-      tokens = model.encode_batch(batch, reference[None], token_key)
+      tokens = program(model.params, batch, reference[None], token_key)
     return self._scene(key, tokens[0], reference, given.cameras)
 
   def render(
@@ -266,7 +269,7 @@ class SceneTok:
       relative.append(relative_to(cameras, scene.reference))
     program = self.program(
       (options.solver, options.interval, options.guidance > 1),
-      lambda: video_program(self.model, options),
+      lambda: VideoProgram(self.model, options),
     )
     noise_key, _ = _split(seed)
     with self.placed(len(scenes) * samples) as model:
@@ -343,7 +346,11 @@ class SceneTok:
     """`generate` of `count` scenes at once, none of which is its scene."""
     options = generate_options(self, sampling or GenerationChanges())
     given = fit_views(images, cameras, self.model.image_size)
-    self.check_conditions("images", len(given.cameras.extrinsics))
+    most, found = self.model.num_conditions, len(given.cameras.extrinsics)
+    if found > most:
+      raise InputError(
+        f"images: {found} images; this generator reads 1 to {most}"
+      )
     if count < 1:
       raise InputError(f"count: {count} must be at least 1")
     start = jax.tree.map(lambda a: a[0], given.cameras)
@@ -361,7 +368,7 @@ class SceneTok:
     marks = jax.tree.map(lambda a: np.asarray(a)[stops], path)
     program = self.program(
       ("tokens", options.solver, options.guidance != 1),
-      lambda: token_program(self.model, options),
+      lambda: TokenProgram(self.model, options),
     )
     token_key, _ = _split(seed)
     with self.placed(count) as model:
@@ -377,14 +384,6 @@ class SceneTok:
       self._scene(f"scene_{index:02d}", values, start.extrinsics, marks)
       for index, values in enumerate(np.asarray(tokens))
     ]
-
-  def check_conditions(self, name: str, count: int) -> None:
-    """InputError unless the generator reads so many images."""
-    most = self.model.num_conditions
-    if not 1 <= count <= most:
-      raise InputError(
-        f"{name}: {count} images; this generator reads 1 to {most}"
-      )
 
   def _condition(
     self, given: Views, anchors: Cameras, count: int
@@ -413,19 +412,6 @@ class SceneTok:
       visible=slots[None] < views,
     )
     return jax.tree.map(lambda a: jnp.repeat(a, count, axis=0), condition)
-
-  def encode_batch(
-    self, context: Views, references: Array, key: Array | None
-  ) -> Array:
-    """Context views [B V] -> tokens [B N C], on the current mesh's devices.
-
-    images: uint8 [B V H W 3] as the model reads them. references: [B 4 4].
-    key: draws the tokens, unless the model takes their mean.
-    """
-    if self.config.sampling.deterministic:
-      key = None
-    program = self.program("encode", lambda: encode_program(self.model))
-    return program(self.params, context, references, key)
 
   def program(self, name: Any, make: Callable[[], Any]) -> Any:
     """What `make` gave when `name` was first asked for."""

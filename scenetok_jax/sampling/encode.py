@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encode_views, tokenize
@@ -44,11 +43,8 @@ def encode_program(model: Model) -> EncodeProgram:
   """encode, compiled once for all scenes of one shape."""
   run = jax.jit(functools.partial(encode, model))
 
-  def program(
-    params: Any, context: Views, reference: Array, key: Array | None
-  ) -> Array:
+  def program(params: Any, *inputs: Any) -> Array:
     networks = {"tokenizer": params["tokenizer"]}
-    codec = model.context_codec.params
-    return run(networks, context, jnp.asarray(reference), key, codec)
+    return run(networks, *inputs, model.context_codec.params)
 
   return program

@@ -1,7 +1,6 @@
 """New scenes: diffusion over scene tokens, given posed images and anchors."""
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -61,40 +60,31 @@ def generate_tokens(
   return tokens / options.scale_factor
 
 
-class TokenProgram(NamedTuple):
+class TokenProgram:
   """The compiled parts of generation; they serve every scene and schedule.
 
-  cache: (params, condition) -> KVCache. run: (params, KVCache, table of
-  steps, guidance, state, first, last) -> state.
+  options: for whose solver, and whether with guidance.
   """
 
-  cache: Callable[..., KVCache]
-  run: Callable[..., solvers.SolverState]
+  def __init__(self, model: Model, options: GenerateOptions):
+    self.model, self.solver = model, solvers.get_solver(options.solver)
+    guided = options.guidance != 1
+    cache = functools.partial(condition_kv_cache, model, guided=guided)
+    self.cache, self.run = jax.jit(cache), jax.jit(self._run)
 
-
-def token_program(model: Model, options: GenerateOptions) -> TokenProgram:
-  """Programs for the solver of `options`, with guidance or without."""
-  guided, solver = options.guidance != 1, solvers.get_solver(options.solver)
-
-  @jax.jit
-  def run(
+  def _run(
+    self,
     params: Any,
     cache: KVCache,
-    steps: solvers.SolverStep,
     guidance: Array,
+    steps: solvers.SolverStep,
     state: solvers.SolverState,
-    first: Array,
-    last: Array,
+    *part: Array,
   ) -> solvers.SolverState:
-    field = cached_velocity(model, params, cache, guidance)
-    step = functools.partial(solver.step, field)
-    return solvers.run_steps(step, state, steps, first, last)
-
-  @jax.jit
-  def cache(params: Any, condition: SceneCondition) -> KVCache:
-    return condition_kv_cache(model, params, condition, guided)
-
-  return TokenProgram(cache, run)
+    """The state after a part of the steps: from a first to a last one."""
+    field = cached_velocity(self.model, params, cache, guidance)
+    step = functools.partial(self.solver.step, field)
+    return solvers.run_steps(step, state, steps, *part)
 
 
 def sample_tokens(
@@ -106,19 +96,14 @@ def sample_tokens(
   progress: Progress = silent,
 ) -> Array:
   """generate_tokens, slice by slice on the devices of the current mesh."""
-  params, solver = (
-    {"generator": params["generator"]},
-    solvers.get_solver(options.solver),
-  )
+  params = {"generator": params["generator"]}
   cache = program.cache(params, shard_batch(condition))
-  steps = pad_rows(solver.steps(token_levels(options)))
-  inputs = (params, cache, steps, jnp.float32(options.guidance))
-  state = run_slices(
-    lambda *part: program.run(*inputs, *part),
-    solver.start(shard_batch(noise)),
-    options.steps,
-    progress,
+  steps = pad_rows(program.solver.steps(token_levels(options)))
+  run = functools.partial(
+    program.run, params, cache, jnp.float32(options.guidance), steps
   )
+  start = program.solver.start(shard_batch(noise))
+  state = run_slices(run, start, options.steps, progress)
   return state.x / options.scale_factor
 
 

@@ -1,21 +1,21 @@
 """How videos and tokens are sampled: steps, solver, guidance, windows."""
 
 import dataclasses
-from typing import TypeVar
+from typing import Self
 
 from ml_collections import ConfigDict
 
-T = TypeVar("T")
 
-
-def _of(cls: type[T], config: ConfigDict) -> T:
-  """The fields that a block of a configuration has."""
-  names = {field.name for field in dataclasses.fields(cls)}  # type: ignore
-  return cls(**{k: v for k, v in config.items() if k in names})
+class _Options:
+  @classmethod
+  def of(cls, config: ConfigDict) -> Self:
+    """From config.sampling or config.generation: the fields that it has."""
+    names = cls.__dataclass_fields__  # type: ignore[attr-defined]
+    return cls(**{name: config[name] for name in names if name in config})
 
 
 @dataclasses.dataclass(frozen=True)
-class RenderOptions:
+class RenderOptions(_Options):
   """How to denoise a video; see flow.windows.schedule.
 
   shift: timestep shift of the noise levels. solver: see flow.solvers.
@@ -34,14 +34,9 @@ class RenderOptions:
   interval: tuple[float, float] = (0.0, 1.0)
   uncertainty_scale: int | None = None
 
-  @classmethod
-  def of(cls, config: ConfigDict) -> "RenderOptions":
-    """From config.sampling."""
-    return _of(cls, config)
-
 
 @dataclasses.dataclass(frozen=True)
-class GenerateOptions:
+class GenerateOptions(_Options):
   """How to draw tokens: steps and shift of the schedule; guidance 1 is none.
 
   scale_factor: tokens are generated times this factor (release: 0.1).
@@ -53,8 +48,3 @@ class GenerateOptions:
   guidance: float = 3.0
   scale_factor: float = 0.1
   solver: str = "euler"
-
-  @classmethod
-  def of(cls, config: ConfigDict) -> "GenerateOptions":
-    """From config.generation."""
-    return _of(cls, config)

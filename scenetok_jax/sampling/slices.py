@@ -1,14 +1,23 @@
 """Long sampling runs in slices of seconds, between which they report."""
 
+import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
-State = TypeVar("State")
+from scenetok_jax.flow.solvers import SolverState
+from scenetok_jax.io import atomic_path
+from scenetok_jax.parallel.placement import shard_batch
+from scenetok_jax.sampling.velocity import extend
+from scenetok_jax.types import InputError
+
 Progress = Callable[[int, int], None]  # told the steps done, and all of them
 
 _SLICE_SECONDS = 3.0  # ours: often enough for a progress line
@@ -26,28 +35,72 @@ def pad_rows(rows: Any, least: int = 512) -> Any:
 
   def pad(table: np.ndarray) -> jax.Array:
     length = max(least, 1 << (len(table) - 1).bit_length())
-    size = [(0, length - len(table))] + [(0, 0)] * (table.ndim - 1)
-    return jnp.asarray(np.pad(table, size, mode="edge"))
+    return jnp.asarray(extend(table, length, axis=0))
 
   return jax.tree.map(pad, rows)
 
 
+@dataclasses.dataclass(frozen=True)
+class StateFile:
+  """Where an interrupted run is continued from.
+
+  identity: digest of everything that decides the result; another run's file
+  is started over.
+  """
+
+  path: Path
+  identity: str
+
+  def load(self) -> tuple[SolverState, int] | None:
+    """(state, steps done) of the same run, None where there is none.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    if not self.path.is_file():
+      return None
+    try:
+      with safe_open(self.path, framework="numpy") as file:
+        header = file.metadata() or {}
+        if header.get("identity") != self.identity:
+          return None
+        names = file.keys()
+        state = SolverState(**{name: file.get_tensor(name) for name in names})
+        return state, int(header["done"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+      raise InputError(
+        f"{self.path}: state of an interrupted run is damaged ({error});"
+        " delete it to start over"
+      ) from error
+
+  def save(self, state: SolverState, done: int) -> None:
+    """Replaces the file atomically."""
+    arrays = {
+      name: np.asarray(jax.device_get(array))
+      for name, array in state._asdict().items()
+      if array is not None
+    }
+    header = {"identity": self.identity, "done": str(done)}
+    with atomic_path(self.path) as temporary:
+      temporary.write_bytes(save(arrays, header))
+
+
 def run_slices(
-  run: Callable[[State, int, int], State],
-  state: State,
+  run: Callable[[SolverState, int, int], SolverState],
+  state: SolverState,
   total: int,
   progress: Progress = silent,
-  *,
-  first: int = 0,
-  save: Callable[[State, int], None] = lambda state, done: None,
-) -> State:
+  file: StateFile | None = None,
+) -> SolverState:
   """The state after step `total`, by run(state, start, stop) again and again.
 
-  first: step to start from, whose state is given. progress: told before the
-  first slice and after each. save: called after each with the state and the
-  steps done.
+  progress: told before the first slice and after each. file: goes on from the
+  state in it; keeps that of each slice.
   """
-  done, count = first, 1
+  first, count = 0, 1
+  if file and (found := file.load()):
+    state, first = shard_batch(found[0]), found[1]
+  done = first
   progress(done, total)
   while done < total:
     start = time.monotonic()
@@ -58,6 +111,7 @@ def run_slices(
       seconds = (time.monotonic() - start) / (stop - done)
       count = max(1, int(_SLICE_SECONDS / seconds))
     done = stop
-    save(state, done)
+    if file:
+      file.save(state, done)
     progress(done, total)
   return state

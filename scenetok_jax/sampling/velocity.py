@@ -76,12 +76,13 @@ def _fill_parts(
     return x, t, cameras
   length = x.shape[1] + missing
   frames = model.target_codec.frames(length)
-
-  def fill(array: Array, length: int) -> Array:
-    size = [(0, 0)] * array.ndim
-    size[1] = (0, length - array.shape[1])
-    return jnp.pad(array, size, mode="edge")
-
   views = frames if isinstance(cameras, Cameras) else length
-  cameras = jax.tree.map(lambda a: fill(a, views), cameras)
-  return fill(x, length), fill(t, length), cameras
+  cameras = jax.tree.map(lambda a: extend(a, views), cameras)
+  return extend(x, length), extend(t, length), cameras
+
+
+def extend(array: Array, length: int, axis: int = 1) -> Array:
+  """Repeats the last entry of an axis up to a length, NumPy or JAX."""
+  size = [(0, 0)] * array.ndim
+  size[axis] = (0, length - array.shape[axis])
+  return array.__array_namespace__().pad(array, size, mode="edge")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,14 @@ from scenetok_jax.sampling import window as windows
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import Progress, pad_rows, run_slices, silent
-from scenetok_jax.sampling.state_file import StateFile
-from scenetok_jax.sampling.velocity import embed_path, token_kv_cache
+from scenetok_jax.sampling.slices import (
+  Progress,
+  StateFile,
+  pad_rows,
+  run_slices,
+  silent,
+)
+from scenetok_jax.sampling.velocity import embed_path, extend, token_kv_cache
 from scenetok_jax.types import Array, Cameras, InputError
 
 
@@ -46,58 +51,47 @@ def video_plan(
   return render.render_schedule(options, render.whole_windows(options, latents))
 
 
-@dataclasses.dataclass(frozen=True)
 class VideoProgram:
   """The compiled parts of rendering; they serve every scene and path.
 
   Step counts, guidance scales above 1 and paths of about the same length
   share one compilation.
 
-  cache: (params, tokens [B N C]) -> KVCache. embed: (params, cameras [B T])
-  -> [B L n D]. run: (params, KVCache, path, table of steps, guidance, state,
-  first, last) -> state. decode: (codec parameters, [B L h w C]) -> uint8 parts
-  [B t H W 3] on the host, one of which is in the device's memory.
+  options: for whose solver, guidance interval and window.
   """
 
-  model: Model
-  options: RenderOptions
-  cache: Callable[..., KVCache]
-  embed: Callable[..., Array]
-  run: Callable[..., SolverState]
-  decode: Callable[[Any, Array], Iterator[np.ndarray]]
+  def __init__(self, model: Model, options: RenderOptions):
+    self.model, self.options = model, options
+    guided = options.guidance > 1
+    cache = functools.partial(token_kv_cache, model, guided=guided)
+    self.cache = jax.jit(cache)
+    self.embed = jax.jit(functools.partial(embed_path, model))
+    self.run = jax.jit(self._run, static_argnames="size")
+    self.to_uint8 = jax.jit(to_uint8)
 
-
-def video_program(model: Model, options: RenderOptions) -> VideoProgram:
-  """Programs for the solver, guidance interval and window of `options`."""
-
-  @functools.partial(jax.jit, static_argnames="size")
-  def run(
+  def _run(
+    self,
     params: Any,
     cache: KVCache,
     path: Cameras | Array,
     table: windows.WindowStep,
     guidance: Array,
     video: SolverState,
-    first: Array,
-    last: Array,
-    *,
+    *part: Array,
     size: int,
   ) -> SolverState:
-    traced: Any = dataclasses.replace(options, guidance=guidance)
-    step = windows.window_step(model, params, cache, path, size, traced)
-    return run_steps(step, video, table, first, last)
+    """The video after a part of the steps: from a first to a last one."""
+    traced: Any = dataclasses.replace(self.options, guidance=guidance)
+    step = windows.window_step(self.model, params, cache, path, size, traced)
+    return run_steps(step, video, table, *part)
 
-  to_bytes = jax.jit(to_uint8)
+  def decode(self, params: Any, latents: Array) -> Iterator[np.ndarray]:
+    """[B L h w C] -> uint8 parts [B t H W 3] on the host.
 
-  def decode(params: Any, latents: Array) -> Iterator[np.ndarray]:
-    for part in model.target_codec.decode_parts(params, latents):
-      yield np.asarray(to_bytes(part))
-
-  cache = functools.partial(token_kv_cache, model, guided=options.guidance > 1)
-  embed = functools.partial(embed_path, model)
-  return VideoProgram(
-    model, options, jax.jit(cache), jax.jit(embed), run, decode
-  )
+    params: of the codec. One part at a time is in the device's memory.
+    """
+    for part in self.model.target_codec.decode_parts(params, latents):
+      yield np.asarray(self.to_uint8(part))
 
 
 def render_video(
@@ -131,7 +125,7 @@ def render_video(
   latents = plan.levels.shape[1]
   room = -(-latents // options.window) * options.window
   noise = render.video_noise(model, key, len(tokens) * samples, latents)
-  video = get_solver(options.solver).start(shard_batch(_fill(noise, room)))
+  video = get_solver(options.solver).start(shard_batch(extend(noise, room)))
   cache, path = _prepare(
     program,
     params,
@@ -142,27 +136,17 @@ def render_video(
     windows.embeddable(model, plan),
   )
   table = windows.window_steps(model, plan, options.solver)
-  levels = jax.tree.map(lambda a: _fill(a, room), table.step)
+  levels = jax.tree.map(lambda a: extend(a, room), table.step)
   table = pad_rows(table._replace(step=levels))
-  file, first = None, 0
+  file = None
   if state:
     inputs = (tokens, cameras, jax.random.key_data(key))
     networks = (identity, codec_digest(model.target_codec))
     file = StateFile(state, digest(inputs, f"{options} {samples} {networks}"))
-    if found := file.load():
-      video, first = shard_batch(found[0]), found[1]
   guidance = jnp.float32(options.guidance)
-
-  def run(video: SolverState, start: int, stop: int) -> SolverState:
-    return program.run(
-      params, cache, path, table, guidance, video, start, stop, size=plan.size
-    )
-
-  def save(video: SolverState, done: int) -> None:
-    if file:
-      file.save(video, done)
-
-  video = run_slices(run, video, plan.steps, progress, first=first, save=save)
+  inputs = (params, cache, path, table, guidance)
+  run = functools.partial(program.run, *inputs, size=plan.size)
+  video = run_slices(run, video, plan.steps, progress, file)
   codec = model.target_codec.params
   parts = list(program.decode(codec, video.x[:, :latents]))
   images = np.concatenate(parts, axis=1)[:, :asked]
@@ -196,13 +180,5 @@ def _prepare(
     path = jax.tree.map(
       lambda a: repeat(a, "b ... -> (b s) ...", s=samples), path
     )
-  path = shard_batch(jax.tree.map(lambda a: _fill(a, length), path))
+  path = shard_batch(jax.tree.map(lambda a: extend(a, length), path))
   return cache, path
-
-
-def _fill(array: Array, length: int) -> Array:
-  """[B L ...] -> [B length ...]; the added entries are never looked at."""
-  xp = np if isinstance(array, np.ndarray) else jnp
-  size = [(0, 0)] * array.ndim
-  size[1] = (0, length - array.shape[1])
-  return xp.pad(array, size)

@@ -52,7 +52,6 @@ def test_a_photo_is_cropped_to_a_square_with_its_field_of_view(
     (1, None, None, "--cameras, --fov: give one of the two"),
     (2, None, 60.0, "--fov: 2 photos need their poses"),
     (1, None, 190.0, "--fov: 190 is not a horizontal field of view"),
-    (4, None, 60.0, "--image: 4 images; this generator reads 1 to 3"),
     (2, "one.json", None, "one.json: 1 cameras for 2 images"),
   ],
 )

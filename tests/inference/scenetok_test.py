@@ -141,6 +141,12 @@ def test_a_scene_of_another_model_is_refused(model, scene):
     model.render(other, PATH)
 
 
+def test_too_many_images_are_refused(model):
+  four = jax.tree.map(lambda a: a[:4], CAMERAS)
+  with pytest.raises(InputError, match="4 images; this generator reads 1 to 3"):
+    model.generate(IMAGES[:4], four)
+
+
 def test_a_stage_1_model_generates_nothing(folders):
   first = SceneTok.from_pretrained(folders[0])
   with pytest.raises(InputError, match="generating needs a stage-2"):

@@ -7,11 +7,11 @@ import numpy as np
 
 from scenetok_jax.sampling.generate import (
   SceneCondition,
+  TokenProgram,
   anchor_indices,
   generate_tokens,
   sample_tokens,
   token_levels,
-  token_program,
 )
 from scenetok_jax.sampling.options import GenerateOptions
 from tests import networks
@@ -45,7 +45,7 @@ def test_slices_equal_one_scan():
   with jax.default_matmul_precision("highest"):
     whole = run(params, noise, condition)
     sliced = sample_tokens(
-      token_program(model, OPTIONS), params, condition, noise, OPTIONS,
+      TokenProgram(model, OPTIONS), params, condition, noise, OPTIONS,
       lambda *told: done.append(told),
     )  # fmt: skip
   networks.assert_same({"x": np.asarray(sliced)}, {"x": np.asarray(whole)})
@@ -58,7 +58,7 @@ def test_guidance_and_solver_change_the_scene():
   found = []
   for change in ({"guidance": 1.0}, {"guidance": 3.0}, {"solver": "heun"}):
     options = dataclasses.replace(OPTIONS, **change)
-    program = token_program(model, options)
+    program = TokenProgram(model, options)
     tokens_ = sample_tokens(program, params, condition, noise, options)
     found.append(np.asarray(tokens_))
   assert all(np.isfinite(x).all() for x in found)

@@ -39,6 +39,4 @@ def tiny(stage: str = "tokenizer") -> tuple[Model, Any]:
 
 def tokens(model: Model, scenes: int, seed: int = 7) -> Any:
   """Random scene tokens [scenes N C]."""
-  tokenizer = model.tokenizer
-  shape = (tokenizer.num_tokens, tokenizer.token_channels)
-  return networks.normals(seed, scenes, *shape)
+  return networks.normals(seed, scenes, *model.token_shape)

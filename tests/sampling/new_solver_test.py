@@ -15,9 +15,9 @@ from scenetok_jax.flow.solvers import (
   integrate,
   linear_levels,
 )
-from scenetok_jax.sampling.generate import sample_tokens, token_program
+from scenetok_jax.sampling.generate import TokenProgram, sample_tokens
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
-from scenetok_jax.sampling.video import render_video, video_program
+from scenetok_jax.sampling.video import VideoProgram, render_video
 from tests import networks
 from tests.sampling.generate_test import scene_condition
 from tests.sampling.models import tiny, tiny_config, tokens
@@ -54,7 +54,7 @@ def test_it_renders():
     options = RenderOptions.of(tiny_config().sampling)
     options = dataclasses.replace(options, solver=name)
     videos[name] = render_video(
-      video_program(model, options),
+      VideoProgram(model, options),
       params,
       tokens(model, 1),
       networks.cameras(3, 1, 8),
@@ -70,7 +70,7 @@ def test_it_generates():
   for name in ("euler", "midpoint"):
     changed = dataclasses.replace(options, solver=name)
     found[name] = sample_tokens(
-      token_program(model, changed),
+      TokenProgram(model, changed),
       params,
       scene_condition(model),
       tokens(model, 2),

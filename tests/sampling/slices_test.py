@@ -2,26 +2,27 @@
 
 import numpy as np
 
-from scenetok_jax.sampling.slices import pad_rows, run_slices
+from scenetok_jax.flow.solvers import SolverState
+from scenetok_jax.sampling.slices import StateFile, pad_rows, run_slices
 
 
-def test_slices_cover_every_step_once():
-  seen, saved = [], []
+def test_slices_cover_every_step_once(tmp_path):
+  seen, file = [], StateFile(tmp_path / "state.safetensors", "ours")
+  file.save(SolverState(np.float32(4)), 4)
 
   def run(state, first, last):
+    assert file.load() == (state, first)
     seen.extend(range(first, last))
-    return state + (last - first)
+    return SolverState(state.x + np.float32(last - first))
 
-  state = run_slices(
-    run, 4, 50, first=4, save=lambda state, done: saved.append((state, done))
-  )
-  assert state == 50
+  state = run_slices(run, SolverState(np.float32(0)), 50, file=file)
+  assert state.x == 50
   assert seen == list(range(4, 50))
-  assert all(state == done for state, done in saved)
+  assert file.load() == (state, 50)
 
 
 def test_a_finished_run_does_nothing():
-  assert run_slices(lambda *args: 1 / 0, "x", 3, first=3) == "x"
+  assert run_slices(lambda *args: 1 / 0, "x", 0) == "x"
 
 
 def test_rows_are_padded_to_a_power_of_two():

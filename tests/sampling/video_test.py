@@ -11,8 +11,8 @@ from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.render import render_latents, video_noise
-from scenetok_jax.sampling.state_file import StateFile
-from scenetok_jax.sampling.video import render_video, video_plan, video_program
+from scenetok_jax.sampling.slices import StateFile
+from scenetok_jax.sampling.video import VideoProgram, render_video, video_plan
 from scenetok_jax.types import InputError
 from tests import networks
 from tests.sampling.models import tiny, tiny_config, tokens
@@ -24,7 +24,7 @@ KEY = jax.random.key(3)
 
 @pytest.fixture(scope="module")
 def program():
-  return video_program(tiny()[0], OPTIONS)
+  return VideoProgram(tiny()[0], OPTIONS)
 
 
 def render(program, scenes=1, **options):
@@ -88,7 +88,7 @@ def test_another_networks_video_is_not_continued(program, tmp_path, changed):
       model.target_codec, load=lambda: {"other": np.ones(1, np.float32)}
     )
     other = dataclasses.replace(model, target_codec=codec)
-    program = dataclasses.replace(program, model=other)
+    program = VideoProgram(other, OPTIONS)
   done = []
   render_video(
     program,
@@ -145,7 +145,8 @@ def test_eight_devices_render_what_one_does():
       latents.append(np.asarray(x))
       yield np.zeros((len(x), 1), np.uint8)
 
-    return dataclasses.replace(program, decode=decode)
+    program.decode = decode
+    return program
 
   with jax.default_matmul_precision("highest"):
     for scenes, samples in ((2, 4), (1, 1)):
@@ -158,7 +159,7 @@ def test_eight_devices_render_what_one_does():
         )
         with context:
           render_video(
-            keep_latents(video_program(model, options)),
+            keep_latents(VideoProgram(model, options)),
             placed,
             tokens(model, scenes),
             networks.cameras(3, scenes, FRAMES),
