@@ -1,7 +1,7 @@
 """What a user changes of how a model samples; None keeps the model's own."""
 
 import dataclasses
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -48,9 +48,11 @@ def _changed(
   own: _Options, changes: GenerationChanges, prefix: str = ""
 ) -> _Options:
   """The options with the changes that are not None."""
-  names = own.__dataclass_fields__
-  given = {name: getattr(changes, name, None) for name in names}
-  given = {name: value for name, value in given.items() if value is not None}
+  given: dict[str, Any] = {
+    field.name: value
+    for field in dataclasses.fields(own)
+    if (value := getattr(changes, field.name, None)) is not None
+  }
   options = dataclasses.replace(own, **given)
   if options.steps < 1:
     raise InputError(f"--{prefix}steps: {options.steps} must be at least 1")

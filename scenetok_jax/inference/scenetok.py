@@ -171,9 +171,7 @@ class SceneTok:
       given = jax.tree.map(lambda a: a[chosen], given)
     extrinsics = given.cameras.extrinsics
     reference = extrinsics[len(extrinsics) // 2]
-    _, token_key = _split(seed)
-    if self.config.sampling.deterministic:
-      token_key = None
+    token_key = None if self.config.sampling.deterministic else _split(seed)[1]
     program = self.program("encode", lambda: encode_program(self.model))
     batch = jax.tree.map(lambda a: a[None], given)
     with self.placed(1) as model:

@@ -144,8 +144,9 @@ def render_video(
     networks = (identity, codec_digest(model.target_codec))
     file = StateFile(state, digest(inputs, f"{options} {samples} {networks}"))
   guidance = jnp.float32(options.guidance)
-  inputs = (params, cache, path, table, guidance)
-  run = functools.partial(program.run, *inputs, size=plan.size)
+  run = functools.partial(
+    program.run, params, cache, path, table, guidance, size=plan.size
+  )
   video = run_slices(run, video, plan.steps, progress, file)
   codec = model.target_codec.params
   parts = list(program.decode(codec, video.x[:, :latents]))
