@@ -24,9 +24,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
   if name not in _HOMES:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-  value = getattr(importlib.import_module(_HOMES[name]), name)
-  globals()[name] = value
-  return value
+  return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

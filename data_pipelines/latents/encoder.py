@@ -20,7 +20,7 @@ from scenetok_jax.codecs.api import Codec
 from scenetok_jax.io import to_unit
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.types import Array, Cameras, InputError
+from scenetok_jax.types import Array, Cameras, InputError, option
 
 TILE_FRAMES = 16  # release: latents depend on their own tile of 16 frames
 # Tiles encoded together: a constant, so that the draws of a codec's posterior
@@ -37,9 +37,9 @@ class LatentOptions:
   the posterior's mean.
   """
 
-  dtype: str = "float16"
+  dtype: str = option("float16", "on disk", choices=sorted(DTYPES))
   flipped: bool = True
-  seed: int = 0
+  seed: int = option(0, "of the posterior's samples")
   sample: bool = True
 
 

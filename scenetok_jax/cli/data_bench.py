@@ -1,4 +1,8 @@
-"""Reads a configuration's training data and says how fast that goes."""
+"""Reads a configuration's training data and says how fast that goes.
+
+The data are those of the configuration: --config.data.path=DIR or
+--config.data.latents=DIR; --config.data.workers=N reads in N processes.
+"""
 
 from data_pipelines.loading import benchmark
 from scenetok_jax import console
@@ -9,10 +13,6 @@ from scenetok_jax.workdir.config import load_config
 def main(argv: console.Argv = None) -> None:
   """Prints samples/s, MB read per sample and the share of the processor."""
   parser = console.parser("data-bench", __doc__, json=True)
-  parser.epilog = (
-    "The data are those of the configuration: --config.data.path=DIR or"
-    " --config.data.latents=DIR; --config.data.workers=N reads in N processes."
-  )
   add = parser.add_argument
   add("--config", required=True, help="the training's, FILE.py[:variant]")
   add("--seconds", type=float, default=10.0, help="how long to read")

@@ -1,33 +1,30 @@
-"""Runs the frozen codecs of a configuration over prepared data."""
+"""Runs the frozen codecs of a configuration over prepared data.
+
+Train on the latents with --config.data.latents=OUT. Codecs and their weights
+come from the configuration (--config.codecs.target.weights=DIR).
+"""
 
 import jax
 
 from data_pipelines.latents import builders
 from data_pipelines.latents.encoder import EncodingJob, LatentOptions
-from data_pipelines.latents.records import DTYPES
 from data_pipelines.storage.builders import summary
 from data_pipelines.storage.records import Dataset
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.parallel.runtime import initialize
 from scenetok_jax.workdir.config import load_config
 
 
 def main(argv: console.Argv = None) -> None:
   """Writes OUT/<split>: latents of every frame, for config.data.latents."""
-  parser = console.parser("latents", __doc__, json=True)
-  parser.epilog = (
-    "Train on them with --config.data.latents=OUT. Codecs and their weights"
-    " come from the configuration (--config.codecs.target.weights=DIR)."
-  )
+  parser = console.parser("latents", __doc__, LatentOptions, json=True)
   add = parser.add_argument
   add("--config", required=True, help="the training's, FILE.py[:variant]")
   add("--data", required=True, help="prepared data")
   add("--out", required=True, help="folder of the latents")
   add("--split", default="train")
-  add("--dtype", default="float16", choices=sorted(DTYPES), help="on disk")
   add("--no-flip", action="store_true", help="no latents of mirrored frames")
   add("--mean", action="store_true", help="the posterior's mean, not a sample")
-  add("--seed", type=int, default=0, help="of the posterior's samples")
   add("--process-index", type=int, default=0, help="see --process-count")
   add(
     "--process-count",
@@ -41,11 +38,9 @@ def main(argv: console.Argv = None) -> None:
   if count is None:
     initialize()
     index, count = jax.process_index(), jax.process_count()
-  options = LatentOptions(
-    dtype=args.dtype,
-    flipped=bool(config.data.flip) and not args.no_flip,
-    seed=args.seed,
-    sample=not args.mean,
+  flipped = bool(config.data.flip) and not args.no_flip
+  options = flags.take_options(
+    args, LatentOptions, flipped=flipped, sample=not args.mean
   )
   dataset = Dataset(args.data, args.split)
   job = EncodingJob.from_config(config, dataset, options)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from scenetok_jax.flow.solvers import SOLVERS
+from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.flow.windows import SAMPLERS
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import InputError, option
@@ -56,10 +56,7 @@ def _changed(
   options = dataclasses.replace(own, **given)
   if options.steps < 1:
     raise InputError(f"--{prefix}steps: {options.steps} must be at least 1")
-  if options.solver not in SOLVERS:
-    raise InputError(
-      f"--{prefix}solver: {options.solver!r} is not one of {', '.join(SOLVERS)}"
-    )
+  get_solver(options.solver)  # raises
   return options
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -57,15 +56,13 @@ def open_conditions(scenetok: SceneTok, choice: ConditionChoice) -> Conditions:
   if bool(choice.image) == (choice.scene is not None):
     raise InputError("--image, --scene: give one of the two")
   if choice.scene is None:
-    return _from_photos(scenetok, choice.image, choice)
+    return _from_photos(scenetok, choice)
   return _from_scene(scenetok, choice.scene, choice)
 
 
-def _from_photos(
-  scenetok: SceneTok, images: Sequence[str], choice: ConditionChoice
-) -> Conditions:
+def _from_photos(scenetok: SceneTok, choice: ConditionChoice) -> Conditions:
   """Photos, posed by a camera file, or one photo with its field of view."""
-  cameras, fov = choice.cameras, choice.fov
+  images, cameras, fov = choice.image, choice.cameras, choice.fov
   if (cameras is None) == (fov is None):
     raise InputError(
       "--cameras, --fov: give one of the two: a camera file, or the"

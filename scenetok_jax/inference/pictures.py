@@ -1,11 +1,10 @@
-"""What render and generate leave behind: video, frames, contact sheet."""
+"""What render and generate leave behind: video and frames."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from scenetok_jax.media import contact_sheet, write_frames, write_mp4, write_png
+from scenetok_jax.media import write_frames, write_mp4
 
 COLUMNS = 8  # frames in a row of a contact sheet
 FPS = 10.0
@@ -36,11 +35,6 @@ def write_videos(out: Path, videos: np.ndarray) -> None:
     clear_frames(folder)
     write_frames(folder, frames)
     write_mp4(out / f"video{name}.mp4", frames, FPS)
-
-
-def write_sheet(out: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:
-  """OUT/contact_sheet.png of labelled rows of frames."""
-  write_png(out / "contact_sheet.png", contact_sheet(rows))
 
 
 def columns(frames: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from scenetok_jax.inference.conditions import Conditions
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_unit, write_json
-from scenetok_jax.media import colorize, error_map, write_png
+from scenetok_jax.media import colorize, contact_sheet, error_map, write_png
 from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.sampling.paths import CameraPath
@@ -58,7 +58,7 @@ def write_rendering(
       write_png(out / "deviation" / f"{index:04d}.png", image)
     result["variance"] = float(np.mean(deviation**2))
     result["deviation_per_frame"] = deviation.mean(axis=(1, 2))
-  pictures.write_sheet(out, rows)
+  write_png(out / "contact_sheet.png", contact_sheet(rows))
   return result
 
 
@@ -113,11 +113,10 @@ def write_generation(
   """
   pictures.write_videos(out, videos)
   shown = pictures.columns(videos.shape[1])
-  rows = [
-    (f"sample {index}: {path.name}", video[shown])
-    for index, video in enumerate(videos)
-  ]
-  pictures.write_sheet(out, [("given", np.asarray(given.views.images)), *rows])
+  rows = [("given", np.asarray(given.views.images))]
+  for index, video in enumerate(videos):
+    rows.append((f"sample {index}: {path.name}", video[shown]))
+  write_png(out / "contact_sheet.png", contact_sheet(rows))
   tokens = jnp.stack([scene.tokens for scene in scenes])
   return {
     "images": given.name,
@@ -148,9 +147,8 @@ def write_result(
     **{name: dataclasses.asdict(given) for name, given in options.items()},
     "seconds": time.monotonic() - start,
   }
-  write_json(file, result)
-  if copy:
-    write_json(copy, result)
+  for written in filter(None, (file, copy)):
+    write_json(written, result)
   return result
 
 
