@@ -147,8 +147,9 @@ def write_result(
     **{name: dataclasses.asdict(given) for name, given in options.items()},
     "seconds": time.monotonic() - start,
   }
-  for written in filter(None, (file, copy)):
-    write_json(written, result)
+  write_json(file, result)
+  if copy:
+    write_json(copy, result)
   return result
 
 

@@ -16,26 +16,17 @@ from ml_collections import ConfigDict
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.inference.changes import (
-  GenerationChanges,
-  SamplingChanges,
-  generate_options,
-  render_options,
-)
+from scenetok_jax.inference import changes
+from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
 from scenetok_jax.io import write_json
 from scenetok_jax.model import Model, build, encode_views
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
+from scenetok_jax.sampling import generate
 from scenetok_jax.sampling.encode import encode_program
-from scenetok_jax.sampling.generate import (
-  SceneCondition,
-  TokenProgram,
-  anchor_indices,
-  sample_tokens,
-  token_noise,
-)
+from scenetok_jax.sampling.generate import SceneCondition, anchor_indices
 from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
 from scenetok_jax.sampling.scene_file import Scene, check_scene, codec_digest
 from scenetok_jax.sampling.slices import Progress, silent
@@ -253,7 +244,7 @@ class SceneTok:
       raise InputError(
         f"samples: {samples}, scenes: {len(scenes)} must be at least 1"
       )
-    options = render_options(self, sampling or SamplingChanges())
+    options = changes.render_options(self, sampling or SamplingChanges())
     along = path_options or PathOptions()
     relative = []
     for scene in scenes:
@@ -342,7 +333,7 @@ class SceneTok:
     progress: Progress = silent,
   ) -> list[Scene]:
     """`generate` of `count` scenes at once, none of which is its scene."""
-    options = generate_options(self, sampling or GenerationChanges())
+    options = changes.generate_options(self, sampling or GenerationChanges())
     given = fit_views(images, cameras, self.model.image_size)
     most, found = self.model.num_conditions, len(given.cameras.extrinsics)
     if found > most:
@@ -352,29 +343,24 @@ class SceneTok:
     if count < 1:
       raise InputError(f"count: {count} must be at least 1")
     start = jax.tree.map(lambda a: a[0], given.cameras)
-    path = (
-      motion(
-        anchors,
-        start.extrinsics,
-        start.intrinsics,
-        path_options or PathOptions(),
-      ).cameras
-      if isinstance(anchors, str)
-      else check_cameras(anchors, "anchors")
-    )
+    if isinstance(anchors, str):
+      along = path_options or PathOptions()
+      path = motion(anchors, start.extrinsics, start.intrinsics, along).cameras
+    else:
+      path = check_cameras(anchors, "anchors")
     stops = anchor_indices(len(path.extrinsics), self.config.generation.anchors)
     marks = jax.tree.map(lambda a: np.asarray(a)[stops], path)
     program = self.program(
       ("tokens", options.solver, options.guidance != 1),
-      lambda: TokenProgram(self.model, options),
+      lambda: generate.TokenProgram(self.model, options),
     )
     token_key, _ = _split(seed)
     with self.placed(count) as model:
-      tokens = sample_tokens(
+      tokens = generate.sample_tokens(
         program,
         model.params,
         self._condition(given, marks, count),
-        token_noise(self.model, token_key, count),
+        generate.token_noise(self.model, token_key, count),
         options,
         progress,
       )

@@ -17,18 +17,12 @@ from scenetok_jax.io import to_uint8
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.rules import constrain, shard_batch
-from scenetok_jax.sampling import render
+from scenetok_jax.sampling import render, slices
 from scenetok_jax.sampling import window as windows
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.scene_file import codec_digest
-from scenetok_jax.sampling.slices import (
-  Progress,
-  StateFile,
-  pad_rows,
-  run_slices,
-  silent,
-)
+from scenetok_jax.sampling.slices import Progress, StateFile, silent
 from scenetok_jax.sampling.velocity import embed_path, extend, token_kv_cache
 from scenetok_jax.types import Array, Cameras, InputError
 
@@ -137,7 +131,7 @@ def render_video(
   )
   table = windows.window_steps(model, plan, options.solver)
   levels = jax.tree.map(lambda a: extend(a, room), table.step)
-  table = pad_rows(table._replace(step=levels))
+  table = slices.pad_rows(table._replace(step=levels))
   file = None
   if state:
     inputs = (tokens, cameras, jax.random.key_data(key))
@@ -147,7 +141,7 @@ def render_video(
   run = functools.partial(
     program.run, params, cache, path, table, guidance, size=plan.size
   )
-  video = run_slices(run, video, plan.steps, progress, file)
+  video = slices.run_slices(run, video, plan.steps, progress, file)
   codec = model.target_codec.params
   parts = list(program.decode(codec, video.x[:, :latents]))
   images = np.concatenate(parts, axis=1)[:, :asked]
