@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.io import atomic_path
-from scenetok_jax.parallel.placement import shard_batch
+from scenetok_jax.parallel.rules import shard_batch
 from scenetok_jax.sampling.velocity import extend
 from scenetok_jax.types import InputError
 
