@@ -82,7 +82,7 @@ def measure_frozen(name: str, scratch: Path) -> dict:
   if name in registry.published_names():
     kind, files = "codec", [registry.published(name).file]
     shapes = codec_network(name).shapes()
-    entries = manifest(codec_table(name, shapes), shapes)
+    entries = manifest(codec_table(name), shapes)
   else:
     weights, table = published(get_network(name))
     kind, files = "metric", [names[0] for names in weights.files]

@@ -13,8 +13,7 @@ from scenetok_jax.codecs.weights import (
   read_manifest,
   save_weights,
 )
-from scenetok_jax.convert.derived import derived_table
-from scenetok_jax.convert.engine import Table, import_params
+from scenetok_jax.convert.engine import Table, import_params, manifest
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.reader import Tensors, read_tensors
 from scenetok_jax.types import InputError
@@ -28,10 +27,10 @@ def codec_network(name: str, fields: Fields | None = None) -> Network:
   return found
 
 
-def codec_table(name: str, shapes: Any, fields: Fields | None = None) -> Table:
-  """The rename table of a codec's file; shapes: of its parameters."""
+def codec_table(name: str, fields: Fields | None = None) -> Table:
+  """The rename table of a codec's file."""
   module = codec_module(name)
-  return derived_table(shapes, module.renames(**(fields or {})), module.LAYOUTS)
+  return Table(module.renames(**(fields or {})), module.LAYOUTS)
 
 
 def load_codec(
@@ -48,14 +47,15 @@ def load_codec(
   """
   entry, tensors = published(name), read_tensors(source)
   shapes = codec_network(name, fields).shapes()
-  table = codec_table(name, shapes, fields)
+  table = codec_table(name, fields)
   prefixes = getattr(codec_module(name), "PREFIXES", ("",))
   own = [n for n in tensors if n.startswith(prefixes)]
-  wanted = {rule.torch for rule in table.rules}
+  wanted = manifest(table, shapes)
   # A file of something else gets one short error, not a list of names.
-  if 2 * len(wanted.intersection(own)) < len(wanted):
+  present = len(wanted.keys() & own)
+  if 2 * present < len(wanted):
     raise InputError(
-      f"{source}: not the {name} codec: {len(wanted.intersection(own))} of its"
+      f"{source}: not the {name} codec: {present} of its"
       f" {len(wanted)} tensors are there; give {entry.file} ({entry.source})"
     )
   return import_params(
@@ -97,5 +97,5 @@ def export_codec(folder: str | Path, path: str | Path) -> None:
   """
   found = read_manifest(folder)
   shapes = codec_network(found.codec, found.fields).shapes()
-  table = codec_table(found.codec, shapes, found.fields)
+  table = codec_table(found.codec, found.fields)
   export(path, [(table, load_weights(folder, shapes))])

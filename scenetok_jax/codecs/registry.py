@@ -4,7 +4,7 @@ A codec is a module and a line here. The module of a published network offers
   PUBLISHED: network.Published, its geometry, scaling and file,
   network(*, dtype, **options) -> network.Network,
   renames(**options), LAYOUTS: from its parameters' paths to the names and
-    layouts of the file (convert.derived),
+    layouts of the file (convert.engine.Table),
   PREFIXES: of the autoencoder's tensors, where the file holds more.
 The module of a codec without weights offers
   codec(spatial, channels, grouping, **options) -> codec.Codec.

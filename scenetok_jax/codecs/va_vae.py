@@ -12,7 +12,7 @@ from scenetok_jax.codecs.network import (
   Sides,
 )
 from scenetok_jax.codecs.va_vae_layers import Decoder, Encoder, Sizes
-from scenetok_jax.convert.derived import Rename
+from scenetok_jax.convert.engine import Rename
 from scenetok_jax.flow.losses import LOGVAR_RANGE
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, Posterior
@@ -83,7 +83,7 @@ def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
 
 
 def renames(**_: Any) -> tuple[Rename, ...]:
-  """From parameter paths to the file's names (convert.derived)."""
+  """From parameter paths to the file's names (convert.engine.Table)."""
   return (
     ("encoder/moments", "quant_conv"),
     ("decoder/latents", "post_quant_conv"),

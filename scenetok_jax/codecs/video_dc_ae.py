@@ -21,7 +21,7 @@ from scenetok_jax.codecs.network import (
 )
 from scenetok_jax.codecs.tiling import Axis, join_time, tile_space, tile_time
 from scenetok_jax.codecs.video_dc_ae_layers import Decoder, Encoder, Sizes
-from scenetok_jax.convert.derived import Rename
+from scenetok_jax.convert.engine import Rename
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array, InputError
 
@@ -139,7 +139,7 @@ def renames(
   decoder_depths: Sequence[int] = _DEPTHS,
   **_: Any,
 ) -> list[Rename]:
-  """From parameter paths to the file's names (convert.derived)."""
+  """From parameter paths to the file's names (convert.engine.Table)."""
   attention, mlp = "context_module/main", "local_module/main"
   found: list[Rename] = [
     ("attention/qkv", f"{attention}/qkv/conv"),

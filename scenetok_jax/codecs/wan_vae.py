@@ -16,7 +16,7 @@ from scenetok_jax.codecs.network import (
   Sides,
 )
 from scenetok_jax.codecs.wan_vae_layers import Decoder, Encoder, Sizes
-from scenetok_jax.convert.derived import Rename
+from scenetok_jax.convert.engine import Rename
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Array
 
@@ -85,7 +85,7 @@ def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
 
 
 def renames(*, blocks: int = Sizes.blocks, **_: Any) -> list[Rename]:
-  """From parameter paths to the file's names (convert.derived)."""
+  """From parameter paths to the file's names (convert.engine.Table)."""
   found: list[Rename] = [
     # Places in the reference's lists of layers: norm, silu, conv, twice.
     ("norm1/", "residual/0/"),

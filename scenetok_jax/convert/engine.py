@@ -1,13 +1,13 @@
 """Moves parameters between torch's names and layouts and this package's.
 
-A network's rename table is a tuple of rules, each a torch name, the parameter
-paths it becomes, and an einops pattern between the two layouts. A pattern read
-from right to left is its own inverse, so import and export share the table.
+A tensor's name is derived from the path of the parameter that it becomes, its
+layout from an einops pattern. A pattern read from right to left is its own
+inverse, so import and export share the table.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,70 +18,98 @@ from flax.traverse_util import unflatten_dict
 from scenetok_jax.types import InputError
 
 LAYER = "{i}"
+Rename = tuple[str, str]
+Layouts = Mapping[int | str, str]
 Buffers = Mapping[str, Callable[[], np.ndarray]]
 
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-  """One line of a rename table.
-
-  torch: name of a tensor; {i} counts the layers that the parameters stack on
-    their leading axis.
-  flax: paths of the parameters ("blocks/mlp/up/kernel"). With several, the
-    pattern's result has a leading axis over them (fused projections).
-  pattern: einops pattern, torch layout -> flax layout of one layer.
-  sizes: axis lengths that the pattern cannot infer.
-  """
-
-  torch: str
-  flax: tuple[str, ...]
-  pattern: str
-  sizes: tuple[tuple[str, int], ...] = ()
-
-  @property
-  def stacked(self) -> bool:
-    return LAYER in self.torch
-
-  def to_flax(self, tensor: np.ndarray) -> list[np.ndarray]:
-    """Torch layout -> one array per path."""
-    out = rearrange(tensor, self.pattern, **dict(self.sizes))
-    return list(out) if len(self.flax) > 1 else [out]
-
-  def to_torch(self, parts: list[np.ndarray]) -> np.ndarray:
-    """One array per path -> torch layout."""
-    left, right = self.pattern.split("->")
-    # einops stacks a list along a new leading axis.
-    source = parts if len(self.flax) > 1 else parts[0]
-    return rearrange(source, f"{right} -> {left}", **dict(self.sizes))
-
-  def matches(self, name: str) -> bool:
-    """Whether a name is of this rule, for any layer."""
-    regex = re.escape(self.torch).replace(re.escape(LAYER), r"\d+")
-    return re.fullmatch(regex, name) is not None
+_LAYOUTS: Layouts = {
+  1: "d -> d",
+  2: "o i -> i o",
+  4: "o i p q -> p q i o",
+  5: "o i t p q -> t p q i o",
+}
+_WORDS = {
+  "kernel": "weight",
+  "scale": "weight",
+  "mean": "running_mean",
+  "var": "running_var",
+}
+_PART = re.compile(r"\[\d\]")
+_NUMBER = re.compile(r"\b\d+\b")
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
   """How one network is named in a torch checkpoint.
 
-  rules: the rename table.
+  renames: regular expressions and what takes their place, applied to a
+    parameter's path ("blocks/mlp/up/kernel") one after another; then "/"
+    becomes "." and the last word torch's. {i} in the result counts the layers
+    that the parameter stacks on its leading axis. Results that differ only in
+    [0], [1], ... are parts of one tensor, which torch fuses along its first
+    axis.
+  layouts: einops patterns, torch's layout -> ours of one layer, by our number
+    of axes or by a regular expression of paths, where they are not those of
+    linear layers and convolutions; the first that matches.
+  sizes: lengths of the patterns' axes that shapes do not tell.
   prefix: what its names start with in a checkpoint of several networks.
   buffers: constants that torch stores with the parameters, by name: ignored
     on import, made anew on export.
   """
 
-  rules: tuple[Rule, ...]
+  renames: Sequence[Rename] = ()
+  layouts: Layouts = dataclasses.field(default_factory=dict)
+  sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
   prefix: str = ""
   buffers: Buffers = dataclasses.field(default_factory=dict)
+
+  def rename(self, path: str) -> str:
+    """Path of a parameter -> torch's name, with {i} and parts."""
+    for pattern, new in self.renames:
+      path = re.sub(pattern, new, path)
+    *parents, last = path.split("/")
+    return ".".join((*parents, _WORDS.get(last, last)))
+
+  def layout(self, path: str, shape: Sequence[int]) -> tuple[str, dict]:
+    """(pattern, its sizes) of one layer of a parameter."""
+    known = {**self.layouts, **_LAYOUTS, **self.layouts}
+    pattern = next(
+      layout
+      for key, layout in known.items()
+      if key == len(shape) or (isinstance(key, str) and re.search(key, path))
+    )
+    # Axes that torch keeps as one have lengths that only our shape tells.
+    torch, own = pattern.split("->")
+    axes = zip(own.split(), shape, strict=True) if "(" in torch else ()
+    names = re.findall(r"\w+", pattern)
+    sizes = {k: n for k, n in self.sizes.items() if k in names}
+    return pattern, sizes | dict(axes)
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-  """A tensor that a network's checkpoint holds: rule, layer, torch shape."""
+  """A tensor that a network's checkpoint holds.
 
-  rule: Rule
+  paths: of its parameters. layer: on their leading axis; None: not stacked.
+  pattern, sizes: of each parameter's part. shape: torch's.
+  """
+
+  paths: tuple[str, ...]
   layer: int | None
-  shape: tuple[int, ...]
+  pattern: str
+  sizes: Mapping[str, int]
+  shape: tuple[int, ...] = ()
+
+  def to_flax(self, tensor: np.ndarray) -> list[np.ndarray]:
+    """Torch layout -> one array per path."""
+    parts = rearrange(tensor, "(n o) ... -> n o ...", n=len(self.paths))
+    return [rearrange(part, self.pattern, **self.sizes) for part in parts]
+
+  def to_torch(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """One array per path -> torch layout."""
+    own, torch = reversed(self.pattern.split("->"))
+    found = [rearrange(x, f"{own} -> {torch}", **self.sizes) for x in parts]
+    return rearrange(found, "n o ... -> (n o) ...")
 
 
 def flatten(params: Any) -> dict[str, Any]:
@@ -98,27 +126,30 @@ def manifest(table: Table, params: Any) -> dict[str, Entry]:
   Names without the table's prefix; no buffers.
 
   Raises:
-    ValueError: the table and the parameters do not cover each other exactly.
+    ValueError: the table gives one name to two parameters.
   """
-  shapes = {path: tuple(leaf.shape) for path, leaf in flatten(params).items()}
-  used = [path for rule in table.rules for path in rule.flax]
-  if sorted(used) != sorted(shapes):
-    raise ValueError(
-      "the rename table does not cover the parameters: without a rule"
-      f" {sorted(set(shapes) - set(used))}, without a parameter"
-      f" {sorted(set(used) - set(shapes))}, named twice"
-      f" {sorted({path for path in used if used.count(path) > 1})}"
-    )
+  leaves, parts = flatten(params), dict[str, str]()
+  for path in leaves:
+    name = table.rename(path)
+    if name in parts:
+      raise ValueError(f"{path} and {parts[name]} are both {name}")
+    parts[name] = path
+  tensors: dict[str, list[str]] = {}
+  for name in sorted(parts):
+    tensors.setdefault(_PART.sub("", name), []).append(parts[name])
   entries = {}
-  for rule in table.rules:
-    leaves = [shapes[path] for path in rule.flax]
-    depth = leaves[0][0] if rule.stacked else None
-    parts = [shape[1:] if rule.stacked else shape for shape in leaves]
-    abstract = [jax.ShapeDtypeStruct(part, np.float32) for part in parts]
-    shape = tuple(jax.eval_shape(rule.to_torch, abstract).shape)
-    for layer in [None] if depth is None else range(depth):
-      name = rule.torch.replace(LAYER, str(layer))
-      entries[name] = Entry(rule, layer, shape)
+  for name, paths in tensors.items():
+    shape = tuple(leaves[paths[0]].shape)
+    layers: Sequence[int | None] = (None,)
+    if LAYER in name:
+      layers, shape = range(shape[0]), shape[1:]
+    entry = Entry(tuple(paths), None, *table.layout(paths[0], shape))
+    part = jax.ShapeDtypeStruct(shape, np.float32)
+    torch = jax.eval_shape(entry.to_torch, [part] * len(paths)).shape
+    for i in layers:
+      entries[name.replace(LAYER, str(i))] = dataclasses.replace(
+        entry, layer=i, shape=torch
+      )
   return entries
 
 
@@ -136,6 +167,8 @@ def import_params(
       has too many, whose shape differs, or that holds a NaN or infinity.
   """
   entries = manifest(table, params)
+  # Names of more layers than the model has are told from strange ones.
+  numberless = {_NUMBER.sub("0", name) for name in entries}
   problems: dict[str, list[str]] = {
     "missing": [table.prefix + n for n in entries if n not in tensors],
     "not in this model": [],
@@ -151,8 +184,8 @@ def import_params(
     entry = entries.get(name)
     if entry is None:
       if name not in table.buffers:
-        known = any(rule.matches(name) for rule in table.rules)
-        kind = "not in this model" if known else "of unknown name"
+        other = _NUMBER.sub("0", name) in numberless
+        kind = "not in this model" if other else "of unknown name"
         problems[kind].append(table.prefix + name)
       continue
     tensor = tensors[name]
@@ -165,9 +198,8 @@ def import_params(
       problems["not finite"].append(table.prefix + name)
     else:
       place = ... if entry.layer is None else entry.layer
-      for path, part in zip(
-        entry.rule.flax, entry.rule.to_flax(tensor), strict=True
-      ):
+      parts = entry.to_flax(tensor)
+      for path, part in zip(entry.paths, parts, strict=True):
         leaves[path][place] = part
   complain(
     problems,
@@ -227,7 +259,7 @@ def export_tensors(
   leaves = flatten(params)
   for name, entry in manifest(table, params).items():
     layer = ... if entry.layer is None else entry.layer
-    parts = [np.asarray(leaves[path][layer]) for path in entry.rule.flax]
-    yield table.prefix + name, entry.rule.to_torch(parts)
+    parts = [np.asarray(leaves[path][layer]) for path in entry.paths]
+    yield table.prefix + name, entry.to_torch(parts)
   for name, make in table.buffers.items():
     yield table.prefix + name, make()

@@ -5,6 +5,7 @@ reader who compares a number with the literature looks for those names. All
 products run at the highest precision, lest a score depend on the machine.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenetok_jax.convert.derived import Rename, derived_table
-from scenetok_jax.convert.engine import Table
+from scenetok_jax.convert.engine import Rename, Table, manifest
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array
 
@@ -103,12 +103,10 @@ def units_table(shapes: dict, conv: str, *renames: Rename) -> Table:
   convolution. renames: of everything else. Counters of training, which a file
   may hold, are ignored.
   """
-  table = derived_table(
-    shapes, (("/conv/", f"/{conv}/"), ("/norm/", "/bn/"), *renames)
-  )
+  table = Table((("/conv/", f"/{conv}/"), ("/norm/", "/bn/"), *renames))
   counters = {
-    rule.torch.replace("weight", "num_batches_tracked"): _ZERO
-    for rule in table.rules
-    if rule.torch.endswith(".bn.weight")
+    name.replace("running_var", "num_batches_tracked"): _ZERO
+    for name in manifest(table, shapes)
+    if name.endswith(".bn.running_var")
   }
-  return Table(table.rules, buffers=counters)
+  return dataclasses.replace(table, buffers=counters)

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
-from scenetok_jax.convert.derived import derived_table
 from scenetok_jax.convert.engine import Table
 from scenetok_jax.metrics import lpips_package
 from scenetok_jax.metrics.layers import conv
@@ -79,11 +78,10 @@ def table() -> Table:
   unused = [
     f"classifier.{n}.{x}" for n in (0, 3, 6) for x in ("weight", "bias")
   ]
-  return derived_table(
-    shapes(),
+  return Table(
     (*renames, (r"head(\d)", r"lin\1/model/1/weight")),
     {"head": "1 c 1 1 -> c"},
-    dict.fromkeys(unused, functools.partial(np.zeros, 0, np.float32)),
+    buffers=dict.fromkeys(unused, functools.partial(np.zeros, 0, np.float32)),
   )
 
 

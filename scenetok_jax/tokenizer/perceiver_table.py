@@ -6,64 +6,38 @@ from typing import Any
 import numpy as np
 from einops import rearrange, repeat
 
-from scenetok_jax.convert import layers
 from scenetok_jax.convert.engine import Buffers, Table
+from scenetok_jax.convert.layers import network_table
 from scenetok_jax.ops.rope import BASE
 
 PREFIX = "compressor."
+_RENAMES = (
+  ("latents/embed/", "y_embed/proj/"),
+  ("^head_norm/", "norm/"),
+  ("^blocks/", "aggregate/{i}/"),
+  ("/view_norm/", "/norm1/"),
+  ("/view_attention/", "/attn1/"),
+  ("/token_norm/", "/norm2/"),
+  ("/token_attention/", "/attn2/"),
+  ("/cross_attention/", "/attn3/"),
+  ("/view_mlp_norm/", "/norm3/"),
+  ("/view_mlp/", "/mlp1/"),
+  ("/token_mlp_norm/", "/norm4/"),
+  ("/token_mlp/", "/mlp2/"),
+)
 
 
 def table(perceiver: Any) -> Table:
   """The rename table of a tokenizer.Perceiver; reads its fields."""
   net = perceiver
-  rules: layers.Rules = (
-    *layers.tokens("scene_tokens", "scene_tokens"),
-    *layers.patches("y_embed.proj", "latents/embed", net.patch),
+  renames = (
+    *_RENAMES,
+    ("^last_block/", f"aggregate/{net.depth - 1}/"),
+    ("^head/", "out_proj/0/" if net.projection == "kl" else "out_proj/"),
   )
-  if net.camera_conditioning != "concat":
-    rules += layers.camera("pose_embed", "camera", net)
-  if net.normalize_tokens:
-    rules += layers.norm("scene_norm", "scene_norm", "rms")
-  if net.depth > 1:
-    rules += _block("aggregate.{i}", "blocks", net, last=False)
-  rules += _block(f"aggregate.{net.depth - 1}", "last_block", net, last=True)
-  if net.projection == "kl":
-    rules += layers.linear("out_proj.0", "head")
-  else:
-    rules += layers.linear("out_proj", "head")
-    rules += layers.norm("norm", "head_norm", "rms")
-  buffers: dict[str, Any] = {}
-  if net.camera_conditioning != "concat":
-    buffers |= layers.camera_buffers("pose_embed", net)
-  if net.rope == "2d":
-    buffers |= _rotations(net)
-  return Table(rules, PREFIX, buffers)
-
-
-def _block(torch: str, flax: str, net: Any, *, last: bool) -> layers.Rules:
-  spec = net.block
-  fields = (spec.heads, spec.qk_norm, spec.norm)
-  rules = (
-    *layers.norm(f"{torch}.norm1", f"{flax}/view_norm", spec.norm),
-    *layers.self_attention(f"{torch}.attn1", f"{flax}/view_attention", *fields),
-    *layers.norm(f"{torch}.norm2", f"{flax}/token_norm", spec.norm),
-    *layers.self_attention(
-      f"{torch}.attn2", f"{flax}/token_attention", *fields
-    ),
-    *layers.cross_attention(
-      f"{torch}.attn3", f"{flax}/cross_attention", *fields
-    ),
-    *layers.norm(f"{torch}.norm4", f"{flax}/token_mlp_norm", spec.norm),
-    *layers.mlp(f"{torch}.mlp2", f"{flax}/token_mlp", spec.swiglu),
-  )
-  if not last:
-    rules += (
-      *layers.norm(f"{torch}.norm3", f"{flax}/view_mlp_norm", spec.norm),
-      *layers.mlp(f"{torch}.mlp1", f"{flax}/view_mlp", spec.swiglu),
-    )
-  if net.camera_conditioning == "adaln":
-    rules += layers.modulation(torch, flax)
-  return rules
+  cameras = () if net.camera_conditioning == "concat" else ("pose_embed",)
+  buffers = _rotations(net) if net.rope == "2d" else {}
+  return network_table(net, PREFIX, renames, buffers, cameras)
 
 
 def _rotations(net: Any) -> Buffers:

@@ -246,7 +246,7 @@ def test_published_sizes_are_counted(tmp_path, capsys, argv):
   if name == "va_vae":
     entry = registry.published(name)
     shapes = codec_network(name).shapes()
-    found = manifest(codec_table(name, shapes), shapes)
+    found = manifest(codec_table(name), shapes)
     tensors = {n: np.zeros(e.shape, np.float32) for n, e in found.items()}
     # What the published file holds beside the codec.
     tensors["loss.logvar"] = np.zeros(1, np.float32)

@@ -134,7 +134,7 @@ def test_the_published_size_is_exact(published_shapes):
   expected = {
     row["name"]: tuple(map(int, row["shape"].split(","))) for row in rows
   }
-  found = manifest(codec_table("va_vae", published_shapes), published_shapes)
+  found = manifest(codec_table("va_vae"), published_shapes)
   assert {name: entry.shape for name, entry in found.items()} == expected
 
 
@@ -166,9 +166,7 @@ def test_192_frames_hold_no_more_than_8_at_once(published_shapes):
 
 
 def test_the_converter_s_inverse_is_exact(case, fields, params):
-  tensors = assert_exact_round_trip(
-    codec_table("va_vae", params, fields), params
-  )
+  tensors = assert_exact_round_trip(codec_table("va_vae", fields), params)
   assert len(tensors) == case.config["num_model_tensors"]
 
 

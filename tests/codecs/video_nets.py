@@ -59,7 +59,7 @@ def assert_published(name: str, shapes: Any, file: str) -> None:
       row["name"]: tuple(map(int, row["shape"].split(",")))
       for row in csv.DictReader(rows, delimiter="\t")
     }
-  found = manifest(codec_table(name, shapes), shapes)
+  found = manifest(codec_table(name), shapes)
   assert {key: entry.shape for key, entry in found.items()} == expected
 
 

@@ -160,7 +160,7 @@ def test_the_published_counts(shapes):
 
 
 def test_the_converter_s_inverse_is_exact(case, fields, params):
-  tensors = assert_exact_round_trip(codec_table(NAME, params, fields), params)
+  tensors = assert_exact_round_trip(codec_table(NAME, fields), params)
   assert len(tensors) == case.config["num_model_tensors"]
 
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from scenetok_jax.convert import layers
 from scenetok_jax.convert.engine import Table, export_tensors
 from scenetok_jax.convert.load import load_params, load_partial, take_fitting
 from scenetok_jax.decoder import dit_table
@@ -19,8 +18,9 @@ from tests import networks
 from tests.goldens import load_case
 
 TABLE = Table(
-  (*layers.tokens("scene_tokens", "tokens"), *layers.linear("out", "head")),
-  "net.",
+  (("tokens", "scene_tokens"), ("head", "out")),
+  {"tokens": "1 n d -> n d"},
+  prefix="net.",
 )
 PARAMS = {
   "tokens": np.zeros((4, 2), np.float32),

@@ -17,7 +17,6 @@ from safetensors.numpy import save_file
 from data_pipelines.storage.records import Dataset
 from scenetok_jax.cli import evaluate, tables
 from scenetok_jax.convert.engine import Table
-from scenetok_jax.convert.layers import linear
 from scenetok_jax.evaluation.table_text import cells
 from scenetok_jax.evaluation.tables import make_tables
 from scenetok_jax.metrics.loading import missing
@@ -44,7 +43,7 @@ def shapes() -> dict:
 
 
 def table() -> Table:
-  return Table(linear("colour.mix", "mix"))
+  return Table((("mix", "colour/mix"),))
 
 
 def distance(params: dict, a, b):
