@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 import flax.struct
+import jax.numpy as jnp
 
 Array = Any  # jax.Array, np.ndarray or an abstract value with shape and dtype
 
@@ -82,7 +83,16 @@ class SceneBatch:
 
 @flax.struct.dataclass
 class Posterior:
-  """Diagonal Gaussian over scene tokens: mean, logvar [B N C]."""
+  """Diagonal Gaussian over tokens or latents: mean, logvar [...].
+
+  logvar None: no spread.
+  """
 
   mean: Array
-  logvar: Array
+  logvar: Array | None = None
+
+  def sample(self, noise: Array | None) -> Array:
+    """mean + std * noise; the mean without noise or spread."""
+    if self.logvar is None or noise is None:
+      return self.mean
+    return self.mean + jnp.exp(self.logvar / 2) * noise

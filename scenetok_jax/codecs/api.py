@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from einops import rearrange
 
@@ -136,7 +137,9 @@ def network_codec(
       size,
       size,
     )
-    latents = joined(found.sample(key), images.shape[0])
+    shape = found.mean.shape
+    noise = None if key is None else jax.random.normal(key, shape, jnp.float32)
+    latents = joined(found.sample(noise), images.shape[0])
     return entry.scaling.normalize(latents)
 
   def decode(params: Any, latents: Array) -> Array:

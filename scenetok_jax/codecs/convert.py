@@ -29,8 +29,9 @@ def codec_network(name: str, fields: Fields | None = None) -> Network:
 
 def codec_table(name: str, fields: Fields | None = None) -> Table:
   """The rename table of a codec's file."""
-  module = codec_module(name)
-  return Table(module.renames(**(fields or {})), module.LAYOUTS)
+  entry, renames = published(name), getattr(codec_module(name), "renames", None)
+  own = renames(**(fields or {})) if renames else ()
+  return Table((*entry.renames, *own), entry.layouts)
 
 
 def load_codec(
@@ -48,8 +49,7 @@ def load_codec(
   entry, tensors = published(name), read_tensors(source)
   shapes = codec_network(name, fields).shapes()
   table = codec_table(name, fields)
-  prefixes = getattr(codec_module(name), "PREFIXES", ("",))
-  own = [n for n in tensors if n.startswith(prefixes)]
+  own = [n for n in tensors if n.startswith(entry.prefixes)]
   wanted = manifest(table, shapes)
   # A file of something else gets one short error, not a list of names.
   present = len(wanted.keys() & own)

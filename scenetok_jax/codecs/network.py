@@ -2,20 +2,22 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from importlib import resources
 from typing import Any
 
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
+from scenetok_jax.convert.engine import Layouts, Rename
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.parallel.mesh import BATCH_AXES
 from scenetok_jax.parallel.rules import constrain
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, Posterior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +49,13 @@ class Scaling:
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-  """One published autoencoder: its geometry, scaling and file.
+  """One published autoencoder: its geometry, scaling, file and names there.
 
   spatial: pixels per latent cell, per side. file, source, licence: where
   the weights come from.
   tensors, parameters: what the file must hold.
+  renames, layouts: from the parameters to the file (convert.engine.Table).
+  prefixes: of the autoencoder's tensors, where the file holds more.
   """
 
   spatial: int
@@ -63,21 +67,22 @@ class Published:
   licence: str
   tensors: int
   parameters: int
+  renames: Sequence[Rename] = ()
+  layouts: Layouts = dataclasses.field(default_factory=dict)
+  prefixes: tuple[str, ...] = ("",)
 
 
-@flax.struct.dataclass
-class Encoded:
-  """A diagonal Gaussian over latents [N L h w C]; std None: no spread."""
-
-  mean: Array
-  std: Array | None = None
-
-  def sample(self, key: Array | None) -> Array:
-    """A draw in float32; without a key the mean."""
-    if key is None or self.std is None:
-      return self.mean
-    noise = jax.random.normal(key, self.mean.shape, jnp.float32)
-    return self.mean + self.std * noise
+def read_published(name: str) -> Published:
+  """What NAME.toml, beside the module of a codec, says of it."""
+  text = resources.files(__package__).joinpath(f"{name}.toml").read_text()
+  fields = tomllib.loads(text)
+  return Published(
+    grouping=Grouping(**fields.pop("grouping")),
+    scaling=Scaling(**{k: tuple(x) for k, x in fields.pop("scaling").items()}),
+    renames=list(fields.pop("renames").items()),
+    prefixes=tuple(fields.pop("prefixes", [""])),
+    **fields,
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,14 +93,14 @@ class Network:
   scale; codecs.api adds the grouping, scaling and clipping of the release.
 
   init: key -> parameters.
-  encode: (params, images [N T H W 3] in [-1, 1]) -> Encoded [N L h w C].
+  encode: (params, images [N T H W 3] in [-1, 1]) -> Posterior [N L h w C].
   decode: (params, latents [N L h w C]) -> images [N T H W 3], about [-1, 1].
   parts: as decode, but yields consecutive parts of a video whose pieces
     overlap; None where clips are short and do not.
   """
 
   init: Callable[[Array], Any]
-  encode: Callable[[Any, Array], Encoded]
+  encode: Callable[[Any, Array], Posterior]
   decode: Callable[[Any, Array], Array]
   parts: Callable[[Any, Array], Iterator[Array]] | None = None
 
@@ -104,51 +109,38 @@ class Network:
     return jax.eval_shape(self.init, jax.random.key(0))
 
 
-@dataclasses.dataclass(frozen=True)
-class Sides:
-  """An encoder and a decoder as functions of params {"encoder", "decoder"}.
+def autoencoder(
+  encoder: nn.Module,
+  decoder: nn.Module,
+  factor: int,
+  channels: int,
+  frames: int = 1,
+  latents: int = 1,
+  posterior: Callable[[Array], Posterior] = Posterior,
+) -> Network:
+  """Two modules as functions of params {"encoder", "decoder"}, float32.
 
-  name: of the codec. encoder: images [B T H W 3] -> [B L h w D].
-  decoder: latents [B L h w C] -> images.
-  factor: pixels per latent, per side. frames: that give the fewest latents,
-  so many, to initialise with. channels: C.
+  encoder: images [N T H W 3] -> what posterior, of latents [N L h w C], is
+  made from. decoder: latents -> images. factor: pixels per latent, per side.
+  channels: C. frames, latents: so many initialise every layer.
   """
 
-  name: str
-  encoder: nn.Module
-  decoder: nn.Module
-  factor: int
-  channels: int
-  frames: int = 1
-  latents: int = 1
-
-  def init(self, key: Array) -> Any:
-    """Random parameters, float32."""
+  def init(key: Array) -> Any:
     keys = jax.random.split(key)
-    images = jnp.zeros((1, self.frames, self.factor, self.factor, 3))
-    latents = jnp.zeros((1, self.latents, 1, 1, self.channels))
+    images = jnp.zeros((1, frames, factor, factor, 3))
+    cells = jnp.zeros((1, latents, 1, 1, channels))
     return {
-      "encoder": self.encoder.init(keys[0], images)["params"],
-      "decoder": self.decoder.init(keys[1], latents)["params"],
+      "encoder": encoder.init(keys[0], images)["params"],
+      "decoder": decoder.init(keys[1], cells)["params"],
     }
 
-  def encode(self, params: Any, images: Array) -> Array:
-    """What the encoder gives; InputError where H or W does not fit."""
-    self.check_size(images)
-    return self.encoder.apply({"params": params["encoder"]}, images)
+  def encode(params: Any, images: Array) -> Posterior:
+    return posterior(encoder.apply({"params": params["encoder"]}, images))
 
-  def check_size(self, images: Array) -> None:
-    """InputError where H or W is not a multiple of the factor."""
-    height, width = images.shape[-3:-1]
-    if height % self.factor or width % self.factor:
-      raise InputError(
-        f"{self.name}: images of {height} x {width} pixels: not multiples of"
-        f" {self.factor}; resize or crop them"
-      )
+  def decode(params: Any, latents: Array) -> Array:
+    return decoder.apply({"params": params["decoder"]}, latents)
 
-  def decode(self, params: Any, latents: Array) -> Array:
-    """What the decoder gives."""
-    return self.decoder.apply({"params": params["decoder"]}, latents)
+  return Network(init, encode, decode)
 
 
 def map_clips(

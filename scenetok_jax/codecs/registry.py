@@ -1,11 +1,9 @@
 """The codecs by the names that configurations call them.
 
 A codec is a module and a line here. The module of a published network offers
-  PUBLISHED: network.Published, its geometry, scaling and file,
+  PUBLISHED: network.Published, its geometry, scaling, file and names there,
   network(*, dtype, **options) -> network.Network,
-  renames(**options), LAYOUTS: from its parameters' paths to the names and
-    layouts of the file (convert.engine.Table),
-  PREFIXES: of the autoencoder's tensors, where the file holds more.
+  renames(**options): more of them, where the options decide.
 The module of a codec without weights offers
   codec(spatial, channels, grouping, **options) -> codec.Codec.
 """

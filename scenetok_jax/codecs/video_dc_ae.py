@@ -12,38 +12,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from scenetok_jax.codecs.network import (
-  Encoded,
-  Network,
-  Published,
-  Scaling,
-  Sides,
-)
+from scenetok_jax.codecs.network import Network, autoencoder, read_published
 from scenetok_jax.codecs.tiling import Axis, join_time, tile_space, tile_time
 from scenetok_jax.codecs.video_dc_ae_layers import Decoder, Encoder, Sizes
 from scenetok_jax.convert.engine import Rename
-from scenetok_jax.geometry.latent_frames import Grouping
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, InputError, Posterior
 
-PUBLISHED = Published(
-  spatial=32,
-  channels=128,
-  grouping=Grouping(4),
-  scaling=Scaling(std=(1 / 0.493,)),  # release: latents are times 0.493
-  file="F32T4C128_AE.safetensors",
-  source="huggingface.co/hpcai-tech/Open-Sora-v2-Video-DC-AE",
-  licence="Apache-2.0",
-  tensors=339,
-  parameters=459_462_147,
-)
-
+PUBLISHED = read_published("video_dc_ae")
 SPATIAL, TEMPORAL = 32, 4  # pixels and frames per latent
 _DEPTHS = (3, 3, 3, 3, 3, 3)  # of the decoder
-LAYOUTS = {
-  2: "o i 1 1 1 -> i o",
-  3: "(g o) i 1 1 1 -> g i o",
-  4: "c 1 t p q -> t p q c",
-}
 
 
 def network(
@@ -76,13 +53,12 @@ def network(
   """
   encoder = Sizes(tuple(encoder_widths), tuple(encoder_depths))
   decoder = Sizes(tuple(decoder_widths), tuple(decoder_depths))
-  sides = Sides(
-    "video_dc_ae",
+  tile = autoencoder(
     Encoder(encoder, latent_channels, head_dim, dtype),
     Decoder(decoder, head_dim, dtype),
     SPATIAL,
     latent_channels,
-    frames=TEMPORAL,
+    TEMPORAL,
   )
   pixels = (tile_frames, tile_size)
   cells = (tile_frames // TEMPORAL, tile_size // SPATIAL)
@@ -91,18 +67,18 @@ def network(
     """Tiles in time and in space."""
     return [Axis.of(*pair, overlap) for pair in zip(sizes, out, strict=True)]
 
-  def encode(params: Any, images: Array) -> Encoded:
+  def encode(params: Any, images: Array) -> Posterior:
     time, space = axes(pixels, cells)
-    sides.check_size(images)
     _check_frames(images.shape[1], time)
-    variables = {"params": params["encoder"]}
-    tile = functools.partial(sides.encoder.apply, variables)
-    spaced = functools.partial(tile_space, tile, axis=space)
-    return Encoded(tile_time(spaced, images, time))
+
+    def part(x: Array) -> Array:
+      return tile_space(lambda y: tile.encode(params, y).mean, x, space)
+
+    return Posterior(tile_time(part, images, time))
 
   def decode_part(params: Any, latents: Array) -> Array:
-    tile = functools.partial(sides.decode, params)
-    return tile_space(tile, latents, axes(cells, pixels)[1])
+    decode_tile = functools.partial(tile.decode, params)
+    return tile_space(decode_tile, latents, axes(cells, pixels)[1])
 
   def decode(params: Any, latents: Array) -> Array:
     part = functools.partial(decode_part, params)
@@ -118,7 +94,7 @@ def network(
     tiles = (compiled(params, x) for x in time.split(latents, 1))
     return join_time(tiles, time)
 
-  return Network(sides.init, encode, decode, parts)
+  return Network(tile.init, encode, decode, parts)
 
 
 def _check_frames(frames: int, tiles: Axis) -> None:
@@ -139,29 +115,8 @@ def renames(
   decoder_depths: Sequence[int] = _DEPTHS,
   **_: Any,
 ) -> list[Rename]:
-  """From parameter paths to the file's names (convert.engine.Table)."""
-  attention, mlp = "context_module/main", "local_module/main"
-  found: list[Rename] = [
-    ("attention/qkv", f"{attention}/qkv/conv"),
-    ("attention/local", f"{attention}/aggreg/0/0"),
-    ("attention/mix", f"{attention}/aggreg/0/1"),
-    ("attention/out", f"{attention}/proj/conv"),
-    ("attention/norm", f"{attention}/proj/norm"),
-    ("mlp/up", f"{mlp}/inverted_conv/conv"),
-    ("mlp/local", f"{mlp}/depth_conv/conv"),
-    ("mlp/down", f"{mlp}/point_conv/conv"),
-    ("mlp/norm", f"{mlp}/point_conv/norm"),
-    (r"(block\d)/up", r"\1/main/conv1/conv"),
-    (r"(block\d)/down", r"\1/main/conv2/conv"),
-    (r"(block\d)/norm", r"\1/main/conv2/norm"),
-    ("encoder/embed", "encoder/project_in/conv"),
-    ("encoder/head", "encoder/project_out/main/op_list/0/conv"),
-    ("decoder/embed", "decoder/project_in/main/conv"),
-    ("decoder/norm", "decoder/project_out/op_list/0"),
-    ("decoder/head", "decoder/project_out/op_list/2/conv"),
-    (r"coder/up(\d)/", r"coder/stages/\1/op_list/0/main/conv/"),
-    (r"encoder/stage(\d)/block", r"encoder/stages/\1/op_list/"),
-  ]
+  """The stages' layers, which the file counts."""
+  found: list[Rename] = []
   for i, depth in enumerate(encoder_depths):
     down = f"encoder/stages/{i}/op_list/{depth}/main"
     found.append((f"encoder/down{i}", down))

@@ -27,6 +27,8 @@ from scenetok_jax.codecs.layers_3d import (
 )
 from scenetok_jax.types import Array
 
+TEMPORAL = 4  # frames per latent, but for a clip's first
+
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
@@ -224,6 +226,7 @@ class Encoder(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     sizes, dtype = self.sizes, self.dtype
+    x = x[:, : 1 + (x.shape[1] - 1) // TEMPORAL * TEMPORAL]
     widths = [sizes.encoder_width * m for m in sizes.multipliers]
     x = patchify(x, sizes.patch)
     x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)

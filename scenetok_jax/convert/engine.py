@@ -19,14 +19,14 @@ from scenetok_jax.types import InputError
 
 LAYER = "{i}"
 Rename = tuple[str, str]
-Layouts = Mapping[int | str, str]
+Layouts = Mapping[str, str]
 Buffers = Mapping[str, Callable[[], np.ndarray]]
 
 _LAYOUTS: Layouts = {
-  1: "d -> d",
-  2: "o i -> i o",
-  4: "o i p q -> p q i o",
-  5: "o i t p q -> t p q i o",
+  "1D": "d -> d",
+  "2D": "o i -> i o",
+  "4D": "o i p q -> p q i o",
+  "5D": "o i t p q -> t p q i o",
 }
 _WORDS = {
   "kernel": "weight",
@@ -48,9 +48,9 @@ class Table:
     that the parameter stacks on its leading axis. Results that differ only in
     [0], [1], ... are parts of one tensor, which torch fuses along its first
     axis.
-  layouts: einops patterns, torch's layout -> ours of one layer, by our number
-    of axes or by a regular expression of paths, where they are not those of
-    linear layers and convolutions; the first that matches.
+  layouts: einops patterns, torch's layout -> ours of one layer, where they are
+    not those of linear layers and convolutions. The first whose key, a regular
+    expression, matches a parameter's path and rank ("head/kernel 2D").
   sizes: lengths of the patterns' axes that shapes do not tell.
   prefix: what its names start with in a checkpoint of several networks.
   buffers: constants that torch stores with the parameters, by name: ignored
@@ -72,11 +72,10 @@ class Table:
 
   def layout(self, path: str, shape: Sequence[int]) -> tuple[str, dict]:
     """(pattern, its sizes) of one layer of a parameter."""
-    known = {**self.layouts, **_LAYOUTS, **self.layouts}
     pattern = next(
       layout
-      for key, layout in known.items()
-      if key == len(shape) or (isinstance(key, str) and re.search(key, path))
+      for key, layout in (*self.layouts.items(), *_LAYOUTS.items())
+      if re.search(key, f"{path} {len(shape)}D")
     )
     # Axes that torch keeps as one have lengths that only our shape tells.
     torch, own = pattern.split("->")

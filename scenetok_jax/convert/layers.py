@@ -40,7 +40,7 @@ LAYOUTS: Layouts = {
   "attention/out/kernel": "o (h d) -> h d o",
   "latents/embed/kernel": "o c p q -> (p q c) o",
   "rays/embed/kernel": "o c r s -> (r s c) o",
-  "tokens$|pos_embed": "1 n d -> n d",
+  "tokens|pos_embed": "1 n d -> n d",
 }
 
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from scenetok_jax.codecs import va_vae as va
 from scenetok_jax.codecs.convert import codec_network, load_codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
+from scenetok_jax.codecs.va_vae_layers import Encoder, Sizes
 from scenetok_jax.codecs.wan_vae_layers import patchify
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity.case import Arrays, Case
@@ -39,26 +39,24 @@ def va_vae(case: Case) -> Arrays:
   fields = codec_fields("va_vae", case.config["reduced"])
   params = load_codec("va_vae", case.weights, fields)
   scaling = _scaling(case, "va_vae")
-  model = va.sides(va.Sizes(**fields))
+  model = codec_network("va_vae", fields)
   encode, decode = jit(model.encode), jit(model.decode)
-  moments = encode(params, channels_last(given["images"]))
-  latents = va.posterior(moments)
-  gaussian, noise = va.encoded(latents), channels_last(given["eps"])
+  images = channels_last(given["images"])
+  latents, encoder = encode(params, images), Encoder(Sizes(**fields))
   found = {
-    "moments": moments,
-    "mean": gaussian.mean,
+    "moments": jit(encoder.apply)({"params": params["encoder"]}, images),
+    "mean": latents.mean,
     "logvar": latents.logvar,
-    "std": gaussian.std,
-    "sample_with_eps": gaussian.mean + gaussian.std * noise,
+    "std": jnp.exp(latents.logvar / 2),
+    "sample_with_eps": latents.sample(channels_last(given["eps"])),
     "decoded": decode(params, channels_last(given["latents"])),
-    "decoded_from_mean": decode(params, gaussian.mean),
+    "decoded_from_mean": decode(params, latents.mean),
   }
   if "pipe_images01" in given:
     images = 2.0 * channels_last(given["pipe_images01"]) - 1.0
-    drawn = va.encoded(va.posterior(encode(params, images)))
-    sample = drawn.mean + drawn.std * channels_last(given["pipe_eps"])
+    drawn = encode(params, images).sample(channels_last(given["pipe_eps"]))
     scaled = scaling.restore(channels_last(given["pipe_scaled_latents"]))
-    found["pipe_first_stage_encode"] = scaling.normalize(sample)
+    found["pipe_first_stage_encode"] = scaling.normalize(drawn)
     found["pipe_last_stage_decode"] = _pixels(decode(params, scaled))
   return {name: channels_first(x) for name, x in found.items()} | {
     "kl": kl_divergence(latents)

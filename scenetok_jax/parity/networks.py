@@ -8,7 +8,6 @@ from einops import rearrange
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import Arrays, Case, prefixed
-from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.types import InputError
 
 
@@ -32,7 +31,7 @@ def compressor(case: Case) -> Arrays:
         "logvar": posterior.logvar,
         "std": np.exp(posterior.logvar / 2),
         "kl": kl_divergence(posterior),
-        "sample": sample(posterior, given["posterior_noise"]),
+        "sample": posterior.sample(given["posterior_noise"]),
       }
     out |= _tokenizer_parts(parts, net.depth)
     out |= _embeddings(parts, net, given["view"].shape[1])

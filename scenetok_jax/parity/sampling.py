@@ -27,7 +27,6 @@ from scenetok_jax.sampling.velocity import (
   predict_velocity,
   token_kv_cache,
 )
-from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.types import Array, Cameras
 
 
@@ -220,7 +219,7 @@ def render_pipeline(case: Case) -> Arrays:
     posterior = modules.jit(
       lambda p, latents, cameras: tokenize(model, p, latents, cameras)
     )(params, latents, cameras[0])
-    tokens = sample(posterior, given.get("posterior_noise"))
+    tokens = posterior.sample(given.get("posterior_noise"))
     scheduler = config["scheduler"]
     options = modules.flow_options(case, scheduler)
     shifted = options["weighting"] == "shifted"

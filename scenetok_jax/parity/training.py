@@ -25,7 +25,6 @@ from scenetok_jax.parity.case import (
   Tolerance,
   prefixed,
 )
-from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train import generator_task, tokenizer_task
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.task import StepLoss
@@ -166,7 +165,7 @@ def _stage1_prediction(
     x_t,
     timesteps.model_timestep(noise.levels),
     relative_to(target.cameras, reference),
-    sample(posterior, noise.posterior),
+    posterior.sample(noise.posterior),
     noise.unconditional if model.decoder.null_token else False,
   )
 
@@ -361,7 +360,7 @@ def _stage2_prediction(
 ) -> Arrays:
   """Tokens, timesteps and velocity of the loss, computed apart from it."""
   posterior = tokenize(model, params, context, anchors)
-  tokens = sample(posterior, noise.posterior) * factor
+  tokens = posterior.sample(noise.posterior) * factor
   levels = timesteps.per_latent(noise.levels[:, None], tokens.shape[1])
   t = timesteps.model_timestep(levels)
   assert model.generator is not None

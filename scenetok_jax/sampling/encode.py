@@ -8,7 +8,6 @@ import jax
 
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encode_views, tokenize
-from scenetok_jax.tokenizer.perceiver import noise_like, sample
 from scenetok_jax.types import Array, Views
 
 # (params, context [B V], reference [B 4 4], key) -> tokens [B N C]
@@ -35,8 +34,10 @@ def encode(
   posterior = tokenize(
     model, params, latents, relative_to(context.cameras, reference)
   )
-  noise = None if token_key is None else noise_like(token_key, posterior)
-  return sample(posterior, noise)
+  if token_key is None:
+    return posterior.mean
+  shape = posterior.mean.shape
+  return posterior.sample(jax.random.normal(token_key, shape, jnp.float32))
 
 
 def encode_program(model: Model) -> EncodeProgram:

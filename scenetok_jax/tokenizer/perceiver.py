@@ -4,7 +4,6 @@ import functools
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
@@ -173,16 +172,4 @@ class Perceiver(nn.Module):
       return Posterior(mean, jnp.clip(logvar, *LOGVAR_RANGE))
     if self.projection == "simple":
       x = Norm("rms", TORCH_EPSILON, name="head_norm")(x)
-    return Posterior(x, None)
-
-
-def sample(posterior: Posterior, noise: Array | None) -> Array:
-  """mean + std * noise [B N C]; the mean without noise or variance."""
-  if posterior.logvar is None or noise is None:
-    return posterior.mean
-  return posterior.mean + jnp.exp(posterior.logvar / 2) * noise
-
-
-def noise_like(key: Array, posterior: Posterior) -> Array:
-  """Standard normal draws [B N C] for `sample`."""
-  return jax.random.normal(key, posterior.mean.shape, jnp.float32)
+    return Posterior(x)

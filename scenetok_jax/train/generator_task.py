@@ -12,7 +12,6 @@ from scenetok_jax.flow.losses import flow_loss
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encoded, init_generator, tokenize
-from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, SceneBatch, Views
 
@@ -87,7 +86,7 @@ def loss_from_noise(
   reference = condition.cameras.extrinsics[:, 0]  # [B 4 4]
   anchors = relative_to(context.cameras, reference)
   posterior = tokenize(model, frozen, context.latents, anchors)
-  tokens = sample(posterior, noise.posterior)
+  tokens = posterior.sample(noise.posterior)
   tokens = jax.lax.stop_gradient(tokens) * config.generation.scale_factor
   levels = jnp.broadcast_to(noise.levels[:, None], tokens.shape[:2])  # [B N]
   prediction = model.generator.apply(

@@ -18,7 +18,6 @@ from scenetok_jax.model import (
   init_stage1,
   tokenize,
 )
-from scenetok_jax.tokenizer.perceiver import sample
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, SceneBatch, Views
 
@@ -71,7 +70,7 @@ def loss_from_noise(
   reference = poses[jnp.arange(len(poses)), noise.reference]  # [B 4 4]
   cameras = relative_to(context.cameras, reference)
   posterior = tokenize(model, params, context.latents, cameras)
-  tokens = sample(posterior, noise.posterior)
+  tokens = posterior.sample(noise.posterior)
   after = config.train.freeze_after
   frozen = (step >= after) if after >= 0 else jnp.asarray(False)
   # Frozen from the first step on, it is not even differentiated.

@@ -11,7 +11,7 @@ import pytest
 from scenetok_jax.codecs import api, va_vae
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.convert import convert_codec, export_codec, load_codec
-from scenetok_jax.codecs.network import Encoded, Network, map_clips
+from scenetok_jax.codecs.network import Network, map_clips
 from scenetok_jax.codecs.registry import published, published_names
 from scenetok_jax.codecs.weights import (
   FORMATS,
@@ -26,7 +26,7 @@ from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.model import build, init_stage1
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parity.codec_fields import codec_fields
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, Posterior
 from tests.networks import normals, quick_jit
 
 # The authors' names of a two-level VA-VAE of a few thousand parameters.
@@ -264,7 +264,7 @@ def shift_network() -> Network:
   def encode(params, images):
     small = images[:, :, ::16, ::16, :1] * params["gain"]
     mean = jnp.repeat(small, 32, axis=-1)
-    return Encoded(mean, jnp.ones_like(mean))
+    return Posterior(mean, jnp.zeros_like(mean))
 
   def decode(params, latents):
     image = latents[..., :3] / params["gain"]
@@ -371,7 +371,7 @@ def test_wan_clips_of_17_frames_do_not_see_each_other(monkeypatch):
   def encode(params, images):
     seen.append(images.shape)
     latents = jnp.zeros((len(images), 5, 1, 1, 48)) + images[:, :1, :1, :1, :1]
-    return Encoded(latents)
+    return Posterior(latents)
 
   entry = published("wan_vae")
   codec = api.network_codec(

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 
-from scenetok_jax.codecs.network import Encoded, Network, Published, Scaling
+from scenetok_jax.codecs.network import Network, Published, Scaling
 from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.types import Posterior
 
 PUBLISHED = Published(
   spatial=4,
@@ -17,8 +18,8 @@ PUBLISHED = Published(
   licence="MIT",
   tensors=2,
   parameters=2 * 96 * 96,
+  renames=(("encoder", "encode"), ("decoder", "decode")),
 )
-LAYOUTS: dict = {}  # those of convolutions and linear layers
 _PIXELS = "b (l t) (h p) (w q) c -> b l h w (t p q c)"
 _SIZES = {"t": 2, "p": 4, "q": 4}
 
@@ -36,7 +37,7 @@ def network(*, dtype=jnp.float32, channels: int = 96) -> Network:
   def encode(params, images):
     kernel = rearrange(params["encoder"]["kernel"], _ROWS)
     blocks = rearrange(images, _PIXELS, **_SIZES)
-    return Encoded((blocks.astype(dtype) @ kernel).astype(jnp.float32))
+    return Posterior((blocks.astype(dtype) @ kernel).astype(jnp.float32))
 
   def decode(params, latents):
     blocks = latents.astype(dtype) @ params["decoder"]["kernel"]
@@ -45,11 +46,6 @@ def network(*, dtype=jnp.float32, channels: int = 96) -> Network:
     return images.astype(jnp.float32)
 
   return Network(init, encode, decode)
-
-
-def renames(**_):
-  """From parameter paths to the file's names."""
-  return (("encoder", "encode"), ("decoder", "decode"))
 
 
 _KERNEL = "(t p q c) d -> t p q c d"
