@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encode_views, tokenize
