@@ -71,9 +71,10 @@ class Rendered:
   generation_seconds: float = 0.0
 
 
-# Scenes [B], how many of them are no fillers, and a key -> what is rendered.
-RenderBatch = Callable[[Sequence[EvaluationScene], int, Array], Rendered]
-Predictor = Callable[[EvaluationBatch], Iterator[Prediction]]
+# Parameters, scenes [B], how many of them are no fillers, a key -> rendered.
+RenderBatch = Callable[[Any, Sequence[EvaluationScene], int, Array], Rendered]
+# Parameters and a batch; what it compiled it keeps from one call to the next.
+Predictor = Callable[[Any, EvaluationBatch], Iterator[Prediction]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,8 @@ class EvaluationOptions:
   """batch: scenes rendered together (at least 2 for the wrong-scene test).
 
   probes: render with one step and with another scene's tokens too.
+  whole_windows: paths are filled up to whole windows, so that scenes of other
+  lengths share what is compiled.
   """
 
   render: RenderOptions
@@ -88,6 +91,7 @@ class EvaluationOptions:
   deterministic: bool = False
   seed: int = 0
   probes: bool = True
+  whole_windows: bool = False
 
   @classmethod
   def of(cls, config: ConfigDict, seed: int = 0) -> "EvaluationOptions":
@@ -149,11 +153,13 @@ def predictor(
   """Predictions by one way to render; draws depend on seed, batch.number."""
   round_trip = RoundTrip(model.target_codec)
 
-  def predict_batch(batch: EvaluationBatch) -> Iterator[Prediction]:
+  def predict_batch(
+    params: Any, batch: EvaluationBatch
+  ) -> Iterator[Prediction]:
     filled = [trim(model, scene) for scene in batch.load()]
     count = len(batch.scenes)
     key = jax.random.fold_in(jax.random.key(seed), batch.number)
-    rendered = render(filled, count, key)
+    rendered = render(params, filled, count, key)
     # Compiled functions sort names; the samples come first.
     names = sorted(rendered.images, key=lambda name: name != SAMPLED)
     images = {name: np.asarray(rendered.images[name]) for name in names}
@@ -173,25 +179,28 @@ def predictor(
 
 
 def reconstruction(
-  model: Model,
-  params: Any,
-  options: EvaluationOptions,
-  place: Place = lambda tree: tree,
+  model: Model, options: EvaluationOptions, place: Place = lambda tree: tree
 ) -> Predictor:
   """Renders encoded scenes, compiled once per shape of scenes."""
   programs: dict[Hashable, Any] = {}
   codecs = codec_params(model)
   program = functools.partial(_reconstruct, model, options)
+  windows = options.render
+  if options.whole_windows:
+    windows = dataclasses.replace(windows, overlap=0)
 
   def render(
-    scenes: Sequence[EvaluationScene], count: int, key: Array
+    params: Any, scenes: Sequence[EvaluationScene], count: int, key: Array
   ) -> Rendered:
     del count
     context = place(stack([scene.context for scene in scenes]))
-    target = place(stack([scene.target.cameras for scene in scenes]))
-    shape = (context.images.shape[1], target.extrinsics.shape[1])
-    arguments = (params, codecs, context, target, key)
-    return Rendered(*timed(programs, shape, program, *arguments))
+    target = stack([scene.target.cameras for scene in scenes])
+    frames = target.extrinsics.shape[1]
+    path = place(fill_windows(model, windows, target))
+    shape = (context.images.shape[1], path.extrinsics.shape[1])
+    arguments = (params, codecs, context, path, key)
+    images, seconds = timed(programs, shape, program, *arguments)
+    return Rendered({k: v[:, :frames] for k, v in images.items()}, seconds)
 
   return predictor(model, options.seed, render, generated=False)
 
@@ -202,14 +211,14 @@ def _reconstruct(
   params: Any,
   codecs: Any,
   context: Views,
-  target: Cameras,
+  path: Cameras,
   key: Array,
 ) -> dict[str, Array]:
-  """Context [B V] and target [B T] of scenes -> images uint8 [B T H W 3].
+  """Context [B V] and path [B T] of scenes -> images uint8 [B T H W 3].
 
   The reference pose is the middle context view (release, test mode).
   """
-  frames = target.extrinsics.shape[1]
+  frames = path.extrinsics.shape[1]
   noise_key, token_key = jax.random.split(key)
   extrinsics = jnp.asarray(context.cameras.extrinsics)
   reference = extrinsics[:, extrinsics.shape[1] // 2]
@@ -221,8 +230,8 @@ def _reconstruct(
     None if options.deterministic else token_key,
     codecs["context"],
   )
-  path = fill_windows(model, options.render, relative_to(target, reference))
-  latents = horizon(model, path.extrinsics.shape[1])
+  path = relative_to(path, reference)
+  latents = horizon(model, frames)
   noise = video_noise(model, noise_key, len(reference), latents)
 
   def render(tokens: Array, path: Cameras, noise: Array) -> Array:
@@ -253,8 +262,8 @@ def predict(
   progress: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Prediction]:
   """Renders every scene; see batches for what is rendered together."""
-  render = reconstruction(model, params, options)
+  render = reconstruction(model, options)
   sources = [in_memory(trim(model, scene)) for scene in scenes]
   for batch in batches(sources, options.batch):
-    yield from render(batch)
+    yield from render(params, batch)
     progress(len(batch.scenes))

@@ -30,7 +30,6 @@ from scenetok_jax.types import Array, Cameras, InputError, Views
 
 def generation(
   model: Model,
-  params: Any,
   options: evaluator.EvaluationOptions,
   generate: GenerateOptions,
   anchors: int,
@@ -86,7 +85,7 @@ def generation(
     return evaluator.decode(model, codec, video, target.extrinsics.shape[1])
 
   def render(
-    scenes: Sequence[EvaluationScene], count: int, key: Array
+    params: Any, scenes: Sequence[EvaluationScene], count: int, key: Array
   ) -> Rendered:
     views, visible = _slots(scenes, model.num_conditions)
     target = evaluator.stack([scene.target.cameras for scene in scenes])

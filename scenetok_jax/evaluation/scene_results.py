@@ -45,12 +45,12 @@ def scorer(
   if generated:
     generate = generate_options(scenetok, GenerationChanges())
     anchors = scenetok.config.generation.anchors
-    predict = generation(model, params, options, generate, anchors, shard_batch)
+    predict = generation(model, options, generate, anchors, shard_batch)
   else:
-    predict = reconstruction(model, params, options, shard_batch)
+    predict = reconstruction(model, options, shard_batch)
 
   def score(batch: EvaluationBatch) -> Iterator[Scored]:
-    for prediction in predict(batch):
+    for prediction in predict(params, batch):
       result = scene_result(prediction, loaded.functions)
       yield result, _sheet(prediction)
 

@@ -10,7 +10,8 @@ from scenetok_jax.io import check_writable
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare
-from scenetok_jax.train.experiment import make_evaluate, make_task, open_data
+from scenetok_jax.train.experiment import make_task, open_data
+from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps
 from scenetok_jax.workdir.lock import lock

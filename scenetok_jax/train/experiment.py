@@ -1,23 +1,18 @@
 """A training run as a configuration describes it: task, data, evaluation."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
 from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
-from scenetok_jax.evaluation.evaluator import EvaluationOptions, predict
-from scenetok_jax.evaluation.plan import heldout, open_dataset
-from scenetok_jax.evaluation.scores import average, score
 from scenetok_jax.io import to_plain, write_json
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
 from scenetok_jax.parallel.runtime import initialize, is_lead
 from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
@@ -123,37 +118,3 @@ def open_data(
     process_count=share.total,
     parts=share.parts,
   )
-
-
-def make_evaluate(
-  config: ConfigDict, model: Model
-) -> Callable[[Any, int], dict[str, float]] | None:
-  """Scores a few held-out scenes during training.
-
-  None for stage 2, and where scores cannot be had: they need frames, also
-  beside data.latents, and the weights of the codecs, which is told.
-  """
-  path, options = config.data.path, config.train
-  wanted = options.eval_every > 0 and options.eval_scenes > 0
-  if config.stage != "tokenizer" or not path or not wanted:
-    return None
-  codecs = {"context": model.context_codec, "target": model.target_codec}
-  for part, codec in codecs.items():
-    if codec.make is not None and not config.codecs[part].get("weights"):
-      if is_lead():
-        print(
-          f"no scores during training: config.codecs.{part}.weights is not set",
-          file=sys.stderr,
-        )
-      return None
-  dataset = open_dataset(path)
-  plan = heldout(dataset, config.data.num_context, options.eval_scenes)
-  scenes = [source.load() for source in plan.sources]
-  settings = EvaluationOptions.of(config)
-
-  def evaluate(params: Any, step: int) -> dict[str, float]:
-    del step
-    predictions = predict(model, params, scenes, settings)
-    return average([score(prediction) for prediction in predictions])
-
-  return evaluate

@@ -29,7 +29,7 @@ from scenetok_jax.workdir.checkpoint import Checkpointer
 from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config, store_config
 
-Evaluate = Callable[[Any, int], dict[str, float]]
+Evaluate = Callable[[Any, int], dict[str, Any] | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +57,9 @@ def train(
   """Trains to config.train.total_steps, resuming whatever workdir holds.
 
   workdir: for checkpoints, metrics and config.json. open_data: opens the batch
-  stream at its start. evaluate: (params, step) -> scores to log, every
-  train.eval_every steps. Returns the final state; InputError for a workdir of
-  another config, in use, or unreadable.
+  stream at its start. evaluate: (params, step) -> scores to log, or None where
+  they failed, every train.eval_every steps. Returns the final state;
+  InputError for a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
@@ -113,7 +113,7 @@ def train(
 def _loop(
   run: _Run, state: TrainState, evaluate: Evaluate | None
 ) -> TrainState:
-  """Next batch, dispatch, log the step before, evaluate, save."""
+  """Next batch, dispatch, log the step before, save, evaluate."""
   config, options, writer = run.config, run.config.train, run.writer
   start, total = int(state.step), options.total_steps
 
@@ -127,7 +127,9 @@ def _loop(
     assert evaluate is not None
     # The moving average where there is one.
     params = state.params if state.ema is None else state.ema
-    writer.write_eval(step, evaluate(params, step))
+    scores = evaluate(params, step)
+    if scores is not None:
+      writer.write_eval(step, scores)
 
   guard = NonFiniteGuard(run.workdir, config)
 
@@ -162,12 +164,13 @@ def _loop(
       # A kill right after a save must not lose the row of its step.
       flush()
     with writer.pause():
-      if scores:
-        score(step)
+      # In this order: whatever an evaluation costs, the step is kept.
       if saves and not guard.spoilt:
         run.checkpointer.save(
           step, state, run.data.get_state(), config.to_dict(), force=last
         )
+      if scores:
+        score(step)
       if (scores or last) and is_lead():
         draw_curves(run.workdir)
     if last:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.train import loggers
 from scenetok_jax.workdir.lock import make_folder
 
@@ -77,9 +77,13 @@ class MetricWriter:
       print(f"step {step:>7}  eval  {'  '.join(parts)}", flush=True)
 
   def evaluated(self, step: int) -> bool:
-    """Whether the evaluation after `step` steps is in the folder."""
+    """Whether the evaluation after `step` steps is in the lead's folder.
+
+    Every process must ask: all do what the lead has seen.
+    """
     rows = loggers.read_rows(self._folder / EVAL_FILE)
-    return any(row["step"] == step for row in rows)
+    seen = any(row["step"] == step for row in rows)
+    return gather_bytes(bytes([seen]))[0] == b"\1"
 
   @contextlib.contextmanager
   def pause(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Generated scenes: the same for the same batch, and baselines of their own."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def scene(key: str, model, frames: int = 6) -> EvaluationScene:
 @pytest.fixture(scope="module")
 def found():
   model, params = tiny("generator")
-  program = generation(model, params, OPTIONS, TOKENS, 3)
+  program = functools.partial(generation(model, OPTIONS, TOKENS, 3), params)
   (batch,) = batches([in_memory(scene(key, model)) for key in "ab"], 2)
   return program, batch, list(program(batch))
 

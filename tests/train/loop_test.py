@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.configs import common
 from scenetok_jax.train import loop
 from scenetok_jax.train import state as train_state
+from scenetok_jax.train.loggers import read_rows
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.step import make_step
@@ -177,6 +178,29 @@ def test_a_stopped_run_saves_first_and_evaluates_at_its_next_start(tmp_path):
   assert scored == list(range(1, STEPS + 1))
   text = (tmp_path / "eval.jsonl").read_text()
   assert [json.loads(x)["step"] for x in text.splitlines()] == scored
+
+
+def test_a_step_is_saved_before_its_scores_which_may_fail(
+  tmp_path, monkeypatch
+):
+  config = small_config()
+  config.train.update({"eval_every": 2, "checkpoint_every": 2})
+  order, save = [], Checkpointer.save
+
+  def saving(self, step, *args, **kwargs):
+    order.append(("save", step))
+    return save(self, step, *args, **kwargs)
+
+  def evaluate(params, step):
+    order.append(("score", step))
+    return None if step == 2 else {"psnr": float(step)}
+
+  monkeypatch.setattr(Checkpointer, "save", saving)
+  state = train(config, tmp_path, TASK, Stream, evaluate)
+  assert int(state.step) == STEPS
+  assert order == [(do, n) for n in (2, 4, 6) for do in ("save", "score")]
+  rows = read_rows(tmp_path / "eval.jsonl")
+  assert [row["step"] for row in rows] == [4, 6]
 
 
 def test_a_batch_that_does_not_divide_into_micro_batches_is_refused(tmp_path):
