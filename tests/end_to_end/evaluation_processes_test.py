@@ -38,7 +38,13 @@ def test_a_rank_killed_before_its_evaluation_changes_nothing(tmp_path):
   def line(name):
     found = runs.flags("tokenizer", tmp_path / name, data, STEPS, None)
     return launch(
-      4, [*found, "--config.train.eval_every=2", "--config.mesh.fsdp=2"]
+      4,
+      [
+        *found,
+        "--config.train.eval_every=2",
+        "--config.train.eval_scenes=3",
+        "--config.mesh.fsdp=2",
+      ],
     )
 
   subprocess.run(line("whole"), cwd=runs.ROOT, env=variables(2), check=True)
