@@ -20,10 +20,8 @@ def _scores(workdir):
   return {row["step"]: row for row in read_rows(workdir / EVAL_FILE)}
 
 
-def _unscored(workdir):
-  """Whether a checkpoint is there whose scores are not."""
-  steps = set(complete_steps(workdir)) if workdir.exists() else set()
-  return bool(steps - set(_scores(workdir)))
+def _saved(workdir):
+  return set(complete_steps(workdir)) if workdir.exists() else set()
 
 
 @pytest.mark.slow
@@ -54,9 +52,13 @@ def test_a_rank_killed_before_its_evaluation_changes_nothing(tmp_path):
 
   workdir, killed = tmp_path / "killed", 0
   for rank in (0, 3):
+    old = _saved(workdir)
     job = subprocess.Popen(line("killed"), cwd=runs.ROOT, env=variables(2))
     try:
-      runs.wait_for(lambda: _unscored(workdir), job)
+      # A new checkpoint, whose scores are not there yet.
+      runs.wait_for(
+        lambda old=old: _saved(workdir) - old - set(_scores(workdir)), job
+      )
       if job.poll() is None:
         os.kill(child_of(job.pid, rank), signal.SIGKILL)
         killed += 1
