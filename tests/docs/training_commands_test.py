@@ -136,6 +136,7 @@ def test_a_documented_training_would_start(folder, line, monkeypatch, capsys):
   _check(folder, _trainings()[line], monkeypatch, capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["slurm.sbatch", "tpu_queued.sh"])
 def test_latents_of_a_launched_training_need_no_codec_weights(
   folder, script, monkeypatch, capsys

@@ -308,7 +308,7 @@ BAD = [
   (_scaled_pose, r"frames.transform_matrix: frame 3: .*not orthonormal"),
   (_mirrored_pose, r"frames.transform_matrix: frame 3: .*determinant -1"),
   (_no_pose, r"frames\[3\].transform_matrix: missing"),
-  (_pose_of_words, r"frames\[3\].transform_matrix: not a 4x4"),
+  (_pose_of_words, r"frames\[3\].transform_matrix: not a matrix of numbers"),
   (_no_path, r"frames\[3\].file_path: missing"),
   (_escape, r"frames\[3\].file_path: image '../secret.png' is not in"),
   (_same_image, r"frames\[3\].file_path: .*belongs to .*frames\[2\]"),
