@@ -118,7 +118,9 @@ def parse(text: str) -> Module:
       entry = header[2] if header[1] else entry
     elif line.startswith("}"):
       current = None
-    elif current is not None and (match := _LINE.match(line)):
+    elif current is not None and " = " in line:
+      if (match := _LINE.match(line)) is None:
+        raise ValueError(f"not an instruction of HLO: {line[:80]}")
       root, name, results, kind, inner, rest = match.groups()
       current[name] = Op(
         name,
