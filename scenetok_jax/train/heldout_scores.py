@@ -4,7 +4,6 @@ import dataclasses
 import json
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -24,9 +23,7 @@ from scenetok_jax.model import Model
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params, shard_batch
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
-
-# (parameters, step) -> scores; None where they failed, which has been told.
-Evaluate = Callable[[Any, int], dict[str, Any] | None]
+from scenetok_jax.train.loop import Evaluate
 
 
 def make_evaluate(config: ConfigDict, model: Model) -> Evaluate | None:

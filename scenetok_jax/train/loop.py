@@ -29,6 +29,7 @@ from scenetok_jax.workdir.checkpoint import Checkpointer
 from scenetok_jax.workdir.lock import lock
 from scenetok_jax.workdir.stored_config import compare_config, store_config
 
+# (parameters, step) -> scores; None where they failed, which has been told.
 Evaluate = Callable[[Any, int], dict[str, Any] | None]
 
 
