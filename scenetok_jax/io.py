@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 
 @contextlib.contextmanager
@@ -26,31 +26,28 @@ def atomic_path(
   after a crash of the machine.
 
   Raises:
-    InputError: the file cannot be written there.
+    InputError: the file cannot be written, for instance on a full disk.
   """
   final = Path(path)
-  try:
+  remedy = "free space there or choose another output"
+  with explained(f"{final}: cannot be written", remedy, OSError):
     final.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
       suffix=final.suffix, prefix=f".{final.stem}-", dir=final.parent
     )
     os.close(handle)
-  except OSError as error:
-    raise InputError(
-      f"{final}: cannot be written ({error.strerror}); choose another output"
-    ) from error
-  temporary = Path(name)
-  try:
-    yield temporary
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
-    if sync:
-      with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(final)
-  finally:
-    temporary.unlink(missing_ok=True)
+    temporary = Path(name)
+    try:
+      yield temporary
+      mask = os.umask(0)
+      os.umask(mask)
+      temporary.chmod(0o666 & ~mask)
+      if sync:
+        with temporary.open("rb") as file:
+          os.fsync(file.fileno())
+      temporary.replace(final)
+    finally:
+      temporary.unlink(missing_ok=True)
 
 
 def check_writable(out: Path, option: str = "--out") -> None:
@@ -92,19 +89,9 @@ def to_unit(images: Any) -> Any:
 def write_text(
   path: str | os.PathLike, text: str, *, sync: bool = False
 ) -> None:
-  """Replaces a text file in one step; see atomic_path.
-
-  Raises:
-    InputError: the file cannot be written, for instance on a full disk.
-  """
-  try:
-    with atomic_path(path, sync=sync) as temporary:
-      temporary.write_text(text, encoding="utf-8")
-  except OSError as error:
-    raise InputError(
-      f"{path}: cannot be written ({error.strerror}); free space there or"
-      " choose another output"
-    ) from error
+  """Replaces a text file in one step; see atomic_path."""
+  with atomic_path(path, sync=sync) as temporary:
+    temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(

@@ -10,10 +10,10 @@ import einops
 import imageio.v2 as imageio
 import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
 from scenetok_jax.io import atomic_path, to_uint8, to_unit
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 # Otherwise every video forks with a Python hook, which warns (rightly) that
 # JAX's threads are running; the hook only shields ffmpeg from Ctrl-C.
@@ -30,22 +30,15 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
   Raises:
     InputError: the file is missing, is not an image, or is cut short.
   """
-  try:
-    with Image.open(path) as image:
-      return np.array(image.convert("RGB"))
-  except FileNotFoundError as error:
-    raise InputError(
-      f"{path}: no such image; restore the file or drop it from the list"
-    ) from error
-  except UnidentifiedImageError as error:
-    raise InputError(
-      f"{path}: not an image that Pillow can read; replace the file"
-    ) from error
-  except (OSError, SyntaxError, ValueError) as error:
-    # Pillow reports a truncated or damaged file by any of these.
-    raise InputError(
-      f"{path}: image cannot be decoded ({error}); replace the file"
-    ) from error
+  remedy = "restore the file or drop it from the list"
+  # Pillow reports a truncated or damaged file by any of these.
+  kinds = (OSError, SyntaxError, ValueError)
+  with (
+    explained(f"{path}: image cannot be decoded", "replace the file", *kinds),
+    explained(f"{path}: no such image", remedy, FileNotFoundError),
+    Image.open(path) as image,
+  ):
+    return np.array(image.convert("RGB"))
 
 
 def read_video(path: str | os.PathLike, limit: int | None = None) -> np.ndarray:
@@ -54,16 +47,12 @@ def read_video(path: str | os.PathLike, limit: int | None = None) -> np.ndarray:
   Raises:
     InputError: the file is missing, or holds no frame that FFmpeg can read.
   """
-  try:
+  kinds = (OSError, RuntimeError, ValueError)
+  with explained(f"{path}: video cannot be read", "replace the file", *kinds):
     reader: Any = imageio.get_reader(os.fspath(path), format="FFMPEG")
     with reader:
       frames = itertools.islice(reader, limit)
       images = [np.asarray(frame)[..., :3] for frame in frames]
-  except (OSError, RuntimeError, ValueError) as error:
-    text = " ".join(str(error).split())[:160]
-    raise InputError(
-      f"{path}: video cannot be read ({text}); replace the file"
-    ) from error
   if not images:
     raise InputError(f"{path}: holds no frames; replace the file")
   return np.stack(images)

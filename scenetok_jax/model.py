@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from scenetok_jax.codecs.api import Codec, get_codec
+from scenetok_jax.codecs.api import DTYPES, Codec, get_codec
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.io import to_unit
@@ -18,7 +18,14 @@ from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.tokenizer.perceiver import Perceiver
-from scenetok_jax.types import Array, Cameras, InputError, Posterior, Views
+from scenetok_jax.types import (
+  Array,
+  Cameras,
+  InputError,
+  Posterior,
+  Views,
+  check_known,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +63,8 @@ def build(config: ConfigDict) -> Model:
   Raises:
     InputError: unknown codec, dtype or remat policy, or sizes that do not fit.
   """
-  if config.dtype not in ("float32", "bfloat16"):
-    raise InputError(
-      f"config.dtype: {config.dtype!r} is not 'float32' or 'bfloat16'"
-    )
-  if config.remat not in REMAT_POLICIES:
-    raise InputError(
-      f"config.remat: {config.remat!r} is not one of {sorted(REMAT_POLICIES)}"
-    )
+  check_known(config.dtype, DTYPES, "config.dtype")
+  check_known(config.remat, REMAT_POLICIES, "config.remat")
   shared = {
     "dtype": jnp.dtype(config.dtype),
     "remat": config.remat,

@@ -5,8 +5,9 @@ Axis letters used in every docstring of the package:
   C channels, N scene tokens, D width, R channels of a ray map.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import flax.struct
@@ -27,6 +28,23 @@ def check_known(value: Any, known: Collection[Any], what: str) -> None:
   if value not in known:
     names = ", ".join(map(str, known))
     raise InputError(f"{what}: {value!r} is not one of {names}")
+
+
+@contextlib.contextmanager
+def explained(
+  problem: str, remedy: str, *kinds: type[Exception]
+) -> Iterator[None]:
+  """InputError "PROBLEM (the error); REMEDY" for errors of these kinds.
+
+  InputErrors, which are ValueErrors, pass.
+  """
+  try:
+    yield
+  except InputError:
+    raise
+  except kinds as error:
+    text = getattr(error, "strerror", None) or " ".join(str(error).split())
+    raise InputError(f"{problem} ({text[:200]}); {remedy}") from error
 
 
 def option(default: Any, help: str, **more: Any) -> Any:

@@ -14,7 +14,9 @@ from scenetok_jax.codecs.network import Network, Published, map_clips
 from scenetok_jax.codecs.registry import codec_module, published
 from scenetok_jax.codecs.weights import load_weights, read_manifest
 from scenetok_jax.geometry.latent_frames import Grouping
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, InputError, check_known
+
+DTYPES = ("float32", "bfloat16")  # of computations
 
 
 def get_codec(
@@ -51,16 +53,11 @@ def get_codec(
   """
   module = codec_module(name)
   if not hasattr(module, "PUBLISHED"):
-    for field, value in (
-      ("weights", weights),
-      ("dtype", dtype),
-      ("frames_at_once", frames_at_once),
-    ):
-      if value is not None:
-        raise InputError(
-          f"config: codecs: {field}: {value!r}: the {name} codec reads none;"
-          " remove it"
-        )
+    # It takes none of these; where one is given, Python says so.
+    more = dict(weights=weights, dtype=dtype, frames_at_once=frames_at_once)
+    options |= {
+      name: value for name, value in more.items() if value is not None
+    }
     grouping = Grouping(frames_per_latent or 1, bool(chunked))
     codec: Codec = module.codec(spatial, channels, grouping, **options)
     return codec
@@ -77,10 +74,8 @@ def get_codec(
         f"config: codecs: {field}: {value} is not the {name} codec's; set"
         f" {right}"
       )
-  if dtype not in (None, "float32", "bfloat16"):
-    raise InputError(
-      f"config: codecs: dtype: {dtype!r} is not 'float32' or 'bfloat16'"
-    )
+  dtype = dtype or "float32"
+  check_known(dtype, DTYPES, "config: codecs: dtype")
   fields: dict[str, Any] = {}
   if weights is not None:
     manifest = read_manifest(weights)
@@ -90,16 +85,10 @@ def get_codec(
         " give the folder of that codec"
       )
     fields = dict(manifest.fields)
-  fields |= {**options, "dtype": jnp.dtype(dtype or "float32")}
-
-  @functools.cache
-  def make() -> Network:
-    network: Network = module.network(**fields)
-    return network
-
-  return network_codec(
-    name, entry, make, weights, frames_at_once or FRAMES_AT_ONCE
-  )
+  fields |= {**options, "dtype": jnp.dtype(dtype)}
+  make = functools.cache(functools.partial(module.network, **fields))
+  at_once = frames_at_once or FRAMES_AT_ONCE
+  return network_codec(name, entry, make, weights, at_once)
 
 
 def network_codec(

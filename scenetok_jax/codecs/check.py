@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.codecs.codec import Codec
+from scenetok_jax.io import to_uint8, to_unit
 from scenetok_jax.parallel.runtime import quick_compile_options
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import InputError
 
 
 class RoundTrip:
@@ -27,16 +27,8 @@ class RoundTrip:
     self._params = codec.params if params is None else params
     options = quick_compile_options(jax.default_backend())
     jit = functools.partial(jax.jit, compiler_options=options)
-    self._encode = jit(
-      lambda params, x: codec.encode(
-        params, jnp.asarray(x, jnp.float32) / 255.0, None
-      )
-    )
-    self._both = jit(
-      lambda params, x: _to_uint8(
-        codec.round_trip(jnp.asarray(x, jnp.float32) / 255.0, params)
-      )
-    )
+    self._encode = jit(lambda p, x: codec.encode(p, to_unit(x), None))
+    self._both = jit(lambda p, x: to_uint8(codec.round_trip(to_unit(x), p)))
 
   def __call__(self, images: np.ndarray) -> np.ndarray:
     """uint8 [T H W 3] -> the decoded frames, uint8 [t H W 3].
@@ -57,7 +49,7 @@ class RoundTrip:
     if codec.coupled:
       latents = self._encode(self._params, images[None, :kept])
       for part in codec.decode_parts(self._params, latents):
-        yield np.asarray(_to_uint8(part))[0]
+        yield np.asarray(to_uint8(part))[0]
       return
     step = min(kept, unit * max(1, codec.frames_at_once // unit))
     for start in range(0, kept, step):
@@ -79,7 +71,3 @@ class RoundTrip:
       )
     codec.check_images((1, kept, *images.shape[1:]))
     return kept
-
-
-def _to_uint8(images: Array) -> jax.Array:
-  return jnp.round(images * 255.0).astype(jnp.uint8)

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from scenetok_jax.codecs import block_dct, va_vae, video_dc_ae, wan_vae
 from scenetok_jax.codecs.network import Published
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, check_known
 
 CODECS: dict[str, ModuleType] = {
   "block_dct": block_dct,
@@ -24,10 +24,7 @@ CODECS: dict[str, ModuleType] = {
 
 def codec_module(name: str) -> ModuleType:
   """The module of a codec; InputError for an unknown name."""
-  if name not in CODECS:
-    raise InputError(
-      f"config: codecs: {name!r} is not a codec; use one of {', '.join(CODECS)}"
-    )
+  check_known(name, CODECS, "config: codecs")
   return CODECS[name]
 
 

@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 
 from scenetok_jax.convert.engine import complain
 from scenetok_jax.convert.reader import read_tensors
-from scenetok_jax.io import atomic_path
-from scenetok_jax.types import InputError
+from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.types import InputError, explained
 
 CONFIG_FILE = "config.json"
 PARAMS_FILE = "codec.safetensors"
@@ -81,28 +81,20 @@ def save_weights(
     "tensors": len(leaves),
     "parameters": sum(leaf.size for leaf in leaves.values()),
   }
-  with atomic_path(folder / CONFIG_FILE) as temporary:
-    temporary.write_text(json.dumps(text, indent=2) + "\n")
+  write_json(folder / CONFIG_FILE, text)
 
 
 def read_manifest(folder: str | os.PathLike) -> Manifest:
   """What a folder holds; InputError where it is no converted codec."""
   path = Path(folder) / CONFIG_FILE
-  try:
+  kinds = (OSError, ValueError, KeyError, TypeError, AttributeError)
+  with explained(f"{path}: does not describe a codec", REMEDY, *kinds):
     found = json.loads(path.read_text())
     fields = {
       name: tuple(value) if isinstance(value, list) else value
       for name, value in found["fields"].items()
     }
     return Manifest(found["codec"], fields, found["source"], found["sha256"])
-  except OSError as error:
-    raise InputError(
-      f"{path}: {error.strerror}: not the folder of a codec; {REMEDY}"
-    ) from error
-  except (ValueError, KeyError, TypeError, AttributeError) as error:
-    raise InputError(
-      f"{path}: does not describe a codec ({error!r}); {REMEDY}"
-    ) from error
 
 
 def read_counts(folder: str | os.PathLike) -> dict[str, int]:
@@ -145,17 +137,16 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
 
 
 def _read_orbax(path: Path) -> dict[str, np.ndarray]:
-  try:
-    with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
-      tree = handler.metadata(path.absolute()).tree
-      arguments = jax.tree.map(
-        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
-      )
-      found = handler.restore(
-        path.absolute(), args=ocp.args.PyTreeRestore(restore_args=arguments)
-      )
-  except (OSError, ValueError, KeyError) as error:
-    raise InputError(
-      f"{path}: not a whole Orbax checkpoint ({error}); convert it again"
-    ) from error
+  how = (f"{path}: not a whole Orbax checkpoint", "convert it again")
+  with (
+    explained(*how, OSError, ValueError, KeyError),
+    contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler,
+  ):
+    tree = handler.metadata(path.absolute()).tree
+    arguments = jax.tree.map(
+      lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+    )
+    found = handler.restore(
+      path.absolute(), args=ocp.args.PyTreeRestore(restore_args=arguments)
+    )
   return flatten_dict(found, sep="/")

@@ -8,11 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from scenetok_jax.convert.reader import own_arrays
 from scenetok_jax.io import atomic_path
-from scenetok_jax.types import InputError
 
 PARAMS_FILE = "params.safetensors"
 _SCALE = "#scale"
@@ -58,20 +57,13 @@ def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
   Raises:
     InputError: the file is missing, cut off or of another kind.
   """
-  try:
-    with safe_open(path, framework="numpy") as file:
-      header = json.loads((file.metadata() or {})["format"])
-      arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-  except FileNotFoundError as error:
-    raise InputError(f"{path}: not found; check the path") from error
-  except (SafetensorError, KeyError, ValueError, OSError) as error:
-    raise InputError(
-      f"{path}: not a parameter file of this package ({error}); fetch it again"
-    ) from error
+  problem, remedy = "not a parameter file of this package", "fetch it again"
+  with own_arrays(path, problem, remedy) as (arrays, metadata):
+    step = int(json.loads(metadata["format"])["step"])
   params = {
     name: values.astype(np.float32) * arrays.get(name + _SCALE, np.float32(1))
     for name, values in arrays.items()
     if not name.endswith(_SCALE)
   }
   params = {name: x.astype(np.float32) for name, x in params.items()}
-  return unflatten_dict(params, sep="/"), int(header["step"])
+  return unflatten_dict(params, sep="/"), step

@@ -1,6 +1,8 @@
 """Reads named tensors from safetensors files and torch checkpoints."""
 
+import contextlib
 import importlib
+import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
+from safetensors import SafetensorError, safe_open
 
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 
 class Tensors(Mapping[str, np.ndarray]):
@@ -57,11 +59,11 @@ def read_tensors(path: str | Path) -> Tensors:
 
 def _is_safetensors(path: Path) -> bool:
   """Whether a file starts as they do: an 8-byte length, then JSON."""
-  try:
-    with path.open("rb") as file:
-      return file.read(9)[8:] == b"{"
-  except OSError as error:
-    raise InputError(f"{path}: {error.strerror}; give a file") from error
+  with (
+    explained(f"{path}: cannot be read", "give a file", OSError),
+    path.open("rb") as file,
+  ):
+    return file.read(9)[8:] == b"{"
 
 
 def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
@@ -83,7 +85,7 @@ def read_step(path: str | Path) -> int:
   """The training step that a checkpoint records; 0 where it records none."""
   path = Path(path)
   if _is_safetensors(path):
-    metadata = safetensors.safe_open(path, framework="np").metadata() or {}
+    metadata = safe_open(path, framework="np").metadata() or {}
     step = metadata.get("step", "0")
     return int(step) if step.isdigit() else 0
   payload = _load_torch(path)
@@ -101,22 +103,37 @@ def select(tensors: Tensors, prefix: str) -> Tensors:
 
 def import_torch(path: Path) -> Any:
   """The torch module, which only reading and writing its files needs."""
-  try:
+  remedy = (
+    "run `pip install 'scenetok_jax[convert]'`, or use a .safetensors file"
+  )
+  problem = f"{path}: a torch checkpoint needs torch"
+  with explained(problem, remedy, ImportError):
     return importlib.import_module("torch")
-  except ImportError as error:
-    raise InputError(
-      f"{path}: a torch checkpoint needs torch; run `pip install"
-      " 'scenetok_jax[convert]'`, or use a .safetensors file"
-    ) from error
 
 
 def _open_safetensors(path: Path) -> Any:
-  try:
-    return safetensors.safe_open(path, framework="np")
-  except safetensors.SafetensorError as error:
-    raise InputError(
-      f"{path}: not a whole safetensors file ({error}); fetch it again"
-    ) from error
+  problem = f"{path}: not a whole safetensors file"
+  with explained(problem, "fetch it again", SafetensorError):
+    return safe_open(path, framework="np")
+
+
+@contextlib.contextmanager
+def own_arrays(
+  path: str | os.PathLike, problem: str, remedy: str
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
+  """Arrays and metadata of a safetensors file that this package wrote.
+
+  InputError where it is not there, is damaged, or lacks what the body looks
+  for in them.
+  """
+  kinds = (SafetensorError, OSError, KeyError, ValueError, TypeError)
+  with (
+    explained(f"{path}: {problem}", remedy, *kinds),
+    explained(f"{path}: not found", "check the path", FileNotFoundError),
+    safe_open(path, framework="np") as file,
+  ):
+    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    yield arrays, file.metadata() or {}
 
 
 def _read_safetensors(path: Path) -> Tensors:

@@ -20,6 +20,7 @@ from scenetok_jax.evaluation.batches import (
 )
 from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.io import to_uint8
 from scenetok_jax.model import Model, codec_params
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling.encode import encode
@@ -143,8 +144,7 @@ def timed(
 
 def decode(model: Model, params: Any, latents: Array, frames: int) -> Array:
   """Normalised latents [B L h w C] -> the first frames, uint8 [B T H W 3]."""
-  images = model.target_codec.decode(params, latents)[:, :frames]
-  return jnp.round(images * 255.0).astype(jnp.uint8)
+  return to_uint8(model.target_codec.decode(params, latents)[:, :frames])
 
 
 def predictor(

@@ -16,7 +16,7 @@ from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import fill
 from scenetok_jax.evaluation.tables import Table
 from scenetok_jax.metrics.registry import of_kind
-from scenetok_jax.types import InputError
+from scenetok_jax.types import explained
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -68,19 +68,14 @@ def ranking(scenes: dict[str, Any], measure: str) -> list[tuple[str, float]]:
 
 def _picture(path: Path) -> str:
   """A PNG file, at most PICTURE_WIDTH pixels wide."""
-  try:
-    with Image.open(path) as file:
-      image: Image.Image = file.convert("RGB")
-      if image.width > PICTURE_WIDTH:
-        height = round(image.height * PICTURE_WIDTH / image.width)
-        image = image.resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
-      buffer = io.BytesIO()
-      image.save(buffer, format="PNG", optimize=True)
-  except OSError as error:
-    raise InputError(
-      f"{path}: pictures: cannot be read ({error}); keep results beside the"
-      " folder that evaluate --out wrote"
-    ) from None
+  remedy = "keep results beside the folder that evaluate --out wrote"
+  with explained(f"{path}: pictures: cannot be read", remedy, OSError):
+    image = Image.open(path).convert("RGB")
+  if image.width > PICTURE_WIDTH:
+    height = round(image.height * PICTURE_WIDTH / image.width)
+    image = image.resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
+  buffer = io.BytesIO()
+  image.save(buffer, format="PNG", optimize=True)
   return base64.b64encode(buffer.getvalue()).decode()
 
 

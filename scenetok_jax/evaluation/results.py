@@ -18,7 +18,7 @@ from scenetok_jax.evaluation.measures import (
 )
 from scenetok_jax.evaluation.paper import TPS
 from scenetok_jax.metrics.registry import METRICS
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 _NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
 
@@ -63,13 +63,9 @@ def read_result(path: str | os.PathLike) -> Result:
   file = Path(path)
   if file.is_dir():
     file = file / "result.json"
-  try:
+  remedy = "give files made by scenetok evaluate --json"
+  with explained(f"{file}: cannot be read", remedy, OSError, ValueError):
     data = json.loads(file.read_text())
-  except (OSError, ValueError) as error:
-    raise InputError(
-      f"{file}: cannot be read ({error}); give files made by scenetok evaluate"
-      " --json"
-    ) from None
   data = _pose_score(data, file) if isinstance(data, dict) else {}
   if absent := [key for key in _NEEDED if key not in data]:
     raise InputError(

@@ -9,12 +9,13 @@ import json
 import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scenetok_jax.geometry.cameras import from_opengl
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 
@@ -153,29 +154,20 @@ def read_matrix(fields: Any, field: str, where: str) -> np.ndarray:
 
 def read_numbers(value: Any, where: str) -> np.ndarray:
   """Nested lists as float64."""
-  try:
+  remedy = "write every matrix as rows of as many numbers"
+  problem = f"{where}: not a matrix of numbers"
+  with explained(problem, remedy, TypeError, ValueError):
     return np.array(value, np.float64)
-  except (TypeError, ValueError) as error:
-    raise InputError(
-      f"{where}: not a matrix of numbers; write every matrix as rows of as"
-      " many numbers"
-    ) from error
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
   """The JSON object in a file of cameras."""
   name = os.fspath(path)
-  try:
-    with open(name, encoding="utf-8") as file:
-      content = json.load(file)
-  except OSError as error:
-    raise InputError(
-      f"{name}: cannot be read ({error.strerror}); give the path of a JSON file"
-    ) from error
-  except ValueError as error:
-    raise InputError(
-      f"{name}: not valid JSON ({error}); write the file again"
-    ) from error
+  remedy = "give the path of a JSON file"
+  with explained(f"{name}: cannot be read", remedy, OSError):
+    text = Path(name).read_text(encoding="utf-8")
+  with explained(f"{name}: not valid JSON", "write it again", ValueError):
+    content = json.loads(text)
   if not isinstance(content, dict):
     raise InputError(
       f"{name}: holds a {type(content).__name__}, not an object; wrap the"

@@ -31,7 +31,7 @@ from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
 from scenetok_jax.sampling.scene_file import Scene, check_scene, codec_digest
 from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.sampling.video import VideoProgram, render_video
-from scenetok_jax.types import Array, Cameras, InputError, Views
+from scenetok_jax.types import Array, Cameras, InputError, Views, check_known
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
 
@@ -105,8 +105,7 @@ class SceneTok:
     """
     folder = Path(folder)
     file = folder / PARAMS_FILE
-    if storage not in ("int8", "float32"):
-      raise InputError(f"storage: {storage!r} is not one of int8, float32")
+    check_known(storage, ("int8", "float32"), "storage")
     if file.exists():
       raise InputError(f"{file}: exists; delete it or choose another folder")
     save_compact(file, self.params, self.step, exact=storage == "float32")

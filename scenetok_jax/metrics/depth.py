@@ -31,7 +31,7 @@ def delta(predicted: Values, truth: Values) -> float:
 
 
 METRICS = (
-  Metric("abs_rel", "depth", abs_rel, None, "lower", 4, None, "AbsRel"),
-  Metric("rmse", "depth", rmse, None, "lower", 4, None, "RMSE"),
-  Metric("delta_1.25", "depth", delta, None, "higher", 4, None, "delta < 1.25"),
+  Metric("abs_rel", "depth", abs_rel, "lower", "AbsRel", 4),
+  Metric("rmse", "depth", rmse, "lower", "RMSE", 4),
+  Metric("delta_1.25", "depth", delta, "higher", "delta < 1.25", 4),
 )

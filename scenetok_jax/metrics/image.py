@@ -88,6 +88,6 @@ def _same_shape(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 METRICS = (
-  Metric("psnr", "image", psnr, None, "higher", 2, None, "PSNR", unit="dB"),
-  Metric("ssim", "image", ssim, None, "higher", 3, None, "SSIM"),
+  Metric("psnr", "image", psnr, "higher", "PSNR", unit="dB"),
+  Metric("ssim", "image", ssim, "higher", "SSIM", 3),
 )

@@ -4,20 +4,23 @@ It differs from torchvision's by average pools that do not count padding, a
 max pool in the last block, 1008 classes and no auxiliary head.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import flax.struct
-import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
-from scenetok_jax.convert.engine import Table
-from scenetok_jax.metrics.layers import Mixed, Step, Unit, units_table
-from scenetok_jax.metrics.metric import Metric, Published
+from scenetok_jax.metrics.layers import (
+  Mixed,
+  Step,
+  Unit,
+  shapes_of,
+  units_table,
+)
+from scenetok_jax.metrics.metric import Metric, published
 from scenetok_jax.metrics.resize import Kind, resize
 from scenetok_jax.types import Array, InputError
 
@@ -149,16 +152,9 @@ class _Classifier(nn.Module):
     return jnp.dot(x, kernel, precision="highest")
 
 
-@functools.cache
-def shapes() -> dict:
-  """Abstract parameters of the published network; nothing is computed."""
-  image = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), jnp.float32)
-  return jax.eval_shape(Inception().init, jax.random.key(0), image)["params"]
-
-
-def table() -> Table:
-  """The rename table of the published file."""
-  return units_table(shapes(), "conv")
+# Of the published file.
+shapes = shapes_of(Inception(), (1, SIZE, SIZE, 3))
+table = units_table(shapes, "conv")
 
 
 def truncate_uint8(images: np.ndarray) -> np.ndarray:
@@ -196,25 +192,8 @@ METRIC = Metric(
   name="fid",
   kind="image_set",
   function=features,
-  weights=Published(
-    name="fid_inception",
-    files=(
-      (  # names under which the one file is published
-        "pt_inception-2015-12-05-6726825d.pth",
-        "weights-inception-2015-12-05-6726825d.pth",
-      ),
-    ),
-    source=(
-      "github.com/mseitzer/pytorch-fid/releases (fid_weights) or"
-      " github.com/toshas/torch-fidelity/releases (v0.2.0)"
-    ),
-    licence="Apache-2.0",
-    tensors=472,
-    parameters=23_850_960,
-    shapes=shapes,
-  ),
   better="lower",
-  digits=2,
-  table=table,
   title="FID",
+  weights=published("fid_inception", shapes),
+  table=table,
 )

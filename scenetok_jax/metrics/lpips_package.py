@@ -15,7 +15,7 @@ from einops import rearrange
 from flax.traverse_util import flatten_dict
 
 from scenetok_jax.convert.reader import read_tensors
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 # Position of each convolution among torchvision's layers.
 LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
@@ -88,18 +88,15 @@ def read_numpy_pickle(path: str | Path) -> dict[str, np.ndarray]:
     InputError: no such file, not a whole pickle, or one that holds or would
       call anything but arrays of numbers.
   """
-  try:
-    with Path(path).open("rb") as file:
+  # A damaged pickle raises many kinds.
+  remedy = "fetch it again from its publisher"
+  with explained(f"{path}: not a pickle of arrays", remedy, Exception):
+    with (
+      explained(f"{path}: cannot be read", "give a file", OSError),
+      Path(path).open("rb") as file,
+    ):
       arrays = flatten_dict(_Unpickler(file).load(), sep="/")
     for name, value in arrays.items():
       if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         raise pickle.UnpicklingError(f"{name} is no array of numbers: {value}")
-  except OSError as error:
-    raise InputError(f"{path}: {error.strerror}; give a file") from error
-  except Exception as error:  # a damaged pickle raises many kinds
-    text = " ".join(str(error).split())[:200]
-    raise InputError(
-      f"{path}: not a pickle of arrays ({text}); fetch it again from its"
-      " publisher"
-    ) from error
   return arrays

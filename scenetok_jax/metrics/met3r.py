@@ -52,11 +52,9 @@ METRIC = Metric(
   name="met3r",
   kind="video",
   function=met3r_score,
-  weights=None,
   better="lower",
-  digits=4,
-  table=None,
   title="MEt3R",
+  digits=4,
   package=(
     "met3r",
     "get the authors' by pip install git+https://github.com/mohammadasim98/met3r"

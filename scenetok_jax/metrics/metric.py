@@ -1,7 +1,8 @@
 """What a metric is: one frozen struct, which everything else reads."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,16 +33,14 @@ class Video:
 class Published:
   """Published weights of a network.
 
-  name: of the network, and of the folder that it is converted to.
-  files: per file that is needed, the names under which it is published.
-  source: where from. licence: of the weights. tensors, parameters: of all
-  files together, stored statistics and what the metric does not use left out.
+  name: of the network, and of the folder that it is converted to. files,
+  source, licence, tensors, parameters: see published.toml.
   shapes: abstract parameters. installed: files of an installed package, if
   any. read: one file -> tensors by published name, in torch's layout.
   """
 
   name: str
-  files: tuple[tuple[str, ...], ...]
+  files: Sequence[Sequence[str]]
   source: str
   licence: str
   tensors: int
@@ -49,6 +48,14 @@ class Published:
   shapes: Callable[[], dict]
   installed: Callable[[], list[Path]] = list
   read: Callable[[Path], Mapping[str, np.ndarray]] = read_tensors
+
+
+_FILES = tomllib.loads(Path(__file__).with_name("published.toml").read_text())
+
+
+def published(name: str, shapes: Callable[[], dict], **more: Any) -> Published:
+  """What published.toml says of a network, with the other fields."""
+  return Published(name, shapes=shapes, **_FILES[name], **more)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +73,10 @@ class Metric:
     posed_video: the same, of frames and poses.
     pose: PairErrors -> a number.
     depth: positive depths [P], predicted and true -> a number.
+  better: which values are. title: its heading in tables. digits: decimals
+  there. unit, note: behind the heading in brackets.
   weights: where the network's come from; None without a network.
-  better: which values are. digits: decimals in tables.
   table: the rename table of the published weights; None without a network.
-  title: its heading in tables. unit, note: behind the heading in brackets.
   scale: of the stored value in tables. batch: inputs computed together.
   package: the module of a package that it needs, and how to install that.
   """
@@ -77,11 +84,11 @@ class Metric:
   name: str
   kind: Kind
   function: Callable[..., Any]
-  weights: Published | None
   better: Literal["higher", "lower"]
-  digits: int
-  table: Callable[[], Table] | None
   title: str
+  digits: int = 2
+  weights: Published | None = None
+  table: Callable[[], Table] | None = None
   unit: str = ""
   note: str = ""
   scale: float = 1.0

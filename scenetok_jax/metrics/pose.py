@@ -126,7 +126,7 @@ def summary(errors: PairErrors) -> dict[str, float]:
   return {**scores, "pairs": len(errors.rotation)}
 
 
-_PERCENT = {"digits": 2, "unit": "%", "scale": 100.0}
+_PERCENT = {"unit": "%", "scale": 100.0}
 _SCORES: tuple[tuple[str, str, Callable, dict[str, Any]], ...] = (
   ("racc", "R.Acc", functools.partial(_share, kind="rotation"), _PERCENT),
   ("tacc", "T.Acc", functools.partial(_share, kind="translation"), _PERCENT),
@@ -137,9 +137,7 @@ METRICS = tuple(
     name=f"{name}@{at}",
     kind="pose",
     function=functools.partial(function, threshold=at),
-    weights=None,
     better="higher",
-    table=None,
     title=f"{title}@{at}",
     **more,
   )

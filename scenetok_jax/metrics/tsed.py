@@ -68,10 +68,8 @@ METRIC = Metric(
   name="tsed",
   kind="posed_video",
   function=tsed,
-  weights=None,
   better="higher",
-  digits=3,
-  table=None,
   title="TSED",
+  digits=3,
   package=("cv2", "pip install 'scenetok_jax[consistency]'"),
 )

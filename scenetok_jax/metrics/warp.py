@@ -57,6 +57,4 @@ def _sample(image: np.ndarray, y: Values, x: Values) -> Values:
   return map_coordinates(image, [y, x], order=1, mode="nearest")
 
 
-METRIC = Metric(
-  "warp", "posed_video", warp_error, None, "lower", 4, None, "Warped error"
-)
+METRIC = Metric("warp", "posed_video", warp_error, "lower", "Warped error", 4)

@@ -15,7 +15,7 @@ from scenetok_jax.geometry.rays import ray_map
 from scenetok_jax.nn.blocks import constrain_tokens, dense
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.rope import sincos_table
-from scenetok_jax.types import Array, Cameras
+from scenetok_jax.types import Array, Cameras, check_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,16 +91,13 @@ class CameraEmbed(nn.Module):
 
   @nn.compact
   def __call__(self, cameras: Cameras) -> Array:
+    check_known(self.kind, ("linear", "patches"), "camera_embedding")
     patch = self.rays.patch
     rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*6]
     if self.kind == "patches":
       embed = PatchEmbed(self.width, patch, dtype=self.dtype, name="rays")(rays)
       table = sincos_crop(self.rays.size, patch, self.width)
       return embed + trailing(jnp.asarray(table, self.dtype), embed)
-    if self.kind != "linear":
-      raise ValueError(
-        f"camera_embedding {self.kind!r} is not one of linear, patches"
-      )
     patches = rearrange(
       rays,
       "b l (h p) (w q) (t c) -> b l (h w) (t p q c)",

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from scenetok_jax.geometry import camera_files, trajectories
-from scenetok_jax.types import Cameras, InputError, option
+from scenetok_jax.types import Cameras, InputError, check_known, option
 
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
 SCENE_PATHS = ("clip", "context", "spline", "orbit", "dolly", "lateral")
@@ -79,11 +79,7 @@ def through_scene(
   """
   if name.endswith(".json"):
     return from_file(name, options)
-  if name not in SCENE_PATHS:
-    raise InputError(
-      f"--trajectory: {name!r} is neither a .json file nor one of"
-      f" {', '.join(SCENE_PATHS)}"
-    )
+  check_known(name, (*SCENE_PATHS, "FILE.json"), "--trajectory")
   if name == "clip":
     if clip is None:
       raise InputError(
@@ -148,11 +144,7 @@ def motion(
   `degrees` (default 90, to the left and to the right), "orbit" turns by
   `degrees` (default 60) around the point `distance` ahead.
   """
-  if name not in MOTIONS:
-    raise InputError(
-      f"--anchors: {name!r} is neither a .json file nor one of"
-      f" {', '.join(MOTIONS)}"
-    )
+  check_known(name, (*MOTIONS, "FILE.json"), "--anchors")
   frames, degrees = options.frames or FRAMES, options.degrees
   distance = 1.0 if options.distance is None else options.distance
   if degrees is None:

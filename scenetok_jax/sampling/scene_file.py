@@ -7,16 +7,16 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.convert.compact import quantize
+from scenetok_jax.convert.reader import own_arrays
 from scenetok_jax.geometry.cameras import check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
 from scenetok_jax.sampling.digest import digest
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import Cameras, InputError, check_known
 
 VERSION = 1
 STORAGES = ("float32", "bfloat16", "int8")
@@ -71,11 +71,12 @@ class Scene:
     Raises:
       InputError: missing, cut short, of another kind, or with broken numbers.
     """
-    try:
-      with safe_open(path, framework="flax") as file:  # NumPy's lacks bfloat16
-        header = json.loads((file.metadata() or {})["scenetok"])
-        names = file.keys()
-        arrays = {name: np.asarray(file.get_tensor(name)) for name in names}
+    problem, remedy = (
+      "not a whole scene file",
+      "make it again with scenetok encode",
+    )
+    with own_arrays(path, problem, remedy) as (arrays, metadata):
+      header = json.loads(metadata["scenetok"])
       version = header["version"]
       scene = cls(
         key=str(header["key"]),
@@ -87,24 +88,14 @@ class Scene:
         model=str(header["model"]),
         codec=str(header["codec"]),
       )
-    except FileNotFoundError as error:
-      raise InputError(f"{path}: not found; check the path") from error
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-      raise InputError(
-        f"{path}: not a whole scene file ({error}); make it again with"
-        " scenetok encode"
-      ) from error
     if version != VERSION:
       raise InputError(
-        f"{path}: version: {version}, this program reads {VERSION}; make it"
-        " again with scenetok encode"
+        f"{path}: version: {version}, this program reads {VERSION}; {remedy}"
       )
     check_rigid(scene.reference, f"{path}: reference")
     check_rigid(scene.context.extrinsics, f"{path}: context_extrinsics")
     if not np.isfinite(scene.tokens).all():
-      raise InputError(
-        f"{path}: tokens: NaN or Inf; make it again with scenetok encode"
-      )
+      raise InputError(f"{path}: tokens: NaN or Inf; {remedy}")
     return scene
 
 
@@ -124,17 +115,12 @@ def codec_digest(codec: Codec) -> str:
 
 def stored(tokens: np.ndarray, storage: str) -> dict[str, np.ndarray]:
   """tokens [N C] as a file holds them; int8 has a float16 scale per token."""
+  check_known(storage, STORAGES, "--storage")
   tokens = np.asarray(tokens, np.float32)
-  if storage == "float32":
-    return {"tokens": tokens}
-  if storage == "bfloat16":
-    return {"tokens": tokens.astype(jnp.bfloat16)}
   if storage == "int8":
     codes, scale = quantize(tokens)
     return {"tokens": codes, "scale": scale}
-  raise InputError(
-    f"--storage: {storage!r} is not one of {', '.join(STORAGES)}"
-  )
+  return {"tokens": tokens.astype(jnp.dtype(storage))}
 
 
 def restored(arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -9,14 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from scenetok_jax.convert.reader import own_arrays
 from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.io import atomic_path
 from scenetok_jax.parallel.rules import shard_batch
 from scenetok_jax.sampling.velocity import extend
-from scenetok_jax.types import InputError
 
 Progress = Callable[[int, int], None]  # told the steps done, and all of them
 
@@ -59,19 +58,12 @@ class StateFile:
     """
     if not self.path.is_file():
       return None
-    try:
-      with safe_open(self.path, framework="numpy") as file:
-        header = file.metadata() or {}
-        if header.get("identity") != self.identity:
-          return None
-        names = file.keys()
-        state = SolverState(**{name: file.get_tensor(name) for name in names})
-        return state, int(header["done"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-      raise InputError(
-        f"{self.path}: state of an interrupted run is damaged ({error});"
-        " delete it to start over"
-      ) from error
+    problem = "state of an interrupted run is damaged"
+    remedy = "delete it to start over"
+    with own_arrays(self.path, problem, remedy) as (arrays, header):
+      if header.get("identity") != self.identity:
+        return None
+      return SolverState(**arrays), int(header["done"])
 
   def save(self, state: SolverState, done: int) -> None:
     """Replaces the file atomically."""

@@ -105,7 +105,7 @@ def test_an_unwritable_folder_is_refused_before_rendering(refuse, tmp_path):
 
 
 def test_options_that_make_no_sense_are_refused(refuse):
-  assert "neither a .json file nor one of clip" in refuse("--trajectory=fly")
+  assert "'fly' is not one of clip, context" in refuse("--trajectory=fly")
   assert "holds no clip" in refuse("--trajectory=clip")
   assert "--frames: 0 must be at least 1" in refuse("--frames=0")
   assert "--steps: 0 must be at least 1" in refuse("--steps=0")

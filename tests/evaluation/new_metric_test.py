@@ -68,8 +68,8 @@ WEIGHTS = Published(
   shapes=shapes,
 )
 ENTRIES = (
-  Metric("col", "image", distance, WEIGHTS, "lower", 4, table, "Colour"),
-  Metric("fcd", "image_set", features, WEIGHTS, "lower", 1, table, "FCD"),
+  Metric("col", "image", distance, "lower", "Colour", 4, WEIGHTS, table),
+  Metric("fcd", "image_set", features, "lower", "FCD", 1, WEIGHTS, table),
 )
 
 

@@ -196,7 +196,7 @@ def test_what_makes_no_sense_is_told_in_a_line(model, images, given, message):
 @pytest.mark.parametrize(
   ("path", "options", "message"),
   [
-    ("fly", {}, "'fly' is neither a .json file nor one of"),
+    ("fly", {}, "'fly' is not one of"),
     ("orbit", {"frames": 3}, "3 frames are fewer than one window of 6"),
     ("orbit", {"steps": 0}, "steps: 0 must be at least 1"),
     ("orbit", {"solver": "rk4"}, "solver: 'rk4' is not one of"),
