@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,19 +29,14 @@ def atomic_path(
     InputError: the file cannot be written, for instance on a full disk.
   """
   final = Path(path)
+  name = f".{final.stem}-{uuid.uuid4().hex[:8]}{final.suffix}"
+  temporary = final.with_name(name)
   remedy = "free space there or choose another output"
   with explained(f"{final}: cannot be written", remedy, OSError):
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-      suffix=final.suffix, prefix=f".{final.stem}-", dir=final.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary.touch(exist_ok=False)
     try:
       yield temporary
-      mask = os.umask(0)
-      os.umask(mask)
-      temporary.chmod(0o666 & ~mask)
       if sync:
         with temporary.open("rb") as file:
           os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from scenetok_jax.train.experiment import make_task, open_data
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps
-from scenetok_jax.workdir.lock import lock
+from scenetok_jax.workdir.lock import check_free, make_folder
 from scenetok_jax.workdir.stored_config import compare_config
 
 
@@ -61,8 +61,10 @@ def _workdir(config: ConfigDict, workdir: str | os.PathLike[str]) -> str:
     parent = next(path for path in folder.absolute().parents if path.exists())
     check_writable(parent, "--workdir")
     return f"{folder}: a new run"
-  with lock(folder):
-    compare_config(folder, config.to_dict())
+  make_folder(folder)  # refuses a file
+  check_free(folder)
+  check_writable(folder, "--workdir")
+  compare_config(folder, config.to_dict())
   steps = complete_steps(folder)
   if not steps:
     return f"{folder}: a new run"

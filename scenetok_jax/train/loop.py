@@ -45,6 +45,7 @@ class _Run:
   preemption: PreemptionWatch
   writer: MetricWriter
   profiler: Profiler
+  check_lease: Callable[[], None]
   step: Callable[[TrainState, SceneBatch], tuple[TrainState, dict[str, Array]]]
 
 
@@ -68,7 +69,9 @@ def train(
   # devices share one machine.
   devices = 1 if jax.default_backend() == "cpu" else mesh.size
   peak = devices * matmul_flops_per_second(config.dtype)
-  with jax.set_mesh(mesh), lock(workdir), contextlib.ExitStack() as stack:
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(jax.set_mesh(mesh))
+    check_lease = stack.enter_context(lock(workdir))
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
     data = open_data()
@@ -106,7 +109,7 @@ def train(
 
     run = _Run(
       config, workdir, mesh, data, checkpointer, preemption, writer, profiler,
-      dispatch,
+      check_lease, dispatch,
     )  # fmt: skip
     return _loop(run, state, evaluate)
 
@@ -152,7 +155,8 @@ def _loop(
     run.profiler.before(step)
     state, metrics = run.step(state, batch)
     run.profiler.after(step, metrics)
-    # A save that failed in the background ends the run here.
+    # Another run may have taken the workdir, or a save have failed.
+    run.check_lease()
     run.checkpointer.check()
     flush()
     held.append((step, metrics))
@@ -164,6 +168,7 @@ def _loop(
     if scores or saves:
       # A kill right after a save must not lose the row of its step.
       flush()
+      writer.flush()
     with writer.pause():
       # In this order: whatever an evaluation costs, the step is kept.
       if saves and not guard.spoilt:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.train import loggers
-from scenetok_jax.workdir.lock import make_folder
+from scenetok_jax.workdir.lock import LeaseLostError, make_folder
 
 TRAIN_FILE = "metrics.jsonl"
 EVAL_FILE = "eval.jsonl"
@@ -44,6 +44,7 @@ class MetricWriter:
     self._batch, self._peak_seconds = config.data.batch_size, peak_seconds
     self._last_time: float | None = None
     self._loggers: list[loggers.Logger] = []
+    self._rows = loggers.RowFiles(self._folder)
     self._stack = contextlib.ExitStack()
     if is_lead():
       make_folder(self._folder)
@@ -54,8 +55,15 @@ class MetricWriter:
   def __enter__(self) -> Self:
     return self
 
-  def __exit__(self, *_: object) -> None:
-    self._stack.close()
+  def __exit__(self, kind: object, *_: object) -> None:
+    if kind is LeaseLostError:
+      self._rows.drop()  # the folder is another's
+    with self._stack:
+      self.flush()
+
+  def flush(self) -> None:
+    """Writes rows that wait; a kill right after a save must not lose them."""
+    self._rows.flush()
 
   def write(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Logs a training step: its metrics, speed and time to go.
@@ -73,6 +81,7 @@ class MetricWriter:
     if is_lead():
       row = _row(step, metrics)
       self._append("eval", row)
+      self.flush()
       parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
       print(f"step {step:>7}  eval  {'  '.join(parts)}", flush=True)
 
@@ -108,7 +117,7 @@ class MetricWriter:
     }
 
   def _append(self, kind: str, row: dict[str, Any]) -> None:
-    loggers.append_row(self._folder / _FILES[kind], row)
+    self._rows.add(_FILES[kind], row)
     scalars = {k: v for k, v in row.items() if isinstance(v, float)}
     for log in self._loggers:
       log(kind, row["step"], scalars)

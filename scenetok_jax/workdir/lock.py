@@ -1,18 +1,28 @@
 """A run's folder: one live run at a time."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
 import socket
-from collections.abc import Iterator
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
 
 LOCK_FILE = "run.lock"
-_HELD: set[int] = set()  # descriptors of locks
+BEAT = 10.0  # seconds between two renewals of a lease
+EXPIRED = 60.0  # a lease that nobody renews for so long is free
+
+
+class LeaseLostError(InputError):
+  """Another run has the workdir: nothing more may be written there."""
 
 
 def make_folder(folder: pathlib.Path) -> None:
@@ -27,57 +37,150 @@ def make_folder(folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(workdir: str | os.PathLike[str]) -> Iterator[None]:
-  """Keeps a second live run out of the workdir.
+def lock(workdir: str | os.PathLike[str]) -> Iterator[Callable[[], None]]:
+  """Keeps a second live run out of the workdir, by a lease that is renewed.
 
-  The lead holds an flock, which the kernel drops however the process ends:
-  a lock file left by a dead run is simply taken over. InputError where another
-  live process holds it, or the folder cannot be written.
+  Buckets and some mounts have no flock. A lease is free when it was released,
+  when its process was of this machine and is dead, or when it is seen
+  unchanged for EXPIRED seconds. InputError where a live run holds it, or the
+  folder cannot be written.
+
+  Yields a function to call before writing: it raises LeaseLostError where
+  another run has taken the lease.
   """
   if not is_lead():
-    yield
+    yield lambda: None
     return
   folder = pathlib.Path(workdir)
   make_folder(folder)
-  path = folder / LOCK_FILE
+  check_free(folder)
+  lease = _Lease(folder / LOCK_FILE)
   try:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    yield lease.check
+  finally:
+    lease.release()
+
+
+def check_free(workdir: str | os.PathLike[str]) -> None:
+  """Returns when no live run holds the workdir; InputError where one does.
+
+  Waits up to EXPIRED seconds for a sign of life of another machine's process.
+  """
+  path = pathlib.Path(workdir) / LOCK_FILE
+  first, start, told = _read(path), time.monotonic(), False
+  while held := _read(path):
+    alive, waited = None, time.monotonic() - start
+    if held["machine"] and held["machine"] == _machine():
+      # Its number may have gone to another process since.
+      alive = _started(held["pid"]) == held["started"]
+    # A killed process takes a moment to die.
+    if (alive and waited > 1) or (alive is None and held != first):
+      raise _in_use(path, held)
+    if alive is False or waited > EXPIRED:
+      return
+    if alive is None and not told:
+      by = f"process {held['pid']} on {held['host']}"
+      print(f"{path}: held by {by}; waiting whether it lives", file=sys.stderr)
+      told = True
+    time.sleep(BEAT / 50)
+
+
+class _Lease:
+  """The lease file of this process, renewed by a thread."""
+
+  def __init__(self, path: pathlib.Path) -> None:
+    """Takes it; InputError where another process takes it just now."""
+    self._path, self._lost_to = path, dict[str, Any]()
+    self._mine = {
+      "owner": uuid.uuid4().hex,
+      "pid": os.getpid(),
+      "host": socket.gethostname(),
+      "machine": _machine(),
+      "started": _started(os.getpid()),
+    }
+    start = time.monotonic()
+    self._write()
+    # Who looked when we did has written by then: the last one has it.
+    time.sleep(max(0.05, 10 * (time.monotonic() - start)))
+    self._renew()
+    if self._lost_to:
+      raise _in_use(path, self._lost_to)
+    self._ended = threading.Event()
+    self._thread = threading.Thread(target=self._keep, daemon=True)
+    self._thread.start()
+
+  def check(self) -> None:
+    """Raises LeaseLostError where another run has the lease."""
+    # Older than that, this process was stopped: others may have taken over.
+    if time.time() - self._looked > EXPIRED / 2:
+      with contextlib.suppress(InputError):
+        self._renew()
+    if held := self._lost_to:
+      raise LeaseLostError(
+        f"{self._path}: process {held['pid']} on {held['host']} has taken over"
+        " the workdir while this one gave no sign of life; it goes on alone"
+      )
+
+  def release(self) -> None:
+    self._ended.set()
+    self._thread.join(BEAT)
+    with contextlib.suppress(OSError, InputError):
+      if _read(self._path).get("owner") == self._mine["owner"]:
+        self._path.unlink()
+
+  def _keep(self) -> None:
+    while not self._lost_to and not self._ended.wait(BEAT):
+      # What the storage refuses now it may take at the next beat.
+      with contextlib.suppress(InputError):
+        self._renew()
+
+  def _renew(self) -> None:
+    held = _read(self._path)
+    if held and held["owner"] != self._mine["owner"]:
+      self._lost_to = held
+    else:
+      self._write()
+
+  def _write(self) -> None:
+    self._looked = time.time()
+    write_json(self._path, self._mine | {"beat": self._looked})
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+  """What a lease says; empty where nobody has one."""
+  try:
+    found = json.loads(path.read_text())
+  except (FileNotFoundError, ValueError):
+    return {}
   except OSError as error:
     raise InputError(
-      f"{path}: cannot be written ({error.strerror}); choose another --workdir"
+      f"{path}: cannot be read ({error.strerror}); choose another --workdir"
     ) from error
-  _HELD.add(handle)
+  return found if "owner" in found else {}  # an older run's, of an flock
+
+
+def _in_use(path: pathlib.Path, held: dict[str, Any]) -> InputError:
+  return InputError(
+    f"{path}: workdir in use by process {held['pid']} on {held['host']}; wait"
+    " for that run to end, or use another --workdir"
+  )
+
+
+def _machine() -> str:
+  """Where process numbers mean the same; "" where nobody can know."""
   try:
-    try:
-      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-      raise InputError(
-        f"{path}: workdir in use by {_holder(path)}; wait for that run to end,"
-        " or use another --workdir"
-      ) from error
-    owner = {"pid": os.getpid(), "host": socket.gethostname()}
-    os.ftruncate(handle, 0)
-    os.write(handle, json.dumps(owner).encode())
-    yield
-  finally:
-    _HELD.discard(handle)
-    os.close(handle)
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+  except OSError:
+    return ""
 
 
-def _holder(path: pathlib.Path) -> str:
+def _started(pid: int) -> str:
+  """When a process was started, in ticks since boot; "" where it is dead."""
   try:
-    owner = json.loads(path.read_text())
-    return f"process {owner['pid']} on {owner['host']}"
-  except (OSError, ValueError, KeyError, TypeError):
-    return "another process"
-
-
-def _close_in_child() -> None:
-  """Forked data workers would keep the lock alive after a killed run."""
-  for handle in _HELD:
-    with contextlib.suppress(OSError):
-      os.close(handle)
-  _HELD.clear()
-
-
-os.register_at_fork(after_in_child=_close_in_child)
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+  except OSError:
+    return ""
+  # Its name, in brackets, may hold anything.
+  state, *fields = text.rpartition(")")[2].split()
+  return "" if state in "ZX" else fields[18]

@@ -32,11 +32,11 @@ def data(tmp_path_factory):
 
 
 def files(folder):
-  """Contents of all files below a folder, but for the lock."""
+  """Contents of all files below a folder; a live lease's changes."""
   return {
-    str(path.relative_to(folder)): path.read_bytes()
+    str(path.relative_to(folder)): path.name == LOCK_FILE or path.read_bytes()
     for path in Path(folder).rglob("*")
-    if path.is_file() and path.name != LOCK_FILE
+    if path.is_file()
   }
 
 

@@ -1,12 +1,17 @@
 """The metric files stay valid and gapless across kills and resumes."""
 
 import json
+import time
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from ml_collections import ConfigDict
 
+from scenetok_jax.train import loggers
 from scenetok_jax.train.writer import MetricWriter
+from scenetok_jax.types import InputError
+from scenetok_jax.workdir.lock import LeaseLostError
 
 CONFIG = ConfigDict(
   {"train": {"total_steps": 20, "wandb": ""}, "data": {"batch_size": 4}}
@@ -29,8 +34,10 @@ def write_steps(folder, first, last, start):
 
 def test_each_line_is_on_disk_when_write_returns(tmp_path):
   with MetricWriter(tmp_path, CONFIG) as writer:
-    writer.write(1, {"loss": 0.5})
-    assert rows(tmp_path)[0] == {"step": 1, "loss": 0.5}
+    for step in (1, 2, 3):
+      writer.write(step, {"loss": 0.5})
+      assert steps(tmp_path)[-1] == step
+      time.sleep(0.1)  # far shorter than steps that a person watches
 
 
 def test_resume_drops_later_and_broken_lines(tmp_path):
@@ -77,3 +84,69 @@ def test_evaluations_have_their_own_file(tmp_path):
     writer.write(2, {"loss": 1.0})
   assert rows(tmp_path, "eval.jsonl") == [{"step": 1, "psnr": 20.0}]
   assert [row["step"] for row in rows(tmp_path)] == [2]
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+  """Appending takes 50 ms, as where each close uploads the file.
+
+  Returns the seconds at which files were closed.
+  """
+  closed, append = [], loggers._append
+
+  def slow(path, lines):
+    time.sleep(0.05)
+    append(path, lines)
+    closed.append(time.monotonic())
+
+  monkeypatch.setattr(loggers, "_append", slow)
+  return closed
+
+
+def steps(folder):
+  return [row["step"] for row in rows(folder)]
+
+
+def test_rows_of_a_bucket_are_batches_that_hold_up_no_step(tmp_path, bucket):
+  with MetricWriter(tmp_path, CONFIG) as writer:
+    writer.write(1, {"loss": 1.0})  # what writing takes is not known yet
+    start = time.monotonic()
+    for step in range(2, 12):
+      writer.write(step, {"loss": 1.0})
+    assert time.monotonic() - start < 0.05
+    assert len(bucket) == 1 and steps(tmp_path) == [1]
+    # All of them come without another step: a run that hangs shows them.
+    while len(bucket) < 2:
+      assert time.monotonic() - start < 3
+      time.sleep(0.01)
+    assert bucket[1] - bucket[0] > 0.9 and steps(tmp_path) == [*range(1, 12)]
+    writer.write(12, {"loss": 1.0})
+    assert steps(tmp_path)[-1] == 11
+    writer.flush()  # before a save
+    assert steps(tmp_path)[-1] == 12
+    writer.write(13, {"loss": 1.0})
+    writer.write_eval(13, {"psnr": 20.0})
+    assert rows(tmp_path, "eval.jsonl") and steps(tmp_path)[-1] == 13
+    writer.write(14, {"loss": 1.0})
+  assert steps(tmp_path) == [*range(1, 15)]
+
+
+def test_a_run_that_lost_its_workdir_writes_no_more_rows(tmp_path, bucket):
+  with pytest.raises(LeaseLostError), MetricWriter(tmp_path, CONFIG) as writer:
+    writer.write(1, {"loss": 1.0})
+    writer.write(2, {"loss": 1.0})
+    raise LeaseLostError("taken")
+  time.sleep(1.2)
+  assert steps(tmp_path) == [1]
+
+
+def test_a_full_disk_ends_the_run_from_the_thread_too(tmp_path):
+  with (
+    pytest.raises(InputError, match=r"metrics\.jsonl: cannot be written"),
+    MetricWriter(tmp_path, CONFIG) as writer,
+  ):
+    writer._rows._seconds = 0.02  # all by the thread
+    (tmp_path / "metrics.jsonl").mkdir()
+    writer.write(1, {"loss": 1.0})
+    time.sleep(0.5)
+    writer.write(2, {"loss": 1.0})
