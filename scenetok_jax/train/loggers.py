@@ -13,7 +13,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import write_text
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 # (kind, "train" or "eval", step, named numbers)
 Logger = Callable[[str, int, Mapping[str, float]], None]
@@ -92,15 +92,11 @@ class RowFiles:
 
 
 def _append(path: pathlib.Path, lines: str) -> None:
-  try:
-    with path.open("a") as file:
-      file.write(lines)
-  except OSError as error:
-    # Nothing is lost: the same command goes on from the last checkpoint.
-    raise InputError(
-      f"{path}: cannot be written ({error.strerror}); free space there and"
-      " start again"
-    ) from error
+  # Nothing is lost: the same command goes on from the last checkpoint.
+  remedy = "free space there and start again"
+  problem = f"{path}: cannot be written"
+  with explained(problem, remedy, OSError), path.open("a") as file:
+    file.write(lines)
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:

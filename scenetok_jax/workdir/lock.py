@@ -14,7 +14,7 @@ from typing import Any
 
 from scenetok_jax.io import write_json
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 LOCK_FILE = "run.lock"
 BEAT = 10.0  # seconds between two renewals of a lease
@@ -27,13 +27,9 @@ class LeaseLostError(InputError):
 
 def make_folder(folder: pathlib.Path) -> None:
   """Makes the workdir, or raises InputError saying why it cannot."""
-  try:
+  problem = f"{folder}: the workdir cannot be made"
+  with explained(problem, "choose another --workdir", OSError):
     folder.mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise InputError(
-      f"{folder}: the workdir cannot be made ({error.strerror}); choose"
-      " another --workdir"
-    ) from error
 
 
 @contextlib.contextmanager
@@ -113,7 +109,7 @@ class _Lease:
     """Raises LeaseLostError where another run has the lease."""
     # Older than that, this process was stopped: others may have taken over.
     if time.time() - self._looked > EXPIRED / 2:
-      with contextlib.suppress(InputError):
+      with contextlib.suppress(OSError, InputError):
         self._renew()
     if held := self._lost_to:
       raise LeaseLostError(
@@ -131,7 +127,7 @@ class _Lease:
   def _keep(self) -> None:
     while not self._lost_to and not self._ended.wait(BEAT):
       # What the storage refuses now it may take at the next beat.
-      with contextlib.suppress(InputError):
+      with contextlib.suppress(OSError, InputError):
         self._renew()
 
   def _renew(self) -> None:
@@ -150,12 +146,8 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   """What a lease says; empty where nobody has one."""
   try:
     found = json.loads(path.read_text())
-  except (FileNotFoundError, ValueError):
+  except (FileNotFoundError, json.JSONDecodeError):
     return {}
-  except OSError as error:
-    raise InputError(
-      f"{path}: cannot be read ({error.strerror}); choose another --workdir"
-    ) from error
   return found if "owner" in found else {}  # an older run's, of an flock
 
 
