@@ -29,7 +29,7 @@ def page(tables: Sequence[Table], worst: int) -> str:
   """The whole page; worst: how many worst scenes of a result to show."""
   return fill(
     "tables.html",
-    tables,
+    tables=tables,
     beside_paper=_beside_paper,
     figures=functools.partial(_figures, worst=worst),
   )

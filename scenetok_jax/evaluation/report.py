@@ -10,6 +10,7 @@ from scenetok_jax.evaluation.measures import CEILING, image_key, measures
 from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.protocols import Protocol
 from scenetok_jax.evaluation.results import shortcomings
+from scenetok_jax.evaluation.table_text import fill
 from scenetok_jax.inference.changes import GenerationChanges, generate_options
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import write_json
@@ -107,53 +108,9 @@ def table(report: dict[str, Any]) -> str:
   scored = {name for row in report["per_scene"].values() for name in row}
   scored -= {image_key(name, CEILING) for name in METRICS if name != "psnr"}
   columns = [name for name in known if name in scored]
-  short = [name.removesuffix("_psnr") for name in columns]
-  width = 1 + max([13, *map(len, short)])
-  lines = [f"{'scene':<24}" + "".join(f"{name:>{width}}" for name in short)]
-
-  def line(name: str, row: dict[str, Any]) -> str:
-    cells = (row.get(column) for column in columns)
-    return f"{name[:23]:<24}" + "".join(
-      f"{'-':>{width}}" if cell is None else f"{cell:>{width}.3f}"
-      for cell in cells
-    )
-
-  lines += [line(key, row) for key, row in report["per_scene"].items()]
-  intervals = report["confidence_intervals"]
-  lines.append(line("mean", report))
-  # One scene has no spread: its resamples are all the same.
-  sides = ("low", "high") if report["scenes"] > 1 else ()
-  for side, name in enumerate(sides):
-    ends = {key: ends[side] for key, ends in intervals.items()}
-    lines.append(line(f"95 % interval, {name}", ends))
-  for name in sorted(intervals):
-    if name in known and known[name].is_set:
-      low, high = intervals[name]
-      spread = f" (95 %: {low:.3f} to {high:.3f})" if sides else ""
-      lines.append(f"{name}: {report[name]:.3f}{spread}")
-  gap = report.get("conditioning_gap_db")
-  if gap is not None:
-    lines.append(f"the right scene's tokens beat another's by {gap:+.2f} dB")
-  return "\n".join(lines + _notes(report))
-
-
-def _notes(report: dict[str, Any]) -> list[str]:
-  """What the numbers are of, and what is not among them."""
-  lines = [
-    f"{report['scenes']} scenes, {report['frames']} frames;"
-    f" {report['representation_floats']} floats a scene;"
-    f" {report['seconds_per_scene']:.2f} s a scene",
-    f"checkpoint {report['checkpoint_sha256'][:12]} step"
-    f" {report['checkpoint_step']}; index {report['index_file'] or 'by rule'}"
-    f" {report['index_sha256'][:12]}",
-  ]
-  if report["generation"]:
-    lines.append(
-      f"generator {report['generator_sha256'][:12]}, tokenizer and renderer"
-      f" {report['tokenizer_sha256'][:12]}"
-    )
-  impossible = report["impossible_metrics"].items()
-  reasons = [f"{name}: {reason}" for name, reason in impossible]
-  reasons = [*report["missing_metrics"].values(), *reasons]
-  reasons = [f"not computed: {reason}" for reason in reasons]
-  return [*lines, *shortcomings(report), *reasons]
+  longest = max([13, *(len(name.removesuffix("_psnr")) for name in columns)])
+  intervals = sorted(report["confidence_intervals"])
+  sets = [name for name in intervals if name in known and known[name].is_set]
+  values = {"columns": columns, "width": 1 + longest, "sets": sets}
+  values |= {"report": report, "shortcomings": shortcomings(report)}
+  return fill("report.txt", **values).rstrip()

@@ -43,14 +43,12 @@ def cells(line: Line) -> list[str]:
   ]
 
 
-def fill(template: str, tables: Sequence[Table], **more: Any) -> str:
-  """A template of this folder, with tables and what `more` it asks for."""
+def fill(template: str, **values: Any) -> str:
+  """A template of this folder, with the values that it asks for."""
   file = Path(__file__).with_name(template)
   escape = file.suffix == ".html"
-  filled = jinja2.Template(
-    file.read_text(), autoescape=escape, trim_blocks=True
-  )
-  return filled.render(tables=tables, headings=HEADINGS, cells=cells, **more)
+  page = jinja2.Template(file.read_text(), autoescape=escape, trim_blocks=True)
+  return page.render(headings=HEADINGS, cells=cells, **values)
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -59,7 +57,7 @@ def markdown(tables: Sequence[Table]) -> str:
   def row(texts: Iterable[str]) -> str:
     return "| " + " | ".join(x.replace("|", "\\|") for x in texts) + " |"
 
-  return fill("tables.md", tables, row=row)
+  return fill("tables.md", tables=tables, row=row)
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -71,4 +69,4 @@ def latex(tables: Sequence[Table]) -> str:
   def row(texts: Iterable[str]) -> str:
     return " & ".join(map(escape, texts)) + r" \\"
 
-  return fill("tables.tex", tables, row=row, escape=escape)
+  return fill("tables.tex", tables=tables, row=row, escape=escape)

@@ -79,7 +79,7 @@ def test_a_truncated_file_is_refused(scene, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-  with pytest.raises(InputError, match="not found .*; check the path"):
+  with pytest.raises(InputError, match=r"not found .*; check the path"):
     Scene.load(tmp_path / "none.tok")
 
 
