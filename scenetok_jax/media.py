@@ -25,11 +25,7 @@ _INK = (40, 40, 40)
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-  """Decodes an image file completely -> uint8 RGB [H W 3].
-
-  Raises:
-    InputError: the file is missing, is not an image, or is cut short.
-  """
+  """An image file -> uint8 RGB [H W 3]; InputError unless it is whole."""
   remedy = "restore the file or drop it from the list"
   # Pillow reports a truncated or damaged file by any of these.
   kinds = (OSError, SyntaxError, ValueError)

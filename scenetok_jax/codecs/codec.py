@@ -56,11 +56,7 @@ class Codec:
       return jax.tree.map(jnp.asarray, self.load())
 
   def grid(self, size: int) -> tuple[int, int]:
-    """Latent (h, w) of square images of `size` pixels.
-
-    Raises:
-      InputError: the image size is not a multiple of the spatial factor.
-    """
+    """Latent (h, w) of square images; InputError where cells do not fit."""
     if size % self.spatial:
       raise InputError(
         f"data.image_size: {size} is not a multiple of the {self.name} "

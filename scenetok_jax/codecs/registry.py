@@ -12,7 +12,7 @@ from types import ModuleType
 
 from scenetok_jax.codecs import block_dct, va_vae, video_dc_ae, wan_vae
 from scenetok_jax.codecs.network import Published
-from scenetok_jax.types import InputError, check_known
+from scenetok_jax.types import check_known
 
 CODECS: dict[str, ModuleType] = {
   "block_dct": block_dct,
@@ -36,16 +36,8 @@ def published_names() -> list[str]:
 
 
 def published(name: str) -> Published:
-  """What is known of a codec without its weights.
-
-  Raises:
-    InputError: an unknown name, or a codec that has no weights.
-  """
+  """What a codec has published; InputError for a name that has nothing."""
   module = codec_module(name)
-  if not hasattr(module, "PUBLISHED"):
-    raise InputError(
-      f"{name}: has no weights to convert; use one of"
-      f" {', '.join(published_names())}"
-    )
+  check_known(name, published_names(), "codecs with published weights")
   entry: Published = module.PUBLISHED
   return entry

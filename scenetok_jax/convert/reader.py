@@ -67,11 +67,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-  """Shapes of a checkpoint's tensors by name; their numbers are not read.
-
-  Raises:
-    InputError: as read_tensors.
-  """
+  """Shapes by name, without the numbers; errors are those of read_tensors."""
   path = Path(path)
   if _is_safetensors(path):
     file = _open_safetensors(path)

@@ -15,6 +15,7 @@ from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.sampling.generate import (
   SceneCondition,
   anchor_indices,
+  fill_slots,
   generate_tokens,
   token_noise,
 )
@@ -25,7 +26,7 @@ from scenetok_jax.sampling.render import (
   render_latents,
   video_noise,
 )
-from scenetok_jax.types import Array, Cameras, InputError, Views
+from scenetok_jax.types import Array, Cameras, Views
 
 
 def generation(
@@ -87,7 +88,9 @@ def generation(
   def render(
     params: Any, scenes: Sequence[EvaluationScene], count: int, key: Array
   ) -> Rendered:
-    views, visible = _slots(scenes, model.num_conditions)
+    views = evaluator.stack([scene.context for scene in scenes])
+    where = f"scene {scenes[0].key}"
+    views, visible = fill_slots(views, model.num_conditions, where)
     target = evaluator.stack([scene.target.cameras for scene in scenes])
     views, target, visible = place((views, target, visible))
     frames = target.extrinsics.shape[1]
@@ -106,25 +109,6 @@ def generation(
     return Rendered(images, *spent[measures.SAMPLED])
 
   return evaluator.predictor(model, options.seed, render, generated=True)
-
-
-def _slots(
-  scenes: Sequence[EvaluationScene], slots: int
-) -> tuple[Views, np.ndarray]:
-  """Given views in the generator's slots [B V], and which are filled.
-
-  Empty slots repeat the last view and are masked (release).
-  """
-  count = len(scenes[0].context.cameras.extrinsics)
-  if count > slots:
-    raise InputError(
-      f"scene {scenes[0].key}: {count} given views; this generator reads 1"
-      f" to {slots}"
-    )
-  chosen = np.minimum(np.arange(slots), count - 1)
-  views = evaluator.stack([scene.context for scene in scenes])
-  views = jax.tree.map(lambda a: a[:, chosen], views)
-  return views, np.tile(np.arange(slots) < count, (len(scenes), 1))
 
 
 def _kinds(

@@ -35,11 +35,7 @@ class EvaluationPlan:
   missing: tuple[str, ...] = ()
 
   def fitted(self, model: Model) -> "EvaluationPlan":
-    """With the frames of each scene that fill whole latents of the model.
-
-    Raises:
-      InputError: a scene has too few.
-    """
+    """With frames that fill whole latents; InputError if a scene has none."""
     sources = []
     for source in self.sources:
       try:

@@ -110,11 +110,7 @@ class EvaluationRequest:
 
 
 def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
-  """The scenes that are asked for.
-
-  Raises:
-    InputError: no data, absent scenes, or frames of another size.
-  """
+  """The scenes asked for; InputError where they are absent or do not fit."""
   protocol, model = request.asked_protocol, scenetok.model
   dataset = plans.prepared_data(scenetok, request.data, request.split)
   file = protocols.index_path(protocol, request.index)

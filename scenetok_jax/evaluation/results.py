@@ -55,11 +55,7 @@ class Result:
 
 
 def read_result(path: str | os.PathLike) -> Result:
-  """A result file, or the folder that `evaluate --out` wrote.
-
-  Raises:
-    InputError: not there, or not a result.
-  """
+  """A result file, or the folder of `evaluate --out`; else InputError."""
   file = Path(path)
   if file.is_dir():
     file = file / "result.json"

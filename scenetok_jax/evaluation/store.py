@@ -40,11 +40,7 @@ class ResultStore:
     return self._file(key, ".png")
 
   def read(self, key: str) -> SceneResult | None:
-    """A finished scene, or None.
-
-    Raises:
-      InputError: the file is damaged.
-    """
+    """A finished scene, or None; InputError where its file is damaged."""
     path = self._file(key, ".npz")
     if not path.is_file() or not self.picture(key).is_file():
       return None

@@ -334,11 +334,6 @@ class SceneTok:
     """`generate` of `count` scenes at once, none of which is its scene."""
     options = changes.generate_options(self, sampling or GenerationChanges())
     given = fit_views(images, cameras, self.model.image_size)
-    most, found = self.model.num_conditions, len(given.cameras.extrinsics)
-    if found > most:
-      raise InputError(
-        f"images: {found} images; this generator reads 1 to {most}"
-      )
     if count < 1:
       raise InputError(f"count: {count} must be at least 1")
     start = jax.tree.map(lambda a: a[0], given.cameras)
@@ -372,14 +367,11 @@ class SceneTok:
     self, given: Views, anchors: Cameras, count: int
   ) -> SceneCondition:
     """1-3 views [V] and anchors [A], for `count` scenes."""
-    slots = np.arange(self.model.num_conditions)
-    views = len(given.cameras.extrinsics)
-    # Empty slots repeat the last view and are masked (release).
-    filled = np.minimum(slots, views - 1)
     given, anchors = jax.tree.map(
-      lambda a: np.asarray(a)[None],
-      (jax.tree.map(lambda a: a[filled], given), anchors),
+      lambda a: np.asarray(a)[None], (given, anchors)
     )
+    slots = self.model.num_conditions
+    given, visible = generate.fill_slots(given, slots, "images")
     reference = given.cameras.extrinsics[0, 0]
     codec = self.model.context_codec
     encode = self.program(
@@ -392,7 +384,7 @@ class SceneTok:
       latents=encode(codec.params, given),
       cameras=relative_to(given.cameras, reference),
       anchors=relative_to(anchors, reference),
-      visible=slots[None] < views,
+      visible=visible,
     )
     return jax.tree.map(lambda a: jnp.repeat(a, count, axis=0), condition)
 

@@ -37,11 +37,7 @@ class Statistics:
 
 
 def statistics(features: npt.ArrayLike) -> Statistics:
-  """features [B D] of any float type -> their statistics.
-
-  Raises:
-    InputError: not [B D], none, or not finite.
-  """
+  """features [B D] of any float -> statistics; InputError if not finite."""
   rows = np.asarray(features, np.float64)
   if rows.ndim != 2 or not len(rows):
     raise InputError(f"frechet: features are {list(rows.shape)}; give [B D]")
@@ -56,11 +52,7 @@ def statistics(features: npt.ArrayLike) -> Statistics:
 
 
 def merge(parts: Iterable[Statistics]) -> Statistics:
-  """Statistics of all samples together, in any order.
-
-  Raises:
-    InputError: no parts, or of different dimensions.
-  """
+  """Statistics of all samples, in any order; InputError without parts."""
   parts = list(parts)
   if len({part.dimensions for part in parts}) != 1:
     raise InputError(

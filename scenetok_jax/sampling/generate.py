@@ -16,7 +16,7 @@ from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.parallel.rules import shard_batch
 from scenetok_jax.sampling.options import GenerateOptions
 from scenetok_jax.sampling.slices import Progress, pad_rows, run_slices, silent
-from scenetok_jax.types import Array, Cameras
+from scenetok_jax.types import Array, Cameras, InputError, Views
 
 
 def anchor_indices(frames: int, anchors: int) -> np.ndarray:
@@ -38,6 +38,24 @@ class SceneCondition(NamedTuple):
   cameras: Cameras
   anchors: Cameras
   visible: Array
+
+
+def fill_slots(
+  views: Views, slots: int, where: str
+) -> tuple[Views, np.ndarray]:
+  """Given views [B V] in the generator's slots, and which are filled [B S].
+
+  Empty slots repeat the last view and are masked (release). where: starts the
+  message of the InputError for more views than slots.
+  """
+  batch, count = views.cameras.extrinsics.shape[:2]
+  if count > slots:
+    raise InputError(
+      f"{where}: {count} given views; this generator reads 1 to {slots}"
+    )
+  chosen = np.minimum(np.arange(slots), count - 1)
+  views = jax.tree.map(lambda a: np.asarray(a)[:, chosen], views)
+  return views, np.tile(np.arange(slots) < count, (batch, 1))
 
 
 def generate_tokens(

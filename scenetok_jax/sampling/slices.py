@@ -51,11 +51,7 @@ class StateFile:
   identity: str
 
   def load(self) -> tuple[SolverState, int] | None:
-    """(state, steps done) of the same run, None where there is none.
-
-    Raises:
-      InputError: the file is damaged.
-    """
+    """(state, steps done) of this run, or None; InputError if damaged."""
     if not self.path.is_file():
       return None
     problem = "state of an interrupted run is damaged"

@@ -30,11 +30,7 @@ from scenetok_jax.types import Array, Cameras, InputError
 def video_plan(
   model: Model, options: RenderOptions, frames: int
 ) -> WindowSchedule:
-  """The schedule of a video of up to `frames` frames.
-
-  Raises:
-    InputError: the path is shorter than one window.
-  """
+  """The schedule of up to `frames` frames; InputError below one window."""
   latents = model.target_codec.latents(frames)
   if latents < options.window:
     least = model.target_codec.frames(options.window)

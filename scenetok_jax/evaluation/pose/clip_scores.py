@@ -34,11 +34,7 @@ MISSED = (180.0, 90.0)
 
 
 def given_poses(path: str, keys: Sequence[str]) -> Poses:
-  """Poses by another estimator: one file, or KEY.json of each scene.
-
-  Raises:
-    InputError: a file that is not there or holds no poses.
-  """
+  """Poses of one file, or of KEY.json of each scene; InputError without."""
   several = Path(path).is_dir()
   return {
     key: estimates_from_json(Path(path) / f"{key}.json" if several else path)
