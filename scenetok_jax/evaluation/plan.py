@@ -13,6 +13,7 @@ from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.evaluation.batches import EvaluationScene, SceneSource
 from scenetok_jax.evaluation.evaluator import whole_frames
+from scenetok_jax.inference.scenes import open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.model import Model
 from scenetok_jax.types import InputError, Views
@@ -118,23 +119,8 @@ def _by_rule(
 def prepared_data(
   scenetok: SceneTok, data: str | None, split: str | None
 ) -> Dataset:
-  """The split that is judged: the one given, or the model's own.
-
-  Raises:
-    InputError: the model was trained on no prepared data, or the split is not
-      there, or has a scene twice, or frames of another size than the model's.
-  """
-  path, size = data or scenetok.config.data.path, scenetok.model.image_size
-  if not path:
-    raise InputError("--data: not set; give a folder made by scenetok prepare")
-  dataset = open_dataset(path, split)
-  found = dataset.scenes[0].height
-  if found != size:
-    raise InputError(
-      f"{path}: frames of {found} pixels, the model reads {size}; prepare with"
-      f" --size={size}"
-    )
-  return dataset
+  """inference.scenes.open_data's split; InputError for a scene twice."""
+  return _checked(open_data(scenetok, data, split))
 
 
 def open_dataset(path: str, split: str | None = None) -> Dataset:
@@ -143,7 +129,11 @@ def open_dataset(path: str, split: str | None = None) -> Dataset:
   Raises:
     InputError: it is not there, or names a scene twice.
   """
-  dataset = Dataset(path, split or evaluation_views.evaluation_split(path))
+  split = split or evaluation_views.evaluation_split(path)
+  return _checked(Dataset(path, split))
+
+
+def _checked(dataset: Dataset) -> Dataset:
   [(key, count)] = Counter(row.key for row in dataset.scenes).most_common(1)
   if count > 1:
     raise InputError(

@@ -7,7 +7,7 @@ import numpy as np
 
 from scenetok_jax.geometry.camera_files import from_json
 from scenetok_jax.inference.given_views import fit_views
-from scenetok_jax.inference.scenes import PreparedScene, find_prepared
+from scenetok_jax.inference.scenes import PreparedScene, open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
 from scenetok_jax.sampling import paths
@@ -109,7 +109,8 @@ def _from_scene(
   scenetok: SceneTok, key: str, choice: ConditionChoice
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  dataset, row = find_prepared(scenetok, choice.data, choice.split, key)
+  dataset = open_data(scenetok, choice.data, choice.split)
+  row = dataset.scene(key)
   for frame in choice.views:
     if not 0 <= frame < row.frames:
       raise InputError(

@@ -77,35 +77,36 @@ class OpenScene:
     )
 
 
-def find_prepared(
-  scenetok: SceneTok, path: str | None, split: str | None, key: str
-) -> tuple[records.Dataset, records.SceneRow]:
-  """A scene of prepared data, by key or number.
+def open_data(
+  scenetok: SceneTok, path: str | None, split: str | None
+) -> records.Dataset:
+  """Prepared data for a model.
 
   path, split: default to what the model was trained on, and to what of it is
   evaluated.
 
   Raises:
-    InputError: no such data or scene, or frames of another size.
+    InputError: no such data, or frames of another size.
   """
-  path = path or scenetok.config.data.path
+  path, size = path or scenetok.config.data.path, scenetok.model.image_size
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   dataset = records.Dataset(path, split or evaluation_split(path))
-  row, wanted = dataset.scene(key), scenetok.model.image_size
-  if row.height != wanted:
+  found = dataset.scenes[0].height
+  if found != size:
     raise InputError(
-      f"{dataset.directory}: scene {row.key}: frames of {row.height} pixels,"
-      f" the model reads {wanted}; prepare with --size={wanted}"
+      f"{dataset.directory}: frames of {found} pixels, the model reads {size};"
+      f" prepare with --size={size}"
     )
-  return dataset, row
+  return dataset
 
 
 def open_prepared(
   scenetok: SceneTok, path: str | None, split: str | None, key: str
 ) -> OpenScene:
-  """All of find_prepared's scene, with the context views of evaluation."""
-  dataset, row = find_prepared(scenetok, path, split, key)
+  """A scene of open_data's, with the context views of evaluation."""
+  dataset = open_data(scenetok, path, split)
+  row = dataset.scene(key)
   images, cameras = dataset.read_frames(row, np.arange(row.frames))
   where = f"{dataset.directory}: scene {row.key}"
   extrinsics, count = cameras.extrinsics, scenetok.config.data.num_context

@@ -143,7 +143,9 @@ def test_a_scene_of_another_model_is_refused(model, scene):
 
 def test_too_many_images_are_refused(model):
   four = jax.tree.map(lambda a: a[:4], CAMERAS)
-  with pytest.raises(InputError, match="4 given views; this generator reads 1 to 3"):
+  with pytest.raises(
+    InputError, match="4 given views; this generator reads 1 to 3"
+  ):
     model.generate(IMAGES[:4], four)
 
 
