@@ -1,18 +1,273 @@
 """Wan 2.2 VAE: 16 x 16 pixels and 4 frames per latent, 48 channels, causal.
 
 A clip of T frames becomes 1 + (T - 1) // 4 latents: the first frame has its
-own, those after the last whole group of 4 are dropped.
+own, those after the last whole group of 4 are dropped. x [B T H W C] is a clip.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
+from einops import rearrange
 
+from scenetok_jax.codecs.layers import (
+  Downsample,
+  Upsample,
+  conv,
+  image_attention,
+)
+from scenetok_jax.codecs.layers_3d import (
+  LengthNorm,
+  average_channels,
+  repeat_channels,
+  shuffle,
+  unshuffle,
+)
 from scenetok_jax.codecs.network import Network, autoencoder, read_published
-from scenetok_jax.codecs.wan_vae_layers import Decoder, Encoder, Sizes
 from scenetok_jax.convert.engine import Rename
+from scenetok_jax.types import Array
 
 PUBLISHED = read_published("wan_vae")
+TEMPORAL = 4  # frames per latent, but for a clip's first
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """Widths and depths; the published ones.
+
+  encoder_width, decoder_width: at full resolution.
+  multipliers: of the widths, per stage, finest first.
+  blocks: residual blocks of an encoder stage; a decoder's has one more.
+  temporal: which of the stages but the last halve time.
+  patch: pixels per side that are folded into channels first.
+  """
+
+  encoder_width: int = 160
+  decoder_width: int = 256
+  multipliers: tuple[int, ...] = (1, 2, 4, 4)
+  blocks: int = 2
+  temporal: tuple[bool, ...] = (False, True, True)
+  latent_channels: int = 48
+  patch: int = 2
+
+  @property
+  def spatial(self) -> int:
+    """Pixels per latent, per side."""
+    return self.patch * 2 ** (len(self.multipliers) - 1)
+
+
+def causal_conv(
+  x: Array,
+  features: int,
+  *,
+  name: str,
+  dtype: Any,
+  kernel: Sequence[int] = (3, 3, 3),
+) -> Array:
+  """[B T H W C] -> [B T H W D]: a frame sees itself and two before.
+
+  To be called in the compact method of the module that owns the layer.
+  """
+  if not x.shape[1]:
+    return jnp.zeros((x.shape[0], 0, *x.shape[2:4], features), dtype)
+  front = jnp.zeros((x.shape[0], kernel[0] - 1, *x.shape[2:]), dtype)
+  x = jnp.concatenate([front, x.astype(dtype)], axis=1)
+  space = [(n // 2, n // 2) for n in kernel[1:]]
+  layer = conv(
+    features, kernel, name=name, rank=3, padding=[(0, 0), *space], dtype=dtype
+  )
+  return layer(x)
+
+
+class ResBlock(nn.Module):
+  """Twice norm, silu, causal 3x3x3; the residual widens by 1x1x1."""
+
+  features: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """x [B T H W C] -> [B T H W D]."""
+    h = x
+    for i in (1, 2):
+      h = jax.nn.silu(LengthNorm(name=f"norm{i}")(h))
+      h = causal_conv(h, self.features, name=f"conv{i}", dtype=self.dtype)
+    if x.shape[-1] != self.features:
+      x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
+    return x + h
+
+
+class AttentionBlock(nn.Module):
+  """x [B T H W C] -> x + one head over the pixels of each frame."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    width = x.shape[-1]
+    h = LengthNorm(name="norm")(x)
+    qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(h)
+    h = image_attention(*jnp.split(qkv, 3, axis=-1))
+    return x + nn.Dense(width, dtype=self.dtype, name="out")(h)
+
+
+class Middle(nn.Module):
+  """Residual, attention, residual: [B T h w C] -> same."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    width = x.shape[-1]
+    x = ResBlock(width, self.dtype, name="block0")(x)
+    x = AttentionBlock(self.dtype, name="attention")(x)
+    return ResBlock(width, self.dtype, name="block1")(x)
+
+
+class TimeDown(nn.Module):
+  """[B T H W C] -> [B T/2 H W C]; a clip's first frame stays as it is."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    start = x[:, :1]
+    if x.shape[1] < 3:
+      return start
+    settings = {"stride": (2, 1, 1), "padding": 0, "dtype": self.dtype}
+    h = conv(x.shape[-1], (3, 1, 1), name="conv", rank=3, **settings)(x)
+    return jnp.concatenate([start.astype(h.dtype), h], axis=1)
+
+
+class TimeUp(nn.Module):
+  """[B T H W C] -> [B 2T H W C]; a clip's first frame stays, unseen."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    start, x = x[:, :1], x[:, 1:]
+    h = causal_conv(
+      x, 2 * x.shape[-1], name="conv", dtype=self.dtype, kernel=(3, 1, 1)
+    )
+    h = rearrange(h, "b t h w (p c) -> b (t p) h w c", p=2)
+    return jnp.concatenate([start.astype(h.dtype), h], axis=1)
+
+
+class DownStage(nn.Module):
+  """Residual blocks and halving, plus averages: [B T H W C] -> [... D].
+
+  space, time: what is halved.
+  """
+
+  features: int
+  blocks: int
+  space: bool
+  time: bool
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    h = x
+    for i in range(self.blocks):
+      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h)
+    if self.space:
+      h = Downsample(self.dtype, name="down")(h)
+    if self.time:
+      h = TimeDown(self.dtype, name="time")(h)
+      # The published network averages this zero frame with the first one.
+      x = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0), (0, 0)))
+    time, space = 2 if self.time else 1, 2 if self.space else 1
+    return h + average_channels(unshuffle(x, time, space), self.features)
+
+
+class UpStage(nn.Module):
+  """Residual blocks and doubling, plus copies: [B T H W C] -> [... D].
+
+  space, time: what is doubled; a stage that doubles nothing adds no copies.
+  """
+
+  features: int
+  blocks: int
+  space: bool
+  time: bool
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    h = x
+    for i in range(self.blocks):
+      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h)
+    if self.time:
+      h = TimeUp(self.dtype, name="time")(h)
+    if not self.space:
+      return h
+    h = Upsample(self.dtype, name="up")(h)
+    time = 2 if self.time else 1
+    copies = repeat_channels(x, self.features * time * 4)
+    return h + shuffle(copies, time, 2)[:, time - 1 :]
+
+
+def patchify(x: Array, patch: int) -> Array:
+  """[B T H W C] -> [B T H/p W/p C*p*p], channels (c, column, row)."""
+  return rearrange(x, "b t (h q) (w r) c -> b t h w (c r q)", q=patch, r=patch)
+
+
+def unpatchify(x: Array, patch: int) -> Array:
+  """The inverse of `patchify`."""
+  return rearrange(x, "b t h w (c r q) -> b t (h q) (w r) c", q=patch, r=patch)
+
+
+class Encoder(nn.Module):
+  """images [B T H W 3] in [-1, 1] -> means [B L h w C]; the mode."""
+
+  sizes: Sizes
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    sizes, dtype = self.sizes, self.dtype
+    x = x[:, : 1 + (x.shape[1] - 1) // TEMPORAL * TEMPORAL]
+    widths = [sizes.encoder_width * m for m in sizes.multipliers]
+    x = patchify(x, sizes.patch)
+    x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)
+    for i, width in enumerate(widths):
+      space = i + 1 < len(widths)
+      fields = (width, sizes.blocks, space, space and sizes.temporal[i])
+      x = DownStage(*fields, dtype, name=f"stage{i}")(x)
+    x = Middle(self.dtype, name="middle")(x)
+    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    moments = 2 * sizes.latent_channels
+    x = causal_conv(x, moments, name="head", dtype=dtype)
+    # The log-variance is not used: encoding is deterministic.
+    x = nn.Dense(moments, dtype=self.dtype, name="moments")(x)
+    return x[..., : sizes.latent_channels].astype(jnp.float32)
+
+
+class Decoder(nn.Module):
+  """latents [B L h w C] -> images [B T H W 3], about [-1, 1]."""
+
+  sizes: Sizes
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    sizes, dtype = self.sizes, self.dtype
+    widths = [sizes.decoder_width * m for m in reversed(sizes.multipliers)]
+    x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
+    x = causal_conv(x, widths[0], name="embed", dtype=dtype)
+    x = Middle(self.dtype, name="middle")(x)
+    times = (*reversed(sizes.temporal), False)
+    for i, (width, time) in enumerate(zip(widths, times, strict=True)):
+      fields = (width, sizes.blocks + 1, i + 1 < len(widths), time)
+      x = UpStage(*fields, dtype, name=f"stage{i}")(x)
+    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    colours = 3 * sizes.patch**2
+    x = causal_conv(x, colours, name="head", dtype=dtype)
+    return unpatchify(x, sizes.patch).astype(jnp.float32)
 
 
 def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:

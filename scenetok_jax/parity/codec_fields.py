@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scenetok_jax.codecs import wan_vae_layers
+from scenetok_jax.codecs import wan_vae
 from scenetok_jax.parity.config_block import check_fields, check_values
 
 Fields = dict[str, Any]
@@ -98,7 +98,7 @@ _WAN_VAE = (
 
 
 def _wan_vae(reduced: Mapping[str, Any]) -> Fields:
-  own = wan_vae_layers.Sizes
+  own = wan_vae.Sizes
   check_fields(reduced, _WAN_VAE, "reduced")
   return {
     "encoder_width": reduced["dim"],

@@ -10,8 +10,8 @@ from einops import rearrange
 from scenetok_jax.codecs.convert import codec_network, load_codec
 from scenetok_jax.codecs.network import Scaling
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.codecs.va_vae_layers import Encoder, Sizes
-from scenetok_jax.codecs.wan_vae_layers import patchify
+from scenetok_jax.codecs.va_vae import Encoder, Sizes
+from scenetok_jax.codecs.wan_vae import patchify
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.codec_fields import codec_fields

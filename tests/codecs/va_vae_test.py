@@ -16,7 +16,7 @@ from scenetok_jax.codecs.convert import (
   load_codec,
 )
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.codecs.va_vae_layers import Encoder, Sizes
+from scenetok_jax.codecs.va_vae import Encoder, Sizes
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.flow.losses import kl_divergence
 from scenetok_jax.parity.codec_fields import codec_fields

@@ -14,8 +14,7 @@ from scenetok_jax.codecs.convert import (
   load_codec,
 )
 from scenetok_jax.codecs.registry import published
-from scenetok_jax.codecs.wan_vae import network
-from scenetok_jax.codecs.wan_vae_layers import patchify, unpatchify
+from scenetok_jax.codecs.wan_vae import network, patchify, unpatchify
 from scenetok_jax.parity.codec_fields import codec_fields
 from scenetok_jax.types import InputError
 from tests.codecs.video_nets import (
