@@ -5,22 +5,246 @@ overlapping tiles, which are part of the function: 32 frames and 256 pixels at
 once, however long the video.
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 
+from scenetok_jax.codecs.layers import conv
+from scenetok_jax.codecs.layers_3d import (
+  ChannelNorm,
+  DepthwiseConv,
+  GroupedDense,
+  average_channels,
+  nearest_3d,
+  repeat_channels,
+  shuffle,
+  unshuffle,
+)
 from scenetok_jax.codecs.network import Network, autoencoder, read_published
 from scenetok_jax.codecs.tiling import Axis, join_time, tile_space, tile_time
-from scenetok_jax.codecs.video_dc_ae_layers import Decoder, Encoder, Sizes
 from scenetok_jax.convert.engine import Rename
 from scenetok_jax.types import Array, InputError, Posterior
 
 PUBLISHED = read_published("video_dc_ae")
 SPATIAL, TEMPORAL = 32, 4  # pixels and frames per latent
 _DEPTHS = (3, 3, 3, 3, 3, 3)  # of the decoder
+_EXPANSION = 4  # of the gated MLP, per half
+_TEMPORAL_STAGES = (3, 4)  # whose resampling halves or doubles time
+_CONVOLUTIONAL = 3  # stages of ResBlocks; the others attend
+
+
+class ResBlock(nn.Module):
+  """x [B T H W C] -> x + norm(conv(silu(conv(x))))."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    width, settings = x.shape[-1], {"rank": 3, "dtype": self.dtype}
+    h = jax.nn.silu(conv(width, name="up", **settings)(x))
+    h = conv(width, name="down", use_bias=False, **settings)(h)
+    return x + ChannelNorm(name="norm")(h)
+
+
+class LinearAttention(nn.Module):
+  """ReLU linear attention over all voxels, at two scales: [B T H W C] -> same.
+
+  The second scale aggregates query, key and value over 5 x 5 x 5 voxels.
+  """
+
+  head_dim: int = 32
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    width = x.shape[-1]
+    qkv = nn.Dense(3 * width, use_bias=False, dtype=self.dtype, name="qkv")(x)
+    local = DepthwiseConv(5, use_bias=False, dtype=self.dtype, name="local")(
+      qkv
+    )
+    local = GroupedDense(self.head_dim, dtype=self.dtype, name="mix")(local)
+    out = relu_attention(jnp.concatenate([qkv, local], -1), self.head_dim)
+    out = nn.Dense(width, use_bias=False, dtype=self.dtype, name="out")(
+      out.astype(self.dtype)
+    )
+    return ChannelNorm(name="norm")(out)
+
+
+def relu_attention(qkv: Array, head_dim: int) -> Array:
+  """[B T H W (heads 3 d)] -> [B T H W (heads d)], in float32.
+
+  Every head owns consecutive query, key and value channels.
+  """
+  heads = rearrange(
+    qkv.astype(jnp.float32),
+    "b t h w (n k d) -> k b n (t h w) d",
+    k=3,
+    d=head_dim,
+  )
+  query, key, value = jax.nn.relu(heads[0]), jax.nn.relu(heads[1]), heads[2]
+  memory = jnp.einsum("bnld,bnle->bnde", key, value)
+  total = jnp.sum(key, axis=2)  # [B heads d]
+  top = jnp.einsum("bnld,bnde->bnle", query, memory)
+  bottom = jnp.einsum("bnld,bnd->bnl", query, total)[..., None]
+  out = top / (bottom + 1e-15)
+  t, h = qkv.shape[1:3]
+  return rearrange(out, "b n (t h w) d -> b t h w (n d)", t=t, h=h)
+
+
+class GatedMlp(nn.Module):
+  """1x1x1, depthwise 3x3x3, gate, 1x1x1, norm: [B T H W C] -> same."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    width = x.shape[-1]
+    h = nn.Dense(2 * _EXPANSION * width, dtype=self.dtype, name="up")(x)
+    h = DepthwiseConv(3, dtype=self.dtype, name="local")(jax.nn.silu(h))
+    value, gate = jnp.split(h, 2, axis=-1)
+    h = value * jax.nn.silu(gate)
+    h = nn.Dense(width, use_bias=False, dtype=self.dtype, name="down")(h)
+    return ChannelNorm(name="norm")(h)
+
+
+class AttentionBlock(nn.Module):
+  """Linear attention, then the gated MLP, each with a residual."""
+
+  head_dim: int = 32
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """x [B T H W C] -> same."""
+    attention = LinearAttention(self.head_dim, self.dtype, name="attention")
+    x = x + attention(x)
+    return x + GatedMlp(self.dtype, name="mlp")(x)
+
+
+class Downsample(nn.Module):
+  """Strided convolution plus averages: [B T H W C] -> [B T' H/2 W/2 D].
+
+  T' is T/2 if temporal, T otherwise; a single frame stays one.
+  """
+
+  features: int
+  temporal: bool
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    stride = (2 if self.temporal else 1, 2, 2)
+    main = conv(
+      self.features,
+      name="conv",
+      rank=3,
+      stride=stride,
+      padding=1,
+      dtype=self.dtype,
+    )(x)
+    time = 2 if self.temporal and x.shape[1] != 1 else 1
+    return main + average_channels(unshuffle(x, time, 2), self.features)
+
+
+class Upsample(nn.Module):
+  """Nearest, convolution, plus copies: [B T H W C] -> [B T' 2H 2W D].
+
+  T' is 2T if temporal, T otherwise; a single frame stays one.
+  """
+
+  features: int
+  temporal: bool
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    time = 2 if self.temporal and x.shape[1] != 1 else 1
+    main = conv(self.features, name="conv", rank=3, dtype=self.dtype)(
+      nearest_3d(x, time, 2)
+    )
+    copies = repeat_channels(x, self.features * time * 4)
+    return main + shuffle(copies, time, 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """Widths and numbers of blocks of the six stages, finest first."""
+
+  widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
+  depths: tuple[int, ...] = (2, 2, 2, 3, 3, 3)
+
+
+class _Stage(nn.Module):
+  """The blocks of one stage: [B T H W C] -> same."""
+
+  index: int
+  depth: int
+  head_dim: int
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    for i in range(self.depth):
+      if self.index < _CONVOLUTIONAL:
+        x = ResBlock(self.dtype, name=f"block{i}")(x)
+      else:
+        x = AttentionBlock(self.head_dim, self.dtype, name=f"block{i}")(x)
+    return x
+
+
+class Encoder(nn.Module):
+  """images [B T H W 3] in [-1, 1] -> latents [B T/4 H/32 W/32 C]."""
+
+  sizes: Sizes
+  channels: int = 128
+  head_dim: int = 32
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    widths = self.sizes.widths
+    x = conv(widths[0], name="embed", rank=3, dtype=self.dtype)(x)
+    for i, depth in enumerate(self.sizes.depths):
+      x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
+      if i + 1 < len(widths):
+        x = Downsample(
+          widths[i + 1], i in _TEMPORAL_STAGES, self.dtype, name=f"down{i}"
+        )(x)
+    main = conv(self.channels, name="head", rank=3, dtype=self.dtype)(x)
+    return (main + average_channels(x, self.channels)).astype(jnp.float32)
+
+
+class Decoder(nn.Module):
+  """latents [B L h w C] -> images [B T 32h 32w 3], about [-1, 1].
+
+  T is 4L, but one latent alone becomes one frame.
+  """
+
+  sizes: Sizes
+  head_dim: int = 32
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    widths = self.sizes.widths
+    main = conv(widths[-1], name="embed", rank=3, dtype=self.dtype)(x)
+    x = main + repeat_channels(x.astype(self.dtype), widths[-1])
+    for i in reversed(range(len(widths))):
+      if i + 1 < len(widths):
+        x = Upsample(
+          widths[i], i in _TEMPORAL_STAGES, self.dtype, name=f"up{i}"
+        )(x)
+      depth = self.sizes.depths[i]
+      x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
+    x = jax.nn.relu(ChannelNorm(name="norm")(x))
+    x = conv(3, name="head", rank=3, dtype=self.dtype)(x)
+    return x.astype(jnp.float32)
 
 
 def network(

@@ -109,7 +109,7 @@ def _from_scene(
   scenetok: SceneTok, key: str, choice: ConditionChoice
 ) -> Conditions:
   """Frames of a prepared scene, with the scene's own path."""
-  dataset = open_data(scenetok, choice.data, choice.split)
+  dataset = open_data(scenetok, choice.data, choice.split, key)
   row = dataset.scene(key)
   for frame in choice.views:
     if not 0 <= frame < row.frames:

@@ -78,12 +78,12 @@ class OpenScene:
 
 
 def open_data(
-  scenetok: SceneTok, path: str | None, split: str | None
+  scenetok: SceneTok, path: str | None, split: str | None, key: str = ""
 ) -> records.Dataset:
   """Prepared data for a model.
 
   path, split: default to what the model was trained on, and to what of it is
-  evaluated.
+  evaluated. key: of the scene that is wanted, which may be the only one to fit.
 
   Raises:
     InputError: no such data, or frames of another size.
@@ -92,7 +92,7 @@ def open_data(
   if not path:
     raise InputError("--data: not set; give a folder made by scenetok prepare")
   dataset = records.Dataset(path, split or evaluation_split(path))
-  found = dataset.scenes[0].height
+  found = (dataset.scene(key) if key else dataset.scenes[0]).height
   if found != size:
     raise InputError(
       f"{dataset.directory}: frames of {found} pixels, the model reads {size};"
@@ -105,7 +105,7 @@ def open_prepared(
   scenetok: SceneTok, path: str | None, split: str | None, key: str
 ) -> OpenScene:
   """A scene of open_data's, with the context views of evaluation."""
-  dataset = open_data(scenetok, path, split)
+  dataset = open_data(scenetok, path, split, key)
   row = dataset.scene(key)
   images, cameras = dataset.read_frames(row, np.arange(row.frames))
   where = f"{dataset.directory}: scene {row.key}"
