@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +99,9 @@ class Progress:
   """
 
   def __init__(self, label: str, total: int | None = None, unit: str = "it"):
-    self._label, self._total, self._unit = label, total, unit
+    self._meter = functools.partial(
+      tqdm.format_meter, total=total, ncols=0, prefix=label, unit=unit
+    )
     self.done, self._note = 0, ""
     self._start = self._last_line = time.monotonic()
     self._marks = [(self._start, 0)]
@@ -140,19 +143,10 @@ class Progress:
     return None
 
   def _print_line(self) -> None:
-    now = time.monotonic()
-    line = tqdm.format_meter(
-      self.done,
-      self._total,
-      now - self._start,
-      ncols=0,
-      prefix=self._label,
-      unit=self._unit,
-      postfix=self._note,
-      rate=self._rate(now),
-    )
+    self._last_line = now = time.monotonic()
+    state = {"elapsed": now - self._start, "rate": self._rate(now)}
+    line = self._meter(self.done, postfix=self._note, **state)
     print(line, file=sys.stderr, flush=True)
-    self._last_line = now
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.evaluation.scores import SceneResult
-from scenetok_jax.io import atomic_path
+from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import gather_bytes
 from scenetok_jax.types import InputError
@@ -61,8 +61,8 @@ def open_store(out: str | os.PathLike, settings: Any) -> ResultStore:
   text = json.dumps(settings, sort_keys=True)
   digest = hashlib.sha256(text.encode()).hexdigest()
   folder = Path(out) / "scenes" / digest[:16]
-  with atomic_path(folder / "settings.json") as temporary:
-    temporary.write_text(json.dumps(settings, indent=1, sort_keys=True))
+  shown = json.dumps(settings, indent=1, sort_keys=True)
+  write_text(folder / "settings.json", shown)
   return ResultStore(folder)
 
 

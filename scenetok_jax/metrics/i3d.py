@@ -14,7 +14,7 @@ from scenetok_jax.metrics.layers import (
   shapes_of,
   units_table,
 )
-from scenetok_jax.metrics.metric import Metric, published
+from scenetok_jax.metrics.metric import Metric, read_published
 from scenetok_jax.metrics.resize import resize
 from scenetok_jax.types import Array, InputError
 
@@ -163,7 +163,7 @@ METRIC = Metric(
   function=features,
   better="lower",
   title="FVD",
-  weights=published("fvd_i3d", shapes),
+  weights=read_published("fvd_i3d", shapes),
   table=table,
   batch=4,
 )

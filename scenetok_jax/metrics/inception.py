@@ -20,7 +20,7 @@ from scenetok_jax.metrics.layers import (
   shapes_of,
   units_table,
 )
-from scenetok_jax.metrics.metric import Metric, published
+from scenetok_jax.metrics.metric import Metric, read_published
 from scenetok_jax.metrics.resize import Kind, resize
 from scenetok_jax.types import Array, InputError
 
@@ -194,6 +194,6 @@ METRIC = Metric(
   function=features,
   better="lower",
   title="FID",
-  weights=published("fid_inception", shapes),
+  weights=read_published("fid_inception", shapes),
   table=table,
 )

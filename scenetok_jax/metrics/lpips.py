@@ -11,7 +11,7 @@ from einops import reduce
 from scenetok_jax.convert.engine import Table
 from scenetok_jax.metrics import lpips_package
 from scenetok_jax.metrics.layers import conv, shapes_of
-from scenetok_jax.metrics.metric import Metric, published
+from scenetok_jax.metrics.metric import Metric, read_published
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.types import Array, InputError
 
@@ -124,7 +124,7 @@ METRIC = Metric(
   better="lower",
   title="LPIPS",
   digits=3,
-  weights=published(
+  weights=read_published(
     "lpips_vgg",
     shapes,
     installed=lpips_package.installed_files,

@@ -53,7 +53,9 @@ class Published:
 _FILES = tomllib.loads(Path(__file__).with_name("published.toml").read_text())
 
 
-def published(name: str, shapes: Callable[[], dict], **more: Any) -> Published:
+def read_published(
+  name: str, shapes: Callable[[], dict], **more: Any
+) -> Published:
   """What published.toml says of a network, with the other fields."""
   return Published(name, shapes=shapes, **_FILES[name], **more)
 
