@@ -91,7 +91,7 @@ def run(
     return 130
 
 
-class Progress:
+class Progress(contextlib.AbstractContextManager["Progress"]):
   """Progress with remaining time on stderr.
 
   A bar on a terminal, else a line every few seconds, so that log files stay
@@ -125,9 +125,6 @@ class Progress:
     self._bar.close()
     if self._bar.disable:
       self._print_line()
-
-  def __enter__(self) -> "Progress":
-    return self
 
   def __exit__(self, *error: object) -> None:
     self.close()

@@ -10,7 +10,7 @@ import numpy as np
 
 from scenetok_jax.convert.engine import Table, export_tensors, manifest
 from scenetok_jax.convert.reader import import_torch
-from scenetok_jax.types import InputError
+from scenetok_jax.types import check_known
 
 Network = tuple[Table, Any]  # a rename table and the parameters it is for
 
@@ -27,16 +27,12 @@ def export(
     InputError: another suffix, or a .ckpt where torch is not installed.
   """
   path = Path(path)
-  if path.suffix == ".safetensors":
-    write = _write_safetensors
-  elif path.suffix == ".ckpt":
-    write = _write_lightning
-  else:
-    raise InputError(f"{path}: unknown format; end it in .safetensors or .ckpt")
+  writers = {".safetensors": _write_safetensors, ".ckpt": _write_lightning}
+  check_known(path.suffix, writers, f"{path}: unknown format")
   # A reader never sees half a file.
   partial = path.with_name(path.name + ".partial")
   try:
-    write(partial, networks, step)
+    writers[path.suffix](partial, networks, step)
     os.replace(partial, path)
   finally:
     partial.unlink(missing_ok=True)
