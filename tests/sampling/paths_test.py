@@ -132,7 +132,7 @@ def test_motions_start_at_the_photo():
   np.testing.assert_allclose(
     np.linalg.norm(orbit[:, :3, 3] - POINT, axis=-1), 2.0, **LOOSE
   )
-  with pytest.raises(InputError, match="'fly' is neither"):
+  with pytest.raises(InputError, match="'fly' is not one of"):
     move("fly")
 
 
