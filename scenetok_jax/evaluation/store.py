@@ -6,10 +6,10 @@ import io
 import json
 import os
 import urllib.parse
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import gather_bytes
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 _FIELDS = "fields.json"
 
@@ -77,17 +77,15 @@ def pack(result: SceneResult) -> bytes:
 
 def unpack(data: bytes, where: str) -> SceneResult:
   """The inverse of pack; `where` is named in errors."""
-  try:
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-      arrays = dict(file)
+  kinds = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
+  problem = f"{where}: not a scene's result"
+  with (
+    explained(problem, "delete it to compute it again", *kinds),
+    np.load(io.BytesIO(data), allow_pickle=False) as file,
+  ):
+    arrays = dict(file)
     fields = json.loads(arrays.pop(_FIELDS).tobytes())
     return SceneResult(**{**fields, "features": arrays})
-  except (
-    OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile
-  ) as error:  # fmt: skip
-    raise InputError(
-      f"{where}: not a scene's result ({error}); delete it to compute it again"
-    ) from None
 
 
 def gather(results: Iterable[SceneResult], rounds: int) -> list[SceneResult]:
