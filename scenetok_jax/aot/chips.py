@@ -4,9 +4,11 @@ import importlib.util
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scenetok_jax.train.flops import PEAKS
 from scenetok_jax.types import InputError
 
 GIB = 1 << 30
@@ -16,15 +18,22 @@ class Chip(NamedTuple):
   """One TPU chip; chips.toml holds the units and the source."""
 
   name: str
+  kind: str
+  cores: int
   hbm: int
-  flops: float
   bandwidth: float
   link: float
+
+  @property
+  def flops(self) -> float:
+    """Peak FLOP/s in bfloat16."""
+    return self.cores * PEAKS[self.kind][0]
 
 
 _TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 CHIPS = {name: Chip(name, **row) for name, row in _TABLES["chips"].items()}
 SLICES: dict[str, str] = _TABLES["slices"]
+_FLAGS = Path(__file__).with_name("tpu_flags.txt").read_text().splitlines()
 
 
 def parse_topology(name: str) -> tuple[Chip, str]:
@@ -40,6 +49,14 @@ def parse_topology(name: str) -> tuple[Chip, str]:
   return CHIPS[match[1]], grid
 
 
+def environment(present: Mapping[str, str]) -> dict[str, str]:
+  """What libtpu needs to compile as for a run; `present` variables are kept."""
+  flags = " ".join(line for line in _FLAGS if line.startswith("--"))
+  given = present.get("LIBTPU_INIT_ARGS", "")
+  flags = given if flags in given else f"{given} {flags}"
+  return {**_TABLES["environment"], **present, "LIBTPU_INIT_ARGS": flags}
+
+
 def topology_devices(grid: str) -> list[Any]:
   """The devices of a slice, described by libtpu, where it is installed."""
   if importlib.util.find_spec("libtpu") is None:
@@ -47,8 +64,7 @@ def topology_devices(grid: str) -> list[Any]:
       "--topology: libtpu is not installed; it compiles on any machine:"
       " pip install -e '.[tpu]'"
     )
-  for name, value in _TABLES["environment"].items():
-    os.environ.setdefault(name, value)
+  os.environ.update(environment(os.environ))
   from jax.experimental import topologies
 
   try:

@@ -2,14 +2,20 @@
 
 import functools
 import math
+import re
 import time
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
+
+# Name of a chip -> FLOP/s in bfloat16 and float32.
+PEAKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 
 
 def count_flops(function: Callable[..., Any], *args: Any) -> int:
@@ -59,6 +65,40 @@ def _products(equation: Any, depth: Any) -> int:
   return 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(depth)
 
 
+def published_flops(device: Any, dtype: str) -> float | None:
+  """Peak FLOP/s of a device, None for one that flops.toml does not know."""
+  kind = device.device_kind
+  names = [name for name in PEAKS if re.search(rf"\b{name}\b", kind)]
+  if not names or " MIG " in kind:  # a part of a GPU
+    return None
+  bfloat16, float32 = PEAKS[max(names, key=len)]
+  peak = bfloat16 if dtype == "bfloat16" else float32
+  return peak * getattr(device, "num_cores", 1)
+
+
+def peak_flops_per_second(dtype: str = "float32") -> float:
+  """FLOP/s that one device can reach: published, or else measured."""
+  device = jax.local_devices()[0]
+  if known := published_flops(device, dtype):
+    return known
+  memory = (device.memory_stats() or {}).get("bytes_limit", math.inf)
+  return fastest(lambda size: matmul_flops_per_second(dtype, size, 0.1), memory)
+
+
+def fastest(speed: Callable[[int], float], memory: float = math.inf) -> float:
+  """The best FLOP/s of square matmuls, whose sizes double while that pays.
+
+  speed: FLOP/s at a size. They end before a product would take half a second,
+  or three float32 matrices a quarter of `memory`, in bytes.
+  """
+  best, size, found = 0.0, 1024, speed(1024)
+  while found > 1.05 * best:
+    best, size = found, 2 * size
+    if 2 * size**3 < 0.5 * best and 12 * size**2 < memory / 4:
+      found = speed(size)
+  return max(best, found)
+
+
 @functools.cache
 def matmul_flops_per_second(
   dtype: str = "float32", size: int = 2048, seconds: float = 0.3
@@ -66,8 +106,7 @@ def matmul_flops_per_second(
   """FLOP/s of a square matmul on one device, the median of repeated runs.
 
   Measured for `seconds` after compilation, once per process and argument set;
-  the machine may drift under other load. Multiply by the number of devices
-  that a step runs on, but not by fake CPU devices, which share one machine.
+  the machine may drift under other load.
   """
   matrix = jnp.full((size, size), 1.0 / size, dtype)
   multiply = jax.jit(jnp.matmul)

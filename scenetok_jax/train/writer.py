@@ -112,7 +112,8 @@ class MetricWriter:
     return {
       "step_seconds": seconds,
       "examples_per_second": self._batch / seconds,
-      "flop_utilisation": self._peak_seconds / seconds,
+      # A measured peak may be below that of the step itself.
+      "flop_utilisation": min(self._peak_seconds / seconds, 1.0),
       "eta_seconds": seconds * max(self._total - step, 0),
     }
 

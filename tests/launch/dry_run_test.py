@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from scenetok_jax.aot.chips import environment
+
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "launch"
 EXPECTED = Path(__file__).parent / "expected"
@@ -165,6 +167,18 @@ def variable_of(script: str, name: str) -> str:
     ["bash", "-euc", line.replace(f"${name}", f"${{{name}}}")],
     env=SETTINGS, check=True, capture_output=True, text=True,
   ).stdout  # fmt: skip
+
+
+def test_aot_compiles_with_the_flags_of_runs():
+  flags = variable_of("env_tpu.sh", "LIBTPU_INIT_ARGS").split()
+  assert len(flags) >= 8 and all(flag.startswith("--xla") for flag in flags)
+  for mine in ("", "--xla_mine=1 ", " ".join(flags)):
+    found = environment({"LIBTPU_INIT_ARGS": mine, "TPU_MIN_LOG_LEVEL": "0"})
+    # Once, also where env_tpu.sh was sourced before.
+    assert found["LIBTPU_INIT_ARGS"].split() == [
+      *(flag for flag in mine.split() if flag not in flags), *flags
+    ]  # fmt: skip
+    assert found["TPU_MIN_LOG_LEVEL"] == "0" and "TPU_SKIP_MDS_QUERY" in found
 
 
 def test_xla_knows_the_gpu_flags():

@@ -1,12 +1,23 @@
 """FLOP counts equal the analytic ones, loops and recomputation included."""
 
+import math
+import time
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.train.flops import count_flops, matmul_flops_per_second
+from scenetok_jax.train.flops import (
+  count_flops,
+  fastest,
+  matmul_flops_per_second,
+  peak_flops_per_second,
+  published_flops,
+)
 
 X = jax.ShapeDtypeStruct((4, 8), jnp.float32)
 W = jax.ShapeDtypeStruct((5, 8, 8), jnp.float32)
@@ -79,6 +90,68 @@ def test_shard_map_counts_all_devices():
     axis_names={"data"},
   )
   assert count_flops(split, X, W) == LAYER
+
+
+@pytest.mark.parametrize(
+  "kind, cores, bfloat16, float32",
+  [
+    ("TPU v4", 2, 275e12, 275e12),
+    ("TPU v4", 1, 137.5e12, 137.5e12),  # as the compiler shows it
+    ("TPU v5 lite", 1, 197e12, 197e12),
+    ("TPU v5", 2, 459e12, 459e12),
+    ("TPU v6 lite", 1, 918e12, 918e12),
+    ("NVIDIA H100 80GB HBM3", 0, 989.4e12, 494.7e12),
+    ("NVIDIA H100 PCIe", 0, 756e12, 378e12),
+    ("NVIDIA H200", 0, 989.4e12, 494.7e12),
+    ("NVIDIA A100-SXM4-40GB", 0, 312e12, 156e12),
+    ("NVIDIA A100 80GB PCIe", 0, 312e12, 156e12),
+    ("NVIDIA L40S", 0, 362e12, 183e12),
+    ("NVIDIA B200", 0, 2250e12, 1125e12),
+    ("NVIDIA GB200", 0, 2500e12, 1250e12),
+    ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 0, None, None),
+    ("NVIDIA GeForce GTX 1080", 0, None, None),
+    ("cpu", 0, None, None),
+  ],
+)
+def test_known_chips_have_their_published_peak(kind, cores, bfloat16, float32):
+  device = SimpleNamespace(device_kind=kind)
+  if cores:
+    device.num_cores = cores
+  assert published_flops(device, "bfloat16") == bfloat16
+  assert published_flops(device, "float32") == float32
+
+
+def test_a_known_chip_is_not_measured(monkeypatch):
+  device = SimpleNamespace(device_kind="NVIDIA H200")
+  monkeypatch.setattr(jax, "local_devices", lambda: [device])
+  start = time.perf_counter()
+  assert peak_flops_per_second("bfloat16") == 989.4e12
+  assert time.perf_counter() - start < 0.1
+
+
+def test_an_unknown_chip_is_measured_at_a_size_that_reaches_its_peak():
+  found = peak_flops_per_second("float32")
+  assert np.isfinite(found)
+  assert found >= matmul_flops_per_second("float32", 1024, 0.1)
+
+
+def test_sizes_grow_while_that_pays_within_time_and_memory():
+  def tried(peak, half, memory=math.inf):
+    """The sizes for a chip that does half of its peak at one of them."""
+    sizes = []
+
+    def speed(size):
+      sizes.append(size)
+      return peak * size**2 / (size**2 + half**2)
+
+    assert fastest(speed, memory) == speed(sizes[-1])
+    return sizes[:-1]
+
+  # A fast chip: 2,048 would show a fifth of its peak.
+  assert tried(900e12, 4096) == [1024, 2048, 4096, 8192, 16384, 32768]
+  assert tried(900e12, 4096, memory=4e9) == [1024, 2048, 4096, 8192]
+  assert tried(1e11, 256)[-1] == 2048  # it pays no longer
+  assert tried(3e11, 2048) == [1024, 2048]  # 4,096 would take too long
 
 
 def test_peak_is_measured_once():

@@ -77,6 +77,13 @@ def test_console_line_tells_speed_and_time_to_go(tmp_path, capsys):
   assert np.isclose(row["flop_utilisation"], utilisation)
 
 
+def test_utilisation_is_never_above_the_whole(tmp_path, capsys):
+  with MetricWriter(tmp_path, CONFIG, peak_seconds=1e6) as writer:
+    for step in (1, 2):
+      writer.write(step, {"loss": 1.0})
+  assert rows(tmp_path)[-1]["flop_utilisation"] == 1.0
+
+
 def test_evaluations_have_their_own_file(tmp_path):
   with MetricWriter(tmp_path, CONFIG) as writer:
     with writer.pause():
