@@ -8,6 +8,9 @@ from scenetok_jax.ops.softmax import masked_softmax
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
+# cudnn: flash attention; needs bfloat16 inputs on an NVIDIA GPU.
+ATTENTION = ("xla", "cudnn")
+
 
 def attend(
   query: Array,
@@ -22,8 +25,7 @@ def attend(
   Softmax of query . key / sqrt(d), in float32 whatever the compute dtype.
 
   causal: masks keys after the query's own index in the flat sequence.
-  attention: "xla", or "cudnn" (flash attention; needs bfloat16 inputs on an
-  NVIDIA GPU).
+  attention: one of ATTENTION.
   """
   query, key, value = (
     constrain(x, "batch", None, "heads", None) for x in (query, key, value)
