@@ -54,7 +54,8 @@ class TrainIterator(Iterator[SceneBatch]):
   State {"global_next_index": n}: the next batch starts at example n of the
   global stream. It may be restored with other workers, processes or batch
   sizes. dropped: why a scene is never drawn, by its key. origin: which codecs
-  made the latents that are read.
+  made the latents that are read. identity: of what is read, a hash that does
+  not depend on where it lies.
   """
 
   def __init__(
@@ -63,8 +64,10 @@ class TrainIterator(Iterator[SceneBatch]):
     limit: TimeLimit | None = None,
     dropped: Mapping[str, str] | None = None,
     origin: str = "",
+    identity: str = "",
   ):
     self.dropped, self.origin = dropped or {}, origin
+    self.identity = identity
     self._iterator = iterator = iter(elastic)
     # Also at exit: Grain's threads outlive the interpreter's modules.
     self._closer = weakref.finalize(self, self._iterator.close)
@@ -157,7 +160,8 @@ def train_iterator(
     limit = TimeLimit(seconds, examples.activity, source)
   dataset = examples.reader.dataset
   made = origin(dataset) if isinstance(dataset, LatentDataset) else ""
-  return TrainIterator(elastic, limit, examples.dropped, made)
+  identity = examples.reader.identity
+  return TrainIterator(elastic, limit, examples.dropped, made, identity)
 
 
 def example_stream(

@@ -7,7 +7,7 @@ import numpy as np
 
 from data_pipelines.latents.records import LatentDataset, LatentRow
 from data_pipelines.loading import transforms
-from data_pipelines.storage.records import Dataset, SceneRow
+from data_pipelines.storage.records import Dataset, SceneRow, content_hash
 from scenetok_jax.geometry import cameras as camera_math
 from scenetok_jax.types import Cameras, InputError
 
@@ -30,6 +30,11 @@ class FrameReader:
 
   def __reduce__(self):
     return FrameReader, (self.dataset, self._cache_bytes)
+
+  @property
+  def identity(self) -> str:
+    """What is read, wherever it lies."""
+    return f"frames {content_hash(self.dataset.scenes)}"
 
   def read(
     self, row: SceneRow, frames: np.ndarray
@@ -73,6 +78,11 @@ class PairedReader:
     self._frames, self._targets = frames, targets
     self._rows = {row.key: row for row in targets.dataset.scenes}
 
+  @property
+  def identity(self) -> str:
+    """What is read, wherever it lies."""
+    return f"{self._frames.identity} to {self._targets.identity}"
+
   def check(self, row: SceneRow) -> None:
     """InputError unless the targets have the scene, frame by frame."""
     there, wanted = self._rows.get(row.key), (row.frames, row.height, row.width)
@@ -106,6 +116,11 @@ class LatentReader:
   """Reads the latents of a dataset that are asked for, and no others."""
 
   dataset: LatentDataset
+
+  @property
+  def identity(self) -> str:
+    """What is read, wherever it lies."""
+    return f"latents {content_hash(self.dataset.scenes)}"
 
   def views(
     self,

@@ -14,6 +14,7 @@ reads it too. Reading needs no TensorFlow and touches only the asked frames.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -280,6 +281,15 @@ def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
   if not rows:
     raise InputError(f"{path}: no scene in it; prepare the data again")
   return rows
+
+
+def content_hash(rows: Sequence[Any]) -> str:
+  """Of the contents of scenes in their order, wherever they lie."""
+  digest = hashlib.sha256()
+  for row in rows:
+    held_out = getattr(row, "held_out", ())
+    digest.update(f"{row.key} {row.sha256} {held_out}\n".encode())
+  return digest.hexdigest()[:16]
 
 
 def find_scene(rows: Sequence[Any], key: str | int, directory: Path) -> Any:

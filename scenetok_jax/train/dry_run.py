@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
+from data_pipelines.identity import with_identity
 from scenetok_jax.io import check_writable
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
@@ -13,9 +15,10 @@ from scenetok_jax.parallel.rules import LoaderShare
 from scenetok_jax.train.experiment import make_task, open_data
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
+from scenetok_jax.train.task import Task
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps
 from scenetok_jax.workdir.lock import check_free, make_folder
-from scenetok_jax.workdir.stored_config import compare_config
+from scenetok_jax.workdir.stored_config import CONFIG_FILE, compare_config
 
 
 def dry_run(
@@ -45,7 +48,7 @@ def dry_run(
     return lines
   lines.append(_workdir(config, workdir))
   task = make_task(config, model)
-  lines.append(_data(config, model))
+  lines.append(_data(config, workdir, model, task))
   params = jax.eval_shape(task.init, jax.random.key(0))
   if config.restore and not config.restore_partial:
     check_params(config.restore, params)
@@ -64,18 +67,22 @@ def _workdir(config: ConfigDict, workdir: str | os.PathLike[str]) -> str:
   make_folder(folder)  # refuses a file
   check_free(folder)
   check_writable(folder, "--workdir")
-  compare_config(folder, config.to_dict())
+  changed = compare_config(folder, config.to_dict())
   steps = complete_steps(folder)
   if not steps:
     return f"{folder}: a new run"
-  return f"{folder}: goes on from step {steps[-1]}"
+  told = f"; since the last start {changed}" if changed else ""
+  return f"{folder}: goes on from step {steps[-1]}{told}"
 
 
-def _data(config: ConfigDict, model: Model) -> str:
+def _data(config: ConfigDict, workdir: Any, model: Model, task: Task) -> str:
   config = config.copy_and_resolve_references()
   config.data.workers = 0
+  if not (Path(workdir) / CONFIG_FILE).exists():
+    config.restore = None  # many bytes, and nothing to compare them with
   data = open_data(config, model, LoaderShare(0, 1, (0,)))
   try:
+    with_identity(workdir, config, task.frozen, data.identity)
     next(data)
   finally:
     data.close()

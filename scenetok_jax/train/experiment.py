@@ -19,7 +19,11 @@ from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
-from scenetok_jax.workdir.stored_config import flatten, load_stored_config
+from scenetok_jax.workdir.stored_config import (
+  flatten,
+  is_free,
+  load_stored_config,
+)
 
 DROPPED_FILE = "dropped.json"  # scenes of the data that the run leaves out
 FINISHED_FILE = "finished.json"  # in the workdir of a run that did all steps
@@ -81,7 +85,8 @@ def make_task(config: ConfigDict, model: Model) -> Task:
     ours = flatten(to_plain(config[section].to_dict()))
     theirs = flatten(stored[section])
     for name in sorted(ours.keys() | theirs.keys()):
-      if ours.get(name) != theirs.get(name):
+      same = ours.get(name) == theirs.get(name)
+      if not same and not is_free(f"{section}.{name}"):
         raise InputError(
           f"config.{section}.{name}: {ours.get(name)} here,"
           f" {theirs.get(name)} in {config.tokenizer_from}; use the stage-1"

@@ -9,11 +9,12 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from data_pipelines.identity import with_identity
 from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
-from scenetok_jax.train.flops import count_flops, matmul_flops_per_second
+from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.nonfinite import NonFiniteGuard
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
@@ -68,13 +69,14 @@ def train(
   # Outside the mesh, whose devices would all multiply at the same time. CPU
   # devices share one machine.
   devices = 1 if jax.default_backend() == "cpu" else mesh.size
-  peak = devices * matmul_flops_per_second(config.dtype)
+  peak = devices * peak_flops_per_second(config.dtype)
   with contextlib.ExitStack() as stack:
     stack.enter_context(jax.set_mesh(mesh))
     check_lease = stack.enter_context(lock(workdir))
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
     data = open_data()
+    settings = with_identity(workdir, config, task.frozen, data.identity)
     start = data.get_state()
     example = put_batch(next(data), mesh)
     data.set_state(start)
@@ -92,7 +94,7 @@ def train(
     step = make_step(task, optimizer, config.train.accumulate)
     flops = count_flops(step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.
-    store_config(workdir, config.to_dict())
+    store_config(workdir, settings)
     if is_lead():
       write_overview(workdir, state.params)
     writer = stack.enter_context(

@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from typing import Any
 
 from flax.traverse_util import flatten_dict
@@ -16,60 +18,70 @@ from scenetok_jax.workdir.fields import rename
 from scenetok_jax.workdir.lock import make_folder
 
 CONFIG_FILE = "config.json"
+IDENTITY = "identity"  # its section of hashes (data_pipelines/identity.py)
 
 # Fields that may change between two starts of one run: they decide how long
 # it runs, how it is placed, watched or fed, not what any step computes.
-# train.total_steps never bends a schedule: optimizer.decay_steps does.
+# train.total_steps never bends a schedule: optimizer.decay_steps does. Folders
+# may move: what lies in them is compared by its hash.
 FREE_FIELDS = (
-  "train.total_steps",
-  "train.log_every",
-  "train.checkpoint_every",
-  "train.checkpoint_keep",
-  "train.eval_every",
-  "train.max_nonfinite",
-  "train.profile",
-  "train.wandb",
-  "data.workers",
-  "data.threads",
-  "data.timeout",
-  "mesh",
-)
+  "train.total_steps", "train.log_every", "train.checkpoint_every",
+  "train.checkpoint_keep", "train.eval_every", "train.max_nonfinite",
+  "train.profile", "train.wandb", "data.workers", "data.threads",
+  "data.timeout", "data.cache", "data.path", "data.target_path",
+  "data.latents", "mesh.*", "remat", "attention", "restore", "tokenizer_from",
+  "codecs.*.weights", "codecs.*.dtype", "codecs.*.frames_at_once",
+)  # fmt: skip
+
+
+def is_free(field: str) -> bool:
+  """Whether a field, such as "mesh.data", may change between two starts."""
+  return any(fnmatch(field, free) for free in FREE_FIELDS)
 
 
 def store_config(
   workdir: str | os.PathLike[str], config: Mapping[str, Any]
 ) -> None:
-  """Stores the config at the first start, compares it at every later one.
+  """Stores the config of every start, which must go on from the one before.
 
-  config: of JSON-able values. InputError where the stored one differs outside
-  FREE_FIELDS, or cannot be read; nothing is overwritten then.
+  config: of JSON-able values. Says which fields have changed. InputError where
+  others than FREE_FIELDS have, or the stored one cannot be read; nothing is
+  overwritten then.
   """
-  compare_config(workdir, config)
+  changed = compare_config(workdir, config)
   if is_lead():
     folder = pathlib.Path(workdir)
     make_folder(folder)
+    if changed:
+      print(f"{folder}: since the last start {changed}", file=sys.stderr)
     write_json(folder / CONFIG_FILE, config, sync=True)
 
 
 def compare_config(
   workdir: str | os.PathLike[str], config: Mapping[str, Any]
-) -> None:
-  """store_config without storing anything."""
-  folder, absent = pathlib.Path(workdir), "absent"
+) -> str:
+  """store_config without storing: what has changed, in words."""
+  folder, absent, changed = pathlib.Path(workdir), "absent", []
   if not (folder / CONFIG_FILE).exists():
-    return
+    return ""
   old, new = flatten(load_stored_config(folder)), flatten(to_plain(config))
   for name in sorted(old.keys() | new.keys()):
     there, here = old.get(name, absent), new.get(name, absent)
-    free = any(name == f or name.startswith(f + ".") for f in FREE_FIELDS)
     # A field that did not exist yet equals one that is not set.
     unset = absent in (there, here) and None in (there, here)
-    if there != here and not unset and not free:
+    # What an older run does not know of its data cannot differ.
+    unknown = absent in (there, here) and name.startswith(IDENTITY)
+    if there == here or unset or unknown:
+      continue
+    # What a run has started from may move, not come or go.
+    if not is_free(name) or (name == "restore" and None in (there, here)):
       raise InputError(
         f"workdir {folder} was made by another config: field {name} is"
         f" {there} there, {here} here; use another --workdir or restore that"
         " value"
       )
+    changed.append(f"{name} was {there}, is {here}")
+  return "; ".join(changed)
 
 
 def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:

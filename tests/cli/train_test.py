@@ -1,5 +1,6 @@
 """`scenetok train` refuses bad input in one line, and overwrites nothing."""
 
+import shutil
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ import pytest
 from data_pipelines.storage import builders
 from scenetok_jax import console
 from scenetok_jax.cli import train
+from scenetok_jax.model import build
+from scenetok_jax.train.experiment import open_data
 from scenetok_jax.workdir.checkpoint import save_params
 from scenetok_jax.workdir.config import load_config
 from scenetok_jax.workdir.lock import LOCK_FILE, lock
@@ -78,6 +81,8 @@ QUIET = "--config.train.eval_every=0"
     ("--config.data.view_sampler.chunks=4", ("view_sampler.chunks", "change")),
     ("--config.dtype=float8", ("config.dtype", "float8", "bfloat16")),
     ("--config.remat=some", ("config.remat", "some", "none")),
+    ("--config.attention=cuddn", ("config.attention", "cuddn", "xla", "cudnn")),
+    ("--config.attention=cudnn", ("attention", "--config.dtype=bfloat16")),
     ("--config.mesh.data=3", ("mesh", "8 devices")),
     ("--config.optimizer.skip=maybe", ("optimizer.skip", "maybe", "use one")),
     ("--config.restore=/no/run", ("/no/run", "checkpoint")),
@@ -133,6 +138,26 @@ def made_by(workdir, data, *overrides, config=ROOMS):
   loaded = load_config(config, settings)
   store_config(workdir, loaded.to_dict())
   return loaded
+
+
+def test_data_may_move_but_not_become_others(tmp_path, data, capsys):
+  config = made_by(tmp_path / "run", data)
+  identity = open_data(config, build(config)).identity
+  made = config.to_dict() | {"identity": {"data": identity}}
+  store_config(tmp_path / "run", made)
+  shutil.copytree(data, tmp_path / "copy")
+  capsys.readouterr()
+  moved = f"--config.data.path={tmp_path / 'copy'}"
+  flags = [f"--config={ROOMS}", f"--workdir={tmp_path / 'run'}", QUIET, moved]
+  assert console.run(train.main, [*flags, "--dry-run"], "train") == 0
+  shutil.rmtree(tmp_path / "copy")
+  # Of the same names and sizes.
+  plan = clips.plan(scenes=4, frames=20, size=64, image_format="jpeg")
+  builders.build(tmp_path / "copy", plan)
+  capsys.readouterr()
+  message = refusal(capsys, tmp_path / "run", QUIET, moved)
+  for part in (str(tmp_path / "run"), "field identity.data is frames"):
+    assert part in message
 
 
 def test_another_configs_workdir_is_refused(tmp_path, data, capsys):

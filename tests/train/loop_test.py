@@ -52,6 +52,8 @@ class Stream:
   Before batch `stop`, the process gets a SIGTERM, as from a scheduler.
   """
 
+  identity = "batches by their number"
+
   def __init__(self, bad: tuple[int, ...] = (), stop: int | None = None):
     self._next, self._bad, self._stop = 0, bad, stop
 

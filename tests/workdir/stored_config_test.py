@@ -9,7 +9,7 @@ from scenetok_jax.workdir.stored_config import load_stored_config, store_config
 
 CONFIG = {
   "seed": 1,
-  "data": {"path": "a", "workers": 2},
+  "data": {"split": "a", "workers": 2},
   "train": {"total_steps": 10},
   "model": {"sizes": (1, 2)},
 }
@@ -23,10 +23,13 @@ def changed(**fields):
   return config
 
 
-def test_same_config_passes_and_free_fields_may_change(tmp_path):
+def test_same_config_passes_and_free_fields_may_change(tmp_path, capsys):
   store_config(tmp_path, CONFIG)
   store_config(tmp_path, CONFIG)
+  assert not capsys.readouterr().err
   store_config(tmp_path, changed(train__total_steps=20))
+  told = f"{tmp_path}: since the last start train.total_steps was 10, is 20\n"
+  assert capsys.readouterr().err == told
   store_config(tmp_path, changed(data__workers=0))
   assert load_stored_config(tmp_path)["model"]["sizes"] == [1, 2]
 
@@ -34,8 +37,8 @@ def test_same_config_passes_and_free_fields_may_change(tmp_path):
 def test_another_config_is_refused_and_nothing_overwritten(tmp_path):
   store_config(tmp_path, CONFIG)
   before = (tmp_path / "config.json").read_bytes()
-  with pytest.raises(InputError, match=r"data\.path is a there, b here"):
-    store_config(tmp_path, changed(data__path="b"))
+  with pytest.raises(InputError, match=r"data\.split is a there, b here"):
+    store_config(tmp_path, changed(data__split="b"))
   with pytest.raises(InputError, match=r"model\.depth is absent there, 3"):
     store_config(tmp_path, changed(model__depth=3))
   assert (tmp_path / "config.json").read_bytes() == before
