@@ -135,6 +135,7 @@ def base(stage: str) -> ConfigDict:
     "freeze_after": -1,  # step from which the tokenizer is frozen
     "unconditional_probability": 0.0,  # release: 0.1 under a key nobody reads
     "max_nonfinite": 100,  # such steps in a row end the run; ours: any limit
+    "hang_timeout": 600.0,  # seconds in which nothing gets on, 0: any; ours
     "profile": "",  # "10:13" traces these steps into WORKDIR/profile
     "wandb": "",  # project name: logs to Weights & Biases too
   }

@@ -21,6 +21,7 @@ from typing import IO
 
 _PDEATHSIG = 1  # prctl: the signal that a process gets when its parent dies
 _PREEMPTED = 75  # a rank that saved; the others saved the same step
+_WAITED = 69  # a rank that waited for another one in vain
 _LOOK_SECONDS = 0.1
 _SAME_REQUEST_SECONDS = 1.0  # a scheduler signals both process and group
 
@@ -36,6 +37,7 @@ class Job:
     self._readers: list[threading.Thread] = []
     self._asked = 0.0  # when somebody first asked for the end
     self._deadline = float("inf")
+    self._in_vain = self._told = False
 
   def start(self, command: list[str], devices: str, port: str) -> None:
     for rank in range(self.count):
@@ -89,6 +91,8 @@ class Job:
     for reader in self._readers:
       # What a rank left behind, such as a data worker, may hold its pipe.
       reader.join(timeout=1.0)
+    if self._in_vain and not self._told:
+      self._tell("all processes waited for each other")
     return self.status
 
   def _ended(
@@ -96,21 +100,27 @@ class Job:
   ) -> None:
     del self._running[rank]
     _signal(process, signal.SIGKILL)  # its workers, if any are left
+    if self._in_vain and code != _WAITED:
+      self._tell(f"process {rank} of {self.count} hung; the others waited")
     if code == 0 or self.status:
       return
     self.status = code if code > 0 else 128 - code
     if self._deadline < float("inf"):
       return
-    if code == _PREEMPTED:
+    if code in (_PREEMPTED, _WAITED):
+      # The others end likewise, but for the one that hangs.
+      self._in_vain = code == _WAITED
       self._deadline = time.monotonic() + self._grace
     else:
       how = f"with status {code}" if code > 0 else f"by signal {-code}"
-      _write(
-        2,
-        f"launch/local.sh: process {rank} of {self.count} ended {how};"
-        " stopping the others. The same command resumes the run.\n".encode(),
-      )
+      who = f"process {rank} of {self.count}"
+      self._tell(f"{who} ended {how}; stopping the others")
       self._end()
+
+  def _tell(self, what: str) -> None:
+    self._told = True
+    resume = "The same command resumes the run."
+    _write(2, f"launch/local.sh: {what}. {resume}\n".encode())
 
   def _end(self) -> None:
     """Asks every rank to save and end within the grace."""

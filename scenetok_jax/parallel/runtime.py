@@ -15,6 +15,8 @@ _LAUNCHERS = (
   "OMPI_COMM_WORLD_SIZE",
   "MEGASCALE_NUM_SLICES",
 )
+# JAX aborts then; train.hang says more, and sooner.
+_HEARTBEAT_SECONDS = 300
 
 
 def initialize() -> None:
@@ -35,9 +37,10 @@ def initialize() -> None:
         num_processes=count,
         process_id=_integer("JAX_PROCESS_ID"),
         cluster_detection_method="deactivate",
+        heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
       )
   elif _detected_processes() > 1 or _on_tpu_vm():
-    jax.distributed.initialize()
+    jax.distributed.initialize(heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
 
 
 def is_lead() -> bool:

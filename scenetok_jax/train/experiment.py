@@ -12,6 +12,7 @@ from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
 from scenetok_jax.parallel.runtime import initialize, is_lead
 from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.state import TrainState
@@ -44,6 +45,11 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
   configuration, its data or the workdir cannot be used.
   """
   initialize()
+  with HangWatch(config.train.hang_timeout):
+    return _run(config, workdir)
+
+
+def _run(config: ConfigDict, workdir: str) -> TrainState:
   model = build(config)
   task, evaluate = make_task(config, model), make_evaluate(config, model)
 

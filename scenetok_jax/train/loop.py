@@ -15,6 +15,7 @@ from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
+from scenetok_jax.train.hang import at
 from scenetok_jax.train.nonfinite import NonFiniteGuard
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
@@ -75,6 +76,7 @@ def train(
     check_lease = stack.enter_context(lock(workdir))
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
+    at("the first batch")
     data = open_data()
     settings = with_identity(workdir, config, task.frozen, data.identity)
     start = data.get_state()
@@ -90,6 +92,7 @@ def train(
     state = restore_or_init(
       config, task, optimizer, init_key, mesh, checkpointer, data
     )
+    at("the first step")
     frozen = place_params(task.frozen, mesh)
     step = make_step(task, optimizer, config.train.accumulate)
     flops = count_flops(step, state, frozen, example, step_key)
@@ -153,7 +156,10 @@ def _loop(
     # The run was stopped where it should have evaluated.
     score(start)
   for step in range(start + 1, total + 1):
-    batch = put_batch(next(run.data), run.mesh)
+    at(f"the data of step {step}")
+    batch = next(run.data)
+    at(f"step {step}")
+    batch = put_batch(batch, run.mesh)
     run.profiler.before(step)
     state, metrics = run.step(state, batch)
     run.profiler.after(step, metrics)
@@ -174,6 +180,7 @@ def _loop(
     with writer.pause():
       # In this order: whatever an evaluation costs, the step is kept.
       if saves and not guard.spoilt:
+        at(f"the save of step {step}")
         run.checkpointer.save(
           step, state, run.data.get_state(), config.to_dict(), force=last
         )

@@ -14,6 +14,7 @@ from scenetok_jax.convert.load import take_fitting
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train import state as states
+from scenetok_jax.train.hang import at
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.task import Task
 from scenetok_jax.types import Array, SceneBatch
@@ -47,7 +48,8 @@ def restore_or_init(
   3. scratch.
   """
   target = states.abstract(task.init, optimizer, key, mesh)
-  if checkpointer.latest_step() is not None:
+  if (step := checkpointer.latest_step()) is not None:
+    at(f"the restore of checkpoint {checkpointer.folder / str(step)}")
     state, data_state = _restore(checkpointer, target)
     data.set_state(data_state)
     return state

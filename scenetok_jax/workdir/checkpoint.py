@@ -40,11 +40,11 @@ class Checkpointer:
         f"config: train.checkpoint_every and train.checkpoint_keep: {every}"
         f" and {keep} must be at least 1"
       )
-    self._folder = _folder(workdir)
+    self.folder = _folder(workdir)
     if is_lead():
-      make_folder(self._folder)
+      make_folder(self.folder)
       # What killed saves left.
-      for path in self._folder.glob("*.orbax-checkpoint-tmp*"):
+      for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
         shutil.rmtree(path, ignore_errors=True)
     options = ocp.CheckpointManagerOptions(
       save_decision_policy=policies.AnySavePolicy(
@@ -55,7 +55,7 @@ class Checkpointer:
       ),
       preservation_policy=policies.LatestN(keep),
     )
-    self._manager = ocp.CheckpointManager(self._folder, options=options)
+    self._manager = ocp.CheckpointManager(self.folder, options=options)
 
   def __enter__(self) -> Self:
     return self
@@ -105,7 +105,7 @@ class Checkpointer:
 
   def shapes(self) -> dict[str, Any]:
     """Nested dict of jax.ShapeDtypeStruct of the latest state."""
-    return _stored_shapes(_state(self._folder, self.latest_step()))
+    return _stored_shapes(_state(self.folder, self.latest_step()))
 
   def restore(self, target: Any) -> tuple[Any, dict[str, Any]]:
     """The state and the data iterator's state of the latest checkpoint.
@@ -114,7 +114,7 @@ class Checkpointer:
     device count or process count. InputError where parameters do not match.
     """
     step = self.latest_step()
-    check_shapes(self.shapes(), target, str(_state(self._folder, step)))
+    check_shapes(self.shapes(), target, str(_state(self.folder, step)))
     items = ocp.args.Composite(
       state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
     )
@@ -138,9 +138,9 @@ class Checkpointer:
     try:
       yield
     except (OSError, ValueError) as error:  # TensorStore's is a ValueError
-      steps = complete_steps(self._folder.parent)
+      steps = complete_steps(self.folder.parent)
       raise InputError(
-        f"{self._folder}: a checkpoint could not be written"
+        f"{self.folder}: a checkpoint could not be written"
         f" ({' '.join(str(error).split())[-200:]}); free space there; the last"
         f" complete one is {steps[-1] if steps else 'none'}"
       ) from error

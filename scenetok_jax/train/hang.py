@@ -1,0 +1,191 @@
+"""Names the process that keeps a run waiting, and ends the run."""
+
+import contextlib
+import ctypes
+import faulthandler
+import json
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, Self
+
+import jax
+from jax._src import distributed
+
+WAITED = 69  # exit status (EX_UNAVAILABLE): another process is at fault
+_KEYS = "scenetok/hang/"
+_QUIET = 100.0  # ours: seconds without a sign of life that tell a death
+_HOUR = 3600.0  # ours: for a phase that computes, such as a compilation
+_BUSY = 0.05  # of a core; idle threads take a fifth of it
+# Code that waits for other processes, or for the devices.
+_WAITS = re.compile(
+  r"/multihost(_utils\.py|/)|/signaling_client\.py|/distributed\.py:shutdown"
+  r"|/jax/_src/(array|api)\.py:(_value|block)"
+)
+_place = ("its start", 0)  # phase, its number
+
+
+def at(phase: str) -> None:
+  """Tells what the main thread begins, or that it gets on with it.
+
+  All processes pass the same phases; who is in an earlier one is awaited.
+  """
+  global _place
+  before, number = _place
+  # A new one also for the same phase.
+  _place = (phase, number + (phase != before))
+
+
+class Report(NamedTuple):
+  """What a process tells; idle: seconds without getting on."""
+
+  host: str
+  phase: str = "its start"
+  number: int = 0
+  waits: bool = False
+  idle: float = 0.0
+  beat: int = 0
+
+
+def culprits(
+  reports: Mapping[int, Report], silent: Collection[int]
+) -> list[int]:
+  """The silent ones, else those in the earliest phase that do not wait."""
+
+  def order(rank: int) -> tuple[bool, int, bool]:
+    return rank not in silent, reports[rank].number, reports[rank].waits
+
+  first = min(map(order, reports))
+  return [rank for rank in sorted(reports) if order(rank) == first]
+
+
+class HangWatch:
+  """Ends this process once none of the run has got on for so many seconds.
+
+  To get on is to call `at`; whoever computes has an hour. A process without a
+  sign of life has 100 s at most, and a few where a collective failed. Prints
+  stacks, and who is at fault, where, doing what. 0 seconds: never. It counts
+  its looks instead of time: a process that was stopped did not hang.
+  """
+
+  def __init__(self, seconds: float) -> None:
+    self._seconds, self._quiet = seconds, min(seconds, _QUIET)
+    self._pause, self._over = min(seconds / 10, 5.0), threading.Event()
+    self._seen, self._cpu, self._failed = _place, time.process_time(), ""
+    self._rank, self._count = jax.process_index(), jax.process_count()
+    self._own = Report(socket.gethostname())
+    self._reports, self._silent = {self._rank: self._own}, {self._rank: 0.0}
+    self._thread = threading.Thread(target=self._run, daemon=True)
+    # JAX aborts where process 0 is gone; a handler of Python's would not run.
+    self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._aborted)
+
+  def __enter__(self) -> Self:
+    if self._seconds > 0:
+      self._thread.start()
+      if self._count > 1:
+        ctypes.CDLL(None).signal(signal.SIGABRT, self._handler)
+    return self
+
+  def __exit__(self, kind: type | None, *_: object) -> None:
+    if kind is not None and self._count > 1:
+      # Watched until it has ended: it may wait for a process that died.
+      self._failed, self._quiet = f" ({kind.__name__})", 3 * self._pause
+    elif self._seconds > 0:
+      self._over.set()
+      self._thread.join(self._pause)
+      with contextlib.suppress(AttributeError, jax.errors.JaxRuntimeError):
+        distributed.global_state.client.key_value_delete(f"{_KEYS}{self._rank}")
+
+  def _run(self) -> None:
+    while not self._over.wait(self._pause):
+      self._look()
+      if self._count > 1:
+        # Process 0 keeps the reports.
+        guard = threading.Timer(self._quiet, self._end, [{0}])
+        guard.daemon = True
+        guard.start()
+        with contextlib.suppress(AttributeError, jax.errors.JaxRuntimeError):
+          self._exchange(distributed.global_state.client)
+        guard.cancel()
+      silent = {r for r, s in self._silent.items() if s >= self._quiet}
+      limit = self._quiet if silent else self._seconds
+      awake = self._reports.keys() - silent
+      if min(self._reports[rank].idle for rank in awake) >= limit:
+        self._end(silent)
+
+  def _look(self) -> None:
+    """Updates the own report."""
+    place, cpu, old = _place, time.process_time(), self._own
+    waits = any(
+      _WAITS.search(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
+      for top in sys._current_frames().values()
+      for frame, _ in traceback.walk_stack(top)
+    )
+    # GPUs and TPUs are waited for by asking again and again.
+    spins = waits and jax.default_backend() != "cpu"
+    busy = cpu - self._cpu > _BUSY * self._pause and not spins
+    idle = old.idle + self._pause * min(1, self._seconds / _HOUR if busy else 1)
+    self._own = Report(
+      host=old.host,
+      phase=place[0] + self._failed,
+      number=place[1],
+      waits=waits,
+      idle=idle if place is self._seen else 0.0,
+      beat=old.beat + 1,
+    )
+    self._seen, self._cpu = place, cpu
+    self._reports[self._rank] = self._own
+
+  def _exchange(self, client: Any) -> None:
+    key, text = f"{_KEYS}{self._rank}", json.dumps(self._own)
+    client.key_value_set(key, text, allow_overwrite=True)
+    # Who gets on does not ask: of many hosts, it would be too often.
+    rows = client.key_value_dir_get(_KEYS) if self._own.idle else []
+    old, self._reports = self._reports, {self._rank: self._own}
+    for key, text in rows:
+      rank, report = int(key.removeprefix(_KEYS)), Report(*json.loads(text))
+      self._reports[rank] = report
+      same = rank != self._rank and old.get(rank) == report
+      self._silent[rank] = self._silent[rank] + self._pause if same else 0.0
+
+  def _aborted(self, _: int) -> None:
+    host, port = distributed.global_state.coordinator_address.rsplit(":", 1)
+    try:
+      socket.create_connection((host.strip("[]"), int(port)), 2).close()
+    except OSError:
+      self._end({0})
+
+  def _end(self, silent: Collection[int]) -> None:
+    """Prints stacks and one line, and ends the process."""
+    faulthandler.dump_traceback(file=sys.__stderr__)
+    # Process 0 may have died before this one asked.
+    address = str(distributed.global_state.coordinator_address)
+    first = self._own._replace(host=address.rpartition(":")[0])
+    reports = dict.fromkeys(silent, first) | self._reports
+    found = culprits(reports, silent)
+    how = "gives no sign of life" if silent else "hangs"
+    who = "; ".join(
+      f"process {rank} on {reports[rank].host} {how} in {reports[rank].phase}"
+      for rank in found
+    )
+    if len(found) == self._count > 1:
+      who = f"all {self._count} processes wait in {self._own.phase}"
+    print(
+      f"scenetok train: error: {who} (train.hang_timeout={self._seconds:g} s);"
+      " the same command goes on from the last checkpoint",
+      file=sys.stderr,
+      flush=True,
+    )
+    for child in multiprocessing.active_children():
+      child.kill()
+    if self._rank == 0 and self._count > 1:
+      # JAX ends the others with its coordinator; they speak first.
+      time.sleep(3 * self._pause + 2)
+    os._exit(2 if found == [self._rank] else WAITED)
