@@ -13,7 +13,7 @@
 #            has asked for the end (default 30)
 #   DRY_RUN  1 is the same as --dry-run: print the commands only
 #
-# Ends with 0 when all processes do. When one fails the others are stopped and
+# Ends with 0 when all processes do. When one fails or hangs the others end and
 # its number and status are printed. Ctrl-C, SIGTERM and SIGHUP, to this process
 # or to its group, ask all of them to save and end; a second Ctrl-C ends them.
 set -euo pipefail

@@ -130,6 +130,25 @@ def test_the_status_is_that_of_the_rank_that_failed_first(tmp_path):
     assert "process 1 of 2 ended with status 3" in errors
 
 
+def test_the_rank_that_the_others_waited_for_is_named(tmp_path):
+  with job(tmp_path, on_term="exit 69", grace=1) as process:
+    os.kill(ranks(tmp_path)[1], signal.SIGSTOP)
+    os.kill(ranks(tmp_path)[0], signal.SIGTERM)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 69 and not ranks(tmp_path)
+    assert errors.startswith("launch/local.sh: process 1 of 2 hung; the others")
+    assert errors.count("launch/local.sh") == 1
+
+
+def test_ranks_that_waited_for_each_other_are_not_blamed(tmp_path):
+  with job(tmp_path, on_term="exit 69") as process:
+    for rank in ranks(tmp_path):
+      os.kill(rank, signal.SIGTERM)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 69
+    assert errors.startswith("launch/local.sh: all processes waited for each")
+
+
 def test_ranks_outlive_whoever_reads_their_output(tmp_path):
   with job(tmp_path, talk=True) as process:
     process.stdout.close()
