@@ -37,8 +37,6 @@ SLEEPS = f"rank == last and time.sleep({SECONDS})"
 STOPS = "rank == last and os.kill(os.getpid(), signal.SIGSTOP)"
 DIES = "rank == last and os.kill(os.getpid(), signal.SIGKILL)"
 LEAD_DIES = "rank == 0 and (time.sleep(1), os.kill(os.getpid(), 9))"
-  "rank == 0 and (time.sleep(1), os.kill(os.getpid(), signal.SIGKILL))"
-)
 
 
 def start(code, seconds=1.5, count=1):
