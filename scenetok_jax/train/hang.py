@@ -77,11 +77,17 @@ class HangWatch:
 
   def __init__(self, seconds: float) -> None:
     self._seconds, self._quiet = seconds, min(seconds, _QUIET)
-    self._pause, self._over = min(seconds / 10, 5.0), threading.Event()
+    # Shorter ones would count the look itself as work.
+    self._pause, self._over = (
+      min(max(seconds / 10, 0.5), 5.0),
+      threading.Event(),
+    )
     self._seen, self._cpu, self._failed = _place, time.process_time(), ""
     self._rank, self._count = jax.process_index(), jax.process_count()
     self._own = Report(socket.gethostname())
     self._reports, self._silent = {self._rank: self._own}, {self._rank: 0.0}
+    self._client: Any = distributed.global_state.client
+    self._address = str(distributed.global_state.coordinator_address)
     self._thread = threading.Thread(target=self._run, daemon=True)
     # JAX aborts where process 0 is gone; a handler of Python's would not run.
     self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._aborted)
@@ -100,8 +106,9 @@ class HangWatch:
     elif self._seconds > 0:
       self._over.set()
       self._thread.join(self._pause)
-      with contextlib.suppress(AttributeError, jax.errors.JaxRuntimeError):
-        distributed.global_state.client.key_value_delete(f"{_KEYS}{self._rank}")
+      if self._count > 1:
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+          self._client.key_value_delete(f"{_KEYS}{self._rank}")
 
   def _run(self) -> None:
     while not self._over.wait(self._pause):
@@ -111,10 +118,10 @@ class HangWatch:
         guard = threading.Timer(self._quiet, self._end, [{0}])
         guard.daemon = True
         guard.start()
-        with contextlib.suppress(AttributeError, jax.errors.JaxRuntimeError):
-          self._exchange(distributed.global_state.client)
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+          self._exchange()
         guard.cancel()
-      silent = {r for r, s in self._silent.items() if s >= self._quiet}
+      silent = {r for r in self._reports if self._silent[r] >= self._quiet}
       limit = self._quiet if silent else self._seconds
       awake = self._reports.keys() - silent
       if min(self._reports[rank].idle for rank in awake) >= limit:
@@ -143,11 +150,11 @@ class HangWatch:
     self._seen, self._cpu = place, cpu
     self._reports[self._rank] = self._own
 
-  def _exchange(self, client: Any) -> None:
+  def _exchange(self) -> None:
     key, text = f"{_KEYS}{self._rank}", json.dumps(self._own)
-    client.key_value_set(key, text, allow_overwrite=True)
+    self._client.key_value_set(key, text, allow_overwrite=True)
     # Who gets on does not ask: of many hosts, it would be too often.
-    rows = client.key_value_dir_get(_KEYS) if self._own.idle else []
+    rows = self._client.key_value_dir_get(_KEYS) if self._own.idle else []
     old, self._reports = self._reports, {self._rank: self._own}
     for key, text in rows:
       rank, report = int(key.removeprefix(_KEYS)), Report(*json.loads(text))
@@ -155,8 +162,8 @@ class HangWatch:
       same = rank != self._rank and old.get(rank) == report
       self._silent[rank] = self._silent[rank] + self._pause if same else 0.0
 
-  def _aborted(self, _: int) -> None:
-    host, port = distributed.global_state.coordinator_address.rsplit(":", 1)
+  def _aborted(self, number: int) -> None:
+    host, _, port = self._address.rpartition(":")
     try:
       socket.create_connection((host.strip("[]"), int(port)), 2).close()
     except OSError:
@@ -164,10 +171,9 @@ class HangWatch:
 
   def _end(self, silent: Collection[int]) -> None:
     """Prints stacks and one line, and ends the process."""
-    faulthandler.dump_traceback(file=sys.__stderr__)
+    faulthandler.dump_traceback(file=2)
     # Process 0 may have died before this one asked.
-    address = str(distributed.global_state.coordinator_address)
-    first = self._own._replace(host=address.rpartition(":")[0])
+    first = self._own._replace(host=self._address.rpartition(":")[0])
     reports = dict.fromkeys(silent, first) | self._reports
     found = culprits(reports, silent)
     how = "gives no sign of life" if silent else "hangs"
