@@ -53,6 +53,7 @@ def restore_or_init(
     state, data_state = _restore(checkpointer, target)
     data.set_state(data_state)
     return state
+  at(f"the start from {config.restore or 'scratch'}")
   if not config.restore:
     return states.create(task.init, optimizer, key, mesh)
   if config.restore_partial:
