@@ -107,6 +107,7 @@ class HangWatch:
       self._over.set()
       self._thread.join(self._pause)
       if self._count > 1:
+        ctypes.CDLL(None).signal(signal.SIGABRT, None)
         with contextlib.suppress(jax.errors.JaxRuntimeError):
           self._client.key_value_delete(f"{_KEYS}{self._rank}")
 
