@@ -94,9 +94,10 @@ class HangWatch:
 
   def __enter__(self) -> Self:
     if self._seconds > 0:
-      self._thread.start()
       if self._count > 1:
+        self._exchange()  # who has none to show has ended well
         ctypes.CDLL(None).signal(signal.SIGABRT, self._handler)
+      self._thread.start()
     return self
 
   def __exit__(self, kind: type | None, *_: object) -> None:
