@@ -35,7 +35,7 @@ from jax.experimental import multihost_utils
 multihost_utils.sync_global_devices("step 12")
 """
 SLEEPS = f"rank == last and time.sleep({SECONDS})"
-STOPS = "rank == last and os.kill(os.getpid(), signal.SIGSTOP)"
+STOPS = "rank == last and (time.sleep(2), os.kill(os.getpid(), 19))"
 LEAD_DIES = "rank == 0 and (time.sleep(1), os.kill(os.getpid(), 9))"
 
 
