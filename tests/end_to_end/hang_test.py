@@ -52,10 +52,9 @@ def data(tmp_path_factory):
   return runs.rooms(tmp_path_factory.mktemp("data"))
 
 
-def line(workdir, data, *more):
-  flags = runs.flags("tokenizer", workdir, data, 100_000, None)
-  flags += [f"--config.train.hang_timeout={LIMIT}", *more]
-  return launch(RANKS, flags)
+def line(workdir, data, steps=100_000):
+  flags = runs.flags("tokenizer", workdir, data, steps, None)
+  return launch(RANKS, [*flags, f"--config.train.hang_timeout={LIMIT}"])
 
 
 def environment():
@@ -116,7 +115,9 @@ def test_a_rank_that_hangs_is_named(tmp_path, data, where, after, doing):
   workdir, hook = tmp_path / "run", tmp_path / "hook"
   hook.mkdir()
   (hook / "sitecustomize.py").write_text(_HANGS)
+  steps = 100_000
   if where == RESTORE:
+    steps = 2
     first = runs.command("tokenizer", workdir, data, 2, None)
     subprocess.run(
       first, cwd=runs.ROOT, env=runs.environment(tmp_path), check=True
@@ -126,7 +127,7 @@ def test_a_rank_that_hangs_is_named(tmp_path, data, where, after, doing):
     "PYTHONPATH": path, "HANG_IN": where, "HANG_AFTER": str(after)
   }  # fmt: skip
   job = subprocess.run(
-    line(workdir, data), cwd=runs.ROOT, env=env, stderr=subprocess.PIPE,
+    line(workdir, data, steps), cwd=runs.ROOT, env=env, stderr=subprocess.PIPE,
     text=True, timeout=runs.SECONDS,
   )  # fmt: skip
   check(job, job.stderr, doing)
