@@ -4,13 +4,14 @@ import os
 import sys
 import threading
 
+from data_pipelines.loading.watchdog import StuckWorkerError
 from scenetok_jax import console
 from scenetok_jax.train import experiment
 from scenetok_jax.train.dry_run import dry_run
 from scenetok_jax.train.preemption import PREEMPTED
 from scenetok_jax.workdir.config import load_config
 
-_EXIT_SECONDS = 20.0  # to save, report and end after a failure
+_EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 
 
 def main(argv: console.Argv = None) -> int:
@@ -44,8 +45,8 @@ def main(argv: console.Argv = None) -> int:
     return 0
   try:
     state = experiment.run(config, args.workdir)
-  except Exception:
-    # Neither a reader that never returns nor the others keep it from ending.
+  except StuckWorkerError:
+    # A reader that never returns must not keep this process from ending.
     timer = threading.Timer(_EXIT_SECONDS, os._exit, (2,))
     timer.daemon = True
     timer.start()

@@ -23,6 +23,7 @@ WAITED = 69  # exit status (EX_UNAVAILABLE): another process is at fault
 _KEYS = "scenetok/hang/"
 _QUIET = 100.0  # ours: seconds without a sign of life that tell a death
 _HOUR = 3600.0  # ours: for a phase that computes, such as a compilation
+_LEAVE = 20.0  # seconds in which a process that failed says why
 _BUSY = 0.05  # of a core; idle threads take a fifth of it
 # Code that waits for other processes, or for the devices.
 _WAITS = re.compile(
@@ -102,8 +103,12 @@ class HangWatch:
 
   def __exit__(self, kind: type | None, *_: object) -> None:
     if kind is not None and self._count > 1:
-      # Watched until it has ended: it may wait for a process that died.
+      # Watched until it has ended: it may wait for a process that died, and the
+      # others wait for it. JAX's own end would take minutes.
       self._failed, self._quiet = f" ({kind.__name__})", 3 * self._pause
+      timer = threading.Timer(_LEAVE, os._exit, [2])
+      timer.daemon = True
+      timer.start()
     elif self._seconds > 0:
       self._over.set()
       self._thread.join(self._pause)

@@ -53,7 +53,7 @@ def test_hosts_of_a_cluster_join_each_other(monkeypatch, variables, joins):
     jax.distributed, "initialize", lambda **how: joined.append(how)
   )
   runtime.initialize()
-  assert joined == ([{}] if joins else [])
+  assert len(joined) == joins
 
 
 PROGRAM = """
