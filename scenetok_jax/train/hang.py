@@ -85,6 +85,8 @@ class HangWatch:
     )
     self._seen, self._cpu, self._failed = _place, time.process_time(), ""
     self._rank, self._count = jax.process_index(), jax.process_count()
+    # GPUs and TPUs are waited for by asking again and again.
+    self._spins = jax.default_backend() != "cpu"
     self._own = Report(socket.gethostname())
     self._reports, self._silent = {self._rank: self._own}, {self._rank: 0.0}
     self._client: Any = distributed.global_state.client
@@ -142,9 +144,8 @@ class HangWatch:
       for top in sys._current_frames().values()
       for frame, _ in traceback.walk_stack(top)
     )
-    # GPUs and TPUs are waited for by asking again and again.
-    spins = waits and jax.default_backend() != "cpu"
-    busy = cpu - self._cpu > _BUSY * self._pause and not spins
+    work = cpu - self._cpu > _BUSY * self._pause
+    busy = work and not (waits and self._spins)
     idle = old.idle + self._pause * min(1, self._seconds / _HOUR if busy else 1)
     self._own = Report(
       host=old.host,
