@@ -27,9 +27,8 @@ IDENTITY = "identity"  # its section of hashes (data_pipelines/identity.py)
 FREE_FIELDS = (
   "train.total_steps", "train.log_every", "train.checkpoint_every",
   "train.checkpoint_keep", "train.eval_every", "train.max_nonfinite",
-  "train.hang_timeout",
-  "train.profile", "train.wandb", "data.workers", "data.threads",
-  "data.timeout", "data.cache", "data.path", "data.target_path",
+  "train.hang_timeout", "train.profile", "train.wandb", "data.workers",
+  "data.threads", "data.timeout", "data.cache", "data.path", "data.target_path",
   "data.latents", "mesh.*", "remat", "attention", "restore", "tokenizer_from",
   "codecs.*.weights", "codecs.*.dtype", "codecs.*.frames_at_once",
 )  # fmt: skip
