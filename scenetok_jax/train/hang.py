@@ -147,14 +147,9 @@ class HangWatch:
     work = cpu - self._cpu > _BUSY * self._pause
     busy = work and not (waits and self._spins)
     idle = old.idle + self._pause * min(1, self._seconds / _HOUR if busy else 1)
-    self._own = Report(
-      host=old.host,
-      phase=place[0] + self._failed,
-      number=place[1],
-      waits=waits,
-      idle=idle if place is self._seen else 0.0,
-      beat=old.beat + 1,
-    )
+    idle = idle if place is self._seen else 0.0
+    told = place[0] + self._failed, place[1], waits, idle
+    self._own = Report(old.host, *told, old.beat + 1)
     self._seen, self._cpu = place, cpu
     self._reports[self._rank] = self._own
 
@@ -191,12 +186,9 @@ class HangWatch:
     )
     if len(found) == self._count > 1:
       who = f"all {self._count} processes wait in {self._own.phase}"
-    print(
-      f"scenetok train: error: {who} (train.hang_timeout={self._seconds:g} s);"
-      " the same command goes on from the last checkpoint",
-      file=sys.stderr,
-      flush=True,
-    )
+    why = f"{who} (train.hang_timeout={self._seconds:g} s); the same command"
+    line = f"scenetok train: error: {why} goes on from the last checkpoint"
+    print(line, file=sys.stderr, flush=True)
     for child in multiprocessing.active_children():
       child.kill()
     if self._rank == 0 and self._count > 1:
