@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from scenetok_jax.io import locate
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
@@ -30,7 +30,7 @@ def with_identity(
   workdir, or stage 1 in config.tokenizer_from, was made of others; what an
   older one does not know cannot differ.
   """
-  started = (Path(workdir) / CONFIG_FILE).exists()
+  started = (locate(workdir) / CONFIG_FILE).exists()
   before = load_stored_config(workdir) if started else {}
   weights = {
     f"{part}_codec": params for part, params in frozen.get("codecs", {}).items()

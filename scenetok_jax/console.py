@@ -23,14 +23,21 @@ _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 class Parser(argparse.ArgumentParser):
   """ArgumentParser whose usage errors are InputErrors: one line, no usage.
 
-  A --json that cannot be written is one too, before any work is done.
+  A --json that cannot be written is one too, before any work is done, and so
+  is a URL for a flag that takes none.
   """
+
+  urls = ("workdir",)  # names of flags that take gs://
 
   def error(self, message: str) -> NoReturn:
     raise InputError(f"{message}; see {self.prog} --help")
 
   def parse_known_args(self, args=None, namespace=None):
     found, rest = super().parse_known_args(args, namespace)
+    for name, value in vars(found).items():
+      for text in value if isinstance(value, list) else [value]:
+        if name not in self.urls and "://" in str(text):
+          raise InputError(io.refused_url(f"--{name.replace('_', '-')}", text))
     if getattr(found, "json", None):
       io.check_file(Path(found.json), "--json")
     return found, rest

@@ -4,14 +4,73 @@ import contextlib
 import json
 import math
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from scenetok_jax.types import InputError, explained
+
+
+def locate(path: str | os.PathLike) -> Path:
+  """A path of a file system, or of a bucket: gs://BUCKET/NAME.
+
+  InputError for another scheme, and where the extra `gcs` is not installed.
+  """
+  scheme, found, _ = os.fspath(path).partition("://")
+  if not found:
+    return Path(path)
+  if scheme != "gs":
+    raise InputError(
+      f"{path}: {scheme}:// holds no workdir, for Orbax saves to file systems"
+      " and gs:// alone; give one of these"
+    )
+  # TensorFlow's own way to buckets lacks parts that its packages leave out.
+  os.environ.setdefault("EPATH_USE_TF", "0")
+  remedy = "pip install -e '.[gcs]', or mount it with gcsfuse"
+  with explained(f"{path}: a bucket needs gcsfs", remedy, ImportError):
+    import fsspec
+    import gcsfs  # noqa: F401
+  from etils import epath
+
+  # Other processes write there, too.
+  fsspec.config.conf.setdefault("gcs", {})["use_listings_cache"] = False
+  return cast(Path, epath.Path(path))
+
+
+def refused_url(name: str, url: object) -> str:
+  """What to say where a flag or field takes paths of file systems alone."""
+  return (
+    f"{name}: {url}: a path of a file system is needed; stage it with"
+    f" scenetok stage --data={url} --to=/local, or mount it with gcsfuse"
+    " (docs/training.md)"
+  )
+
+
+def is_url(path: Path) -> bool:
+  """Whether a path of locate is in a bucket."""
+  return not isinstance(path, Path)
+
+
+def absolute(path: str | os.PathLike) -> Path:
+  """The absolute path of a file system; a bucket's is as it was."""
+  found = locate(path)
+  return found if is_url(found) else found.absolute()
+
+
+@contextlib.contextmanager
+def fetched(path: Path) -> Iterator[Path]:
+  """A file as it is; of a bucket's, a copy while the body runs."""
+  if not is_url(path):
+    yield path
+    return
+  with tempfile.TemporaryDirectory() as folder:
+    copy = Path(folder) / path.name
+    copy.write_bytes(path.read_bytes())
+    yield copy
 
 
 @contextlib.contextmanager
@@ -28,10 +87,17 @@ def atomic_path(
   Raises:
     InputError: the file cannot be written, for instance on a full disk.
   """
-  final = Path(path)
+  final = locate(path)
   name = f".{final.stem}-{uuid.uuid4().hex[:8]}{final.suffix}"
   temporary = final.with_name(name)
   remedy = "free space there or choose another output"
+  if is_url(final):  # an object appears whole
+    with tempfile.TemporaryDirectory() as folder:
+      temporary = Path(folder) / final.name
+      yield temporary
+      with explained(f"{final}: cannot be written", remedy, Exception):
+        final.write_bytes(temporary.read_bytes())
+    return
   with explained(f"{final}: cannot be written", remedy, OSError):
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary.touch(exist_ok=False)

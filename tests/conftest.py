@@ -13,6 +13,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 from absl import flags
 
+from tests.buckets import bucket  # noqa: F401
 from tests.goldens import told
 
 # Grain reads flags in its worker processes.

@@ -10,6 +10,7 @@ from scenetok_jax import __version__
 # What each verb does; its module has the same name.
 VERBS = {
   "prepare": "raw clips, captures or procedural rooms -> training records",
+  "stage": "prepared data of a bucket or slow mount -> a local folder",
   "inspect": "pictures, camera path and statistics of a prepared scene",
   "latents": "run a frozen codec over prepared data",
   "data-bench": "speed, bytes and processor time of reading training data",

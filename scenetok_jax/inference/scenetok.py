@@ -20,7 +20,7 @@ from scenetok_jax.inference import changes
 from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
-from scenetok_jax.io import write_json
+from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.model import Model, build, encode_views
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
@@ -72,11 +72,6 @@ class SceneTok:
       InputError: no configuration or checkpoint there.
     """
     folder = os.fspath(path)
-    if folder.startswith("hf://"):
-      raise InputError(
-        f"{folder}: a model is opened from a local folder; download it and"
-        " give the folder"
-      )
     config = ConfigDict(load_stored_config(folder))
     step = latest_step(folder)
     read = [(folder, step)]
@@ -85,7 +80,9 @@ class SceneTok:
       first = config.tokenizer_from
       read.append((first, latest_step(first)))
       params = {**restore_params(first, item="ema"), **params}
-    origin = Origin(params, Path(folder) / DIGEST_FILE, stamp(read))
+    origin = None  # nothing is remembered in a bucket
+    if not is_url(locate(folder)):
+      origin = Origin(params, Path(folder) / DIGEST_FILE, stamp(read))
     return cls(config, build(config), params, step, origin)
 
   def save_pretrained(

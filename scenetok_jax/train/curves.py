@@ -3,7 +3,7 @@
 import pathlib
 from collections import defaultdict
 
-from scenetok_jax.io import atomic_path
+from scenetok_jax.io import atomic_path, locate
 from scenetok_jax.train.loggers import read_rows
 from scenetok_jax.train.writer import EVAL_FILE, TRAIN_FILE
 
@@ -23,7 +23,7 @@ def draw_curves(workdir: str) -> None:
   matplotlib.use("Agg")
   from matplotlib import pyplot
 
-  folder = pathlib.Path(workdir)
+  folder = locate(workdir)
   train = _columns(folder / TRAIN_FILE)
   panels = [(name, train[name], ",-") for name in _SHOWN if name in train]
   scores = _columns(folder / EVAL_FILE).items()

@@ -1,20 +1,20 @@
 """What a run would refuse, found before it costs anything."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
 from data_pipelines.identity import with_identity
-from scenetok_jax.io import check_writable
+from scenetok_jax.io import check_writable, is_url, locate
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare
 from scenetok_jax.train.experiment import make_task, open_data
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
+from scenetok_jax.train.profile import Profiler
 from scenetok_jax.train.task import Task
 from scenetok_jax.workdir.checkpoint import check_params, complete_steps
 from scenetok_jax.workdir.lock import check_free, make_folder
@@ -41,6 +41,7 @@ def dry_run(
   shape = mesh_shape(dict(config.mesh), count)
   check_batch(config.data.batch_size, config.train.accumulate, shape)
   Optimizer.of(config)
+  Profiler(str(workdir), config.train.profile)
   model = build(config)
   axes = " ".join(f"{axis}={size}" for axis, size in shape.items())
   lines = [f"mesh {axes}, global batch {config.data.batch_size}"]
@@ -58,10 +59,11 @@ def dry_run(
 
 
 def _workdir(config: ConfigDict, workdir: str | os.PathLike[str]) -> str:
-  folder = Path(workdir)
+  folder = locate(workdir)
   if not folder.exists():
     # Its nearest parent must take it; nothing is made here.
-    parent = next(path for path in folder.absolute().parents if path.exists())
+    parents = [folder] if is_url(folder) else folder.absolute().parents
+    parent = next(path for path in parents if is_url(path) or path.exists())
     check_writable(parent, "--workdir")
     return f"{folder}: a new run"
   make_folder(folder)  # refuses a file
@@ -78,7 +80,7 @@ def _workdir(config: ConfigDict, workdir: str | os.PathLike[str]) -> str:
 def _data(config: ConfigDict, workdir: Any, model: Model, task: Task) -> str:
   config = config.copy_and_resolve_references()
   config.data.workers = 0
-  if not (Path(workdir) / CONFIG_FILE).exists():
+  if not (locate(workdir) / CONFIG_FILE).exists():
     config.restore = None  # many bytes, and nothing to compare them with
   data = open_data(config, model, LoaderShare(0, 1, (0,)))
   try:

@@ -1,12 +1,10 @@
 """A training run as a configuration describes it: task, data, evaluation."""
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
 from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
-from scenetok_jax.io import to_plain, write_json
+from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
@@ -20,6 +18,7 @@ from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import restore_params
+from scenetok_jax.workdir.fields import check_paths
 from scenetok_jax.workdir.stored_config import (
   flatten,
   is_free,
@@ -45,6 +44,7 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
   configuration, its data or the workdir cannot be used.
   """
   initialize()
+  check_paths(config)
   with HangWatch(config.train.hang_timeout):
     return _run(config, workdir)
 
@@ -56,12 +56,12 @@ def _run(config: ConfigDict, workdir: str) -> TrainState:
   def stream() -> loader.TrainIterator:
     opened = open_data(config, model)
     if is_lead():
-      opened.tell(Path(workdir) / DROPPED_FILE)
+      opened.tell(locate(workdir) / DROPPED_FILE)
     return opened
 
   state = train(config, workdir, task, stream, evaluate)
   if is_lead():
-    finished = Path(workdir) / FINISHED_FILE
+    finished = locate(workdir) / FINISHED_FILE
     finished.unlink(missing_ok=True)
     if is_finished(config, state):
       write_json(finished, {"step": int(state.step)}, sync=True)

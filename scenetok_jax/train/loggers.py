@@ -7,12 +7,13 @@ import math
 import pathlib
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.io import write_text
+from scenetok_jax.io import absolute, is_url, write_text
 from scenetok_jax.types import InputError, explained
 
 # (kind, "train" or "eval", step, named numbers)
@@ -40,49 +41,42 @@ class RowFiles:
   """
 
   def __init__(self, folder: pathlib.Path) -> None:
-    self._folder = folder
-    self._held: dict[str, str] = {}  # file name -> lines
+    self._folder, self._writing = folder, threading.Lock()
+    self.held: deque[tuple[str, str]] = deque()  # file names, lines
     self._timer: threading.Timer | None = None
-    self._lock, self._writing = threading.Lock(), threading.Lock()
     self._seconds, self._next = 0.0, 0.0
     self._error: InputError | None = None
 
   def add(self, name: str, row: Mapping[str, Any]) -> None:
     """Adds a line to a file; InputError on a full disk."""
     line = json.dumps(legal_json(dict(row)), allow_nan=False) + "\n"
-    with self._lock:
-      self._held[name] = self._held.get(name, "") + line
-      wait = self._next - time.monotonic()
-      now = self._error or (wait <= 0 and self._seconds < 0.01)
-      if not now and self._timer is None:
-        self._timer = threading.Timer(max(wait, 0), self._flush_later)
-        self._timer.daemon = True
-        self._timer.start()
-    if now:
+    self.held.append((name, line))
+    wait = self._next - time.monotonic()
+    if self._error or (wait <= 0 and self._seconds < 0.01):
       self.flush()
+    elif self._timer is None:
+      self._timer = threading.Timer(max(wait, 0), self._flush_later)
+      self._timer.daemon = True
+      self._timer.start()
 
   def flush(self) -> None:
     """Writes what waits."""
     with self._writing:
-      held = self.drop()
+      # First: a row that sees the timer is one of those taken below.
+      timer, self._timer = self._timer, None
+      if timer is not None:
+        timer.cancel()
       if self._error:
         raise self._error
-      start = time.monotonic()
-      for name, lines in held.items():
-        _append(self._folder / name, lines)
-      if held:
-        end = time.monotonic()
-        self._seconds = end - start
-        self._next = end + min(20 * self._seconds, 30.0)
-
-  def drop(self) -> dict[str, str]:
-    """Forgets what waits, and returns it."""
-    with self._lock:
-      held, self._held = self._held, {}
-      if self._timer is not None:
-        self._timer.cancel()
-        self._timer = None
-      return held
+      start, lines = time.monotonic(), defaultdict[str, str](str)
+      while self.held:
+        name, line = self.held.popleft()
+        lines[name] += line
+      for name, text in lines.items():
+        _append(self._folder / name, text)
+      if lines:
+        self._seconds = time.monotonic() - start
+        self._next = time.monotonic() + min(20 * self._seconds, 30.0)
 
   def _flush_later(self) -> None:
     try:
@@ -94,9 +88,12 @@ class RowFiles:
 def _append(path: pathlib.Path, lines: str) -> None:
   # Nothing is lost: the same command goes on from the last checkpoint.
   remedy = "free space there and start again"
-  problem = f"{path}: cannot be written"
-  with explained(problem, remedy, OSError), path.open("a") as file:
-    file.write(lines)
+  with explained(f"{path}: cannot be written", remedy, Exception):
+    if is_url(path):  # an object cannot grow
+      path.write_text((path.read_text() if path.exists() else "") + lines)
+      return
+    with path.open("a") as file:
+      file.write(lines)
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -124,9 +121,11 @@ def open_loggers(
 ) -> list[Logger]:
   """TensorBoard where clu's writer imports; W&B where a project is named.
 
-  The stack closes them.
+  TensorBoard's files are not written to buckets. The stack closes them.
   """
   found = [_wandb(folder, config, stack)] if config.train.wandb else []
+  if is_url(folder):
+    return found
   with contextlib.suppress(ImportError):  # clu's writer needs TensorFlow
     from clu import metric_writers
 
@@ -147,13 +146,13 @@ def _wandb(
       ' or set it to ""'
     ) from error
   # The same id for the same folder: a resumed run goes on in its own curves.
-  digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
+  digest = hashlib.sha256(str(absolute(folder)).encode()).hexdigest()
   run = wandb.init(
     project=config.train.wandb,
     name=folder.name,
     id=digest[:16],
     resume="allow",
-    dir=str(folder),
+    dir=None if is_url(folder) else str(folder),
     config=config.to_dict(),
   )
   stack.callback(run.finish)

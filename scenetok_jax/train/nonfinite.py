@@ -1,12 +1,11 @@
 """Steps whose loss or gradients are not finite."""
 
 import math
-import pathlib
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.io import write_json
+from scenetok_jax.io import locate, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.loggers import legal_json
 from scenetok_jax.types import Array, InputError
@@ -28,7 +27,7 @@ class NonFiniteGuard:
   """
 
   def __init__(self, workdir: str, config: ConfigDict) -> None:
-    self._path = pathlib.Path(workdir) / REPORT_FILE
+    self._path = locate(workdir) / REPORT_FILE
     self._limit = config.train.max_nonfinite
     self._batch, self._skip = config.data.batch_size, config.optimizer.skip
     self._rows: list[dict[str, Any]] = []

@@ -1,12 +1,11 @@
 """What a run trains: names, shapes, sizes and where each array lies."""
 
-import pathlib
 from typing import Any
 
 import jax
 from clu.parameter_overview import get_parameter_overview
 
-from scenetok_jax.io import write_text
+from scenetok_jax.io import locate, write_text
 from scenetok_jax.parallel.rules import device_bytes
 
 OVERVIEW_FILE = "parameters.txt"
@@ -21,7 +20,7 @@ def write_overview(workdir: str, params: Any) -> None:
     f" {device_bytes(params) / (1 << 20):.1f} MiB on each of"
     f" {jax.device_count()} devices"
   )
-  path = pathlib.Path(workdir) / OVERVIEW_FILE
+  path = locate(workdir) / OVERVIEW_FILE
   table = get_parameter_overview(params, include_stats="sharding")
   write_text(path, f"{line}\n{table}\n")
   print(f"{line}; see {path}", flush=True)

@@ -1,9 +1,8 @@
 """A profiler trace of some steps."""
 
-import pathlib
-
 import jax
 
+from scenetok_jax.io import is_url, locate
 from scenetok_jax.types import InputError
 
 FOLDER = "profile"
@@ -17,8 +16,13 @@ class Profiler:
   """
 
   def __init__(self, workdir: str, window: str) -> None:
-    self._folder = pathlib.Path(workdir) / FOLDER
+    self._folder = locate(workdir) / FOLDER
     self._first, self._last = parse_window(window)
+    if window and is_url(self._folder):
+      raise InputError(
+        f"config: train.profile: {window}: the profiler cannot write to"
+        f" {workdir}; profile a few steps in a workdir on a file system"
+      )
     self._running = False
 
   def before(self, step: int) -> None:

@@ -3,13 +3,13 @@
 import contextlib
 import datetime
 import os
-import pathlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from ml_collections import ConfigDict
 
+from scenetok_jax.io import locate
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.train import loggers
 from scenetok_jax.workdir.lock import LeaseLostError, make_folder
@@ -39,7 +39,7 @@ class MetricWriter:
     config: of the run; Weights & Biases show it. peak_seconds: what a step
     takes at the devices' peak, for flop_utilisation.
     """
-    self._folder = pathlib.Path(workdir)
+    self._folder = locate(workdir)
     self._total, self._last_step = config.train.total_steps, start_step
     self._batch, self._peak_seconds = config.data.batch_size, peak_seconds
     self._last_time: float | None = None
@@ -57,7 +57,7 @@ class MetricWriter:
 
   def __exit__(self, kind: object, *_: object) -> None:
     if kind is LeaseLostError:
-      self._rows.drop()  # the folder is another's
+      self._rows.held.clear()  # the folder is another's
     with self._stack:
       self.flush()
 

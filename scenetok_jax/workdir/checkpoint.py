@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
+from scenetok_jax.io import absolute, fetched, locate
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import path_name, place_params, placed_shapes
 from scenetok_jax.parallel.runtime import is_lead
@@ -223,9 +224,10 @@ class _Stored(NamedTuple):
 
 
 def _stored(workdir: PathLike) -> _Stored:
-  compact = pathlib.Path(builtin.workdir(workdir)) / PARAMS_FILE
+  compact = locate(builtin.workdir(workdir)) / PARAMS_FILE
   if compact.is_file():
-    params, step = load_compact(compact)
+    with fetched(compact) as file:
+      params, step = load_compact(file)
     return _Stored(compact, step, {"params": params})
   folder, steps = _folder(workdir), complete_steps(workdir)
   if not steps:
@@ -282,4 +284,4 @@ def _state(folder: pathlib.Path, step: int | None) -> pathlib.Path:
 
 
 def _folder(workdir: PathLike) -> pathlib.Path:
-  return pathlib.Path(workdir).absolute() / FOLDER
+  return absolute(workdir) / FOLDER

@@ -16,6 +16,7 @@ from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.fields import (
   check_known,
+  check_paths,
   field_names,
   rename,
   renamed,
@@ -54,7 +55,9 @@ def load_config(
         "--config.FIELD=VALUE"
       )
     arguments.append(argument)
-  return _apply(spec, config, arguments)
+  config = _apply(spec, config, arguments)
+  check_paths(config)
+  return config
 
 
 def _run_config_file(spec: str) -> ml_collections.ConfigDict:

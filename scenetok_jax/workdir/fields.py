@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from scenetok_jax.configs import common
+from scenetok_jax.io import refused_url
 from scenetok_jax.types import InputError
 
 # Old dotted name -> the name it has now, in the same section.
@@ -73,3 +75,11 @@ def check_known(spec: str, config: ConfigDict) -> None:
       raise InputError(
         f"{spec}: config.{name}: nothing reads this field; {hint}"
       )
+
+
+def check_paths(config: ConfigDict) -> None:
+  """InputError for a URL in a field that takes paths of file systems alone."""
+  for name, value in flatten_dict(config.to_dict(), sep=".").items():
+    url = isinstance(value, str) and "://" in value
+    if url and name not in ("restore", "tokenizer_from"):
+      raise InputError(refused_url(f"config.{name}", value))

@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scenetok_jax.io import write_json
-from scenetok_jax.parallel.runtime import is_lead
+import jax
+
+from scenetok_jax.io import is_url, locate, write_json
+from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.types import InputError, explained
 
 LOCK_FILE = "run.lock"
@@ -26,7 +28,9 @@ class LeaseLostError(InputError):
 
 
 def make_folder(folder: pathlib.Path) -> None:
-  """Makes the workdir, or raises InputError saying why it cannot."""
+  """Makes a workdir, or raises InputError saying why it cannot."""
+  if is_url(folder):
+    return  # a bucket has no folders
   problem = f"{folder}: the workdir cannot be made"
   with explained(problem, "choose another --workdir", OSError):
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,17 +48,36 @@ def lock(workdir: str | os.PathLike[str]) -> Iterator[Callable[[], None]]:
   Yields a function to call before writing: it raises LeaseLostError where
   another run has taken the lease.
   """
-  if not is_lead():
-    yield lambda: None
-    return
-  folder = pathlib.Path(workdir)
-  make_folder(folder)
-  check_free(folder)
-  lease = _Lease(folder / LOCK_FILE)
+  folder, lease = locate(workdir), None
+  if is_lead():
+    make_folder(folder)
+    check_free(folder)
+    lease = _Lease(folder / LOCK_FILE)
   try:
-    yield lease.check
+    _check_seen(folder / LOCK_FILE)
+    yield lease.check if lease else lambda: None
   finally:
-    lease.release()
+    if lease:
+      lease.release()
+
+
+def _check_seen(path: pathlib.Path) -> None:
+  """InputError on every process where one does not see the lead's lease."""
+  if jax.process_count() == 1:
+    return
+  owner = gather_bytes(_read(path).get("owner", "").encode())[0].decode()
+  start, seen = time.monotonic(), False
+  # A file system of the network may show it late.
+  while not seen and time.monotonic() - start < EXPIRED:
+    seen = _read(path).get("owner") == owner
+    time.sleep(0 if seen else BEAT / 20)
+  here = "" if seen else f"{socket.gethostname()} ({path.parent})"
+  blind = [name.decode() for name in gather_bytes(here.encode()) if name]
+  if blind:
+    raise InputError(
+      f"--workdir: {', '.join(blind)} does not see the workdir of the lead;"
+      " give one that all hosts mount, or gs://BUCKET/NAME"
+    )
 
 
 def check_free(workdir: str | os.PathLike[str]) -> None:
@@ -62,7 +85,7 @@ def check_free(workdir: str | os.PathLike[str]) -> None:
 
   Waits up to EXPIRED seconds for a sign of life of another machine's process.
   """
-  path = pathlib.Path(workdir) / LOCK_FILE
+  path = locate(workdir) / LOCK_FILE
   first, start, told = _read(path), time.monotonic(), False
   while held := _read(path):
     alive, waited = None, time.monotonic() - start
@@ -109,7 +132,7 @@ class _Lease:
     """Raises LeaseLostError where another run has the lease."""
     # Older than that, this process was stopped: others may have taken over.
     if time.time() - self._looked > EXPIRED / 2:
-      with contextlib.suppress(OSError, InputError):
+      with contextlib.suppress(Exception):
         self._renew()
     if held := self._lost_to:
       raise LeaseLostError(
@@ -120,14 +143,14 @@ class _Lease:
   def release(self) -> None:
     self._ended.set()
     self._thread.join(BEAT)
-    with contextlib.suppress(OSError, InputError):
+    with contextlib.suppress(Exception):
       if _read(self._path).get("owner") == self._mine["owner"]:
         self._path.unlink()
 
   def _keep(self) -> None:
     while not self._lost_to and not self._ended.wait(BEAT):
       # What the storage refuses now it may take at the next beat.
-      with contextlib.suppress(OSError, InputError):
+      with contextlib.suppress(Exception):
         self._renew()
 
   def _renew(self) -> None:
@@ -144,10 +167,12 @@ class _Lease:
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
   """What a lease says; empty where nobody has one."""
-  try:
-    found = json.loads(path.read_text())
-  except (FileNotFoundError, json.JSONDecodeError):
-    return {}
+  remedy = "check the name and your access"
+  with explained(f"{path}: cannot be read", remedy, Exception):
+    try:
+      found = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+      return {}
   return found if "owner" in found else {}  # an older run's, of an flock
 
 

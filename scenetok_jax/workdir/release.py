@@ -16,7 +16,7 @@ from scenetok_jax.convert.load import Partial, load_params, load_partial
 from scenetok_jax.convert.reader import read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.generator import scenegen_table
-from scenetok_jax.io import to_plain, write_json
+from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.tokenizer import perceiver_table
@@ -162,7 +162,7 @@ def export_workdir(
   model = build(config)
   step = checkpoint.latest_step(workdir)
   params = checkpoint.restore_params(workdir, item=item)
-  stored = _buffers(Path(workdir) / BUFFERS_FILE)
+  stored = _buffers(locate(workdir) / BUFFERS_FILE)
   networks = []
   for name, table in tables(model, config.stage).items():
     own = {key: x for key, x in stored.items() if key.startswith(table.prefix)}
@@ -176,7 +176,7 @@ def _buffers(path: Path) -> dict[str, np.ndarray]:
   if not path.is_file():
     return {}
   try:
-    return safetensors.numpy.load_file(path)
+    return safetensors.numpy.load(path.read_bytes())
   except (safetensors.SafetensorError, OSError) as error:
     raise InputError(
       f"{path}: not a whole safetensors file ({error}); convert the checkpoint"

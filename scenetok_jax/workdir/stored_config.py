@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import sys
 from collections.abc import Mapping
 from fnmatch import fnmatch
@@ -10,7 +9,7 @@ from typing import Any
 
 from flax.traverse_util import flatten_dict
 
-from scenetok_jax.io import to_plain, write_json
+from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
@@ -50,7 +49,7 @@ def store_config(
   """
   changed = compare_config(workdir, config)
   if is_lead():
-    folder = pathlib.Path(workdir)
+    folder = locate(workdir)
     make_folder(folder)
     if changed:
       print(f"{folder}: since the last start {changed}", file=sys.stderr)
@@ -61,7 +60,7 @@ def compare_config(
   workdir: str | os.PathLike[str], config: Mapping[str, Any]
 ) -> str:
   """store_config without storing: what has changed, in words."""
-  folder, absent, changed = pathlib.Path(workdir), "absent", []
+  folder, absent, changed = locate(workdir), "absent", []
   if not (folder / CONFIG_FILE).exists():
     return ""
   old, new = flatten(load_stored_config(folder)), flatten(to_plain(config))
@@ -86,7 +85,7 @@ def compare_config(
 
 def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   """The config that made a workdir; InputError when there is none."""
-  path = pathlib.Path(builtin.workdir(workdir)) / CONFIG_FILE
+  path = locate(builtin.workdir(workdir)) / CONFIG_FILE
   try:
     config = json.loads(path.read_text())
   except FileNotFoundError as error:

@@ -155,8 +155,8 @@ def test_a_stage_1_model_generates_nothing(folders):
     first.generate(IMAGES[:1], jax.tree.map(lambda a: a[:1], CAMERAS))
 
 
-def test_a_hub_is_told_to_be_downloaded():
-  with pytest.raises(InputError, match="opened from a local folder"):
+def test_a_hub_is_no_workdir():
+  with pytest.raises(InputError, match="hf:// holds no workdir"):
     SceneTok.from_pretrained("hf://owner/name")
 
 
