@@ -126,7 +126,8 @@ def base(stage: str) -> ConfigDict:
     "total_steps": total_steps,
     "accumulate": 1,  # micro-batches per step
     "checkpoint_every": 5_000,
-    "checkpoint_keep": 3,
+    "checkpoint_keep": 3,  # newest ones
+    "checkpoint_permanent_every": 0,  # steps between those kept for ever
     "log_every": 50,
     "eval_every": 5_000,
     "eval_scenes": 8,

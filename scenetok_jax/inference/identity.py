@@ -15,7 +15,7 @@ from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.io import write_json
 from scenetok_jax.sampling.scene_file import model_digest
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.checkpoint import FOLDER
+from scenetok_jax.workdir.stored import FOLDER
 
 DIGEST_FILE = "digest.json"
 _REMEMBERED = 1 << 28  # ours: bytes of parameters that take long to hash

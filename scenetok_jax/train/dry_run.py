@@ -16,8 +16,9 @@ from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.profile import Profiler
 from scenetok_jax.train.task import Task
-from scenetok_jax.workdir.checkpoint import check_params, complete_steps
+from scenetok_jax.workdir.checkpoint import check_params
 from scenetok_jax.workdir.lock import check_free, make_folder
+from scenetok_jax.workdir.stored import complete_steps
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, compare_config
 
 

@@ -84,7 +84,10 @@ def train(
     data.set_state(start)
     checkpointer = stack.enter_context(
       Checkpointer(
-        workdir, config.train.checkpoint_every, config.train.checkpoint_keep
+        workdir,
+        config.train.checkpoint_every,
+        config.train.checkpoint_keep,
+        config.train.checkpoint_permanent_every,
       )
     )
     optimizer = Optimizer.of(config)
@@ -142,6 +145,11 @@ def _loop(
 
   guard = NonFiniteGuard(run.workdir, config)
 
+  def save(step: int, last: bool) -> None:
+    run.checkpointer.save(
+      step, state, run.data.get_state(), config.to_dict(), force=last
+    )
+
   # Of the step before: reading metrics sooner would wait for the device.
   held: list[tuple[int, dict[str, Array]]] = []
 
@@ -163,9 +171,8 @@ def _loop(
     run.profiler.before(step)
     state, metrics = run.step(state, batch)
     run.profiler.after(step, metrics)
-    # Another run may have taken the workdir, or a save have failed.
+    # Another run may have taken the workdir.
     run.check_lease()
-    run.checkpointer.check()
     flush()
     held.append((step, metrics))
     stops = run.preemption.now(step, run.checkpointer)
@@ -181,14 +188,13 @@ def _loop(
       # In this order: whatever an evaluation costs, the step is kept.
       if saves and not guard.spoilt:
         at(f"the save of step {step}")
-        run.checkpointer.save(
-          step, state, run.data.get_state(), config.to_dict(), force=last
-        )
+        save(step, last)
       if scores:
         score(step)
       if (scores or last) and is_lead():
         draw_curves(run.workdir)
     if last:
       break
-  run.checkpointer.wait()
+  while not run.checkpointer.wait() and not guard.spoilt:
+    save(step, last=True)
   return state

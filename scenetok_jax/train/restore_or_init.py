@@ -65,19 +65,25 @@ def restore_or_init(
 
 
 def _restore(checkpointer: Checkpointer, target: states.TrainState) -> Any:
-  """The latest checkpoint; older ones hold one count of Adam's steps for all.
+  """The newest sound checkpoint; old ones hold one count of Adam's steps.
 
   It becomes that of each parameter.
   """
   counts = target.opt_state.count
-  if isinstance(checkpointer.shapes()["opt_state"]["count"], dict):
-    return checkpointer.restore(target)
-  one = target.opt_state._replace(count=jax.tree.leaves(counts)[0])
-  state, data = checkpointer.restore(dataclasses.replace(target, opt_state=one))
-  # Copies: two leaves must never share a donated buffer.
+
+  def adapt(shapes: Any, target: states.TrainState) -> states.TrainState:
+    if isinstance(shapes["opt_state"]["count"], dict):
+      return target
+    one = target.opt_state._replace(count=jax.tree.leaves(counts)[0])
+    return dataclasses.replace(target, opt_state=one)
+
+  state, data = checkpointer.restore(target, adapt)
   one = state.opt_state
-  one = one._replace(count=jax.tree.map(lambda _: jnp.copy(one.count), counts))
-  return dataclasses.replace(state, opt_state=one), data
+  if not isinstance(one.count, dict):
+    # Copies: two leaves must never share a donated buffer.
+    each = jax.tree.map(lambda _: jnp.copy(one.count), counts)
+    state = dataclasses.replace(state, opt_state=one._replace(count=each))
+  return state, data
 
 
 def _fitting_params(folder: str, task: Task, key: Array, mesh: Mesh) -> Any:

@@ -1,11 +1,12 @@
 """Checkpoints: three items per step (state, data, config), through Orbax."""
 
-import contextlib
-import os
+import itertools
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Self
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,48 +16,67 @@ from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
-from scenetok_jax.io import absolute, fetched, locate
+from scenetok_jax.io import fetched, locate
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import path_name, place_params, placed_shapes
-from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
+from scenetok_jax.parallel.rules import place_params, placed_shapes
+from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir import builtin
+from scenetok_jax.workdir import builtin, stored
 from scenetok_jax.workdir.lock import make_folder
+from scenetok_jax.workdir.stored import PathLike
 
-PathLike = str | os.PathLike[str]
-FOLDER = "checkpoints"
+ATTEMPTS = 3  # failed saves in a row that end a run
+PAUSE = 2.0  # seconds before the state at a run's end is saved again
+# TensorStore's are ValueErrors; the last is another process's.
+_FAILURES = (OSError, ValueError, jax.errors.JaxRuntimeError)
 
 
 class Checkpointer:
-  """Asynchronous saves below WORKDIR/checkpoints, kept `keep` at a time.
+  """Asynchronous saves below WORKDIR/checkpoints.
 
   A checkpoint becomes visible only when it is complete; what a killed run
-  left half-written is removed here. Usable as a context manager.
+  left half-written is removed here. A save that fails is told and followed by
+  another. Usable as a context manager.
   """
 
-  def __init__(self, workdir: PathLike, every: int, keep: int = 2) -> None:
-    """Saves every so many steps, and keeps so many."""
-    if every < 1 or keep < 1:
+  def __init__(
+    self, workdir: PathLike, every: int, keep: int = 2, permanent_every: int = 0
+  ) -> None:
+    """Saves every so many steps; keeps the newest, and some for ever."""
+    if every < 1 or keep < 1 or permanent_every < 0:
       raise InputError(
-        f"config: train.checkpoint_every and train.checkpoint_keep: {every}"
-        f" and {keep} must be at least 1"
+        "config: train.checkpoint_every, _keep and _permanent_every:"
+        f" {every}, {keep} and {permanent_every} must be at least 1, 1 and 0"
       )
-    self.folder = _folder(workdir)
+    self.folder = stored.checkpoints(workdir)
+    # A failed save is found, and followed by another, at multiples of this.
+    self._soon = max(1, every // 10)
+    self._saving, self._failed = False, 0  # not known to be done; in a row
     if is_lead():
       make_folder(self.folder)
-      # What killed saves left.
-      for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
-        shutil.rmtree(path, ignore_errors=True)
+      self._remove_halves()
+    permanent = permanent_every or sys.maxsize
     options = ocp.CheckpointManagerOptions(
       save_decision_policy=policies.AnySavePolicy(
         [
           policies.PreemptionCheckpointingPolicy(),
           policies.FixedIntervalPolicy(every),
+          policies.FixedIntervalPolicy(permanent),
         ]
       ),
-      preservation_policy=policies.LatestN(keep),
+      preservation_policy=policies.AnyPreservationPolicy(
+        [policies.LatestN(keep), policies.EveryNSteps(permanent)]
+      ),
+      # One process lists the folder: all know the same steps.
+      single_host_load_and_broadcast=True,
     )
     self._manager = ocp.CheckpointManager(self.folder, options=options)
+
+  def _remove_halves(self) -> None:
+    """Removes what killed or failed saves left."""
+    for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
+      shutil.rmtree(path, ignore_errors=True)
 
   def __enter__(self) -> Self:
     return self
@@ -70,8 +90,18 @@ class Checkpointer:
     return self._manager.latest_step()
 
   def should_save(self, step: int) -> bool:
-    """True when save(step, ...) would write: the interval, or preemption."""
-    return step != self.latest_step() and self._manager.should_save(step)
+    """True when save(step, ...) would write; all processes must ask alike.
+
+    At the interval, at preemption, and soon after a save that failed.
+    """
+    soon = step % self._soon == 0
+    if soon and self._saving:
+      busy = self._manager.is_saving_in_progress()
+      if not any(gather_bytes(b"1" if busy else b"")):
+        self._settle()
+    again = soon and self._failed > 0 and not self._saving
+    due = again or self._manager.should_save(step)
+    return due and step != self.latest_step()
 
   def preempted(self, step: int) -> bool:
     """True when the scheduler has announced that the job will be stopped."""
@@ -90,61 +120,97 @@ class Checkpointer:
 
     step: number of finished steps, equal to state.step. data_state, config:
     JSON-able. force: saves whatever the interval (never twice at one step).
-    Returns whether a save was started; InputError where an earlier one failed,
-    for instance on a full disk.
+    Returns whether a save was started; InputError where ATTEMPTS in a row have
+    failed, for instance on a full disk.
     """
-    self.check()
-    if step == self.latest_step() or not (force or self.should_save(step)):
+    if not (force or self.should_save(step)):
+      return False
+    self._settle()
+    if step == self.latest_step():
       return False
     items = ocp.args.Composite(
       state=ocp.args.StandardSave(state),
       data=ocp.args.JsonSave(dict(data_state)),
       config=ocp.args.JsonSave(dict(config)),
     )
-    with self._reporting():
-      return bool(self._manager.save(step, args=items, force=force))
+    # What is due has been decided: Orbax knows nothing of failed saves.
+    self._saving = self._manager.save(step, args=items, force=True)
+    return self._saving
 
-  def shapes(self) -> dict[str, Any]:
-    """Nested dict of jax.ShapeDtypeStruct of the latest state."""
-    return _stored_shapes(_state(self.folder, self.latest_step()))
-
-  def restore(self, target: Any) -> tuple[Any, dict[str, Any]]:
-    """The state and the data iterator's state of the latest checkpoint.
+  def restore(
+    self, target: Any, adapt: Callable[[Any, Any], Any] | None = None
+  ) -> tuple[Any, dict[str, Any]]:
+    """The state and the data iterator's state of the newest sound checkpoint.
 
     target: shapes, dtypes and shardings (train.state.abstract), on any mesh,
-    device count or process count. InputError where parameters do not match.
+    device count or process count. adapt: (stored shapes, target) -> target, for
+    older versions. Damaged newer ones are told and renamed to <step>.damaged.
+    InputError where parameters do not match, or all are damaged.
     """
-    step = self.latest_step()
-    check_shapes(self.shapes(), target, str(_state(self.folder, step)))
-    items = ocp.args.Composite(
-      state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
-    )
-    restored = self._manager.restore(step, args=items)
-    return restored.state, restored.data
 
-  def wait(self) -> None:
-    """Blocks until pending saves are complete; raises if one failed."""
-    with self._reporting():
-      self._manager.wait_until_finished()
-    self.check()
+    def read(folder: pathlib.Path) -> Any:
+      shapes = stored.shapes(folder / "state")
+      wanted = adapt(shapes, target) if adapt else target
+      stored.check_shapes(shapes, wanted, folder / "state")
+      data = ocp.JsonCheckpointHandler().restore(epath.Path(folder / "data"))
+      first = on_first_replica(wanted)
+      return wanted, stored.arrays(folder / "state", first), data
 
-  def check(self) -> None:
-    """Raises InputError if a save has failed in the background."""
-    with self._reporting():
-      self._manager.check_for_errors()
+    steps = self._manager.all_steps()
+    newest = stored.newest_sound(self.folder, steps, read, gather_bytes)
+    if is_lead():
+      for step, why in newest.damaged.items():
+        names = (f"{step}.damaged{n or ''}" for n in itertools.count())
+        aside = next(x for x in names if not (self.folder / x).exists())
+        (self.folder / str(step)).rename(self.folder / aside)
+        going = f"it is now {aside}; going on from step {newest.step}"
+        print(f"{why}; {going}", file=sys.stderr)
+    if newest.damaged:
+      self._manager.reload()
+    wanted, state, data = newest.found
+    if on_first_replica(wanted) is not wanted:
+      state = copy_to_replicas(state, wanted)
+    return state, dict(data)
 
-  @contextlib.contextmanager
-  def _reporting(self) -> Iterator[None]:
-    """What a full disk raises, as an InputError."""
+  def wait(self) -> bool:
+    """Blocks until pending saves are complete; False to save once more."""
+    done = self._settle()
+    if not done:
+      time.sleep(PAUSE)
+    return done
+
+  def _settle(self) -> bool:
+    """Waits for the last save; False where it failed in any process.
+
+    That is told; InputError where ATTEMPTS in a row have failed.
+    """
+    if not self._saving:
+      return True
+    problem, self._saving = "", False
     try:
-      yield
-    except (OSError, ValueError) as error:  # TensorStore's is a ValueError
-      steps = complete_steps(self.folder.parent)
-      raise InputError(
-        f"{self.folder}: a checkpoint could not be written"
-        f" ({' '.join(str(error).split())[-200:]}); free space there; the last"
-        f" complete one is {steps[-1] if steps else 'none'}"
-      ) from error
+      self._manager.wait_until_finished()
+    except _FAILURES as error:
+      problem = stored.short(error)
+    told = sorted(gather_bytes(problem.encode()))
+    if not told[-1]:
+      self._failed = 0
+      return True
+    self._failed += 1
+    if is_lead():
+      self._remove_halves()
+    # Orbax has forgotten the steps that the failed one was to replace.
+    self._manager.reload()
+    why, newest = told[-1].decode(), self.latest_step() or "none"
+    line = (
+      f"{self.folder}: a checkpoint could not be written ({why}); free space"
+      f" there; the last complete one is {newest}"
+    )
+    if self._failed == ATTEMPTS:
+      raise InputError(line)
+    if is_lead():
+      again = f"{line}; saving again soon ({self._failed} of {ATTEMPTS} failed)"
+      print(again, file=sys.stderr)
+    return False
 
 
 def restore_params(
@@ -163,38 +229,34 @@ def restore_params(
   default all devices as data.
 
   Returns a nested dict of arrays of the latest checkpoint; floating-point ones
-  in float32, whatever was stored. InputError without one, or where it does not
-  match the target.
+  in float32, whatever was stored. InputError without one, where it is damaged
+  or where it does not match the target.
   """
-  where, _, tree = _stored(workdir)
-  item = item if tree.get(item) else "params"
-  found = tree[item]
-  if target is not None:
-    check_shapes(found, target, str(where))
   mesh = mesh or make_mesh()
-  if where.is_file():
-    return place_params(found, mesh)
 
-  def argument(leaf: jax.ShapeDtypeStruct) -> ocp.ArrayRestoreArgs:
-    floating = jnp.issubdtype(leaf.dtype, jnp.floating)
-    dtype = jnp.float32 if floating else leaf.dtype
-    return ocp.ArrayRestoreArgs(sharding=leaf.sharding, dtype=dtype)
+  def read(where: pathlib.Path, tree: dict[str, Any]) -> Any:
+    name = item if tree.get(item) else "params"
+    if target is not None:
+      stored.check_shapes(tree[name], target, where)
+    if where.is_file():
+      return place_params(tree[name], mesh)
 
-  arguments = jax.tree.map(argument, placed_shapes(found, mesh))
-  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
-    restored = handler.restore(
-      epath.Path(where),
-      args=ocp.args.PyTreeRestore(
-        item={item: found}, restore_args={item: arguments}, partial_restore=True
-      ),
-    )
-  return restored[item]
+    def wanted(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+      floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+      return leaf.update(dtype=jnp.float32 if floating else leaf.dtype)
+
+    places = jax.tree.map(wanted, placed_shapes(tree[name], mesh))
+    return stored.arrays(where, {name: places})[name]
+
+  return _newest(workdir, read).found
 
 
 def check_params(workdir: PathLike, target: Any) -> None:
   """What restore_params checks against a target, without reading arrays."""
-  where, _, tree = _stored(workdir)
-  check_shapes(tree["params"], target, str(where))
+  _newest(
+    workdir,
+    lambda where, tree: stored.check_shapes(tree["params"], target, where),
+  )
 
 
 def save_params(
@@ -205,83 +267,43 @@ def save_params(
     state=ocp.args.StandardSave({"params": params}),
     config=ocp.args.JsonSave(dict(config)),
   )
-  with ocp.CheckpointManager(_folder(workdir)) as manager:
+  with ocp.CheckpointManager(stored.checkpoints(workdir)) as manager:
     manager.save(step, args=items, force=True)
     manager.wait_until_finished()
 
 
 def latest_step(workdir: PathLike) -> int:
   """Step of the newest complete checkpoint in a workdir, or InputError."""
-  return _stored(workdir).step
+  return _newest(workdir, lambda where, tree: None).step
 
 
-class _Stored(NamedTuple):
-  """A state's folder with its shapes, or a compact file with its arrays."""
+def _newest(
+  workdir: PathLike, read: Callable[[pathlib.Path, dict[str, Any]], Any]
+) -> stored.Newest:
+  """read(where, tree) of the newest state: its shapes, or a compact's arrays.
 
-  where: pathlib.Path
-  step: int
-  tree: dict[str, Any]
-
-
-def _stored(workdir: PathLike) -> _Stored:
+  A damaged one is an InputError that names a sound one: an older model than
+  the newest is for the user to choose.
+  """
   compact = locate(builtin.workdir(workdir)) / PARAMS_FILE
   if compact.is_file():
     with fetched(compact) as file:
       params, step = load_compact(file)
-    return _Stored(compact, step, {"params": params})
-  folder, steps = _folder(workdir), complete_steps(workdir)
+    return stored.Newest(step, read(compact, {"params": params}), {})
+  folder, steps = stored.checkpoints(workdir), stored.complete_steps(workdir)
   if not steps:
     raise InputError(
       f"{folder}: no complete checkpoint there; train first, or give the"
       " workdir of a run"
     )
-  where = _state(folder, steps[-1])
-  return _Stored(where, steps[-1], _stored_shapes(where))
 
+  def read_step(step: pathlib.Path) -> Any:
+    return read(step / "state", stored.shapes(step / "state"))
 
-def complete_steps(workdir: PathLike) -> list[int]:
-  """Steps of a workdir's complete checkpoints, [] where there are none."""
-  folder = _folder(workdir)
-  found = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
-  return sorted(found)
-
-
-def check_shapes(found: Any, target: Any, where: str) -> None:
-  """InputError naming the first parameters that differ in name or shape."""
-  have, want = (
-    {
-      path_name(path): tuple(leaf.shape)
-      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-    for tree in (found, target)
-  )
-  problems = [f"{name} is missing" for name in want if name not in have]
-  problems += [f"{name} is not in the model" for name in have - want.keys()]
-  problems += [
-    f"{name} is {list(have[name])} there, {list(shape)} in the model"
-    for name, shape in want.items()
-    if name in have and have[name] != shape
-  ]
-  if problems:
-    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+  newest = stored.newest_sound(folder, steps, read_step)
+  if newest.damaged:
     raise InputError(
-      f"{where}: {'; '.join(problems[:3])}{more}; use the config that made"
-      " this checkpoint, or another --workdir"
+      f"{'; '.join(newest.damaged.values())}; to use step {newest.step}, which"
+      f" is sound, move {', '.join(map(str, newest.damaged))} out of {folder}"
     )
-
-
-def _stored_shapes(folder: pathlib.Path) -> dict[str, Any]:
-  """Nested dict of jax.ShapeDtypeStruct of a stored state."""
-  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
-    tree = handler.metadata(epath.Path(folder)).tree
-  return jax.tree.map(
-    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree
-  )
-
-
-def _state(folder: pathlib.Path, step: int | None) -> pathlib.Path:
-  return folder / str(step) / "state"
-
-
-def _folder(workdir: PathLike) -> pathlib.Path:
-  return absolute(workdir) / FOLDER
+  return newest

@@ -25,8 +25,9 @@ IDENTITY = "identity"  # its section of hashes (data_pipelines/identity.py)
 # may move: what lies in them is compared by its hash.
 FREE_FIELDS = (
   "train.total_steps", "train.log_every", "train.checkpoint_every",
-  "train.checkpoint_keep", "train.eval_every", "train.max_nonfinite",
-  "train.hang_timeout", "train.profile", "train.wandb", "data.workers",
+  "train.checkpoint_keep", "train.checkpoint_permanent_every",
+  "train.eval_every", "train.max_nonfinite", "train.hang_timeout",
+  "train.profile", "train.wandb", "data.workers",
   "data.threads", "data.timeout", "data.cache", "data.path", "data.target_path",
   "data.latents", "mesh.*", "remat", "attention", "restore", "tokenizer_from",
   "codecs.*.weights", "codecs.*.dtype", "codecs.*.frames_at_once",

@@ -1,6 +1,7 @@
 """The loop: resume, SIGTERM, bad batches, unused parameters, averages."""
 
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -142,6 +143,53 @@ def test_sigterm_saves_and_the_next_start_goes_on_bit_for_bit(tmp_path):
   assert_same(ended.params, whole.params)
   assert_same(ended.opt_state, whole.opt_state)
   assert_same(ended.ema, whole.ema)
+
+
+def test_a_resumed_state_is_donated_like_a_fresh_one(tmp_path, monkeypatch):
+  jit_step, seen = loop.jit_step, []
+
+  def watched(*args):
+    jitted = jit_step(*args)
+
+    def call(state, *rest):
+      memory = jitted.lower(state, *rest).compile().memory_analysis()
+      size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+      out = jitted(state, *rest)
+      gone = [leaf.is_deleted() for leaf in jax.tree.leaves(state)]
+      peak = memory.temp_size_in_bytes + memory.argument_size_in_bytes
+      seen.append((gone, size, memory.alias_size_in_bytes, peak, live()))
+      return out
+
+    return call
+
+  def live():
+    gc.collect()
+    return sum(array.nbytes for array in jax.live_arrays()) - before
+
+  monkeypatch.setattr(loop, "jit_step", watched)
+  first = []
+  for stream in (lambda: Stream(stop=3), Stream):
+    gc.collect()
+    before = sum(array.nbytes for array in jax.live_arrays())
+    train(small_config(), tmp_path, TASK, stream)
+    first.append(seen[0])
+    seen.clear()
+  fresh, resumed = first
+  assert all(fresh[0]) and fresh[1] > 0
+  assert resumed == fresh
+
+
+def test_a_last_save_that_failed_is_made_again(tmp_path, monkeypatch):
+  saved, save, done = [], Checkpointer.save, [False, False, True]
+
+  def saving(self, step, *args, **kwargs):
+    saved.append(step)
+    return save(self, step, *args, **kwargs)
+
+  monkeypatch.setattr(Checkpointer, "save", saving)
+  monkeypatch.setattr(Checkpointer, "wait", lambda self: done.pop(0))
+  train(small_config(), tmp_path, TASK, Stream)
+  assert saved == [STEPS] * 3 and not done
 
 
 def test_a_checkpoint_with_one_count_of_steps_for_all_goes_on(tmp_path):

@@ -1,0 +1,125 @@
+"""What a run's checkpoints hold, and which of them can be read."""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from scenetok_jax.io import absolute
+from scenetok_jax.parallel.rules import path_name
+from scenetok_jax.types import InputError
+
+PathLike = str | os.PathLike[str]
+FOLDER = "checkpoints"
+
+
+class Newest(NamedTuple):
+  """What was read of the newest sound step; why newer ones were not."""
+
+  step: int
+  found: Any
+  damaged: dict[int, str]
+
+
+def checkpoints(workdir: PathLike) -> pathlib.Path:
+  """The folder of a workdir's checkpoints."""
+  return absolute(workdir) / FOLDER
+
+
+def complete_steps(workdir: PathLike) -> list[int]:
+  """Steps of a workdir's complete checkpoints, [] where there are none."""
+  folder = checkpoints(workdir)
+  found = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
+  return sorted(found)
+
+
+def newest_sound(
+  folder: pathlib.Path,
+  steps: Sequence[int],
+  read: Callable[[pathlib.Path], Any],
+  gather: Callable[[bytes], list[bytes]] = lambda problem: [problem],
+) -> Newest:
+  """read(a step's folder) of the newest step that is whole.
+
+  gather: what all processes found, so that they agree on a step even if one
+  alone cannot read it. InputError where no step is whole.
+  """
+  damaged: dict[int, str] = {}
+  for step in sorted(steps, reverse=True):
+    found, problem = None, ""
+    try:
+      found = read(folder / str(step))
+    except (InputError, jax.errors.JaxRuntimeError):
+      raise  # another model's; no memory
+    except Exception as error:  # whatever a file's bytes make Orbax raise
+      problem = f"{folder / str(step)}: damaged ({short(error)})"
+    told = sorted(gather(problem.encode()))
+    if not told[-1]:
+      return Newest(step, found, damaged)
+    damaged[step] = told[-1].decode()
+  raise InputError(
+    f"{'; '.join(damaged.values())}; no other checkpoint is left and none was"
+    " changed; restore one from a copy, or use another --workdir"
+  )
+
+
+def shapes(where: pathlib.Path) -> dict[str, Any]:
+  """Nested dict of jax.ShapeDtypeStruct of a stored state."""
+  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+    tree = handler.metadata(epath.Path(where)).tree
+  return jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree
+  )
+
+
+def arrays(where: pathlib.Path, target: Any) -> Any:
+  """A stored state's arrays of the target's tree, types and places.
+
+  The target itself in a process without a device among those places.
+  """
+  if not jax.tree.leaves(target)[0].sharding.addressable_devices:
+    return target
+  args = ocp.args.PyTreeRestore(
+    item=target,
+    restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+    partial_restore=True,
+  )
+  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+    return handler.restore(epath.Path(where), args=args)
+
+
+def check_shapes(found: Any, target: Any, where: pathlib.Path) -> None:
+  """InputError naming the first parameters that differ in name or shape."""
+  have, want = (
+    {
+      path_name(path): tuple(leaf.shape)
+      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    for tree in (found, target)
+  )
+  problems = [f"{name} is missing" for name in want if name not in have]
+  problems += [f"{name} is not in the model" for name in have - want.keys()]
+  problems += [
+    f"{name} is {list(have[name])} there, {list(shape)} in the model"
+    for name, shape in want.items()
+    if name in have and have[name] != shape
+  ]
+  if problems:
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    raise InputError(
+      f"{where}: {'; '.join(problems[:3])}{more}; use the config that made"
+      " this checkpoint, or another --workdir"
+    )
+
+
+def short(error: BaseException) -> str:
+  """The end of an error's text in one line, without TensorStore's options."""
+  cause = error.__cause__ or error
+  text = (str(cause) or repr(cause)).split(" [tensorstore")[0]
+  text = " ".join(text.split())
+  return text if len(text) <= 200 else f"...{text[-200:]}"
