@@ -155,14 +155,16 @@ class _Lease:
 
   def _renew(self) -> None:
     held = _read(self._path)
-    if held and held["owner"] != self._mine["owner"]:
+    if held and held["owner"] not in ("", self._mine["owner"]):
       self._lost_to = held
     else:
       self._write()
 
   def _write(self) -> None:
     self._looked = time.time()
-    write_json(self._path, self._mine | {"beat": self._looked})
+    # Always as long: a bucket's reader asks for the size first.
+    beat = f"{self._looked:.3f}"
+    write_json(self._path, self._mine | {"beat": beat})
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
@@ -171,8 +173,10 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   with explained(f"{path}: cannot be read", remedy, Exception):
     try:
       found = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except FileNotFoundError:
       return {}
+    except json.JSONDecodeError:  # cut off, or by nobody: it is no free one
+      found = {"owner": "", "pid": "?", "host": "?", "machine": ""}
   return found if "owner" in found else {}  # an older run's, of an flock
 
 

@@ -98,6 +98,13 @@ def test_a_number_that_went_to_another_process_is_no_owner(tmp_path):
     check()
 
 
+def test_a_lease_that_was_cut_off_is_not_free_at_once(tmp_path, elsewhere):
+  (tmp_path / LOCK_FILE).write_text('{"owner": "a')
+  start = time.monotonic()
+  with lock(tmp_path):
+    assert time.monotonic() - start > 1
+
+
 def test_the_file_of_an_flock_is_no_lease(tmp_path):
   (tmp_path / LOCK_FILE).write_text('{"pid": 1, "host": "here"}')
   with lock(tmp_path):
