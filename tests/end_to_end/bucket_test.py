@@ -9,7 +9,7 @@ import pytest
 from etils import epath
 
 from scenetok_jax.train.preemption import PREEMPTED
-from scenetok_jax.workdir.checkpoint import complete_steps
+from scenetok_jax.workdir.stored import complete_steps
 from tests.end_to_end import runs
 from tests.end_to_end.processes_test import launch, variables
 

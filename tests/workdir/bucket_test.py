@@ -21,13 +21,13 @@ from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import lock as module
 from scenetok_jax.workdir.checkpoint import (
-  complete_steps,
   latest_step,
   restore_params,
   save_params,
 )
 from scenetok_jax.workdir.config import load_config
 from scenetok_jax.workdir.lock import LOCK_FILE, LeaseLostError, lock
+from scenetok_jax.workdir.stored import complete_steps
 from scenetok_jax.workdir.stored_config import load_stored_config, store_config
 
 
