@@ -67,6 +67,7 @@ def step_flops(**decoder) -> int:
   )
 
 
+@pytest.mark.slow
 def test_a_published_block_costs_what_its_formula_says():
   width, length, tokens = 1024, 8 * 8 * 8, 512
   hidden = int(2 / 3 * 4 * width)
@@ -83,6 +84,7 @@ def test_a_published_block_costs_what_its_formula_says():
   assert step_flops(depth=4) - step_flops(depth=2) == forward_and_backward
 
 
+@pytest.mark.slow
 def test_the_forecast_prefers_what_fits_and_recomputes_least():
   config = load_config("configs/rooms.py:smoke", [])
   chip, devices = CHIPS["v5e"], jax.devices()[:8]

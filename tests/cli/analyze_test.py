@@ -60,6 +60,7 @@ def run(workdir, data, tmp_path, capsys):
   return call
 
 
+@pytest.mark.slow
 def test_masking_writes_findings_plot_and_maps(run, tmp_path):
   result, printed = run("masking", *MASKING)
   levels = result["levels"]
@@ -87,6 +88,7 @@ def test_context_views_score_frames_that_no_level_is_given(run, data):
   assert "falls as context views are added" in printed
 
 
+@pytest.mark.slow
 def test_variance_maps_and_tokens(run, tmp_path):
   result, printed = run("variance", "--samples=2")
   assert result["variance"] > 0 and -1 <= result["correlation"]["rho"] <= 1
@@ -116,6 +118,7 @@ def test_lateral_compares_runs_on_the_same_rooms_from_beside(
   assert row["nearest_view_lost_db"] != 0 and "beside the path" in printed
 
 
+@pytest.mark.slow
 def test_depth_is_scored_against_baselines(run, depth, data, tmp_path):
   result, printed = run("depth", f"--depth-data={depth}")
   scores = result["scores"]

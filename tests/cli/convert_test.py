@@ -107,6 +107,7 @@ def test_a_null_token_in_the_file_is_kept(tensors, tmp_path):
   assert (restore_params(out)["decoder"]["null_tokens"] == 2).all()
 
 
+@pytest.mark.slow
 def test_partial_takes_what_fits_and_reports_the_rest(
   source, tensors, tmp_path, capsys
 ):

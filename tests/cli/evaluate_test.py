@@ -280,6 +280,7 @@ def test_generated_scenes_are_compared_as_a_set(
   assert "needs a stage-2 workdir" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_consistency_has_its_ceiling_and_its_floor(workdir, tmp_path, capsys):
   pytest.importorskip("cv2", reason="pip install -e '.[dev]'")
   folders = [tmp_path / "colours", tmp_path / "depth"]
@@ -312,6 +313,7 @@ def test_consistency_has_its_ceiling_and_its_floor(workdir, tmp_path, capsys):
   assert "| real frames: TSED |" in printed and "met3r" in printed
 
 
+@pytest.mark.slow
 def test_generated_videos_are_judged_and_both_checkpoints_named(
   workdir, data, tmp_path
 ):

@@ -79,6 +79,7 @@ def test_the_report_says_what_was_written_and_again_nothing(
   assert info["flipped"]
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_step_is_the_same_from_latents_and_from_images(
   frames, stored
 ):

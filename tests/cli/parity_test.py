@@ -16,7 +16,7 @@ from scenetok_jax.parity.run import run_case
 from tests.goldens import SMALL, shared_dir
 
 # Compile long, and tests/train and tests/metrics read them every time.
-LONG = ("lpips_vgg", "train_stage1")
+LONG = ("lpips_vgg", "train_stage1", "train_stage2", "wan_clip_lengths")
 CASES = [
   pytest.param(
     path.parent,

@@ -72,6 +72,7 @@ def run(data, tmp_path):
   return call
 
 
+@pytest.mark.slow
 def test_transfer_renders_the_next_scene_and_continues(
   run, workdir, truth, oracle, tmp_path, monkeypatch
 ):

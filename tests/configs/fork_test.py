@@ -9,14 +9,14 @@ from pathlib import Path
 from tests.cli import workdirs
 
 _ROOT = Path(__file__).parents[2]
-_FORK = '''"""Rooms with narrower tokens, as an experiment of one's own."""
+_FORK = '''"""The quickstart with larger steps: an experiment of one's own."""
 
-from scenetok_jax.configs import rooms
+from scenetok_jax.configs import quickstart
 
 
 def get_config(variant=""):
-  config = rooms.get_config(variant)
-  config.tokenizer.token_channels = 4
+  config = quickstart.get_config(variant)
+  config.optimizer.learning_rate = 0.1
   return config
 '''
 
@@ -35,4 +35,4 @@ def test_a_fork_trains_from_its_own_folder(tmp_path):
   rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
   assert [json.loads(row)["step"] for row in rows] == [1, 2]
   stored = json.loads((tmp_path / "run" / "config.json").read_text())
-  assert stored["tokenizer"]["token_channels"] == 4
+  assert stored["optimizer"]["learning_rate"] == 0.1

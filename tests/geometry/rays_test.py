@@ -1,5 +1,7 @@
 """Ray maps and their grouping into latents."""
 
+import functools
+
 import einops
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import Cameras, InputError
 from tests.geometry.poses import cameras, random_poses
 from tests.goldens import assert_close, load_case
+from tests.networks import quick_jit
 
 
 def test_rays_hit_the_pixels_they_come_from():
@@ -86,13 +89,17 @@ def test_matches_release_ray_maps():
   case = load_case("rays")
   for run in case.config["runs"]:
     inputs = case.run(run["prefix"])
-    encoded = rays.ray_map(
-      Cameras(inputs["extrinsics"], inputs["intrinsics"]),
-      *run["shape"],
+    compute = functools.partial(
+      rays.ray_map,
+      height=run["shape"][0],
+      width=run["shape"][1],
       encoding="plucker" if run["op"] == "plucker" else "ray",
       normalize=run["normalize"],
       origin_first=run["origin_first"],
       scale=tuple(run["scale"]),
+    )
+    encoded = quick_jit(compute)(
+      Cameras(inputs["extrinsics"], inputs["intrinsics"])
     )
     if run["temporal_downsample"] > 1:
       grouping = Grouping(run["temporal_downsample"], run["using_wan"])

@@ -26,24 +26,22 @@ EDITS = {
     '    "rope": "2d",\n    "mlp_gain": 1.0,\n',
   ),
 }
-# Two steps with the option, and what one loss is without it.
-SCRIPT = """
-import json, sys
-from scenetok_jax.train import experiment
-from scenetok_jax.workdir.config import load_config
-
-data, folder = sys.argv[1:]
-for gain in (1.0, 0.25):
-  config = load_config("configs/quickstart.py:smoke", [
-    f"--config.data.path={data}", f"--config.tokenizer.mlp_gain={gain}",
-    "--config.train.eval_every=0", "--config.mesh.data=1",
-    "--config.optimizer.learning_rate=0.1",
-  ])
-  experiment.run(config, f"{folder}/{gain}")
-"""
 
 
-def losses(workdir):
+def losses(package, data, workdir, *flags):
+  """Losses of two steps with the package of a folder."""
+  # As tests/configs/fork_test.py trains: a program is compiled once for both.
+  done = subprocess.run(
+    [sys.executable, "-m", "scenetok_jax.cli.train", f"--workdir={workdir}",
+     "--config=configs/quickstart.py:smoke", f"--config.data.path={data}",
+     "--config.train.eval_every=0", "--config.optimizer.learning_rate=0.1",
+     *flags],
+    cwd=package,
+    env=os.environ | {"PYTHONPATH": str(package), "JAX_NUM_CPU_DEVICES": "1"},
+    capture_output=True,
+    text=True,
+  )  # fmt: skip
+  assert done.returncode == 0, done.stderr[-2000:]
   rows = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
   return {row["step"]: row["loss"] for row in rows if "loss" in row}
 
@@ -62,15 +60,9 @@ def test_an_option_of_every_block_touches_three_files(tmp_path):
     assert text.count(line) == 1, name
     (copy / name).write_text(text.replace(line, with_option))
   builders.build(data, clips.plan(scenes=4, frames=16, size=64))
-  done = subprocess.run(
-    [sys.executable, "-c", SCRIPT, str(data), str(tmp_path)],
-    cwd=copy,
-    env=os.environ | {"PYTHONPATH": str(copy), "JAX_NUM_CPU_DEVICES": "1"},
-    capture_output=True,
-    text=True,
-  )
-  assert done.returncode == 0, done.stderr[-2000:]
-  plain, changed = losses(tmp_path / "1.0"), losses(tmp_path / "0.25")
+  option = "--config.tokenizer.mlp_gain=0.25"
+  plain = losses(ROOT, data, tmp_path / "plain")
+  changed = losses(copy, data, tmp_path / "changed", option)
   assert plain.keys() == changed.keys() == {1, 2}
   # Zero gates hide the tokens at first; the second step sees them.
   assert plain[2] != changed[2]
