@@ -90,9 +90,11 @@ def test_a_built_in_configuration_trains(run):
     "--frames=24", "--workers=0", "--out=data",
   )  # fmt: skip
   assert made.returncode == 0, made.stderr
+  # As tests/configs/fork_test.py trains: a program is compiled once for both.
   done = run(
-    "-m", "scenetok_jax.cli.train", "--config=rooms:smoke", "--workdir=run",
-    "--config.data.path=data", "--config.train.eval_every=0",
+    "-m", "scenetok_jax.cli.train", "--config=quickstart:smoke",
+    "--workdir=run", "--config.data.path=data", "--config.train.eval_every=0",
+    "--config.optimizer.learning_rate=0.1",
   )  # fmt: skip
   assert done.returncode == 0, done.stderr
   assert "step 2/2" in done.stdout + done.stderr

@@ -165,9 +165,9 @@ def read_object(path: str | os.PathLike) -> dict[str, Any]:
   name = os.fspath(path)
   remedy = "give the path of a JSON file"
   with explained(f"{name}: cannot be read", remedy, OSError):
-    text = Path(name).read_text(encoding="utf-8")
+    content = Path(name).read_bytes()
   with explained(f"{name}: not valid JSON", "write it again", ValueError):
-    content = json.loads(text)
+    content = json.loads(content.decode())
   if not isinstance(content, dict):
     raise InputError(
       f"{name}: holds a {type(content).__name__}, not an object; wrap the"

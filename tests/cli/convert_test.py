@@ -213,7 +213,7 @@ def test_nothing_is_overwritten(workdir, source, capsys):
     ),
     (
       ["--codec", "va_vae", "--out", "x", "--source", "no.pt"],
-      "no.pt: No such file",
+      "no.pt: cannot be read (No such file",
     ),
   ],
 )

@@ -99,7 +99,7 @@ def test_a_case_that_cannot_run_does_not_hide_the_others(tmp_path, capsys):
   copy_case("samplers", tmp_path)
   assert run("--quiet", tmp_path) == 2
   out, error = capsys.readouterr()
-  assert "weights.safetensors: No such file" in error
+  assert "weights.safetensors: cannot be read (No such file" in error
   assert re.search(r"samplers \(samplers\): \d+ outputs, 0 failed", out)
 
 

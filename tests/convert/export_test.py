@@ -126,7 +126,7 @@ def test_a_lightning_file_records_the_step(tmp_path):
 
 
 def test_an_unknown_suffix_is_refused(tmp_path):
-  with pytest.raises(InputError, match=r"\.safetensors or \.ckpt"):
+  with pytest.raises(InputError, match=r"not one of \.safetensors, \.ckpt"):
     export(tmp_path / "x.bin", [(TABLE, PARAMS)])
 
 
