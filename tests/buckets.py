@@ -21,8 +21,9 @@ def bucket() -> Iterator[str]:
   """gs://bucket; this process and its children reach the emulator."""
   # Read when gcsfs is imported: it would ask Google for the bucket's kind.
   os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
-  pytest.importorskip("gcsfs")
-  pytest.importorskip("gcp_storage_emulator")
+  reason = "gs:// in tests needs the extra [dev]"
+  pytest.importorskip("gcsfs", reason=reason)
+  pytest.importorskip("gcp_storage_emulator", reason=reason)
   with socket.socket() as free:
     free.bind(("localhost", 0))
     port = free.getsockname()[1]

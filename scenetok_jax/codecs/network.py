@@ -164,6 +164,8 @@ def map_clips(
   padding = [(0, loops * width - count)] + [(0, 0)] * (clips.ndim - 1)
   # Strided: a device keeps the clips that it already holds.
   parts = rearrange(jnp.pad(clips, padding), "(k n) ... -> n k ...", n=loops)
-  out = jax.lax.map(run, parts)
-  join = lambda x: rearrange(x, "n k ... -> (k n) ...")[:count]  # noqa: E731
-  return jax.tree.map(join, out)
+
+  def join(x: Array) -> Array:
+    return rearrange(x, "n k ... -> (k n) ...")[:count]
+
+  return jax.tree.map(join, jax.lax.map(run, parts))
