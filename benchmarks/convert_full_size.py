@@ -31,7 +31,6 @@ from scenetok_jax.convert.engine import Table, manifest
 from scenetok_jax.convert.export import stream_safetensors
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.metrics.registry import get_network, networks
-from scenetok_jax.metrics.weights import published
 from scenetok_jax.model import build, init_generator, init_stage1
 from scenetok_jax.workdir import release
 from scenetok_jax.workdir.config import load_config
@@ -84,9 +83,9 @@ def measure_frozen(name: str, scratch: Path) -> dict:
     shapes = codec_network(name).shapes()
     entries = manifest(codec_table(name), shapes)
   else:
-    weights, table = published(get_network(name))
+    weights = get_network(name)
     kind, files = "metric", [names[0] for names in weights.files]
-    entries = manifest(table, weights.shapes())
+    entries = manifest(weights.table(), weights.shapes())
   rng = np.random.default_rng(0)
   tensors = {
     key: np.abs(rng.standard_normal(entry.shape, np.float32))

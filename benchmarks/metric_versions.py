@@ -22,9 +22,8 @@ from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.metrics import frechet, lpips
-from scenetok_jax.metrics.batches import in_batches
 from scenetok_jax.metrics.image import psnr, ssim
-from scenetok_jax.metrics.loading import load_metric
+from scenetok_jax.metrics.loading import in_batches, load_metric
 
 MARKS = ("<!-- metric versions: begin -->", "<!-- metric versions: end -->")
 

@@ -10,8 +10,7 @@ from scenetok_jax.evaluation.protocols import HELDOUT, PROTOCOLS, Protocol
 from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
-from scenetok_jax.metrics.registry import get_metric, optional
-from scenetok_jax.metrics.weights import published
+from scenetok_jax.metrics.registry import optional, published
 from scenetok_jax.types import InputError, option
 
 
@@ -90,7 +89,7 @@ class EvaluationRequest:
         raise InputError(f"--{flag}: {value} must be at least 1")
     for name in self.metrics or ():
       if name not in optional():
-        published(get_metric(name))  # raises
+        published(name)  # raises
 
   @property
   def asked_protocol(self) -> Protocol:

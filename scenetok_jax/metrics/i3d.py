@@ -157,13 +157,7 @@ def split_clips(frames: np.ndarray, length: int = CLIP) -> np.ndarray:
   return rearrange(frames, "(b t) h w c -> b t h w c", t=length)
 
 
+_I3D = read_published("fvd_i3d", shapes=shapes, table=table)
 METRIC = Metric(
-  name="fvd",
-  kind="video_set",
-  function=features,
-  better="lower",
-  title="FVD",
-  weights=read_published("fvd_i3d", shapes),
-  table=table,
-  batch=4,
+  "fvd", "video_set", features, "lower", "FVD", weights=_I3D, batch=4
 )

@@ -188,12 +188,5 @@ def features(params: dict, images: Array, resize: Kind = "antialias") -> Array:
   return taps(params, images, resize).pool2048
 
 
-METRIC = Metric(
-  name="fid",
-  kind="image_set",
-  function=features,
-  better="lower",
-  title="FID",
-  weights=read_published("fid_inception", shapes),
-  table=table,
-)
+_NETWORK = read_published("fid_inception", shapes=shapes, table=table)
+METRIC = Metric("fid", "image_set", features, "lower", "FID", 2, _NETWORK)

@@ -8,17 +8,16 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from scenetok_jax.codecs.weights import load_weights
-from scenetok_jax.metrics.batches import in_batches
 from scenetok_jax.metrics.metric import Metric
-from scenetok_jax.metrics.registry import get_metric
+from scenetok_jax.metrics.registry import get_metric, published
 from scenetok_jax.metrics.weights import (
   PathLike,
   find,
   import_network,
   parameters_sha256,
-  published,
 )
 from scenetok_jax.types import InputError
 
@@ -61,8 +60,7 @@ def load_metric(
     InputError: unknown name, weights that are absent (told with their
       source), or that are not of this network.
   """
-  chosen = get_metric(name)
-  entry, _ = published(chosen)
+  entry = published(name)
   found = find(entry, weights)
   if not found:
     raise InputError(missing(name, weights) or name)
@@ -72,7 +70,7 @@ def load_metric(
     params = import_network(entry.name, found)
   source = " and ".join(map(str, found))
   digest = parameters_sha256(params)
-  return LoadedMetric(chosen, params, source, digest, options)
+  return LoadedMetric(get_metric(name), params, source, digest, options)
 
 
 def missing(name: str, weights: PathLike | None = None) -> str | None:
@@ -81,12 +79,12 @@ def missing(name: str, weights: PathLike | None = None) -> str | None:
   None when its weights, or its package, are at hand. Nothing large is read.
   """
   metric = get_metric(name)
-  if metric.weights is None:
+  entry = metric.weights
+  if entry is None:
     if metric.package is None or importlib.util.find_spec(metric.package[0]):
       return None
     module, install = metric.package
     return f"{name}: no package {module}; {install}"
-  entry, _ = published(metric)
   if find(entry, weights):
     return None
   wanted = " and ".join(" or ".join(names) for names in entry.files)
@@ -144,3 +142,42 @@ def load_metrics(
       weights |= function.options
     found.functions[name], found.weights[name] = function, weights
   return found
+
+
+def in_batches(
+  function: Callable[..., Any],
+  params: Any,
+  arrays: Sequence[np.ndarray],
+  batch: int,
+) -> np.ndarray:
+  """function(params, arrays [N ...]) -> [N ...], `batch` of them at a time.
+
+  A batch is spread over as many of this process's devices as divide it. The
+  last batch is filled up by repeating an input, so that one program serves
+  all; what it adds is cut off again.
+
+  function: compiled; its result has one row per row of its inputs.
+
+  Raises:
+    ValueError: no rows, or arrays of different lengths.
+  """
+  lengths = {len(array) for array in arrays}
+  count = max(lengths)
+  if len(lengths) != 1 or not count:
+    raise ValueError(f"arrays of {sorted(lengths)} rows; give equal, some")
+  devices = jax.local_devices()
+  ways = max(n for n in range(1, len(devices) + 1) if batch % n == 0)
+  mesh = Mesh(np.array(devices[:ways]), ("data",))
+  rows = NamedSharding(mesh, PartitionSpec("data"))
+  # Once, not with every batch.
+  params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+  results = []
+  # Callers may be inside a mesh of other devices.
+  with jax.set_mesh(mesh):
+    for start in range(0, count, batch):
+      index = np.minimum(np.arange(start, start + batch), count - 1)
+      inputs = [
+        jax.device_put(np.asarray(array)[index], rows) for array in arrays
+      ]
+      results.append(np.asarray(function(params, *inputs)))
+  return np.concatenate(results)[:count]

@@ -48,16 +48,11 @@ def met3r_score(video: Video) -> np.ndarray:
   return np.concatenate(found).astype(np.float64)
 
 
+_PACKAGE = (
+  "met3r",
+  "get the authors' by pip install git+https://github.com/mohammadasim98/met3r"
+  " (needs torch; it fetches its weights at the first use)",
+)
 METRIC = Metric(
-  name="met3r",
-  kind="video",
-  function=met3r_score,
-  better="lower",
-  title="MEt3R",
-  digits=4,
-  package=(
-    "met3r",
-    "get the authors' by pip install git+https://github.com/mohammadasim98/met3r"
-    " (needs torch; it fetches its weights at the first use)",
-  ),
+  "met3r", "video", met3r_score, "lower", "MEt3R", 4, package=_PACKAGE
 )

@@ -35,8 +35,9 @@ class Published:
 
   name: of the network, and of the folder that it is converted to. files,
   source, licence, tensors, parameters: see published.toml.
-  shapes: abstract parameters. installed: files of an installed package, if
-  any. read: one file -> tensors by published name, in torch's layout.
+  shapes: abstract parameters. table: how the published ones are renamed.
+  installed: files of an installed package, if any. read: one file -> tensors
+  by published name, in torch's layout.
   """
 
   name: str
@@ -46,6 +47,7 @@ class Published:
   tensors: int
   parameters: int
   shapes: Callable[[], dict]
+  table: Callable[[], Table]
   installed: Callable[[], list[Path]] = list
   read: Callable[[Path], Mapping[str, np.ndarray]] = read_tensors
 
@@ -53,11 +55,9 @@ class Published:
 _FILES = tomllib.loads(Path(__file__).with_name("published.toml").read_text())
 
 
-def read_published(
-  name: str, shapes: Callable[[], dict], **more: Any
-) -> Published:
+def read_published(name: str, **more: Any) -> Published:
   """What published.toml says of a network, with the other fields."""
-  return Published(name, shapes=shapes, **_FILES[name], **more)
+  return Published(name, **_FILES[name], **more)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,6 @@ class Metric:
   better: which values are. title: its heading in tables. digits: decimals
   there. unit, note: behind the heading in brackets.
   weights: where the network's come from; None without a network.
-  table: the rename table of the published weights; None without a network.
   scale: of the stored value in tables. batch: inputs computed together.
   package: the module of a package that it needs, and how to install that.
   """
@@ -90,7 +89,6 @@ class Metric:
   title: str
   digits: int = 2
   weights: Published | None = None
-  table: Callable[[], Table] | None = None
   unit: str = ""
   note: str = ""
   scale: float = 1.0

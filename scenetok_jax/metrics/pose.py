@@ -134,11 +134,11 @@ _SCORES: tuple[tuple[str, str, Callable, dict[str, Any]], ...] = (
 )
 METRICS = tuple(
   Metric(
-    name=f"{name}@{at}",
-    kind="pose",
-    function=functools.partial(function, threshold=at),
-    better="higher",
-    title=f"{title}@{at}",
+    f"{name}@{at}",
+    "pose",
+    functools.partial(function, threshold=at),
+    "higher",
+    f"{title}@{at}",
     **more,
   )
   for at in THRESHOLDS

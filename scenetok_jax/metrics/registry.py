@@ -2,7 +2,6 @@
 
 from scenetok_jax.metrics import (
   depth,
-  fd_vgg,
   i3d,
   image,
   inception,
@@ -12,8 +11,8 @@ from scenetok_jax.metrics import (
   tsed,
   warp,
 )
-from scenetok_jax.metrics.metric import Kind, Metric
-from scenetok_jax.types import check_known
+from scenetok_jax.metrics.metric import Kind, Metric, Published
+from scenetok_jax.types import InputError, check_known
 
 METRICS: dict[str, Metric] = {
   metric.name: metric
@@ -22,7 +21,7 @@ METRICS: dict[str, Metric] = {
     lpips.METRIC,
     inception.METRIC,
     i3d.METRIC,
-    fd_vgg.METRIC,
+    lpips.FD_VGG,
     tsed.METRIC,
     warp.METRIC,
     met3r.METRIC,
@@ -44,17 +43,14 @@ def optional() -> list[str]:
   return [metric.name for metric in found]
 
 
-def networks() -> dict[str, Metric]:
-  """By the name of a network, the first metric that uses it."""
-  found: dict[str, Metric] = {}
-  for metric in METRICS.values():
-    if metric.weights:
-      found.setdefault(metric.weights.name, metric)
-  return found
+def networks() -> dict[str, Published]:
+  """The networks that metrics use, by their own names."""
+  found = (metric.weights for metric in METRICS.values())
+  return {weights.name: weights for weights in found if weights}
 
 
-def get_network(name: str) -> Metric:
-  """A metric that uses the network; InputError where none does."""
+def get_network(name: str) -> Published:
+  """A network; InputError where no metric uses one of that name."""
   known = networks()
   check_known(name, known, "evaluation networks")
   return known[name]
@@ -64,3 +60,11 @@ def get_metric(name: str) -> Metric:
   """A metric; InputError for an unknown name."""
   check_known(name, METRICS, "metrics")
   return METRICS[name]
+
+
+def published(name: str) -> Published:
+  """A metric's network; InputError for an unknown name or one without."""
+  weights = get_metric(name).weights
+  if weights is None:
+    raise InputError(f"metrics: {name!r} needs no weights")
+  return weights

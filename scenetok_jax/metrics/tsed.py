@@ -64,12 +64,7 @@ def _matches(
   return one[0][first], other[0][second]
 
 
+_PACKAGE = ("cv2", "pip install 'scenetok_jax[consistency]'")
 METRIC = Metric(
-  name="tsed",
-  kind="posed_video",
-  function=tsed,
-  better="higher",
-  title="TSED",
-  digits=3,
-  package=("cv2", "pip install 'scenetok_jax[consistency]'"),
+  "tsed", "posed_video", tsed, "higher", "TSED", 3, package=_PACKAGE
 )

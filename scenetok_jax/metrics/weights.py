@@ -16,20 +16,13 @@ from scenetok_jax.codecs.weights import (
   read_manifest,
   save_weights,
 )
-from scenetok_jax.convert.engine import Table, import_params
-from scenetok_jax.metrics.metric import Metric, Published
+from scenetok_jax.convert.engine import import_params
+from scenetok_jax.metrics.metric import Published
 from scenetok_jax.metrics.registry import get_network
 from scenetok_jax.types import InputError
 
 PathLike = str | os.PathLike
 _STATISTICS = ("mean", "var")  # of batch normalisations
-
-
-def published(metric: Metric) -> tuple[Published, Table]:
-  """A metric's weights and rename table; InputError where it has none."""
-  if metric.weights is None or metric.table is None:
-    raise InputError(f"metrics: {metric.name!r} needs no weights")
-  return metric.weights, metric.table()
 
 
 def find(weights: Published, folder: PathLike | None) -> list[Path]:
@@ -66,7 +59,8 @@ def import_network(name: str, sources: Sequence[PathLike]) -> dict:
   Raises:
     InputError: a file that cannot be read or is not exactly of this network.
   """
-  weights, table = published(get_network(name))
+  weights = get_network(name)
+  unused = weights.table().buffers
   tensors: dict[str, np.ndarray] = {}
   for source in sources:
     found = weights.read(Path(source))
@@ -77,7 +71,7 @@ def import_network(name: str, sources: Sequence[PathLike]) -> dict:
         " each file once"
       )
     # Not the unused tensors: VGG16's classifier is eight times its features.
-    tensors.update({n: found[n] for n in found if n not in table.buffers})
+    tensors.update({n: found[n] for n in found if n not in unused})
   return import_tensors(name, tensors, " and ".join(map(str, sources)))
 
 
@@ -85,8 +79,8 @@ def import_tensors(
   name: str, tensors: Mapping[str, np.ndarray], where: str
 ) -> dict:
   """Tensors by published name -> parameters; see engine.import_params."""
-  weights, table = published(get_network(name))
-  return import_params(tensors, table, weights.shapes(), where)
+  weights = get_network(name)
+  return import_params(tensors, weights.table(), weights.shapes(), where)
 
 
 def save_network(

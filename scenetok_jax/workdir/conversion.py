@@ -111,7 +111,7 @@ def _codec(options: ConvertOptions, name: str) -> Report:
 
 
 def _metric(options: ConvertOptions, name: str) -> Report:
-  entry, _ = weights.published(get_network(name))
+  entry = get_network(name)
   sources = options.source or entry.installed()
   if not sources:
     wanted = " and ".join(" or ".join(names) for names in entry.files)

@@ -15,7 +15,6 @@ from scenetok_jax.codecs.convert import codec_network, codec_table
 from scenetok_jax.convert.engine import export_tensors, flatten, manifest
 from scenetok_jax.metrics.loading import load_metric, missing
 from scenetok_jax.metrics.registry import get_network
-from scenetok_jax.metrics.weights import published
 from scenetok_jax.model import build, init_stage1
 from scenetok_jax.workdir import release
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
@@ -253,8 +252,8 @@ def test_published_sizes_are_counted(tmp_path, capsys, argv):
     tensors["loss.logvar"] = np.zeros(1, np.float32)
     groups = {"vavae-imagenet256-f16d32-dinov2": tensors}
   else:
-    entry, table = published(get_network(name))
-    found = manifest(table, entry.shapes())
+    entry = get_network(name)
+    found = manifest(entry.table(), entry.shapes())
     heads, vgg = {}, {"classifier.6.bias": np.zeros(9, np.float32)}
     for key, value in found.items():
       kind = heads if key.startswith("lin") else vgg

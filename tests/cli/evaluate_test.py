@@ -18,7 +18,7 @@ from scenetok_jax.evaluation import scene_results
 from scenetok_jax.evaluation.plan import heldout, open_dataset
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.registry import get_network
-from scenetok_jax.metrics.weights import import_tensors, published, save_network
+from scenetok_jax.metrics.weights import import_tensors, save_network
 from scenetok_jax.types import InputError
 from tests.cli import workdirs
 from tests.metrics.seeded import random_tensors
@@ -345,8 +345,8 @@ def test_fid_and_fvd_of_rendered_and_decoded_frames(
   data = workdirs.rooms(tmp_path_factory.mktemp("long"), 2, 20)
   folder = tmp_path / "weights"
   for name in ("fid_inception", "fvd_i3d"):
-    weights, table = published(get_network(name))
-    tensors = random_tensors(table, weights.shapes())
+    weights = get_network(name)
+    tensors = random_tensors(weights.table(), weights.shapes())
     params = import_tensors(name, tensors, "random")
     save_network(name, params, folder / name)
   report = tmp_path / "report.json"

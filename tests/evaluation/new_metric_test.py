@@ -66,10 +66,11 @@ WEIGHTS = Published(
   tensors=2,
   parameters=16,
   shapes=shapes,
+  table=table,
 )
 ENTRIES = (
-  Metric("col", "image", distance, "lower", "Colour", 4, WEIGHTS, table),
-  Metric("fcd", "image_set", features, "lower", "FCD", 1, WEIGHTS, table),
+  Metric("col", "image", distance, "lower", "Colour", 4, WEIGHTS),
+  Metric("fcd", "image_set", features, "lower", "FCD", 1, WEIGHTS),
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 from einops import rearrange
 
 from scenetok_jax.metrics import frechet, inception
-from scenetok_jax.metrics.batches import in_batches
+from scenetok_jax.metrics.loading import in_batches
 from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.types import InputError
 from tests.goldens import assert_close, load_case

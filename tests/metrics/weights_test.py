@@ -10,9 +10,8 @@ import safetensors.numpy
 
 from scenetok_jax.convert.engine import manifest
 from scenetok_jax.metrics import loading, weights
-from scenetok_jax.metrics.batches import in_batches
-from scenetok_jax.metrics.registry import METRICS, get_network, networks
-from scenetok_jax.metrics.weights import published
+from scenetok_jax.metrics.loading import in_batches
+from scenetok_jax.metrics.registry import get_network, networks, published
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.types import InputError
 from tests.goldens import shared_dir
@@ -28,7 +27,7 @@ _TABLES = {
 
 @pytest.fixture(scope="module")
 def shapes():
-  return {n: metric.weights.shapes() for n, metric in networks().items()}
+  return {n: network.shapes() for n, network in networks().items()}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,8 @@ def vgg(shapes):
 
 @pytest.mark.parametrize("name", networks())
 def test_sizes_are_the_published_ones(shapes, name):
-  entry, table = published(get_network(name))
-  found = manifest(table, shapes[name])
+  entry = get_network(name)
+  found = manifest(entry.table(), shapes[name])
   assert len(found) == entry.tensors
   counted = [e.shape for n, e in found.items() if not n.endswith(_STORED)]
   assert sum(map(math.prod, counted)) == entry.parameters
@@ -115,7 +114,7 @@ def test_wrong_files_are_named(tmp_path, vgg, shapes):
 def test_absent_weights_are_named_with_their_source(tmp_path):
   for name in ("fid", "fvd"):
     reason = loading.missing(name, tmp_path)
-    entry, _ = published(METRICS[name])
+    entry = published(name)
     assert entry.files[0][0] in reason and "github.com" in reason
     with pytest.raises(InputError, match="get it from"):
       loading.load_metric(name, tmp_path)
