@@ -3,10 +3,14 @@
 import dataclasses
 
 from scenetok_jax.evaluation import plan as plans
-from scenetok_jax.evaluation import protocols
 from scenetok_jax.evaluation.index_file import indexed
+from scenetok_jax.evaluation.paper import (
+  HELDOUT,
+  PROTOCOLS,
+  Protocol,
+  index_path,
+)
 from scenetok_jax.evaluation.plan import EvaluationPlan
-from scenetok_jax.evaluation.protocols import HELDOUT, PROTOCOLS, Protocol
 from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
@@ -112,7 +116,7 @@ def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
   """The scenes asked for; InputError where they are absent or do not fit."""
   protocol, model = request.asked_protocol, scenetok.model
   dataset = plans.prepared_data(scenetok, request.data, request.split)
-  file = protocols.index_path(protocol, request.index)
+  file = index_path(protocol, request.index)
   if file is not None:
     plan = indexed(
       dataset,

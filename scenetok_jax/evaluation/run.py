@@ -8,15 +8,20 @@ from scenetok_jax.evaluation import report
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.evaluation.measures import GENERATED, RECONSTRUCTED
+from scenetok_jax.evaluation.paper import Protocol
+from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.request import EvaluationRequest, make_plan
 from scenetok_jax.evaluation.scene_results import all_results, scorer
 from scenetok_jax.evaluation.store import open_store
 from scenetok_jax.evaluation.summary import summarize
-from scenetok_jax.inference.changes import SamplingChanges, render_options
+from scenetok_jax.inference import changes
+from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, stack_images, write_png
-from scenetok_jax.metrics.loading import load_metrics
+from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.sampling.digest import digest
+from scenetok_jax.sampling.scene_file import codec_digest
 
 SHEET_SCENES = 4
 
@@ -44,7 +49,7 @@ def evaluate(
   plan = make_plan(scenetok, request)
   options = dataclasses.replace(
     EvaluationOptions.of(scenetok.config, request.seed),
-    render=render_options(scenetok, SamplingChanges(request.steps)),
+    render=changes.render_options(scenetok, SamplingChanges(request.steps)),
     batch=request.batch,
     probes=request.probes,
   )
@@ -54,7 +59,7 @@ def evaluate(
     allow_missing=request.allow_missing_metrics,
     options={"fid": {"resize": request.fid_resize}},
   )
-  known = report.identity(scenetok, plan, options, loaded, protocol)
+  known = _identity(scenetok, plan, options, loaded, protocol)
   store = open_store(request.out, known) if request.out else None
   with scenetok.placed(options.batch, local=True) as placed:
     results = all_results(
@@ -72,7 +77,7 @@ def evaluate(
       resamples=request.resamples,
       set_resamples=request.set_resamples,
     ),
-    **report.described(known, plan, loaded, scenetok, protocol),
+    **_described(known, plan, loaded, scenetok, protocol),
     "per_scene": {result.key: result.scores for result in results},
     "pictures": {key: str(file) for key, file in pictures.items()},
   }
@@ -82,3 +87,73 @@ def evaluate(
     write_png(Path(request.out) / "contact_sheet.png", stack_images(sheets))
     report.write(Path(request.out) / "result.json", found)
   return found
+
+
+def _identity(
+  scenetok: SceneTok,
+  plan: EvaluationPlan,
+  options: EvaluationOptions,
+  loaded: LoadedMetrics,
+  protocol: Protocol,
+) -> dict[str, Any]:
+  """All that a scene's result depends on, as JSON values."""
+  sampling = dataclasses.asdict(options)
+  if protocol.generation:
+    own = changes.generate_options(scenetok, GenerationChanges())
+    anchors = scenetok.config.generation.anchors
+    sampling["generation"] = {**dataclasses.asdict(own), "anchors": anchors}
+  return {
+    "format": 3,
+    "protocol": protocol.name,
+    "checkpoint_sha256": digest(scenetok.params),
+    "checkpoint_step": scenetok.step,
+    "codecs": {
+      "context": codec_digest(scenetok.model.context_codec),
+      "target": codec_digest(scenetok.model.target_codec),
+    },
+    "index_sha256": plan.index_sha256,
+    "scenes": [[source.key, source.identity] for source in plan.sources],
+    "options": sampling,
+    "metrics": {
+      name: {k: v for k, v in net.items() if k != "source"}
+      for name, net in loaded.weights.items()
+    },
+  }
+
+
+def _described(
+  known: dict[str, Any],
+  plan: EvaluationPlan,
+  loaded: LoadedMetrics,
+  scenetok: SceneTok,
+  protocol: Protocol,
+) -> dict[str, Any]:
+  """What was compared with what."""
+  tokenizer = scenetok.model.tokenizer
+  hashes = {}
+  if protocol.generation:
+    hashes = {
+      "generator_sha256": digest(scenetok.params["generator"]),
+      "tokenizer_sha256": scenetok.digest,
+    }
+  return {
+    "protocol": protocol.name,
+    "generation": protocol.generation,
+    "index_file": plan.index_file,
+    "index_sha256": plan.index_sha256,
+    "index_scenes": plan.listed,
+    "index_scenes_published": protocol.scenes,
+    "missing_scenes": list(plan.missing),
+    "context_views": sorted({source.views for source in plan.sources}),
+    "checkpoint_step": scenetok.step,
+    "checkpoint_sha256": known["checkpoint_sha256"],
+    **hashes,
+    "representation_floats": tokenizer.num_tokens * tokenizer.token_channels,
+    "codecs": {
+      part: f"{scenetok.config.codecs[part].name} {known['codecs'][part][:16]}"
+      for part in ("context", "target")
+    },
+    "options": known["options"],
+    "metric_weights": loaded.weights,
+    "missing_metrics": loaded.missing,
+  }

@@ -11,7 +11,7 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import check_release
-from scenetok_jax.evaluation.protocols import PROTOCOLS
+from scenetok_jax.evaluation.paper import PROTOCOLS
 from scenetok_jax.parity.released import check_release as check
 from scenetok_jax.parity.released import expected
 from scenetok_jax.types import InputError
