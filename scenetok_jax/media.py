@@ -40,8 +40,8 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
 def read_video(path: str | os.PathLike, limit: int | None = None) -> np.ndarray:
   """The first `limit` frames of a video, or all -> uint8 RGB [T H W 3].
 
-  Raises:
-    InputError: the file is missing, or holds no frame that FFmpeg can read.
+  Raises InputError: the file is missing, or holds no frame that FFmpeg can
+  read.
   """
   kinds = (OSError, RuntimeError, ValueError)
   with explained(f"{path}: video cannot be read", "replace the file", *kinds):
@@ -157,9 +157,7 @@ def contact_sheet(
   rows: (label, frames uint8 [T H W 3]); T and the size may differ by row.
   columns: longer rows are thinned to this many evenly spaced frames.
   min_size: see `enlarge`.
-
-  Raises:
-    ValueError: there is no frame at all.
+  Raises ValueError: there is no frame at all.
   """
   kept = [(label, _thin(_checked(x, (4,)), columns)) for label, x in rows]
   strips = [_strip(label, x, min_size) for label, x in kept if len(x)]

@@ -61,9 +61,8 @@ class Model:
 def build(config: ConfigDict) -> Model:
   """Modules and codecs of a configuration.
 
-  Raises:
-    InputError: unknown codec, dtype, remat policy or attention, attention that
-      lacks the dtype, or sizes that do not fit.
+  Raises InputError: unknown codec, dtype, remat policy or attention, attention
+  that lacks the dtype, or sizes that do not fit.
   """
   check_known(config.dtype, DTYPES, "config.dtype")
   check_known(config.remat, REMAT_POLICIES, "config.remat")

@@ -75,9 +75,7 @@ def batches(sources: Sequence[SceneSource], size: int) -> list[EvaluationBatch]:
 
   The order in which they are given does not matter, nor which process works
   on which batch: each is the same computation wherever it runs.
-
-  Raises:
-    InputError: a scene that is given twice, under one name or two.
+  Raises InputError: a scene that is given twice, under one name or two.
   """
   once: dict[str, SceneSource] = {}
   for source in sources:

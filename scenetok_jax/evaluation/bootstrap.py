@@ -28,9 +28,7 @@ def mean_interval(
 
   The order of the scenes does not matter. Infinite scores are allowed (the
   PSNR of equal images); the mean is then infinite too.
-
-  Raises:
-    InputError: no scenes, or a score that is not a number.
+  Raises InputError: no scenes, or a score that is not a number.
   """
   for key in sorted(scores):
     if np.isnan(scores[key]):

@@ -33,9 +33,7 @@ def make_index(
   scenes: only the first so many that serve. -> the text of the index file, and
   its report: left_out says why other scenes are not in it, context_gaps the
   least and most from first to last view.
-
-  Raises:
-    InputError: no such data, or no scene that serves.
+  Raises InputError: no such data, or no scene that serves.
   """
   dataset = open_dataset(data, split)
   found, left_out = entries(dataset, options, scenes)
@@ -67,9 +65,7 @@ def indexed(
 
   grouping: of the target codec. limit: only the first so many entries.
   allow_missing: leave absent scenes out.
-
-  Raises:
-    InputError: absent scenes, or frames that a scene lacks.
+  Raises InputError: absent scenes, or frames that a scene lacks.
   """
   index = evaluation_views.read_index(file)
   rows = {row.key: row for row in dataset.scenes}

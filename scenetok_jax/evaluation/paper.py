@@ -79,8 +79,7 @@ PROTOCOLS = {
 def index_path(protocol: Protocol, given: str | None) -> Path | None:
   """The index file of a protocol, from --index: a file, or their folder.
 
-  Raises:
-    InputError: not given, not there, or given to a protocol without one.
+  Raises InputError: not given, not there, or given to a protocol without one.
   """
   if protocol.name == HELDOUT:
     if given is not None:

@@ -57,10 +57,8 @@ def heldout(
   least MIN_HEADING degrees of heading apart (farthest points in clips that do
   not turn so far) and all other frames are predicted. limit: only the first
   so many scenes.
-
-  Raises:
-    InputError: no test split and no held-out frames, or no scene with frames
-      enough (those without are `missing`).
+  Raises InputError: no test split and no held-out frames, or no scene with
+  frames enough (those without are `missing`).
   """
   held_out = any(row.held_out for row in dataset.scenes)
   if dataset.split == "train" and not held_out:
@@ -126,8 +124,7 @@ def prepared_data(
 def open_dataset(path: str, split: str | None = None) -> Dataset:
   """A prepared split in which every scene occurs once; default: test, or train.
 
-  Raises:
-    InputError: it is not there, or names a scene twice.
+  Raises InputError: it is not there, or names a scene twice.
   """
   split = split or evaluation_views.evaluation_split(path)
   return _checked(Dataset(path, split))

@@ -41,8 +41,8 @@ def evaluate(
     scenes, confidence_intervals, per_scene, and pictures: each scene's contact
     sheet in request.out. report.table makes it text, report.write a file.
 
-  Raises:
-    InputError: no such data or weights, or frames that do not fit the model.
+  Raises InputError: no such data or weights, or frames that do not fit the
+  model.
   """
   request = request or EvaluationRequest()
   protocol = request.asked_protocol

@@ -92,9 +92,7 @@ def gather(results: Iterable[SceneResult], rounds: int) -> list[SceneResult]:
   """The results of all processes, sorted; every process must call it.
 
   rounds: the most results that a process has; one of each travels at once.
-
-  Raises:
-    InputError: a scene that two processes have scored.
+  Raises InputError: a scene that two processes have scored.
   """
   own = list(results)
   found: list[SceneResult] = []

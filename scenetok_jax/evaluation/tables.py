@@ -63,10 +63,8 @@ def make_tables(
 
   compare: allow different checkpoints in one table; rows then name theirs.
   whole: the paper's other tables too, without measurements.
-
-  Raises:
-    InputError: results of different checkpoints in one table, or two for the
-      same row.
+  Raises InputError: results of different checkpoints in one table, or two for
+  the same row.
   """
   rest = list(results)
   tables = []

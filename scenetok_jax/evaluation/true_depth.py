@@ -23,9 +23,7 @@ def with_depth(
 
   depth_data: the same scenes prepared with --depth, of which each frame is the
   depth of the same frame; None where the dataset itself holds depth maps.
-
-  Raises:
-    InputError: no depth, or not of these scenes and frames.
+  Raises InputError: no depth, or not of these scenes and frames.
   """
   maps = None
   if depth_data is not None:

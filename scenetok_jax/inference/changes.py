@@ -66,9 +66,8 @@ def render_options(
   """The model's own sampling with what a user changes.
 
   prefix: of the flags, for messages.
-
-  Raises:
-    InputError: numbers that make no sense, or guidance without a null token.
+  Raises InputError: numbers that make no sense, or guidance without a null
+  token.
   """
   own = RenderOptions.of(scenetok.config.sampling)
   options = _changed(own, changes, prefix)
@@ -94,8 +93,7 @@ def generate_options(
 ) -> GenerateOptions:
   """The model's own generation with what a user changes.
 
-  Raises:
-    InputError: a stage-1 model, or numbers that make no sense.
+  Raises InputError: a stage-1 model, or numbers that make no sense.
   """
   if scenetok.model.generator is None:
     raise InputError(

@@ -49,9 +49,8 @@ class Conditions:
 def open_conditions(scenetok: SceneTok, choice: ConditionChoice) -> Conditions:
   """The images that a user chooses.
 
-  Raises:
-    InputError: both kinds or none, too many images, unreadable files, or
-      cameras that do not fit.
+  Raises InputError: both kinds or none, too many images, unreadable files, or
+  cameras that do not fit.
   """
   if bool(choice.image) == (choice.scene is not None):
     raise InputError("--image, --scene: give one of the two")

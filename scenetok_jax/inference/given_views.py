@@ -23,9 +23,7 @@ def fit_views(
   images: uint8 [V H W 3], or V images [H W 3] of different sizes. cameras: of
   the images as they are, [V]. size: side of the square in pixels. names: of
   the images, for messages. Returns NumPy arrays.
-
-  Raises:
-    InputError: naming what does not fit.
+  Raises InputError: naming what does not fit.
   """
   count = len(images)
   names = names or [f"images: view {index}" for index in range(count)]

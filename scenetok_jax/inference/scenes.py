@@ -84,9 +84,7 @@ def open_data(
 
   path, split: default to what the model was trained on, and to what of it is
   evaluated. key: of the scene that is wanted, which may be the only one to fit.
-
-  Raises:
-    InputError: no such data, or frames of another size.
+  Raises InputError: no such data, or frames of another size.
   """
   path, size = path or scenetok.config.data.path, scenetok.model.image_size
   if not path:
@@ -123,8 +121,7 @@ def open_prepared(
 def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   """A capture: transforms.json, poses.json or COLMAP model, with images.
 
-  Raises:
-    InputError: naming the file and field that are wrong.
+  Raises InputError: naming the file and field that are wrong.
   """
   from data_pipelines.sources import capture  # late: brings the writers along
 

@@ -81,8 +81,7 @@ def _shrink(factor: Matrix) -> Matrix:
 def distance(a: Statistics, b: Statistics) -> float:
   """Squared Frechet (Wasserstein-2) distance, never negative.
 
-  Raises:
-    InputError: fewer than two samples a side, or different dimensions.
+  Raises InputError: fewer than two samples a side, or different dimensions.
   """
   if a.dimensions != b.dimensions:
     raise InputError(

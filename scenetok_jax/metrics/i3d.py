@@ -106,9 +106,7 @@ def endpoints(params: dict, clips: Array) -> dict[str, Array]:
   """float RGB [B T H W 3] in [0, 1] -> activations; see I3d.
 
   The class scores have one time step for 9 to 16 frames.
-
-  Raises:
-    InputError: not clips [B T H W 3], or fewer than 9 frames.
+  Raises InputError: not clips [B T H W 3], or fewer than 9 frames.
   """
   clips = jnp.asarray(clips)
   if clips.ndim != 5 or clips.shape[-1] != 3:
@@ -127,8 +125,7 @@ def endpoints(params: dict, clips: Array) -> dict[str, Array]:
 def features(params: dict, clips: Array) -> Array:
   """float RGB [B T H W 3] in [0, 1], 9 <= T <= 16 -> FVD's features [B 400].
 
-  Raises:
-    InputError: clips of another length, whose scores are not one vector.
+  Raises InputError: clips of another length, whose scores are not one vector.
   """
   if clips.ndim == 5 and clips.shape[1] > LONGEST:
     raise InputError(
@@ -143,9 +140,7 @@ def split_clips(frames: np.ndarray, length: int = CLIP) -> np.ndarray:
 
   They do not overlap; trailing frames that fill no clip are left out, so
   that no clip straddles two scenes.
-
-  Raises:
-    InputError: fewer frames than a clip.
+  Raises InputError: fewer frames than a clip.
   """
   count = len(frames) // length
   if not count:

@@ -29,9 +29,7 @@ def ssim(prediction: jax.Array, truth: jax.Array) -> jax.Array:
   scikit-image's definition with Gaussian weights: sigma 1.5, window 11, data
   range 1, sample covariance, mean over channels, five pixels at every border
   left out. Images are not clipped.
-
-  Raises:
-    ValueError: an image is smaller than the window of 11 pixels.
+  Raises ValueError: an image is smaller than the window of 11 pixels.
   """
   return jnp.mean(ssim_per_channel(prediction, truth), axis=-1)
 

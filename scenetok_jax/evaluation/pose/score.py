@@ -46,10 +46,8 @@ def pose_score(
 
   Returns JSON values: R.Acc, T.Acc and AUC of all pairs and per_scene, and the
   distance between the sets of images.
-
-  Raises:
-    InputError: options that do not go together, no such data, or an oracle
-      that is not installed.
+  Raises InputError: options that do not go together, no such data, or an oracle
+  that is not installed.
   """
   options.check(rendered=scenetok is not None)
   # The data's own frames are the truth itself: no distance.
@@ -85,8 +83,7 @@ def pose_score(
 def render_clips(scenetok: SceneTok, options: PoseScoreOptions) -> int:
   """Leaves the frames of every scene in OUT/KEY/*.png; returns how many.
 
-  Raises:
-    InputError: as pose_score.
+  Raises InputError: as pose_score.
   """
   options.check(rendered=True, estimated=False)
   with _sources(scenetok, options) as sources:

@@ -44,9 +44,7 @@ def estimate_poses(
   threads: -1 for all cores; more than one is faster, and not repeatable.
   Returns [T 4 4] float64 camera-to-world up to a similarity; NaN where a frame
   could not be placed.
-
-  Raises:
-    InputError: pycolmap is not installed, or images too few or too small.
+  Raises InputError: pycolmap is not installed, or images too few or too small.
   """
   check_available()
   if min(images.shape[1:3]) < SMALLEST:
