@@ -6,14 +6,7 @@ from pathlib import Path
 
 from scenetok_jax import console
 from scenetok_jax.cli.main import module
-from scenetok_jax.evaluation.quickstart import (
-  WORK,
-  commands,
-  learning_curve,
-  results_table,
-  summary,
-  write_page,
-)
+from scenetok_jax.evaluation import quickstart
 from scenetok_jax.io import write_json
 
 
@@ -26,7 +19,7 @@ def main(argv: console.Argv = None) -> None:
   )
   args = parser.parse_args(argv)
   start, out = time.monotonic(), Path(args.out)
-  steps = commands(out, args.smoke)
+  steps = quickstart.commands(out, args.smoke)
   for number, (title, command) in enumerate(steps, 1):
     elapsed = int(time.monotonic() - start)
     print(
@@ -36,11 +29,13 @@ def main(argv: console.Argv = None) -> None:
     )
     verb, *options = command
     module(verb).main(options)
-  result = summary(out, time.monotonic() - start)
+  result = quickstart.summary(out, time.monotonic() - start)
   write_json(out / "quickstart.json", result)
-  learning_curve(out / WORK / "scratch", out / "from_scratch_loss.png")
-  table = results_table(result)
-  write_page(out, table)
+  quickstart.learning_curve(
+    out / quickstart.WORK / "scratch", out / "from_scratch_loss.png"
+  )
+  table = quickstart.results_table(result)
+  quickstart.write_page(out, table)
   print(table)
   print(f"\nPictures are in {out}/ (open index.html).")
 

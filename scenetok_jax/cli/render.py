@@ -44,12 +44,9 @@ def main(argv: console.Argv = None) -> None:
   else:
     opened = scenes.open_scene(model, flags.take_options(args, SceneChoice))
     scene = opened.encode(model, args.seed)
-  path = paths.through_scene(
-    args.trajectory,
-    opened.clip.cameras if opened else None,
-    scene.context,
-    flags.take_options(args, PathOptions),
-  )
+  clip = opened.clip.cameras if opened else None
+  along = flags.take_options(args, PathOptions)
+  path = paths.through_scene(args.trajectory, clip, scene.context, along)
   state = out / report.STATE_FILE
   with console.follow("frames") as progress:
     videos = model.render_batch(

@@ -23,15 +23,9 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.io import to_uint8
 from scenetok_jax.model import Model, codec_params
 from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.sampling import render as renderer
 from scenetok_jax.sampling.encode import encode
 from scenetok_jax.sampling.options import RenderOptions
-from scenetok_jax.sampling.render import (
-  fill_windows,
-  horizon,
-  one_step_latents,
-  render_latents,
-  video_noise,
-)
 from scenetok_jax.types import Array, Cameras, Views
 
 Tree = TypeVar("Tree", Views, Cameras)
@@ -106,7 +100,7 @@ class EvaluationOptions:
 
 def whole_frames(model: Model, frames: int) -> int:
   """How many of `frames` target frames fill whole latents."""
-  return model.target_codec.frames(horizon(model, frames))
+  return model.target_codec.frames(renderer.horizon(model, frames))
 
 
 def trim(model: Model, scene: EvaluationScene) -> EvaluationScene:
@@ -196,7 +190,7 @@ def reconstruction(
     context = place(stack([scene.context for scene in scenes]))
     target = stack([scene.target.cameras for scene in scenes])
     frames = target.extrinsics.shape[1]
-    path = place(fill_windows(model, windows, target))
+    path = place(renderer.fill_windows(model, windows, target))
     shape = (context.images.shape[1], path.extrinsics.shape[1])
     arguments = (params, codecs, context, path, key)
     images, seconds = timed(programs, shape, program, *arguments)
@@ -219,23 +213,20 @@ def _reconstruct(
   The reference pose is the middle context view (release, test mode).
   """
   frames = path.extrinsics.shape[1]
-  noise_key, token_key = jax.random.split(key)
+  noise_key, key = jax.random.split(key)
+  token_key = None if options.deterministic else key
   extrinsics = jnp.asarray(context.cameras.extrinsics)
   reference = extrinsics[:, extrinsics.shape[1] // 2]
-  tokens = encode(
-    model,
-    params,
-    context,
-    reference,
-    None if options.deterministic else token_key,
-    codecs["context"],
-  )
+  codec = codecs["context"]
+  tokens = encode(model, params, context, reference, token_key, codec)
   path = relative_to(path, reference)
-  latents = horizon(model, frames)
-  noise = video_noise(model, noise_key, len(reference), latents)
+  latents = renderer.horizon(model, frames)
+  noise = renderer.video_noise(model, noise_key, len(reference), latents)
 
   def render(tokens: Array, path: Cameras, noise: Array) -> Array:
-    video = render_latents(model, params, tokens, path, noise, options.render)
+    video = renderer.render_latents(
+      model, params, tokens, path, noise, options.render
+    )
     return decode(model, codecs["target"], video, frames)
 
   if not options.probes:
@@ -247,7 +238,7 @@ def _reconstruct(
   )
   both = render(tokens_of_both, path_of_both, noise_of_both)
   sampled, wrong = jnp.split(both, 2)
-  video = one_step_latents(
+  video = renderer.one_step_latents(
     model, params, tokens, path, noise, options.render.window
   )
   one_step = decode(model, codecs["target"], video, frames)

@@ -12,20 +12,9 @@ from scenetok_jax.evaluation.batches import EvaluationScene
 from scenetok_jax.evaluation.evaluator import Rendered, timed
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params, encode_views
-from scenetok_jax.sampling.generate import (
-  SceneCondition,
-  anchor_indices,
-  fill_slots,
-  generate_tokens,
-  token_noise,
-)
+from scenetok_jax.sampling import generate as generator
+from scenetok_jax.sampling import render as renderer
 from scenetok_jax.sampling.options import GenerateOptions
-from scenetok_jax.sampling.render import (
-  fill_windows,
-  horizon,
-  render_latents,
-  video_noise,
-)
 from scenetok_jax.types import Array, Cameras, Views
 
 
@@ -56,7 +45,7 @@ def generation(
     """Tokens [B N C]; kind: slots that are filled, and what _kinds gives."""
     visible, swap, seen = kind
     reference = jnp.asarray(views.cameras.extrinsics)[:, 0]
-    stops = anchor_indices(target.extrinsics.shape[1], anchors)
+    stops = generator.anchor_indices(target.extrinsics.shape[1], anchors)
     marks = jax.tree.map(lambda a: jnp.asarray(a)[:, stops], target)
     cameras, marks = jax.tree.map(
       lambda a: jnp.asarray(a)[swap],
@@ -64,9 +53,9 @@ def generation(
     )
     latents = encode_views(model.context_codec, views, None, codec)
     shown = jnp.logical_and(visible, seen[:, None])
-    condition = SceneCondition(latents, cameras, marks, shown)
-    noise = token_noise(model, key, len(reference))
-    return generate_tokens(model, params, condition, noise, generate)
+    condition = generator.SceneCondition(latents, cameras, marks, shown)
+    noise = generator.token_noise(model, key, len(reference))
+    return generator.generate_tokens(model, params, condition, noise, generate)
 
   def make_video(
     params: Any,
@@ -79,10 +68,12 @@ def generation(
     """Tokens along the path [B T] -> uint8 [B T H W 3]."""
     reference = jnp.asarray(views.cameras.extrinsics)[:, 0]
     path = relative_to(target, reference)
-    path = fill_windows(model, options.render, path)
-    latents = horizon(model, path.extrinsics.shape[1])
-    noise = video_noise(model, key, len(reference), latents)
-    video = render_latents(model, params, tokens, path, noise, options.render)
+    path = renderer.fill_windows(model, options.render, path)
+    latents = renderer.horizon(model, path.extrinsics.shape[1])
+    noise = renderer.video_noise(model, key, len(reference), latents)
+    video = renderer.render_latents(
+      model, params, tokens, path, noise, options.render
+    )
     return evaluator.decode(model, codec, video, target.extrinsics.shape[1])
 
   def render(
@@ -90,7 +81,7 @@ def generation(
   ) -> Rendered:
     views = evaluator.stack([scene.context for scene in scenes])
     where = f"scene {scenes[0].key}"
-    views, visible = fill_slots(views, model.num_conditions, where)
+    views, visible = generator.fill_slots(views, model.num_conditions, where)
     target = evaluator.stack([scene.target.cameras for scene in scenes])
     views, target, visible = place((views, target, visible))
     frames = target.extrinsics.shape[1]

@@ -11,11 +11,7 @@ import numpy as np
 from data_pipelines.storage.records import Dataset
 from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.index_making import IndexOptions, entries
-from scenetok_jax.evaluation.plan import (
-  EvaluationPlan,
-  open_dataset,
-  plan_source,
-)
+from scenetok_jax.evaluation import plan as plans
 from scenetok_jax.evaluation.results import first_names
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.types import InputError
@@ -35,7 +31,7 @@ def make_index(
   least and most from first to last view.
   Raises InputError: no such data, or no scene that serves.
   """
-  dataset = open_dataset(data, split)
+  dataset = plans.open_dataset(data, split)
   found, left_out = entries(dataset, options, scenes)
   if not found:
     key, reason = next(iter(left_out.items()))
@@ -60,7 +56,7 @@ def indexed(
   *,
   limit: int | None = None,
   allow_missing: bool = False,
-) -> EvaluationPlan:
+) -> plans.EvaluationPlan:
   """The scenes of an index file, in the release's format.
 
   grouping: of the target codec. limit: only the first so many entries.
@@ -89,7 +85,7 @@ def indexed(
         f"{where}: frame {bad[0]}: the prepared clip has {row.frames} frames;"
         " prepare the whole clip, or remove the scene from the index"
       )
-    sources.append(plan_source(dataset, row, key, choice))
+    sources.append(plans.plan_source(dataset, row, key, choice))
   if missing and not allow_missing:
     raise InputError(
       f"{file}: {len(missing)} of {len(listed)} scenes are not in"
@@ -101,6 +97,6 @@ def indexed(
       f"{file}: none of its {len(listed)} scenes is in {dataset.directory};"
       " give the data that it was made for"
     )
-  return EvaluationPlan(
+  return plans.EvaluationPlan(
     tuple(sources), index.file, index.sha256, len(listed), tuple(missing)
   )

@@ -11,12 +11,8 @@ import jax
 import numpy as np
 
 from scenetok_jax import console
+from scenetok_jax.evaluation import evaluator
 from scenetok_jax.evaluation.batches import EvaluationBatch
-from scenetok_jax.evaluation.evaluator import (
-  EvaluationOptions,
-  Prediction,
-  reconstruction,
-)
 from scenetok_jax.evaluation.generation import generation
 from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.evaluation.scores import SceneResult, scene_result
@@ -35,7 +31,7 @@ ScoreBatch = Callable[[EvaluationBatch], Iterable[Scored]]
 
 def scorer(
   scenetok: SceneTok,
-  options: EvaluationOptions,
+  options: evaluator.EvaluationOptions,
   loaded: LoadedMetrics,
   *,
   generated: bool,
@@ -47,7 +43,7 @@ def scorer(
     anchors = scenetok.config.generation.anchors
     predict = generation(model, options, generate, anchors, shard_batch)
   else:
-    predict = reconstruction(model, options, shard_batch)
+    predict = evaluator.reconstruction(model, options, shard_batch)
 
   def score(batch: EvaluationBatch) -> Iterator[Scored]:
     for prediction in predict(params, batch):
@@ -57,7 +53,7 @@ def scorer(
   return score
 
 
-def _sheet(prediction: Prediction) -> np.ndarray:
+def _sheet(prediction: evaluator.Prediction) -> np.ndarray:
   """Given views, what was rendered, the truth and the error: uint8 [H W 3].
 
   Of a new scene no error is shown.

@@ -7,13 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange, reduce
 
-from scenetok_jax.metrics.layers import (
-  Mixed,
-  Unit,
-  conv,
-  shapes_of,
-  units_table,
-)
+from scenetok_jax.metrics import layers
 from scenetok_jax.metrics.metric import Metric, read_published
 from scenetok_jax.metrics.resize import resize
 from scenetok_jax.types import Array, InputError
@@ -72,22 +66,22 @@ class I3d(nn.Module):
           "b2{}": [(b2a,), (b2b, 3)],
           "b3{}": [_pool, (b3b,)],
         }
-        x = Mixed(name=name)(x, branches, "ab")
+        x = layers.Mixed(name=name)(x, branches, "ab")
       elif name.startswith("MaxPool"):
         x = _pool(x, *sizes)
       else:
-        x = Unit(*sizes, name=name)(x)
+        x = layers.Unit(*sizes, name=name)(x)
       ends[name] = x
     x = nn.avg_pool(x, (2, 7, 7), (1, 1, 1))
-    head = conv(CLASSES, (1, 1, 1), name="logits")
+    head = layers.conv(CLASSES, (1, 1, 1), name="logits")
     for name, value in (("avg_pool", x), ("logits", head(x))):
       ends[name] = rearrange(value, "b t 1 1 c -> b t c")
     return ends
 
 
 # Of the published file.
-shapes = shapes_of(I3d(), (1, CLIP, SIZE, SIZE, 3))
-table = units_table(shapes, "conv3d", ("^logits", "logits/conv3d"))
+shapes = layers.shapes_of(I3d(), (1, CLIP, SIZE, SIZE, 3))
+table = layers.units_table(shapes, "conv3d", ("^logits", "logits/conv3d"))
 
 
 def preprocess(clips: Array) -> Array:

@@ -13,13 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
-from scenetok_jax.metrics.layers import (
-  Mixed,
-  Step,
-  Unit,
-  shapes_of,
-  units_table,
-)
+from scenetok_jax.metrics import layers
 from scenetok_jax.metrics.metric import Metric, read_published
 from scenetok_jax.metrics.resize import Kind, resize
 from scenetok_jax.types import Array, InputError
@@ -64,7 +58,7 @@ def _maximum(x: Array) -> Array:
   return nn.max_pool(x, (3, 3), padding="SAME")
 
 
-Block = Mapping[str, Sequence[Step]]
+Block = Mapping[str, Sequence[layers.Step]]
 _HALF = (3, 2, "VALID")
 _FORK = [(384, (1, 3)), (384, (3, 1))]
 
@@ -88,7 +82,7 @@ def _factored(c: int) -> Block:
   }
 
 
-def _forked(pool: Step) -> Block:
+def _forked(pool: layers.Step) -> Block:
   return {
     "branch1x1": [(320,)],
     "branch3x3_{}": [(384,), _FORK],
@@ -125,16 +119,16 @@ class Inception(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Taps:
-    x = Unit(32, *_HALF, name="Conv2d_1a_3x3")(x)
-    x = Unit(32, 3, padding="VALID", name="Conv2d_2a_3x3")(x)
-    x = first = _halve(Unit(64, 3, name="Conv2d_2b_3x3")(x))
-    x = Unit(80, name="Conv2d_3b_1x1")(x)
-    x = Unit(192, 3, padding="VALID", name="Conv2d_4a_3x3")(x)
+    x = layers.Unit(32, *_HALF, name="Conv2d_1a_3x3")(x)
+    x = layers.Unit(32, 3, padding="VALID", name="Conv2d_2a_3x3")(x)
+    x = first = _halve(layers.Unit(64, 3, name="Conv2d_2b_3x3")(x))
+    x = layers.Unit(80, name="Conv2d_3b_1x1")(x)
+    x = layers.Unit(192, 3, padding="VALID", name="Conv2d_4a_3x3")(x)
     x = second = _halve(x)
     for name, branches in BLOCKS.items():
       if name == "Mixed_7a":
         third = x
-      x = Mixed(name=name)(x, branches, "12345")
+      x = layers.Mixed(name=name)(x, branches, "12345")
     depths = (first, second, third, x)
     taps = [reduce(depth, "b h w c -> b c", "mean") for depth in depths]
     taps.append(_Classifier(name="fc")(taps[-1]))
@@ -153,8 +147,8 @@ class _Classifier(nn.Module):
 
 
 # Of the published file.
-shapes = shapes_of(Inception(), (1, SIZE, SIZE, 3))
-table = units_table(shapes, "conv")
+shapes = layers.shapes_of(Inception(), (1, SIZE, SIZE, 3))
+table = layers.units_table(shapes, "conv")
 
 
 def truncate_uint8(images: np.ndarray) -> np.ndarray:

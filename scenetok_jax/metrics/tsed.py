@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scenetok_jax.geometry.epipolar import (
-  fundamental_matrix,
-  symmetric_epipolar_distance,
-)
+from scenetok_jax.geometry import epipolar
 from scenetok_jax.media import enlarge
 from scenetok_jax.metrics.metric import Metric, Video
 
@@ -43,8 +40,8 @@ def tsed(video: Video) -> np.ndarray:
   for i, (one, other) in enumerate(itertools.pairwise(found)):
     first, second = _matches(matcher, one, other)
     if len(first) >= MATCHES:
-      matrix = fundamental_matrix(video.cameras, i, i + 1, size)
-      errors = symmetric_epipolar_distance(matrix, first, second)
+      matrix = epipolar.fundamental_matrix(video.cameras, i, i + 1, size)
+      errors = epipolar.symmetric_epipolar_distance(matrix, first, second)
       values[i] = np.median(errors) < THRESHOLD
   return values
 

@@ -8,14 +8,7 @@ from pathlib import Path
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from scenetok_jax.codecs.weights import (
-  CONFIG_FILE,
-  PARAMS_FILE,
-  PARAMS_FOLDER,
-  Manifest,
-  read_manifest,
-  save_weights,
-)
+from scenetok_jax.codecs import weights as stored
 from scenetok_jax.convert.engine import import_params
 from scenetok_jax.metrics.metric import Published
 from scenetok_jax.metrics.registry import get_network
@@ -87,8 +80,8 @@ def save_network(
 ) -> None:
   """Writes a folder that `load_metric` reads, without torch."""
   get_network(name)
-  manifest = Manifest(name, {}, source, parameters_sha256(params))
-  save_weights(folder, manifest, params)
+  manifest = stored.Manifest(name, {}, source, parameters_sha256(params))
+  stored.save_weights(folder, manifest, params)
 
 
 def parameters_sha256(params: dict) -> str:
@@ -109,8 +102,8 @@ def parameter_counts(params: dict) -> dict[str, int]:
 
 def _converted(folder: Path, name: str) -> bool:
   # Other publishers' folders have a config.json too.
-  kinds = (PARAMS_FILE, PARAMS_FOLDER)
+  kinds = (stored.PARAMS_FILE, stored.PARAMS_FOLDER)
   own = any((folder / kind).exists() for kind in kinds)
-  if not own or not (folder / CONFIG_FILE).is_file():
+  if not own or not (folder / stored.CONFIG_FILE).is_file():
     return False
-  return read_manifest(folder).codec == name
+  return stored.read_manifest(folder).codec == name

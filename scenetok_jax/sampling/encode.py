@@ -11,9 +11,6 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encode_views, tokenize
 from scenetok_jax.types import Array, Views
 
-# (params, context [B V], reference [B 4 4], key) -> tokens [B N C]
-EncodeProgram = Callable[[Any, Views, Array, Array | None], Array]
-
 
 def encode(
   model: Model,
@@ -41,8 +38,8 @@ def encode(
   return posterior.sample(jax.random.normal(token_key, shape, jnp.float32))
 
 
-def encode_program(model: Model) -> EncodeProgram:
-  """encode, compiled once for all scenes of one shape."""
+def encode_program(model: Model) -> Callable[..., Array]:
+  """encode without the model, compiled once for all scenes of one shape."""
   run = jax.jit(functools.partial(encode, model))
 
   def program(params: Any, *inputs: Any) -> Array:

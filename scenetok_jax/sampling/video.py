@@ -116,15 +116,8 @@ def render_video(
   room = -(-latents // options.window) * options.window
   noise = render.video_noise(model, key, len(tokens) * samples, latents)
   video = get_solver(options.solver).start(shard_batch(extend(noise, room)))
-  cache, path = _prepare(
-    program,
-    params,
-    tokens,
-    cameras,
-    samples,
-    room,
-    windows.embeddable(model, plan),
-  )
+  embed = windows.embeddable(model, plan)
+  cache, path = _prepare(program, params, tokens, cameras, samples, room, embed)
   table = windows.window_steps(model, plan, options.solver)
   levels = jax.tree.map(lambda a: extend(a, room), table.step)
   table = slices.pad_rows(table._replace(step=levels))

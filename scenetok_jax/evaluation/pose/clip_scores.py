@@ -82,11 +82,9 @@ def _result(
   """Compares the poses of a clip's frames with those asked for."""
   start, count = time.monotonic(), len(clip.images)
   if poses is None:
+    lenses = np.asarray(clip.cameras.intrinsics)
     predicted = structure.estimate_poses(
-      clip.images,
-      np.asarray(clip.cameras.intrinsics),
-      seed=options.seed,
-      threads=options.threads,
+      clip.images, lenses, seed=options.seed, threads=options.threads
     )
   else:
     predicted = poses[source.key]

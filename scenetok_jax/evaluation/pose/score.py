@@ -12,13 +12,8 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.evaluation.bootstrap import pooled_interval
-from scenetok_jax.evaluation.pose import clip_scores, structure
+from scenetok_jax.evaluation.pose import clip_scores, clips, structure
 from scenetok_jax.evaluation.pose.clip_scores import Poses, Tell
-from scenetok_jax.evaluation.pose.clips import (
-  ClipSource,
-  given_clips,
-  rendered_clips,
-)
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import open_store
@@ -95,17 +90,17 @@ def render_clips(scenetok: SceneTok, options: PoseScoreOptions) -> int:
 @contextlib.contextmanager
 def _sources(
   scenetok: SceneTok | None, options: PoseScoreOptions
-) -> Iterator[list[ClipSource]]:
+) -> Iterator[list[clips.ClipSource]]:
   """The clips, and with a model its devices while they are rendered."""
   if scenetok is None:
-    yield given_clips(options)
+    yield clips.given_clips(options)
     return
   with scenetok.placed(1) as placed:
-    yield rendered_clips(placed, options)
+    yield clips.rendered_clips(placed, options)
 
 
 def _identity(
-  sources: Sequence[ClipSource],
+  sources: Sequence[clips.ClipSource],
   poses: Poses | None,
   loaded: LoadedMetrics,
   options: PoseScoreOptions,
@@ -135,7 +130,7 @@ def _identity(
 
 
 def _report(
-  sources: Sequence[ClipSource],
+  sources: Sequence[clips.ClipSource],
   results: Sequence[SceneResult],
   loaded: LoadedMetrics,
   tell: Tell,
