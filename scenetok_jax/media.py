@@ -60,8 +60,15 @@ def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
     Image.fromarray(_checked(image, (2, 3))).save(temporary, format="PNG")
 
 
+def clear_frames(folder: Path) -> None:
+  """Removes the numbered frames of an earlier video."""
+  for stale in folder.glob("[0-9]*.png"):
+    stale.unlink()
+
+
 def write_frames(folder: str | os.PathLike, frames: np.ndarray) -> None:
-  """Writes uint8 [T H W 3] as folder/0000.png, 0001.png, ..."""
+  """uint8 [T H W 3] -> folder/0000.png, 0001.png, ... and no other frames."""
+  clear_frames(Path(folder))
   for index, frame in enumerate(frames):
     write_png(Path(folder) / f"{index:04d}.png", frame)
 

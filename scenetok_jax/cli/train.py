@@ -17,15 +17,11 @@ _EXIT_SECONDS = 20.0  # to save, report and end after a reader got stuck
 def main(argv: console.Argv = None) -> int:
   """Trains; resumes whatever --workdir holds, or checks it (--dry-run)."""
   parser = console.parser("train", __doc__)
-  parser.add_argument(
-    "--config", required=True, help="configuration file, FILE.py[:variant]"
-  )
-  parser.add_argument(
-    "--workdir",
-    required=True,
-    help="folder of checkpoints and metrics; an existing one is resumed",
-  )
-  parser.add_argument(
+  add = parser.add_argument
+  add("--config", required=True, help="configuration file, FILE.py[:variant]")
+  resumed = "folder of checkpoints and metrics; an existing one is resumed"
+  add("--workdir", required=True, help=resumed)
+  add(
     "--dry-run",
     nargs="?",
     const="all",
@@ -33,9 +29,7 @@ def main(argv: console.Argv = None) -> int:
     help="only check the run: config, mesh, data, weights and workdir (all),"
     " or what needs no file (config)",
   )
-  parser.add_argument(
-    "--devices", type=int, help="with --dry-run: that the run will have"
-  )
+  add("--devices", type=int, help="with --dry-run: that the run will have")
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.data.path=DATA)."
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)

@@ -4,16 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scenetok_jax.media import write_frames, write_mp4
+from scenetok_jax.media import clear_frames, write_frames, write_mp4
 
 COLUMNS = 8  # frames in a row of a contact sheet
 FPS = 10.0
-
-
-def clear_frames(folder: Path) -> None:
-  """Removes the numbered frames of an earlier, perhaps longer, video."""
-  for stale in folder.glob("[0-9]*.png"):
-    stale.unlink()
 
 
 def clear(out: Path) -> None:
@@ -31,9 +25,7 @@ def write_videos(out: Path, videos: np.ndarray) -> None:
   clear(out)
   for index, frames in enumerate(videos):
     name = f"_{index:02d}" if index else ""
-    folder = out / f"frames{name}"
-    clear_frames(folder)
-    write_frames(folder, frames)
+    write_frames(out / f"frames{name}", frames)
     write_mp4(out / f"video{name}.mp4", frames, FPS)
 
 

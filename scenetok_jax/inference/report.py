@@ -9,12 +9,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from scenetok_jax import media
 from scenetok_jax.inference import pictures
 from scenetok_jax.inference.conditions import Conditions
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_unit, write_json
-from scenetok_jax.media import colorize, contact_sheet, error_map, write_png
 from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.sampling.paths import CameraPath
@@ -31,9 +31,8 @@ def write_rendering(
   OUT/video.mp4, frames/ and contact_sheet.png; of more samples also
   video_01.mp4, frames_01/, ... and deviation/. opened: the scene's images,
   None where only its tokens are known.
-
-  Returns:
-    For the JSON: scores where the path has a truth, variance where S > 1.
+  Returns values for the JSON: scores where the path has a truth, variance where
+  S > 1.
   """
   video, rows = videos[0], []
   shown = pictures.columns(len(video))
@@ -47,18 +46,17 @@ def write_rendering(
     frames = path.clip_frames[: len(video)]
     truth = np.asarray(opened.clip.images)[frames]
     rows.append(("truth", truth[shown]))
-    rows.append(("error", error_map(video, truth)[shown]))
+    rows.append(("error", media.error_map(video, truth)[shown]))
     result |= _scores(opened, frames, video)
   pictures.write_videos(out, videos)
   if len(videos) > 1:
     deviation = to_unit(videos.astype(np.float32).std(axis=0).mean(axis=-1))
-    maps = colorize(deviation)
+    maps = media.colorize(deviation)
     rows.append((f"deviation of {len(videos)} samples", maps[shown]))
-    for index, image in enumerate(maps):
-      write_png(out / "deviation" / f"{index:04d}.png", image)
+    media.write_frames(out / "deviation", maps)
     result["variance"] = float(np.mean(deviation**2))
     result["deviation_per_frame"] = deviation.mean(axis=(1, 2))
-  write_png(out / "contact_sheet.png", contact_sheet(rows))
+  media.write_png(out / "contact_sheet.png", media.contact_sheet(rows))
   return result
 
 
@@ -107,16 +105,14 @@ def write_generation(
   """The pictures of S new scenes' videos, uint8 [S T H W 3], along a path.
 
   OUT/video.mp4 of the first scene, video_01.mp4, ...; the sheet of all.
-
-  Returns:
-    For the JSON.
+  Returns values for the JSON.
   """
   pictures.write_videos(out, videos)
   shown = pictures.columns(videos.shape[1])
   rows = [("given", np.asarray(given.views.images))]
   for index, video in enumerate(videos):
     rows.append((f"sample {index}: {path.name}", video[shown]))
-  write_png(out / "contact_sheet.png", contact_sheet(rows))
+  media.write_png(out / "contact_sheet.png", media.contact_sheet(rows))
   tokens = jnp.stack([scene.tokens for scene in scenes])
   return {
     "images": given.name,

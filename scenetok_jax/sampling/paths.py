@@ -82,9 +82,9 @@ def through_scene(
       )
     cameras = first_frames(clip, options.frames)
     return CameraPath(name, cameras, np.arange(len(cameras.extrinsics)))
-  middle = len(context.extrinsics) // 2
-  poses = _poses(name, clip, context.extrinsics, middle, options)
-  return _one_lens(name, poses, context.intrinsics[middle])
+  poses = _poses(name, clip, context.extrinsics, options)
+  lens = context.intrinsics[len(context.intrinsics) // 2]
+  return _one_lens(name, poses, lens)
 
 
 def _one_lens(name: str, poses: np.ndarray, lens: np.ndarray) -> CameraPath:
@@ -94,13 +94,11 @@ def _one_lens(name: str, poses: np.ndarray, lens: np.ndarray) -> CameraPath:
 
 
 def _poses(
-  name: str,
-  clip: Cameras | None,
-  keys: np.ndarray,
-  middle: int,
-  options: PathOptions,
+  name: str, clip: Cameras | None, keys: np.ndarray, options: PathOptions
 ) -> np.ndarray:
+  """keys: poses of the context views [V 4 4]."""
   frames, distance = options.frames or FRAMES, options.distance
+  middle = len(keys) // 2
   if distance is None:
     distance = trajectories.extent(keys) / 4
   if name == "orbit":

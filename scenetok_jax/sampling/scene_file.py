@@ -69,10 +69,8 @@ class Scene:
     Raises InputError: missing, cut short, of another kind, or with broken
     numbers.
     """
-    problem, remedy = (
-      "not a whole scene file",
-      "make it again with scenetok encode",
-    )
+    problem = "not a whole scene file"
+    remedy = "make it again with scenetok encode"
     with own_arrays(path, problem, remedy) as (arrays, metadata):
       header = json.loads(metadata["scenetok"])
       version = header["version"]

@@ -13,7 +13,7 @@ from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
-from scenetok_jax.inference import pictures, scenes
+from scenetok_jax.inference import scenes
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, write_frames
 from scenetok_jax.types import Cameras, InputError
@@ -100,9 +100,7 @@ def rendered_clips(
         seed=jax.random.fold_in(noise_key, number),
         progress=progress,
       )[0, 0]
-    folder = Path(options.out or ".") / key
-    pictures.clear_frames(folder)
-    write_frames(folder, video)
+    write_frames(Path(options.out or ".") / key, video)
     # Frames that fill no latent were not rendered.
     kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
     return JudgedClip(video, kept, np.asarray(source.clip.images))
