@@ -19,6 +19,7 @@ from scenetok_jax.types import InputError, explained
 # JAX's threads are running; the hook only shields ffmpeg from Ctrl-C.
 os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
 
+COLUMNS = 8  # frames of a video in a row of a contact sheet
 _GAP = 4  # pixels between the cells of a contact sheet
 _BACKGROUND = 255
 _INK = (40, 40, 40)
@@ -171,6 +172,11 @@ def contact_sheet(
   if not strips:
     raise ValueError("contact_sheet: no frames")
   return stack_images(strips)
+
+
+def sheet_columns(frames: int) -> np.ndarray:
+  """Numbers of the frames that a contact sheet shows of a video."""
+  return np.linspace(0, frames - 1, min(COLUMNS, frames)).astype(int)
 
 
 def stack_images(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 from scenetok_jax import console, flags
 from scenetok_jax.analyses import findings
 from scenetok_jax.analyses.registry import ANALYSES, Analysis, get_analysis
+from scenetok_jax.cli.main import overview
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_writable
@@ -20,7 +21,8 @@ def main(argv: console.Argv = None) -> None:
   """Dispatches `KIND ARGS...`."""
   arguments = list(sys.argv[1:] if argv is None else argv)
   if not arguments or arguments[0] in ("-h", "--help"):
-    print(usage())
+    kinds = {name: analysis.summary for name, analysis in ANALYSES.items()}
+    print(overview("scenetok analyze KIND", kinds, 15))
     if not arguments:
       raise InputError(f"no kind given; choose one of {', '.join(ANALYSES)}")
     return
@@ -53,14 +55,6 @@ def _open(workdirs: Sequence[str]) -> Iterator[tuple[str, SceneTok]]:
   """One after another, so that one is in memory at a time."""
   for workdir in workdirs:
     yield workdir, open_model(workdir)
-
-
-def usage() -> str:
-  """The kinds with a line about each."""
-  lines = [f"  {kind:<15}{a.summary}" for kind, a in ANALYSES.items()]
-  head = ["usage: scenetok analyze KIND [options]", ""]
-  tail = ["", "Each kind explains itself: scenetok analyze KIND --help"]
-  return "\n".join(head + lines + tail)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scenetok_jax import __version__
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"scenetok {__version__}")
     return 0
   if argv and argv[0] in ("-h", "--help", "help"):
-    print(_usage())
+    print(overview("scenetok VERB", VERBS, 14))
     return 0
   if not argv or argv[0] not in VERBS:
     wrong = f"unknown verb {argv[0]!r}" if argv else "no verb given"
@@ -59,11 +59,12 @@ def module(verb: str) -> Any:
   return importlib.import_module(f"scenetok_jax.cli.{verb.replace('-', '_')}")
 
 
-def _usage() -> str:
-  lines = [f"  {verb:<14}{text}" for verb, text in VERBS.items()]
-  head = ["usage: scenetok VERB [options]", ""]
-  tail = ["", "Each verb explains itself: scenetok VERB --help"]
-  return "\n".join(head + lines + tail)
+def overview(command: str, choices: Mapping[str, str], width: int) -> str:
+  """What can stand for the last word of a command, with a line about each."""
+  lines = [f"  {name:<{width}}{text}" for name, text in choices.items()]
+  what = command.split()[-1].lower()
+  tail = f"Each {what} explains itself: {command} --help"
+  return "\n".join([f"usage: {command} [options]", "", *lines, "", tail])
 
 
 if __name__ == "__main__":

@@ -54,17 +54,14 @@ def ssim_map(prediction: jax.Array, truth: jax.Array) -> jax.Array:
   sample = pixels / (pixels - 1)
   # Around mid-grey, variances lose fewer digits in float32.
   x, y = x - 0.5, y - 0.5
-  ux, uy, uxx, uyy, uxy = _blur(jnp.stack([x, y, x * x, y * y, x * y]))
+  blurs = map(_blur_matrix, x.shape[-3:-1])
+  moments = jnp.stack([x, y, x * x, y * y, x * y])
+  ux, uy, uxx, uyy, uxy = along_sides(moments, *blurs)
   vx, vy = sample * (uxx - ux * ux), sample * (uyy - uy * uy)
   vxy = sample * (uxy - ux * uy)
   ux, uy = ux + 0.5, uy + 0.5
   numerator = (2 * ux * uy + _C1) * (2 * vxy + _C2)
   return numerator / ((ux**2 + uy**2 + _C1) * (vx + vy + _C2))
-
-
-def _blur(x: jax.Array) -> jax.Array:
-  """Separable Gaussian over H, W of [... H W C]."""
-  return along_sides(x, *(_blur_matrix(size) for size in x.shape[-3:-1]))
 
 
 def _blur_matrix(size: int) -> np.ndarray:
