@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from scenetok_jax.analyses import findings
 from scenetok_jax.analyses.registry import ANALYSES, Analysis, get_analysis
 from scenetok_jax.cli.main import overview
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import check_writable
 from scenetok_jax.types import InputError
 
@@ -41,7 +39,9 @@ def analyze(analysis: Analysis, argv: console.Argv, verb: str) -> None:
   args = parser.parse_args(argv)
   options = flags.take_options(args, kind)
   check_writable(Path(args.out))
-  model = _open(args.workdir) if analysis.several else open_model(args.workdir)
+  # One after another, so that one is in memory at a time.
+  models = ((workdir, open_model(workdir)) for workdir in args.workdir)
+  model = models if analysis.several else open_model(args.workdir)
   tell = functools.partial(print, flush=True)
   found = analysis.module.run(model, options, tell)
   values = {"kind": analysis.name, "arguments": vars(args), **found.values}
@@ -49,12 +49,6 @@ def analyze(analysis: Analysis, argv: console.Argv, verb: str) -> None:
   files = findings.write(found, args.out)
   console.write_json(args, values)
   print(f"{args.out}: {', '.join(files)}")
-
-
-def _open(workdirs: Sequence[str]) -> Iterator[tuple[str, SceneTok]]:
-  """One after another, so that one is in memory at a time."""
-  for workdir in workdirs:
-    yield workdir, open_model(workdir)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,11 @@ def main(argv: console.Argv = None) -> int:
   args = parser.parse_args(argv)
   results: list[Result] = []
   for result in run(args.paths):
-    _print(result, args.quiet)
+    if result.error:
+      text = f"{result.case.path}: {result.error}"
+      print(f"scenetok parity: error: {text}", file=sys.stderr)
+    for line in report.lines(result, failures_only=args.quiet):
+      print(line)
     results.append(result)
   found = report.record(results)
   console.write_json(args, found)
@@ -35,15 +39,6 @@ def main(argv: console.Argv = None) -> int:
   if any(result.bad_input for result in results):
     return 2
   return int(found["failed"] > 0)
-
-
-def _print(result: Result, quiet: bool) -> None:
-  case = result.case
-  if result.error:
-    text = f"{case.path}: {result.error}"
-    print(f"scenetok parity: error: {text}", file=sys.stderr)
-  for line in report.lines(result, failures_only=quiet):
-    print(line)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,13 @@ class ClipSource:
   load: Callable[[], JudgedClip]
 
 
+def all_clips(
+  scenetok: SceneTok | None, options: PoseScoreOptions
+) -> list[ClipSource]:
+  """Those that are rendered, or without a model those that are given."""
+  return rendered_clips(scenetok, options) if scenetok else given_clips(options)
+
+
 def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
   """Frames of the data, or of --images in their place."""
   dataset, rows = _rows(options)

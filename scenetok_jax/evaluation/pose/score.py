@@ -6,7 +6,7 @@ are given as files, and compared over all frame pairs with the true ones.
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,9 @@ def pose_score(
   # The data's own frames are the truth itself: no distance.
   metrics = [options.distance] if scenetok or options.images else []
   loaded = load_metrics(metrics, options.metric_weights, allow_missing=True)
-  with _sources(scenetok, options) as sources:
+  devices = scenetok.placed(1) if scenetok else contextlib.nullcontext()
+  with devices as placed:
+    sources = clips.all_clips(placed, options)
     poses = None
     if options.poses:
       keys = [source.key for source in sources]
@@ -81,22 +83,11 @@ def render_clips(scenetok: SceneTok, options: PoseScoreOptions) -> int:
   Raises InputError: as pose_score.
   """
   options.check(rendered=True, estimated=False)
-  with _sources(scenetok, options) as sources:
+  with scenetok.placed(1) as placed:
+    sources = clips.rendered_clips(placed, options)
     for source in sources:
       source.load()
   return len(sources)
-
-
-@contextlib.contextmanager
-def _sources(
-  scenetok: SceneTok | None, options: PoseScoreOptions
-) -> Iterator[list[clips.ClipSource]]:
-  """The clips, and with a model its devices while they are rendered."""
-  if scenetok is None:
-    yield clips.given_clips(options)
-    return
-  with scenetok.placed(1) as placed:
-    yield clips.rendered_clips(placed, options)
 
 
 def _identity(
