@@ -5,7 +5,6 @@ views at least 30 degrees of heading apart. The others score the frames of an
 index file.
 """
 
-import argparse
 from pathlib import Path
 
 from scenetok_jax import console, flags
@@ -22,12 +21,6 @@ def main(argv: console.Argv = None) -> None:
   parser = console.parser("evaluate", __doc__, EvaluationRequest, json=True)
   add = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
-  add(  # as other commands call it
-    "--metric-weights",
-    dest="metrics_weights",
-    default=argparse.SUPPRESS,
-    help=argparse.SUPPRESS,
-  )
   args = parser.parse_args(argv)
   request = flags.take_options(args, EvaluationRequest)
   if args.out:

