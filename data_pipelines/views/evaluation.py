@@ -146,6 +146,15 @@ def choose_by_heading(
   return ViewChoice(context, target, target, _NONE)
 
 
+def choose(
+  row: SceneRow, extrinsics: np.ndarray, num_context: int
+) -> ViewChoice:
+  """Of a prepared clip: its held-out frames as targets, or all but context."""
+  if row.held_out:
+    return held_out(row, extrinsics, num_context)
+  return cover(extrinsics, num_context, MIN_HEADING)
+
+
 def cover(extrinsics: np.ndarray, count: int, min_degrees: float) -> ViewChoice:
   """By heading, or farthest points where the clip does not turn that far.
 

@@ -1,6 +1,7 @@
 """What an evaluation scores: scenes of prepared data, with frames by rule."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -66,14 +67,7 @@ def heldout(
       f"{dataset.path}: no test split and no held-out frames: every frame was"
       " trained on; prepare with --split=test, or again with --holdout-every=N"
     )
-
-  def choose(row: SceneRow, extrinsics: np.ndarray) -> ViewChoice:
-    if row.held_out:
-      return evaluation_views.held_out(row, extrinsics, num_context)
-    return evaluation_views.cover(
-      extrinsics, num_context, evaluation_views.MIN_HEADING
-    )
-
+  choose = functools.partial(evaluation_views.choose, num_context=num_context)
   return _by_rule(dataset, limit, choose)
 
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from data_pipelines.loading import view_readers
 from data_pipelines.storage import records
-from data_pipelines.views import evaluation
-from data_pipelines.views.evaluation import MIN_HEADING, evaluation_split
+from data_pipelines.views.evaluation import choose, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.scenetok import SceneTok, Seed
 from scenetok_jax.sampling.scene_file import Scene
@@ -109,11 +108,7 @@ def open_prepared(
   where = f"{dataset.directory}: scene {row.key}"
   extrinsics, count = cameras.extrinsics, scenetok.config.data.num_context
   _check_frames(where, row.frames, count)
-  choice = (
-    evaluation.held_out(row, extrinsics, count)
-    if row.held_out
-    else evaluation.cover(extrinsics, count, MIN_HEADING)
-  )
+  choice = choose(row, extrinsics, count)
   clip = Views(images=images, cameras=cameras)
   return OpenScene(row.key, where, clip, choice.context, choice.target)
 
