@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
-import flax.struct
 import jax.numpy as jnp
 import numpy as np
 from einops import reduce
@@ -22,21 +21,6 @@ SIZE = 299
 CLASSES = 1008
 # To 299 pixels: torchmetrics since 1.8; before it, and torch-fidelity.
 RESIZES = ("antialias", "tf1")
-
-
-@flax.struct.dataclass
-class Taps:
-  """Means over the image of four depths [B C], and class scores [B 1008].
-
-  After the first and second max pool, before Mixed_7a, and FID's features; the
-  scores without their bias.
-  """
-
-  pool64: Array
-  pool192: Array
-  pool768: Array
-  pool2048: Array
-  logits: Array
 
 
 def average_pool(x: Array) -> Array:
@@ -115,10 +99,15 @@ BLOCKS: dict[str, Block] = {
 
 
 class Inception(nn.Module):
-  """(image - 128) / 128 [B 299 299 3] -> Taps."""
+  """(image - 128) / 128 [B 299 299 3] -> means over the image of four depths.
+
+  By their channels, as in torch-fidelity: "64" and "192" after the first two
+  max pools, "768" before Mixed_7a, "2048" FID's features; "logits_unbiased"
+  [B 1008] are class scores without their bias.
+  """
 
   @nn.compact
-  def __call__(self, x: Array) -> Taps:
+  def __call__(self, x: Array) -> dict[str, Array]:
     x = layers.Unit(32, *_HALF, name="Conv2d_1a_3x3")(x)
     x = layers.Unit(32, 3, padding="VALID", name="Conv2d_2a_3x3")(x)
     x = first = _halve(layers.Unit(64, 3, name="Conv2d_2b_3x3")(x))
@@ -131,8 +120,8 @@ class Inception(nn.Module):
       x = layers.Mixed(name=name)(x, branches, "12345")
     depths = (first, second, third, x)
     taps = [reduce(depth, "b h w c -> b c", "mean") for depth in depths]
-    taps.append(_Classifier(name="fc")(taps[-1]))
-    return Taps(*taps)
+    named = {str(tap.shape[-1]): tap for tap in taps}
+    return {**named, "logits_unbiased": _Classifier(name="fc")(taps[-1])}
 
 
 class _Classifier(nn.Module):
@@ -161,7 +150,9 @@ def preprocess(images: Array, kind: Kind = "antialias") -> Array:
   return (resize(images, (SIZE, SIZE), kind) - 128.0) / 128.0
 
 
-def taps(params: dict, images: Array, kind: Kind = "antialias") -> Taps:
+def taps(
+  params: dict, images: Array, kind: Kind = "antialias"
+) -> dict[str, Array]:
   """uint8 RGB [B H W 3] of any size -> what the network sees, at five depths.
 
   kind: the resize; "antialias" as torchmetrics since 1.8, "tf1" as before and
@@ -179,7 +170,7 @@ def taps(params: dict, images: Array, kind: Kind = "antialias") -> Taps:
 
 def features(params: dict, images: Array, resize: Kind = "antialias") -> Array:
   """uint8 RGB [B H W 3] -> FID's features [B 2048]; see `taps`."""
-  return taps(params, images, resize).pool2048
+  return taps(params, images, resize)["2048"]
 
 
 _NETWORK = read_published("fid_inception", shapes=shapes, table=table)

@@ -116,16 +116,11 @@ def fid(case: Case) -> Arrays:
       if not name.startswith("extra_"):
         continue
       image = channels_last(given[name])
-      taps = see(params, image)
       resized = inception.preprocess(image, kind) * 128 + 128
       corner = np.asarray(resized)[:, ::13, ::13]
-      prefix = f"{name}_{kind}"
+      prefix, taps = f"{name}_{kind}", see(params, image)
       found |= {
-        f"{prefix}_64": taps.pool64,
-        f"{prefix}_192": taps.pool192,
-        f"{prefix}_768": taps.pool768,
-        f"{prefix}_2048": taps.pool2048,
-        f"{prefix}_logits_unbiased": taps.logits,
+        **{f"{prefix}_{depth}": tap for depth, tap in taps.items()},
         f"{prefix}_resized_every13": channels_first(corner),
       }
   return found
