@@ -31,9 +31,8 @@ def main(argv: console.Argv = None) -> None:
     module(verb).main(options)
   result = quickstart.summary(out, time.monotonic() - start)
   write_json(out / "quickstart.json", result)
-  quickstart.learning_curve(
-    out / quickstart.WORK / "scratch", out / "from_scratch_loss.png"
-  )
+  scratch = out / quickstart.WORK / "scratch"
+  quickstart.learning_curve(scratch, out / "from_scratch_loss.png")
   table = quickstart.results_table(result)
   quickstart.write_page(out, table)
   print(table)
