@@ -36,20 +36,17 @@ def get_codec(
   A published codec is described without weights; only encoding and decoding
   need them.
 
-  Args:
-    name: a key of codecs.registry.CODECS.
-    spatial: pixels per latent cell; a published codec knows its own, and the
-      next three, which are then only checked.
-    channels, frames_per_latent: of a latent; chunked: see Grouping.
-    weights: folder made by scenetok convert --codec NAME.
-    dtype: compute dtype, "float32" (default) or "bfloat16".
-    frames_at_once: frames that one device works on together; clips are cut
-      where they do not see each other, so a longer clip counts as one.
-    **options: of the block DCT, or fields of the network's module.
+  name: a key of codecs.registry.CODECS. spatial: pixels per latent cell; a
+  published codec knows its own, and the next three, which are then only
+  checked. channels, frames_per_latent: of a latent; chunked: see Grouping.
+  weights: folder made by scenetok convert --codec NAME. dtype: compute dtype,
+  "float32" (default) or "bfloat16". frames_at_once: frames that one device
+  works on together; clips are cut where they do not see each other, so a longer
+  clip counts as one. options: of the block DCT, or fields of the network's
+  module.
 
-  Raises:
-    InputError: unknown name, a geometry that is not the codec's, no such
-      weights, or more channels than coefficients.
+  InputError for an unknown name, a geometry that is not the codec's, weights
+  that are not there, or more channels than coefficients.
   """
   module = codec_module(name)
   if not hasattr(module, "PUBLISHED"):

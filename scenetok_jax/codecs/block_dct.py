@@ -80,10 +80,8 @@ def tables(spec: BlockDct) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """(basis [P, C], mean [C], scale [C]) float32 for blocks of P values.
 
   Latent = (block . basis - mean) / scale, channels by falling expected
-  deviation: low frequencies first.
-
-  Raises:
-    InputError: more channels than the block has values.
+  deviation: low frequencies first. InputError for more channels than the block
+  has values.
   """
   shape = (spec.frames, spec.spatial, spec.spatial, COLOURS)
   values = int(np.prod(shape))

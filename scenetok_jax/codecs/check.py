@@ -35,10 +35,8 @@ class RoundTrip:
 
     t is less than T where frames fill no latent (they are left out), or where
     the codec itself decodes fewer. A single frame is coded as a picture.
-
-    Raises:
-      InputError: several frames that do not fill a latent, or a size that the
-        codec's factor does not divide.
+    InputError for several frames that do not fill a latent, or a size that the
+    codec's factor does not divide.
     """
     return np.concatenate(list(self.parts(images)))
 

@@ -5,14 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scenetok_jax.codecs import weights
 from scenetok_jax.codecs.network import Network
 from scenetok_jax.codecs.registry import codec_module, published
-from scenetok_jax.codecs.weights import (
-  Manifest,
-  load_weights,
-  read_manifest,
-  save_weights,
-)
 from scenetok_jax.convert.engine import Table, import_params, manifest
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.reader import Tensors, read_tensors
@@ -39,12 +34,10 @@ def load_codec(
 ) -> Any:
   """Parameters of a codec from the authors' file, strict both ways.
 
-  source: the published file, or one with the same names. fields: of the
-  network where they differ from the published ones.
-
-  Raises:
-    InputError: unreadable, of another network, or tensors that are missing,
-      unknown, not finite or of another shape.
+  source: the published file, or one with the same names. fields: of the network
+  where they differ from the published ones. InputError where it is unreadable,
+  of another network, or has tensors that are missing, unknown, not finite or of
+  another shape.
   """
   entry, tensors = published(name), read_tensors(source)
   shapes = codec_network(name, fields).shapes()
@@ -70,32 +63,27 @@ def convert_codec(
   *,
   fields: Fields | None = None,
   form: str = "safetensors",
-) -> Manifest:
+) -> weights.Manifest:
   """Writes the folder that the config field codecs.X.weights names.
 
   source: the published file. fields: see load_codec. form: "safetensors" or
-  "orbax".
-
-  Raises:
-    InputError: as load_codec, or the folder holds a codec already.
+  "orbax". InputError as load_codec, or where the folder holds a codec already.
   """
   params = load_codec(name, source, fields)
   with Path(source).open("rb") as file:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
-  found = Manifest(name, fields or {}, Path(source).name, digest)
-  save_weights(out, found, params, form=form)
+  found = weights.Manifest(name, fields or {}, Path(source).name, digest)
+  weights.save_weights(out, found, params, form=form)
   return found
 
 
 def export_codec(folder: str | Path, path: str | Path) -> None:
   """A codec folder -> a file with the authors' names and layouts.
 
-  Tensors that only their training needs are not restored.
-
-  Raises:
-    InputError: no such folder, or a file of unknown suffix.
+  Tensors that only their training needs are not restored. InputError where
+  there is no such folder, or for a file of unknown suffix.
   """
-  found = read_manifest(folder)
+  found = weights.read_manifest(folder)
   shapes = codec_network(found.codec, found.fields).shapes()
   table = codec_table(found.codec, found.fields)
-  export(path, [(table, load_weights(folder, shapes))])
+  export(path, [(table, weights.load_weights(folder, shapes))])

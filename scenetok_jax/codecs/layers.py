@@ -1,6 +1,6 @@
 """Layers that the frozen autoencoders share; channels last, any batch axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -62,6 +62,28 @@ class GroupNorm(nn.Module):
     x = x * jax.lax.rsqrt(variance + self.epsilon)
     x = rearrange(x, "... h w g c -> ... h w (g c)")
     return (x * trailing(scale, x) + trailing(bias, x)).astype(dtype)
+
+
+class ResBlock(nn.Module):
+  """x [... C] -> [... features]: twice norm, silu, convolution; and a skip.
+
+  norm: name -> layer. conv: (features, name) -> layer that keeps the size.
+  """
+
+  features: int
+  norm: Callable[..., nn.Module]
+  conv: Callable[..., nn.Module]
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    h = x
+    for i in (1, 2):
+      h = jax.nn.silu(self.norm(name=f"norm{i}")(h))
+      h = self.conv(self.features, name=f"conv{i}", dtype=self.dtype)(h)
+    if x.shape[-1] != self.features:
+      x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
+    return x + h
 
 
 class Downsample(nn.Module):

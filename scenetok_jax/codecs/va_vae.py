@@ -1,19 +1,14 @@
 """VA-VAE f16d32: 16 x 16 pixels per latent, 32 channels, one frame each."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scenetok_jax.codecs.layers import (
-  Downsample,
-  GroupNorm,
-  Upsample,
-  conv,
-  image_attention,
-)
+from scenetok_jax.codecs import layers
 from scenetok_jax.codecs.network import Network, autoencoder, read_published
 from scenetok_jax.flow.losses import LOGVAR_RANGE
 from scenetok_jax.types import Array, Posterior
@@ -47,22 +42,12 @@ class Sizes:
     return 2 ** (len(self.multipliers) - 1)
 
 
-class ResBlock(nn.Module):
-  """[... H W C] -> [... H W features]: two normalised 3x3 and a skip."""
-
-  features: int
-  groups: int
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    h = x
-    for i in (1, 2):
-      h = jax.nn.silu(GroupNorm(self.groups, name=f"norm{i}")(h))
-      h = conv(self.features, name=f"conv{i}", dtype=self.dtype)(h)
-    if x.shape[-1] != self.features:
-      x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
-    return x + h
+def res_block(
+  features: int, groups: int, dtype: Any, name: str
+) -> layers.ResBlock:
+  """Two normalised 3x3: [... H W C] -> [... H W features]."""
+  norm = functools.partial(layers.GroupNorm, groups)
+  return layers.ResBlock(features, norm, layers.conv, dtype, name=name)
 
 
 class AttentionBlock(nn.Module):
@@ -73,12 +58,14 @@ class AttentionBlock(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    h = GroupNorm(self.groups, name="norm")(x)
+    h = layers.GroupNorm(self.groups, name="norm")(x)
 
     def project(h: Array, name: str) -> Array:
       return nn.Dense(x.shape[-1], dtype=self.dtype, name=name)(h)
 
-    h = image_attention(*(project(h, n) for n in ("query", "key", "value")))
+    h = layers.image_attention(
+      *(project(h, n) for n in ("query", "key", "value"))
+    )
     return x + project(h, "out")
 
 
@@ -94,7 +81,7 @@ class Level(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     for i in range(self.blocks):
-      x = ResBlock(self.features, self.groups, self.dtype, name=f"block{i}")(x)
+      x = res_block(self.features, self.groups, self.dtype, f"block{i}")(x)
       if self.attention:
         x = AttentionBlock(self.groups, self.dtype, name=f"attention{i}")(x)
     return x
@@ -109,9 +96,9 @@ class Middle(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     fields = (self.groups, self.dtype)
-    x = ResBlock(x.shape[-1], *fields, name="block0")(x)
+    x = res_block(x.shape[-1], *fields, "block0")(x)
     x = AttentionBlock(*fields, name="attention0")(x)
-    return ResBlock(x.shape[-1], *fields, name="block1")(x)
+    return res_block(x.shape[-1], *fields, "block1")(x)
 
 
 class Encoder(nn.Module):
@@ -123,15 +110,15 @@ class Encoder(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     s = self.sizes
-    x = conv(s.width, name="embed", dtype=self.dtype)(x)
+    x = layers.conv(s.width, name="embed", dtype=self.dtype)(x)
     for i, width in enumerate(s.widths):
       fields = (width, s.blocks, i in s.attention, s.groups)
       x = Level(*fields, self.dtype, name=f"level{i}")(x)
       if i + 1 < len(s.widths):
-        x = Downsample(self.dtype, name=f"down{i}")(x)
+        x = layers.Downsample(self.dtype, name=f"down{i}")(x)
     x = Middle(s.groups, self.dtype, name="middle")(x)
-    x = jax.nn.silu(GroupNorm(s.groups, name="norm")(x))
-    x = conv(2 * s.latent_channels, name="head", dtype=self.dtype)(x)
+    x = jax.nn.silu(layers.GroupNorm(s.groups, name="norm")(x))
+    x = layers.conv(2 * s.latent_channels, name="head", dtype=self.dtype)(x)
     moments = nn.Dense(x.shape[-1], dtype=self.dtype, name="moments")(x)
     return moments.astype(jnp.float32)
 
@@ -146,15 +133,15 @@ class Decoder(nn.Module):
   def __call__(self, x: Array) -> Array:
     s = self.sizes
     x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
-    x = conv(s.widths[-1], name="embed", dtype=self.dtype)(x)
+    x = layers.conv(s.widths[-1], name="embed", dtype=self.dtype)(x)
     x = Middle(s.groups, self.dtype, name="middle")(x)
     for i, width in reversed(list(enumerate(s.widths))):
       fields = (width, s.blocks + 1, i in s.attention, s.groups)
       x = Level(*fields, self.dtype, name=f"level{i}")(x)
       if i > 0:
-        x = Upsample(self.dtype, name=f"up{i}")(x)
-    x = jax.nn.silu(GroupNorm(s.groups, name="norm")(x))
-    return conv(3, name="head", dtype=self.dtype)(x).astype(jnp.float32)
+        x = layers.Upsample(self.dtype, name=f"up{i}")(x)
+    x = jax.nn.silu(layers.GroupNorm(s.groups, name="norm")(x))
+    return layers.conv(3, name="head", dtype=self.dtype)(x).astype(jnp.float32)
 
 
 def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:

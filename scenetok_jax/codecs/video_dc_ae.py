@@ -7,7 +7,7 @@ once, however long the video.
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import flax.linen as nn
@@ -33,10 +33,32 @@ from scenetok_jax.types import Array, InputError, Posterior
 
 PUBLISHED = read_published("video_dc_ae")
 SPATIAL, TEMPORAL = 32, 4  # pixels and frames per latent
-_DEPTHS = (3, 3, 3, 3, 3, 3)  # of the decoder
 _EXPANSION = 4  # of the gated MLP, per half
 _TEMPORAL_STAGES = (3, 4)  # whose resampling halves or doubles time
 _CONVOLUTIONAL = 3  # stages of ResBlocks; the others attend
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """Sizes of the network; the defaults are the published ones.
+
+  encoder_widths, ...: of the six stages, finest first.
+  head_dim: of an attention head.
+  tile_size, tile_frames: side in pixels and length above which a video is
+    coded in tiles. overlap: share of a tile that the next one repeats.
+    tile_frames=16 with overlap=0 is what the release computes its stored
+    latents with.
+  """
+
+  latent_channels: int = 128
+  head_dim: int = 32
+  encoder_widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
+  encoder_depths: tuple[int, ...] = (2, 2, 2, 3, 3, 3)
+  decoder_widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
+  decoder_depths: tuple[int, ...] = (3, 3, 3, 3, 3, 3)
+  tile_size: int = 256
+  tile_frames: int = 32
+  overlap: float = 0.25
 
 
 class ResBlock(nn.Module):
@@ -172,14 +194,6 @@ class Upsample(nn.Module):
     return main + shuffle(copies, time, 2)
 
 
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-  """Widths and numbers of blocks of the six stages, finest first."""
-
-  widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
-  depths: tuple[int, ...] = (2, 2, 2, 3, 3, 3)
-
-
 class _Stage(nn.Module):
   """The blocks of one stage: [B T H W C] -> same."""
 
@@ -202,22 +216,20 @@ class Encoder(nn.Module):
   """images [B T H W 3] in [-1, 1] -> latents [B T/4 H/32 W/32 C]."""
 
   sizes: Sizes
-  channels: int = 128
-  head_dim: int = 32
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    widths = self.sizes.widths
-    x = conv(widths[0], name="embed", rank=3, dtype=self.dtype)(x)
-    for i, depth in enumerate(self.sizes.depths):
-      x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
+    sizes, dtype = self.sizes, self.dtype
+    widths, channels = sizes.encoder_widths, sizes.latent_channels
+    x = conv(widths[0], name="embed", rank=3, dtype=dtype)(x)
+    for i, depth in enumerate(sizes.encoder_depths):
+      x = _Stage(i, depth, sizes.head_dim, dtype, name=f"stage{i}")(x)
       if i + 1 < len(widths):
-        x = Downsample(
-          widths[i + 1], i in _TEMPORAL_STAGES, self.dtype, name=f"down{i}"
-        )(x)
-    main = conv(self.channels, name="head", rank=3, dtype=self.dtype)(x)
-    return (main + average_channels(x, self.channels)).astype(jnp.float32)
+        fields = (widths[i + 1], i in _TEMPORAL_STAGES, dtype)
+        x = Downsample(*fields, name=f"down{i}")(x)
+    main = conv(channels, name="head", rank=3, dtype=dtype)(x)
+    return (main + average_channels(x, channels)).astype(jnp.float32)
 
 
 class Decoder(nn.Module):
@@ -227,69 +239,42 @@ class Decoder(nn.Module):
   """
 
   sizes: Sizes
-  head_dim: int = 32
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    widths = self.sizes.widths
-    main = conv(widths[-1], name="embed", rank=3, dtype=self.dtype)(x)
-    x = main + repeat_channels(x.astype(self.dtype), widths[-1])
+    sizes, dtype = self.sizes, self.dtype
+    widths, depths = sizes.decoder_widths, sizes.decoder_depths
+    main = conv(widths[-1], name="embed", rank=3, dtype=dtype)(x)
+    x = main + repeat_channels(x.astype(dtype), widths[-1])
     for i in reversed(range(len(widths))):
       if i + 1 < len(widths):
-        x = Upsample(
-          widths[i], i in _TEMPORAL_STAGES, self.dtype, name=f"up{i}"
-        )(x)
-      depth = self.sizes.depths[i]
-      x = _Stage(i, depth, self.head_dim, self.dtype, name=f"stage{i}")(x)
+        fields = (widths[i], i in _TEMPORAL_STAGES, dtype)
+        x = Upsample(*fields, name=f"up{i}")(x)
+      x = _Stage(i, depths[i], sizes.head_dim, dtype, name=f"stage{i}")(x)
     x = jax.nn.relu(ChannelNorm(name="norm")(x))
-    x = conv(3, name="head", rank=3, dtype=self.dtype)(x)
+    x = conv(3, name="head", rank=3, dtype=dtype)(x)
     return x.astype(jnp.float32)
 
 
-def network(
-  *,
-  dtype: Any = jnp.float32,
-  latent_channels: int = 128,
-  head_dim: int = 32,
-  encoder_widths: Sequence[int] = Sizes.widths,
-  encoder_depths: Sequence[int] = Sizes.depths,
-  decoder_widths: Sequence[int] = Sizes.widths,
-  decoder_depths: Sequence[int] = _DEPTHS,
-  tile_size: int = 256,
-  tile_frames: int = 32,
-  overlap: float = 0.25,
-) -> Network:
-  """The published network; other sizes make the same topology smaller.
+def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
+  """The published network; other sizes (Sizes) make the same one smaller.
 
   encode: images [B T H W 3], T 1, 2 or a multiple of 4; a last tile of that
   length gives 1, 1 or T/4 latents. decode: T is 4L, or 4L - 3 where the last
-  tile holds a single latent.
-
-  Args:
-    dtype: of the computation; norms and attention sums stay in float32.
-    latent_channels, head_dim: of the latents, and of an attention head.
-    encoder_widths, ...: of the six stages, finest first.
-    tile_size, tile_frames: side in pixels and length above which a video is
-      coded in tiles; overlap: share of a tile that the next one repeats.
-      tile_frames=16 with overlap=0 is what the release computes its stored
-      latents with.
+  tile holds a single latent. dtype: of the computation; norms and attention
+  sums stay in float32.
   """
-  encoder = Sizes(tuple(encoder_widths), tuple(encoder_depths))
-  decoder = Sizes(tuple(decoder_widths), tuple(decoder_depths))
-  tile = autoencoder(
-    Encoder(encoder, latent_channels, head_dim, dtype),
-    Decoder(decoder, head_dim, dtype),
-    SPATIAL,
-    latent_channels,
-    TEMPORAL,
-  )
-  pixels = (tile_frames, tile_size)
-  cells = (tile_frames // TEMPORAL, tile_size // SPATIAL)
+  own = Sizes(**sizes)
+  both = (Encoder(own, dtype), Decoder(own, dtype))
+  tile = autoencoder(*both, SPATIAL, own.latent_channels, TEMPORAL)
+  pixels = (own.tile_frames, own.tile_size)
+  cells = (own.tile_frames // TEMPORAL, own.tile_size // SPATIAL)
 
   def axes(sizes: tuple[int, int], out: tuple[int, int]) -> list[Axis]:
     """Tiles in time and in space."""
-    return [Axis.of(*pair, overlap) for pair in zip(sizes, out, strict=True)]
+    pairs = zip(sizes, out, strict=True)
+    return [Axis.of(*pair, own.overlap) for pair in pairs]
 
   def encode(params: Any, images: Array) -> Posterior:
     time, space = axes(pixels, cells)
@@ -333,21 +318,17 @@ def _check_frames(frames: int, tiles: Axis) -> None:
       )
 
 
-def renames(
-  *,
-  encoder_depths: Sequence[int] = Sizes.depths,
-  decoder_depths: Sequence[int] = _DEPTHS,
-  **_: Any,
-) -> list[Rename]:
+def renames(**sizes: Any) -> list[Rename]:
   """The stages' layers, which the file counts."""
+  own = Sizes(**sizes)
   found: list[Rename] = []
-  for i, depth in enumerate(encoder_depths):
+  for i, depth in enumerate(own.encoder_depths):
     down = f"encoder/stages/{i}/op_list/{depth}/main"
     found.append((f"encoder/down{i}", down))
   # A decoder stage begins with its upsampling, but for the last.
-  for i, depth in enumerate(decoder_depths):
+  for i, depth in enumerate(own.decoder_depths):
     for j in range(depth):
-      place = j + (i + 1 < len(decoder_depths))
-      own = f"decoder/stages/{i}/op_list/{place}/"
-      found.append((f"decoder/stage{i}/block{j}/", own))
+      place = j + (i + 1 < len(own.decoder_depths))
+      block = f"decoder/stages/{i}/op_list/{place}/"
+      found.append((f"decoder/stage{i}/block{j}/", block))
   return found

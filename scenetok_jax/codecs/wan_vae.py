@@ -5,7 +5,6 @@ own, those after the last whole group of 4 are dropped. x [B T H W C] is a clip.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -13,19 +12,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 
-from scenetok_jax.codecs.layers import (
-  Downsample,
-  Upsample,
-  conv,
-  image_attention,
-)
-from scenetok_jax.codecs.layers_3d import (
-  LengthNorm,
-  average_channels,
-  repeat_channels,
-  shuffle,
-  unshuffle,
-)
+from scenetok_jax.codecs import layers, layers_3d
 from scenetok_jax.codecs.network import Network, autoencoder, read_published
 from scenetok_jax.convert.engine import Rename
 from scenetok_jax.types import Array
@@ -60,44 +47,25 @@ class Sizes:
 
 
 def causal_conv(
-  x: Array,
   features: int,
+  kernel: tuple[int, int, int] = (3, 3, 3),
   *,
   name: str,
   dtype: Any,
-  kernel: Sequence[int] = (3, 3, 3),
-) -> Array:
-  """[B T H W C] -> [B T H W D]: a frame sees itself and two before.
-
-  To be called in the compact method of the module that owns the layer.
-  """
-  if not x.shape[1]:
-    return jnp.zeros((x.shape[0], 0, *x.shape[2:4], features), dtype)
-  front = jnp.zeros((x.shape[0], kernel[0] - 1, *x.shape[2:]), dtype)
-  x = jnp.concatenate([front, x.astype(dtype)], axis=1)
-  space = [(n // 2, n // 2) for n in kernel[1:]]
-  layer = conv(
-    features, kernel, name=name, rank=3, padding=[(0, 0), *space], dtype=dtype
+) -> nn.Conv:
+  """[B T H W C] -> [B T H W D]: a frame sees itself and two before."""
+  time, *space = kernel
+  padding = [(time - 1, 0), *((n // 2, n // 2) for n in space)]
+  return layers.conv(
+    features, kernel, name=name, rank=3, padding=padding, dtype=dtype
   )
-  return layer(x)
 
 
-class ResBlock(nn.Module):
-  """Twice norm, silu, causal 3x3x3; the residual widens by 1x1x1."""
-
-  features: int
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    """x [B T H W C] -> [B T H W D]."""
-    h = x
-    for i in (1, 2):
-      h = jax.nn.silu(LengthNorm(name=f"norm{i}")(h))
-      h = causal_conv(h, self.features, name=f"conv{i}", dtype=self.dtype)
-    if x.shape[-1] != self.features:
-      x = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x)
-    return x + h
+def res_block(features: int, dtype: Any, name: str) -> layers.ResBlock:
+  """Two normalised causal 3x3x3: [B T H W C] -> [B T H W features]."""
+  return layers.ResBlock(
+    features, layers_3d.LengthNorm, causal_conv, dtype, name=name
+  )
 
 
 class AttentionBlock(nn.Module):
@@ -108,9 +76,9 @@ class AttentionBlock(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     width = x.shape[-1]
-    h = LengthNorm(name="norm")(x)
+    h = layers_3d.LengthNorm(name="norm")(x)
     qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(h)
-    h = image_attention(*jnp.split(qkv, 3, axis=-1))
+    h = layers.image_attention(*jnp.split(qkv, 3, axis=-1))
     return x + nn.Dense(width, dtype=self.dtype, name="out")(h)
 
 
@@ -122,9 +90,9 @@ class Middle(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     width = x.shape[-1]
-    x = ResBlock(width, self.dtype, name="block0")(x)
+    x = res_block(width, self.dtype, "block0")(x)
     x = AttentionBlock(self.dtype, name="attention")(x)
-    return ResBlock(width, self.dtype, name="block1")(x)
+    return res_block(width, self.dtype, "block1")(x)
 
 
 class TimeDown(nn.Module):
@@ -138,7 +106,7 @@ class TimeDown(nn.Module):
     if x.shape[1] < 3:
       return start
     settings = {"stride": (2, 1, 1), "padding": 0, "dtype": self.dtype}
-    h = conv(x.shape[-1], (3, 1, 1), name="conv", rank=3, **settings)(x)
+    h = layers.conv(x.shape[-1], (3, 1, 1), name="conv", rank=3, **settings)(x)
     return jnp.concatenate([start.astype(h.dtype), h], axis=1)
 
 
@@ -150,9 +118,8 @@ class TimeUp(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     start, x = x[:, :1], x[:, 1:]
-    h = causal_conv(
-      x, 2 * x.shape[-1], name="conv", dtype=self.dtype, kernel=(3, 1, 1)
-    )
+    width = 2 * x.shape[-1]
+    h = causal_conv(width, (3, 1, 1), name="conv", dtype=self.dtype)(x)
     h = rearrange(h, "b t h w (p c) -> b (t p) h w c", p=2)
     return jnp.concatenate([start.astype(h.dtype), h], axis=1)
 
@@ -173,15 +140,17 @@ class DownStage(nn.Module):
   def __call__(self, x: Array) -> Array:
     h = x
     for i in range(self.blocks):
-      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h)
+      h = res_block(self.features, self.dtype, f"block{i}")(h)
     if self.space:
-      h = Downsample(self.dtype, name="down")(h)
+      h = layers.Downsample(self.dtype, name="down")(h)
     if self.time:
       h = TimeDown(self.dtype, name="time")(h)
       # The published network averages this zero frame with the first one.
       x = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0), (0, 0)))
     time, space = 2 if self.time else 1, 2 if self.space else 1
-    return h + average_channels(unshuffle(x, time, space), self.features)
+    return h + layers_3d.average_channels(
+      layers_3d.unshuffle(x, time, space), self.features
+    )
 
 
 class UpStage(nn.Module):
@@ -200,15 +169,15 @@ class UpStage(nn.Module):
   def __call__(self, x: Array) -> Array:
     h = x
     for i in range(self.blocks):
-      h = ResBlock(self.features, self.dtype, name=f"block{i}")(h)
+      h = res_block(self.features, self.dtype, f"block{i}")(h)
     if self.time:
       h = TimeUp(self.dtype, name="time")(h)
     if not self.space:
       return h
-    h = Upsample(self.dtype, name="up")(h)
+    h = layers.Upsample(self.dtype, name="up")(h)
     time = 2 if self.time else 1
-    copies = repeat_channels(x, self.features * time * 4)
-    return h + shuffle(copies, time, 2)[:, time - 1 :]
+    copies = layers_3d.repeat_channels(x, self.features * time * 4)
+    return h + layers_3d.shuffle(copies, time, 2)[:, time - 1 :]
 
 
 def patchify(x: Array, patch: int) -> Array:
@@ -233,15 +202,15 @@ class Encoder(nn.Module):
     x = x[:, : 1 + (x.shape[1] - 1) // TEMPORAL * TEMPORAL]
     widths = [sizes.encoder_width * m for m in sizes.multipliers]
     x = patchify(x, sizes.patch)
-    x = causal_conv(x, sizes.encoder_width, name="embed", dtype=dtype)
+    x = causal_conv(sizes.encoder_width, name="embed", dtype=dtype)(x)
     for i, width in enumerate(widths):
       space = i + 1 < len(widths)
       fields = (width, sizes.blocks, space, space and sizes.temporal[i])
       x = DownStage(*fields, dtype, name=f"stage{i}")(x)
     x = Middle(self.dtype, name="middle")(x)
-    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    x = jax.nn.silu(layers_3d.LengthNorm(name="norm")(x))
     moments = 2 * sizes.latent_channels
-    x = causal_conv(x, moments, name="head", dtype=dtype)
+    x = causal_conv(moments, name="head", dtype=dtype)(x)
     # The log-variance is not used: encoding is deterministic.
     x = nn.Dense(moments, dtype=self.dtype, name="moments")(x)
     return x[..., : sizes.latent_channels].astype(jnp.float32)
@@ -258,15 +227,15 @@ class Decoder(nn.Module):
     sizes, dtype = self.sizes, self.dtype
     widths = [sizes.decoder_width * m for m in reversed(sizes.multipliers)]
     x = nn.Dense(x.shape[-1], dtype=self.dtype, name="latents")(x)
-    x = causal_conv(x, widths[0], name="embed", dtype=dtype)
+    x = causal_conv(widths[0], name="embed", dtype=dtype)(x)
     x = Middle(self.dtype, name="middle")(x)
     times = (*reversed(sizes.temporal), False)
     for i, (width, time) in enumerate(zip(widths, times, strict=True)):
       fields = (width, sizes.blocks + 1, i + 1 < len(widths), time)
       x = UpStage(*fields, dtype, name=f"stage{i}")(x)
-    x = jax.nn.silu(LengthNorm(name="norm")(x))
+    x = jax.nn.silu(layers_3d.LengthNorm(name="norm")(x))
     colours = 3 * sizes.patch**2
-    x = causal_conv(x, colours, name="head", dtype=dtype)
+    x = causal_conv(colours, name="head", dtype=dtype)(x)
     return unpatchify(x, sizes.patch).astype(jnp.float32)
 
 
@@ -282,13 +251,12 @@ def network(*, dtype: Any = jnp.float32, **sizes: Any) -> Network:
   return autoencoder(*both, own.spatial, own.latent_channels, 5, 2)
 
 
-def renames(*, blocks: int = Sizes.blocks, **_: Any) -> list[Rename]:
+def renames(**sizes: Any) -> list[Rename]:
   """The stages' layers, which the file counts."""
   found: list[Rename] = []
-  for side, word, own in (
-    ("encoder", "down", blocks),
-    ("decoder", "up", blocks + 1),
-  ):
+  blocks = Sizes(**sizes).blocks
+  sides = (("encoder", "down", blocks), ("decoder", "up", blocks + 1))
+  for side, word, own in sides:
     stage = rf"{side}/{word}samples/\1/{word}samples/"
     found += [
       (rf"{side}/stage(\d)/block", stage),

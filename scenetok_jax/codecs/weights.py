@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
-from scenetok_jax.convert.engine import complain
+from scenetok_jax.convert.engine import check_same
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.types import InputError, explained
@@ -53,9 +53,7 @@ def save_weights(
   The config comes last: a folder that has one is whole.
 
   folder: made when absent. params: nested arrays. form: one of FORMATS.
-
-  Raises:
-    InputError: the folder holds a codec already, or cannot be written.
+  InputError where the folder holds a codec already, or cannot be written.
   """
   if form not in FORMATS:
     raise ValueError(f"form {form!r} is not one of {FORMATS}")
@@ -106,10 +104,8 @@ def read_counts(folder: str | os.PathLike) -> dict[str, int]:
 def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
   """Parameters of a folder by save_weights, as float32 numpy arrays.
 
-  shapes: the network's abstract parameters.
-
-  Raises:
-    InputError: the file is missing, cut off, or of another network.
+  shapes: the network's abstract parameters. InputError where the file is
+  missing, cut off, or of another network.
   """
   folder = Path(folder)
   path = folder / PARAMS_FILE
@@ -122,16 +118,7 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
       f"{folder}: holds neither {PARAMS_FILE} nor {PARAMS_FOLDER}/; {REMEDY}"
     )
   wanted = flatten_dict(dict(shapes), sep="/")
-  problems = {
-    "missing": sorted(wanted.keys() - leaves.keys()),
-    "of unknown name": sorted(leaves.keys() - wanted.keys()),
-    "of another shape": [
-      f"{name} is {list(leaves[name].shape)}, the network's {list(leaf.shape)}"
-      for name, leaf in wanted.items()
-      if name in leaves and leaves[name].shape != leaf.shape
-    ],
-  }
-  complain(problems, str(path), "convert the published file again", most=5)
+  check_same(leaves, wanted, str(path), "convert the published file again")
   leaves = {name: np.asarray(x, np.float32) for name, x in leaves.items()}
   return unflatten_dict(leaves, sep="/")
 
