@@ -62,18 +62,6 @@ def absolute(path: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
-def fetched(path: Path) -> Iterator[Path]:
-  """A file as it is; of a bucket's, a copy while the body runs."""
-  if not is_url(path):
-    yield path
-    return
-  with tempfile.TemporaryDirectory() as folder:
-    copy = Path(folder) / path.name
-    copy.write_bytes(path.read_bytes())
-    yield copy
-
-
-@contextlib.contextmanager
 def atomic_path(
   path: str | os.PathLike, *, sync: bool = False
 ) -> Iterator[Path]:
@@ -82,10 +70,8 @@ def atomic_path(
   Parent folders are made. The temporary file lies beside the final one and
   keeps its suffix; it is removed when the body raises. sync: waits until the
   bytes are on the disk, so that the new name never stands for an empty file
-  after a crash of the machine.
-
-  Raises:
-    InputError: the file cannot be written, for instance on a full disk.
+  after a crash of the machine. InputError where the file cannot be written, for
+  instance on a full disk.
   """
   final = locate(path)
   name = f".{final.stem}-{uuid.uuid4().hex[:8]}{final.suffix}"
@@ -166,16 +152,19 @@ def write_json(
   write_text(path, text + "\n", sync=sync)
 
 
-def to_plain(value: Any) -> Any:
-  """A value as JSON holds it: lists, plain numbers, null for NaN and Inf."""
+def to_plain(value: Any, *, words: bool = False) -> Any:
+  """A value as JSON holds it: lists, plain numbers, null for NaN and Inf.
+
+  words: these become strings instead, which float() reads.
+  """
   if isinstance(value, dict):
-    return {str(key): to_plain(item) for key, item in value.items()}
+    return {str(k): to_plain(item, words=words) for k, item in value.items()}
   if isinstance(value, list | tuple):
-    return [to_plain(item) for item in value]
+    return [to_plain(item, words=words) for item in value]
   if isinstance(value, os.PathLike):
     return os.fspath(value)
   if hasattr(value, "__array__"):
-    return to_plain(np.asarray(value).tolist())
+    return to_plain(np.asarray(value).tolist(), words=words)
   if isinstance(value, float) and not math.isfinite(value):
-    return None
+    return str(value) if words else None
   return value

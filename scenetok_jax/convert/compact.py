@@ -54,8 +54,7 @@ def save_compact(
 def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
   """(nested float32 parameters, training step) of a file by save_compact.
 
-  Raises:
-    InputError: the file is missing, cut off or of another kind.
+  InputError where the file is missing, cut off or of another kind.
   """
   problem, remedy = "not a parameter file of this package", "fetch it again"
   with own_arrays(path, problem, remedy) as (arrays, metadata):

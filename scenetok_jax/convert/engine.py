@@ -122,10 +122,8 @@ def flatten(params: Any) -> dict[str, Any]:
 def manifest(table: Table, params: Any) -> dict[str, Entry]:
   """Every tensor that a checkpoint of (abstract) parameters holds, by name.
 
-  Names without the table's prefix; no buffers.
-
-  Raises:
-    ValueError: the table gives one name to two parameters.
+  Names without the table's prefix; no buffers. ValueError where the table gives
+  one name to two parameters.
   """
   leaves, parts = flatten(params), dict[str, str]()
   for path in leaves:
@@ -161,9 +159,8 @@ def import_params(
   of the network, for their shapes; abstract arrays do. where: the file.
   Returns a tree like params, of float32 numpy arrays.
 
-  Raises:
-    InputError: names every tensor that no rule knows, that the file lacks or
-      has too many, whose shape differs, or that holds a NaN or infinity.
+  InputError names every tensor that no rule knows, that the file lacks or has
+  too many, whose shape differs, or that holds a NaN or infinity.
   """
   entries = manifest(table, params)
   # Names of more layers than the model has are told from strange ones.
@@ -226,24 +223,44 @@ def complain(
     raise InputError(f"{where}: tensors: {', '.join(found)}; {remedy}")
 
 
+def check_same(
+  found: Mapping[str, Any], wanted: Mapping[str, Any], where: str, remedy: str
+) -> None:
+  """InputError naming arrays, by path, that differ in name or shape."""
+  problems = {
+    "missing": sorted(wanted.keys() - found.keys()),
+    "of unknown name": sorted(found.keys() - wanted.keys()),
+    "of another shape": [
+      f"{name} is {list(found[name].shape)}, the model's {list(leaf.shape)}"
+      for name, leaf in wanted.items()
+      if name in found and tuple(found[name].shape) != tuple(leaf.shape)
+    ],
+  }
+  complain(problems, where, remedy, most=5)
+
+
 def file_buffers(
   tensors: Mapping[str, np.ndarray], table: Table
 ) -> dict[str, np.ndarray]:
-  """Buffers of a file that making them anew does not reproduce bit by bit.
+  """Those buffers of a file that are not made anew bit by bit.
 
   torch's cosine rounds otherwise than numpy's, and by machine. An export that
-  is given these (see `with_buffers`) repeats the file exactly.
+  is given these, named with the prefix, repeats the file (see `with_buffers`).
   """
   return {
-    name: tensors[name]
+    table.prefix + name: tensors[name]
     for name, make in table.buffers.items()
     if name in tensors and not np.array_equal(tensors[name], make())
   }
 
 
 def with_buffers(table: Table, arrays: Mapping[str, np.ndarray]) -> Table:
-  """The table with some of its buffers fixed to given arrays."""
-  fixed = {name: lambda a=array: a for name, array in arrays.items()}
+  """The table with those of its buffers fixed that `file_buffers` gave."""
+  fixed = {
+    name: lambda array=arrays[table.prefix + name]: array
+    for name in table.buffers
+    if table.prefix + name in arrays
+  }
   return dataclasses.replace(table, buffers={**table.buffers, **fixed})
 
 

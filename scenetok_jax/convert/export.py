@@ -21,10 +21,8 @@ def export(
   """Writes a checkpoint that the authors' code loads.
 
   path: .safetensors, or .ckpt for Lightning's container (needs torch).
-  networks: of the file. step: the training step that it records.
-
-  Raises:
-    InputError: another suffix, or a .ckpt where torch is not installed.
+  networks: of the file. step: the training step that it records. InputError for
+  another suffix, or a .ckpt where torch is not installed.
   """
   path = Path(path)
   writers = {".safetensors": _write_safetensors, ".ckpt": _write_lightning}

@@ -1,6 +1,8 @@
 """Renames and layouts of the layers that the reference's networks share."""
 
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,40 +10,10 @@ import numpy as np
 from scenetok_jax.convert.engine import Buffers, Layouts, Rename, Table
 from scenetok_jax.ops.rope import sincos_table
 
-RENAMES: tuple[Rename, ...] = (
-  # Self-attentions fuse query, key and value in one [3D D] matrix.
-  ("cross_attention/([qkv])(uery|ey|alue)/", r"cross_attention/to_\1/"),
-  ("attention/query/", "attention/qkv[0]/"),
-  ("attention/key/", "attention/qkv[1]/"),
-  ("attention/value/", "attention/qkv[2]/"),
-  ("/([qk])(uery|ey)_norm/", r"/\1_norm/"),
-  ("attention/out/", "attention/proj/"),
-  # Indices count the SiLU of a pair, and what cuts ray maps into patches.
-  ("adaln/modulation/", "adaLN_modulation/1/"),
-  ("timestep/up/", "model/t_embedder/mlp/0/"),
-  ("timestep/down/", "model/t_embedder/mlp/2/"),
-  ("camera/embed/", "pose_embed/model/model/1/"),
-  ("camera/rays/embed/", "pose_embed/model/model/proj/"),
-)
-# Stacked adaLN blocks and last layer of both rectified-flow networks.
-DIT: tuple[Rename, ...] = (
-  ("^blocks/", "model/blocks/{i}/"),
-  ("/self_norm/", "/norm1/"),
-  ("/self_attention/", "/attn/"),
-  ("/cross_attention/", "/attn2/"),
-  ("/mlp_norm/", "/norm2/"),
-  ("^final/", "model/final_layer/"),
-  ("final_layer/norm/", "final_layer/norm_final/"),
-  ("final_layer/head/", "final_layer/linear/"),
-)
-LAYOUTS: Layouts = {
-  "(query|key|value)/kernel": "(h d) i -> i h d",
-  "(query|key|value)/bias": "(h d) -> h d",
-  "attention/out/kernel": "o (h d) -> h d o",
-  "latents/embed/kernel": "o c p q -> (p q c) o",
-  "rays/embed/kernel": "o c r s -> (r s c) o",
-  "tokens|pos_embed": "1 n d -> n d",
-}
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+RENAMES: tuple[Rename, ...] = tuple(_TABLES["renames"].items())
+DIT: tuple[Rename, ...] = tuple(_TABLES["dit"].items())
+LAYOUTS: Layouts = _TABLES["layouts"]
 
 
 def network_table(

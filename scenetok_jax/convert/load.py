@@ -8,12 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from scenetok_jax.convert.engine import (
-  Table,
-  export_tensors,
-  flatten,
-  import_params,
-)
+from scenetok_jax.convert import engine
 from scenetok_jax.convert.reader import Tensors, read_tensors, select
 from scenetok_jax.types import InputError
 
@@ -61,20 +56,20 @@ class Partial:
     return lines
 
 
-def load_params(path: str | Path, table: Table, params: Any) -> dict[str, Any]:
+def load_params(
+  path: str | Path, table: engine.Table, params: Any
+) -> dict[str, Any]:
   """Parameters of one network, from a checkpoint of one or several.
 
   path: .safetensors, or a torch checkpoint. params: for their shapes; abstract
-  arrays do. Returns a tree like params, of float32 numpy arrays.
-
-  Raises:
-    InputError: the file cannot be read, or is not exactly of this network.
+  arrays do. Returns a tree like params, of float32 numpy arrays. InputError
+  where the file cannot be read, or is not exactly of this network.
   """
   tensors = select(read_tensors(path), table.prefix)
-  return import_params(tensors, table, params, str(path))
+  return engine.import_params(tensors, table, params, str(path))
 
 
-def load_partial(path: str | Path, table: Table, params: Any) -> Partial:
+def load_partial(path: str | Path, table: engine.Table, params: Any) -> Partial:
   """Takes what fits from a checkpoint of another configuration.
 
   The release's rules (its load_strict: false): tensors of another shape and
@@ -82,23 +77,21 @@ def load_partial(path: str | Path, table: Table, params: Any) -> Partial:
   tokens are copied into the first rows, so that 512 trained ones can start a
   model of 1024.
 
-  path: as for `load_params`. params: freshly initialised.
-
-  Raises:
-    InputError: the file cannot be read, has more scene tokens than the model,
-      or nothing in it fits.
+  path: as for `load_params`. params: freshly initialised. InputError where the
+  file cannot be read, has more scene tokens than the model, or nothing in it
+  fits.
   """
   tensors = select(read_tensors(path), table.prefix)
   initial = {
     name.removeprefix(table.prefix): tensor
-    for name, tensor in export_tensors(params, table)
+    for name, tensor in engine.export_tensors(params, table)
   }
   initial = {n: t for n, t in initial.items() if n not in table.buffers}
   fit = _fit(initial, tensors, 1, str(path))
   found = Tensors(fit.params, fit.params.__getitem__)
   return dataclasses.replace(
     fit,
-    params=import_params(found, table, params, str(path)),
+    params=engine.import_params(found, table, params, str(path)),
     ignored=tuple(name for name in fit.ignored if name not in table.buffers),
   )
 
@@ -109,7 +102,7 @@ def take_fitting(initial: Any, stored: Any, where: str) -> Partial:
   initial: freshly initialised parameters. stored: those of another
   configuration; leaves may be on devices. where: the folder, for the error.
   """
-  fit = _fit(flatten(initial), flatten(stored), 0, where)
+  fit = _fit(engine.flatten(initial), engine.flatten(stored), 0, where)
   tree = jax.tree.unflatten(jax.tree.structure(initial), fit.params.values())
   return dataclasses.replace(fit, params=tree)
 

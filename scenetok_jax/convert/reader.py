@@ -2,41 +2,35 @@
 
 import contextlib
 import importlib
+import json
 import os
 import re
 import zipfile
+from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
+from scenetok_jax.io import locate
 from scenetok_jax.types import InputError, explained
 
 
-class Tensors(Mapping[str, np.ndarray]):
-  """Named tensors that are read when asked for."""
+class Tensors(UserDict[str, np.ndarray]):
+  """Named tensors that are read, by load(name), when asked for."""
 
   def __init__(
     self, names: Iterable[str], load: Callable[[str], np.ndarray]
   ) -> None:
-    self._names = dict.fromkeys(names)
-    self._load = load
+    self.data, self._load = dict.fromkeys(names), load  # type: ignore[assignment]
 
   def __getitem__(self, name: str) -> np.ndarray:
-    if name not in self._names:
+    if name not in self.data:
       raise KeyError(name)
     return self._load(name)
-
-  def __contains__(self, name: object) -> bool:
-    return name in self._names
-
-  def __iter__(self) -> Iterator[str]:
-    return iter(self._names)
-
-  def __len__(self) -> int:
-    return len(self._names)
 
 
 def read_tensors(path: str | Path) -> Tensors:
@@ -46,10 +40,8 @@ def read_tensors(path: str | Path) -> Tensors:
   `state_dict`. Torch files are read without running any code they contain.
 
   The first bytes tell the format; bfloat16 tensors are widened to float32.
-
-  Raises:
-    InputError: no such file, a truncated file, one that holds other objects
-      than tensors, or a torch file where torch is not installed.
+  InputError where there is no such file, for a truncated one, one that holds
+  other objects than tensors, or a torch file where torch is not installed.
   """
   path = Path(path)
   if _is_safetensors(path):
@@ -126,10 +118,11 @@ def own_arrays(
   with (
     explained(f"{path}: {problem}", remedy, *kinds),
     explained(f"{path}: not found", "check the path", FileNotFoundError),
-    safe_open(path, framework="np") as file,
   ):
-    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    yield arrays, file.metadata() or {}
+    content = locate(path).read_bytes()
+    arrays = safetensors.numpy.load(content)
+    size = int.from_bytes(content[:8], "little")
+    yield arrays, json.loads(content[8 : 8 + size]).get("__metadata__", {})
 
 
 def _read_safetensors(path: Path) -> Tensors:

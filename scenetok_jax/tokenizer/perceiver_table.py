@@ -1,6 +1,8 @@
 """Rename table of the tokenizer (the release's `compressor`)."""
 
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,27 +13,14 @@ from scenetok_jax.convert.layers import network_table
 from scenetok_jax.ops.rope import BASE
 
 PREFIX = "compressor."
-_RENAMES = (
-  ("latents/embed/", "y_embed/proj/"),
-  ("^head_norm/", "norm/"),
-  ("^blocks/", "aggregate/{i}/"),
-  ("/view_norm/", "/norm1/"),
-  ("/view_attention/", "/attn1/"),
-  ("/token_norm/", "/norm2/"),
-  ("/token_attention/", "/attn2/"),
-  ("/cross_attention/", "/attn3/"),
-  ("/view_mlp_norm/", "/norm3/"),
-  ("/view_mlp/", "/mlp1/"),
-  ("/token_mlp_norm/", "/norm4/"),
-  ("/token_mlp/", "/mlp2/"),
-)
+_RENAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 
 
 def table(perceiver: Any) -> Table:
   """The rename table of a tokenizer.Perceiver; reads its fields."""
   net = perceiver
   renames = (
-    *_RENAMES,
+    *_RENAMES.items(),
     ("^last_block/", f"aggregate/{net.depth - 1}/"),
     ("^head/", "out_proj/0/" if net.projection == "kl" else "out_proj/"),
   )

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import pathlib
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.io import absolute, is_url, write_text
+from scenetok_jax.io import absolute, is_url, to_plain, write_text
 from scenetok_jax.types import InputError, explained
 
 # (kind, "train" or "eval", step, named numbers)
@@ -47,9 +46,9 @@ class RowFiles:
     self._seconds, self._next = 0.0, 0.0
     self._error: InputError | None = None
 
-  def add(self, name: str, row: Mapping[str, Any]) -> None:
+  def add(self, name: str, row: dict[str, Any]) -> None:
     """Adds a line to a file; InputError on a full disk."""
-    line = json.dumps(legal_json(dict(row)), allow_nan=False) + "\n"
+    line = json.dumps(to_plain(row, words=True), allow_nan=False) + "\n"
     self.held.append((name, line))
     wait = self._next - time.monotonic()
     if self._error or (wait <= 0 and self._seconds < 0.01):
@@ -105,17 +104,6 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   return [row for row in rows if isinstance(row, dict) and "step" in row]
 
 
-def legal_json(value: Any) -> Any:
-  """JSON has no NaN: non-finite floats become strings that float() reads."""
-  if isinstance(value, dict):
-    return {key: legal_json(item) for key, item in value.items()}
-  if isinstance(value, list):
-    return [legal_json(item) for item in value]
-  if isinstance(value, float) and not math.isfinite(value):
-    return str(value)
-  return value
-
-
 def open_loggers(
   folder: pathlib.Path, config: ConfigDict, stack: contextlib.ExitStack
 ) -> list[Logger]:
@@ -138,13 +126,10 @@ def open_loggers(
 def _wandb(
   folder: pathlib.Path, config: ConfigDict, stack: contextlib.ExitStack
 ) -> Logger:
-  try:
+  remedy = "pip install -e '.[wandb]', or set it to \"\""
+  problem = "config: train.wandb: wandb is not installed"
+  with explained(problem, remedy, ImportError):
     import wandb
-  except ImportError as error:
-    raise InputError(
-      "config: train.wandb: wandb is not installed; pip install -e '.[wandb]',"
-      ' or set it to ""'
-    ) from error
   # The same id for the same folder: a resumed run goes on in its own curves.
   digest = hashlib.sha256(str(absolute(folder)).encode()).hexdigest()
   run = wandb.init(

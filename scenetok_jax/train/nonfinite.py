@@ -5,9 +5,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.io import locate, write_json
+from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.train.loggers import legal_json
 from scenetok_jax.types import Array, InputError
 
 REPORT_FILE = "nonfinite.json"
@@ -61,7 +60,7 @@ class NonFiniteGuard:
         "last_finite": before,
         "rows": self._rows[-_KEPT:],
       }
-      write_json(self._path, legal_json(report), sync=True)
+      write_json(self._path, to_plain(report, words=True), sync=True)
     loss = f"{before['loss']:.4g}" if before else "none"
     raise InputError(
       f"loss or gradients were not finite in {len(self._rows)} steps in a row,"

@@ -16,7 +16,7 @@ from scenetok_jax.train.gradients import (
   reference_group,
   tensor_norms,
 )
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.types import Array, InputError, check_known
 
 CHOICES = {
   "schedule": ("steps", "cosine", "constant"),
@@ -90,11 +90,7 @@ class Optimizer:
 
   def __post_init__(self) -> None:
     for field, choices in CHOICES.items():
-      if (value := getattr(self, field)) not in choices:
-        raise InputError(
-          f"optimizer.{field}: {value!r} is unknown; use one of"
-          f" {', '.join(choices)}"
-        )
+      check_known(getattr(self, field), choices, f"optimizer.{field}")
     if self.schedule == "cosine" and self.decay_steps <= self.warmup_steps:
       raise InputError(
         f"optimizer.decay_steps: {self.decay_steps} is not after the warm-up"

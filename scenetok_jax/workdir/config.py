@@ -13,14 +13,7 @@ from absl import flags
 from ml_collections.config_flags import config_flags, config_path
 
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir import builtin
-from scenetok_jax.workdir.fields import (
-  check_known,
-  check_paths,
-  field_names,
-  rename,
-  renamed,
-)
+from scenetok_jax.workdir import builtin, fields
 
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
 # What absl and ml_collections raise for a value that a field does not take.
@@ -40,13 +33,13 @@ def load_config(
   """
   config = _run_config_file(spec)
   with config.unlocked():
-    rename(config, spec)
+    fields.rename(config, spec)
   if "stage" in config:
-    check_known(spec, config)
+    fields.check_known(spec, config)
   arguments = []
   for argument in overrides:
     if match := _OVERRIDE.match(argument):
-      name = renamed(match[2], argument.partition("=")[0])
+      name = fields.renamed(match[2], argument.partition("=")[0])
       _check_field(spec, config, name)
       argument = argument.replace(match[2], name, 1)
     elif argument.startswith("-"):
@@ -56,7 +49,7 @@ def load_config(
       )
     arguments.append(argument)
   config = _apply(spec, config, arguments)
-  check_paths(config)
+  fields.check_paths(config)
   return config
 
 
@@ -108,32 +101,32 @@ def _other_files(path: Path) -> str:
 
 def _check_field(spec: str, config: Any, field: str) -> None:
   """Raises InputError unless `field`, such as "data.path", exists."""
-  fields = list(field_names(config))
+  known = list(fields.field_names(config))
   name = field.partition("[")[0]
-  if name in fields:
+  if name in known:
     return
   parent = name.rpartition(".")[0]
-  if near := _nearest(name, fields):
+  if near := _nearest(name, known):
     hint = f"did you mean --config.{near}?"
   else:
     # The fields beside it, or those of the whole config.
-    group = config_path.get_value(parent, config) if parent in fields else None
+    group = config_path.get_value(parent, config) if parent in known else None
     if not isinstance(group, ml_collections.ConfigDict):
       parent, group = "the config", config
     hint = f"{parent} has {', '.join(sorted(group.keys()))}"
   raise InputError(f"{spec}: field {name!r} does not exist; {hint}")
 
 
-def _nearest(name: str, fields: Sequence[str]) -> str | None:
+def _nearest(name: str, names: Sequence[str]) -> str | None:
   """The field meant by a mistyped one: a sibling, a leaf elsewhere, a twin."""
   parent, _, leaf = name.rpartition(".")
-  leaves = {field.rpartition(".")[2]: field for field in reversed(fields)}
+  leaves = {field.rpartition(".")[2]: field for field in reversed(names)}
   siblings = {
     field.rpartition(".")[2]: field
-    for field in fields
+    for field in names
     if field.rpartition(".")[0] == parent
   }
-  twins = {} if siblings else dict(zip(fields, fields, strict=True))
+  twins = {} if siblings else dict(zip(names, names, strict=True))
   for word, known, cutoff in (
     (leaf, siblings, 0.7),
     (leaf, leaves, 0.85),

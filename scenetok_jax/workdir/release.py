@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import safetensors.numpy
 from ml_collections import ConfigDict
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
 
 from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
 from scenetok_jax.convert.export import export
@@ -20,7 +21,7 @@ from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.tokenizer import perceiver_table
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir import checkpoint, stored_config
 
 SOURCE_FILE = "converted_from.json"
@@ -72,7 +73,7 @@ def import_checkpoint(
   checkpoint.save_params(out, params, to_plain(config.to_dict()), step)
   write_json(Path(out) / SOURCE_FILE, {"file": Path(source).name})
   if buffers:
-    safetensors.numpy.save_file(buffers, Path(out) / BUFFERS_FILE)
+    save_file(buffers, Path(out) / BUFFERS_FILE)
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   return Imported(step, count, reports)
 
@@ -103,8 +104,7 @@ def _read(
       reports[name] = dataclasses.replace(found, params={})
     else:
       params[name] = load_params(source, table, fresh.pop(name))
-    own = file_buffers(select(tensors, table.prefix), table)
-    buffers |= {table.prefix + key: value for key, value in own.items()}
+    buffers |= file_buffers(select(tensors, table.prefix), table)
   return params, buffers, reports
 
 
@@ -163,11 +163,10 @@ def export_workdir(
   step = checkpoint.latest_step(workdir)
   params = checkpoint.restore_params(workdir, item=item)
   stored = _buffers(locate(workdir) / BUFFERS_FILE)
-  networks = []
-  for name, table in tables(model, config.stage).items():
-    own = {key: x for key, x in stored.items() if key.startswith(table.prefix)}
-    own = {key.removeprefix(table.prefix): x for key, x in own.items()}
-    networks.append((with_buffers(table, own), params[name]))
+  networks = [
+    (with_buffers(table, stored), params[name])
+    for name, table in tables(model, config.stage).items()
+  ]
   export(out, networks, step=step)
   return step
 
@@ -175,10 +174,6 @@ def export_workdir(
 def _buffers(path: Path) -> dict[str, np.ndarray]:
   if not path.is_file():
     return {}
-  try:
-    return safetensors.numpy.load(path.read_bytes())
-  except (safetensors.SafetensorError, OSError) as error:
-    raise InputError(
-      f"{path}: not a whole safetensors file ({error}); convert the checkpoint"
-      " again"
-    ) from error
+  kinds, remedy = (SafetensorError, OSError), "convert the checkpoint again"
+  with explained(f"{path}: not a whole safetensors file", remedy, *kinds):
+    return load(path.read_bytes())

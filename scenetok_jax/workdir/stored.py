@@ -10,8 +10,8 @@ import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
+from scenetok_jax.convert.engine import check_same, flatten
 from scenetok_jax.io import absolute
-from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.types import InputError
 
 PathLike = str | os.PathLike[str]
@@ -94,27 +94,9 @@ def arrays(where: pathlib.Path, target: Any) -> Any:
 
 
 def check_shapes(found: Any, target: Any, where: pathlib.Path) -> None:
-  """InputError naming the first parameters that differ in name or shape."""
-  have, want = (
-    {
-      path_name(path): tuple(leaf.shape)
-      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-    for tree in (found, target)
-  )
-  problems = [f"{name} is missing" for name in want if name not in have]
-  problems += [f"{name} is not in the model" for name in have - want.keys()]
-  problems += [
-    f"{name} is {list(have[name])} there, {list(shape)} in the model"
-    for name, shape in want.items()
-    if name in have and have[name] != shape
-  ]
-  if problems:
-    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-    raise InputError(
-      f"{where}: {'; '.join(problems[:3])}{more}; use the config that made"
-      " this checkpoint, or another --workdir"
-    )
+  """InputError naming parameters that differ in name or shape."""
+  remedy = "use the config that made this checkpoint, or another --workdir"
+  check_same(flatten(found), flatten(target), str(where), remedy)
 
 
 def short(error: BaseException) -> str:

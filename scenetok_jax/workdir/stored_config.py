@@ -11,7 +11,7 @@ from flax.traverse_util import flatten_dict
 
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.fields import rename
 from scenetok_jax.workdir.lock import make_folder
@@ -87,16 +87,12 @@ def compare_config(
 def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   """The config that made a workdir; InputError when there is none."""
   path = locate(builtin.workdir(workdir)) / CONFIG_FILE
-  try:
+  mend, give = "restore it or use another --workdir", "give a run's workdir"
+  with (
+    explained(f"{path}: cannot be read", mend, ValueError, OSError),
+    explained(f"{path}: not found", give, FileNotFoundError),
+  ):
     config = json.loads(path.read_text())
-  except FileNotFoundError as error:
-    raise InputError(
-      f"{path}: not found; give the workdir of a training run"
-    ) from error
-  except (ValueError, OSError) as error:
-    raise InputError(
-      f"{path}: cannot be read ({error}); restore it or use another --workdir"
-    ) from error
   rename(config, str(path))
   return config
 

@@ -171,7 +171,7 @@ def test_another_models_checkpoint_is_not_damaged(whole, tmp_path):
   other = {"params": {"kernel": jax.ShapeDtypeStruct((3,), np.float32)}}
   with (
     checkpoint.Checkpointer(workdir, every=1) as saver,
-    pytest.raises(InputError, match=r"params/kernel is \[64, 1024\] there"),
+    pytest.raises(InputError, match=r"params/kernel is \[64, 1024\], the"),
   ):
     saver.restore(jax.tree.map(lambda x: x.update(sharding=None), other))
   assert complete_steps(workdir) == [1, 2, 3]
