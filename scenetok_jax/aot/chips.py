@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scenetok_jax.train.flops import PEAKS
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 GIB = 1 << 30
 
@@ -67,12 +67,7 @@ def topology_devices(grid: str) -> list[Any]:
   os.environ.update(environment(os.environ))
   from jax.experimental import topologies
 
-  try:
+  remedy = "use a grid that Google offers, such as v5e:4x4 or v5p:2x2x4"
+  # libtpu reports an unknown grid by several exception types.
+  with explained(f"--topology: {grid!r}: libtpu refuses it", remedy, Exception):
     return list(topologies.get_topology_desc(grid, platform="tpu").devices)
-  except Exception as error:
-    # libtpu reports an unknown grid by several exception types.
-    reason = str(error).strip().splitlines()[0]
-    raise InputError(
-      f"--topology: {grid!r}: libtpu refuses it ({reason[:120]}); use a grid"
-      " that Google offers, such as v5e:4x4 or v5p:2x2x4"
-    ) from error

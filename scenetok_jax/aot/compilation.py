@@ -10,8 +10,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.aot import search
 from scenetok_jax.aot.chips import Chip, parse_topology, topology_devices
 from scenetok_jax.aot.program import render_program, train_program
-from scenetok_jax.aot.report import report
-from scenetok_jax.aot.text import gib, mesh_text
+from scenetok_jax.aot.report import gib, mesh_text, report
 from scenetok_jax.parallel.mesh import AXES, make_mesh
 from scenetok_jax.types import InputError, option
 

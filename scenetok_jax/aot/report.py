@@ -3,9 +3,11 @@
 import re
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import jax
+import jinja2
 from jax.sharding import Mesh
 
 from scenetok_jax.aot.chips import GIB, Chip
@@ -160,3 +162,23 @@ def needed_bytes(message: str, held: int) -> int | None:
   if match := re.search(r"[Uu]sed ([\d.]+)(\w?) of [\d.]+\w? hbm", message):
     return int(float(match[1]) * _UNITS[match[2]])
   return None
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+  """What compile_for_slice found as text, with the name of its config."""
+  text = Path(__file__).with_suffix(".txt").read_text()
+  page = jinja2.Template(text, trim_blocks=True)
+  return page.render(result, mesh_text=mesh_text, gib=gib).splitlines()
+
+
+def mesh_text(mesh: dict[str, int]) -> str:
+  """Axis sizes above 1, in words."""
+  sizes = [f"{axis}={n}" for axis, n in mesh.items() if n > 1]
+  return "mesh " + (", ".join(sizes) or "of one device")
+
+
+def gib(count: float) -> str:
+  """Bytes in MiB or GiB."""
+  if count < 0.01 * GIB:
+    return f"{count / (1 << 20):.2f} MiB"
+  return f"{count / GIB:.2f} GiB"

@@ -2,7 +2,7 @@
 
 from scenetok_jax import console, flags
 from scenetok_jax.aot.compilation import AotOptions, compile_for_slice
-from scenetok_jax.aot.text import lines
+from scenetok_jax.aot.report import lines
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 

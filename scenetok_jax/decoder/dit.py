@@ -5,21 +5,10 @@ import jax.numpy as jnp
 from einops import rearrange, repeat
 
 from scenetok_jax.geometry.latent_frames import Grouping
+from scenetok_jax.nn import dit, embed
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import dense
-from scenetok_jax.nn.dit import (
-  FinalLayer,
-  block_kv_caches,
-  dit_blocks,
-  repeat_scenes,
-)
-from scenetok_jax.nn.embed import (
-  CameraEmbed,
-  PatchEmbed,
-  RaySpec,
-  TimestepEmbed,
-)
 from scenetok_jax.ops.rope import angles_3d
 from scenetok_jax.types import Array, Cameras
 
@@ -43,7 +32,7 @@ class RayConditionedDiT(nn.Module):
   depth: int = 24
   patch: int = 1
   block: BlockSpec = BlockSpec(heads=16, qk_norm=True, scheme="xavier")
-  rays: RaySpec = RaySpec()
+  rays: embed.RaySpec = embed.RaySpec()
   camera_embedding: str = "linear"
   frames_per_latent: int = 4
   chunked: bool = False
@@ -71,21 +60,19 @@ class RayConditionedDiT(nn.Module):
   ) -> Array:
     """Predicts the velocity.
 
-    Args:
-      latents, timestep: see the class.
-      cameras: [B T], or their embedding [B L n D] by camera_embed.
-      tokens: [B N C'], or their KVCache by TokenKVCache. A guided cache asks
-        for both passes and gives [(B 2) L h w C]: conditional first.
-      unconditional: bool or [B] bool; replaces tokens by the null token.
+    cameras: [B T], or their embedding [B L n D] by camera_embed. tokens:
+    [B N C'], or their KVCache by TokenKVCache. A guided cache asks for both
+    passes and gives [(B 2) L h w C]: conditional first. unconditional: bool or
+    [B] bool; replaces tokens by the null token.
     """
     dtype, patch = self.block.dtype, self.patch
     grid = (latents.shape[2] // patch, latents.shape[3] // patch)
     if isinstance(cameras, Cameras):
       cameras = camera_embed(self)(cameras)
-    x = PatchEmbed(self.width, patch, "xavier", dtype, name="latents")(
+    x = embed.PatchEmbed(self.width, patch, "xavier", dtype, name="latents")(
       latents.astype(dtype)
     )
-    c = TimestepEmbed(
+    c = embed.TimestepEmbed(
       self.width, self.timestep_features, dtype, name="timestep"
     )(timestep)
     c = c[:, :, None] + cameras
@@ -94,11 +81,11 @@ class RayConditionedDiT(nn.Module):
     if not isinstance(tokens, KVCache):
       condition = self._condition(tokens, unconditional)
     elif tokens.null is not None:
-      x = repeat_scenes(x, 2)
+      x = dit.repeat_scenes(x, 2)
     angles = self._angles(latents.shape[1], grid)
-    x = dit_blocks(self, x, c, condition, angles, causal=self.causal)
+    x = dit.dit_blocks(self, x, c, condition, angles, causal=self.causal)
     features = patch**2 * latents.shape[-1]
-    x = FinalLayer(features, self.block, name="final")(x, c)
+    x = dit.FinalLayer(features, self.block, name="final")(x, c)
     return rearrange(
       x.astype(jnp.float32),
       "b (l h w) (p q c) -> b l (h p) (w q) c",
@@ -150,12 +137,12 @@ class TokenKVCache(nn.Module):
     if self.guided and not self.net.null_token:
       raise ValueError("guidance needs null_token=True")
     null = _null_token(self, self.net)[None] if self.guided else None
-    return block_kv_caches(self.net, _embed_tokens(self.net, tokens), null)
+    return dit.block_kv_caches(self.net, _embed_tokens(self.net, tokens), null)
 
 
-def camera_embed(net: RayConditionedDiT) -> CameraEmbed:
+def camera_embed(net: RayConditionedDiT) -> embed.CameraEmbed:
   """The module named "camera": cameras [B T] -> [B L n D]."""
-  return CameraEmbed(
+  return embed.CameraEmbed(
     net.camera_embedding,
     net.width,
     net.rays,

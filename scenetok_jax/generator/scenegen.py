@@ -5,21 +5,10 @@ import jax
 import jax.numpy as jnp
 from einops import pack, rearrange
 
+from scenetok_jax.nn import dit, embed
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import constrain_tokens, dense
-from scenetok_jax.nn.dit import (
-  FinalLayer,
-  block_kv_caches,
-  dit_blocks,
-  repeat_scenes,
-)
-from scenetok_jax.nn.embed import (
-  CameraEmbed,
-  PatchEmbed,
-  RaySpec,
-  TimestepEmbed,
-)
 from scenetok_jax.types import Array, Cameras
 
 
@@ -36,7 +25,9 @@ class SceneGen(nn.Module):
   depth: int = 24
   patch: int = 1
   block: BlockSpec = BlockSpec(heads=24, qk_norm=True, scheme="xavier")
-  rays: RaySpec = RaySpec(patch=8, encoding="plucker", normalize=True)
+  rays: embed.RaySpec = embed.RaySpec(
+    patch=8, encoding="plucker", normalize=True
+  )
   camera_embedding: str = "patches"  # see nn.embed.CameraEmbed
   anchor_embedding: str = "rays"
   timestep_features: int = 256
@@ -55,43 +46,37 @@ class SceneGen(nn.Module):
   ) -> Array:
     """Predicts the velocity of the scaled tokens.
 
-    Args:
-      tokens: [B N C] noisy tokens times the generator's scale factor.
-      timestep: [B N] model timesteps, equal for all tokens of a scene.
-      latents: [B V h w C'] normalised latents of the conditioning views; or
-        the ConditionKVCache of everything below. One of (B P) conditions asks
-        for P passes: the result is [(B P) N C].
-      cameras: [B V] their cameras, relative to view 0.
-      anchors: [B A] anchor cameras, relative to view 0.
-      visible: [B V] bool; views that are False become the null token, pose
-        included. None shows all.
-      drop_cameras, drop_anchors: [B] bool; drops the whole camera embedding
-        of a scene (training).
-
-    Returns:
-      [B N C] float32.
+    tokens: [B N C] noisy tokens times the generator's scale factor. timestep:
+    [B N] model timesteps, equal for all tokens of a scene.
+    latents: [B V h w C'] normalised latents of the conditioning views; or the
+    ConditionKVCache of everything below. One of (B P) conditions asks for P
+    passes: the result is [(B P) N C].
+    cameras [B V] and anchors [B A] are relative to view 0. visible: [B V] bool;
+    views that are False become the null token, pose included. None shows all.
+    drop_cameras, drop_anchors: [B] bool; drops the whole camera embedding of a
+    scene (training).
     """
     (count, channels), dtype = tokens.shape[1:], self.block.dtype
-    embed = dense(self.width, channels, "embed", "xavier", dtype)
+    layer = dense(self.width, channels, "embed", "xavier", dtype)
     position = self.param(
       "pos_embed", nn.initializers.zeros, (count, self.width)
     )
-    x = embed(tokens.astype(dtype)) + position[None].astype(dtype)
+    x = layer(tokens.astype(dtype)) + position[None].astype(dtype)
     x = constrain_tokens(x)
-    c = TimestepEmbed(
+    c = embed.TimestepEmbed(
       self.width, self.timestep_features, dtype, name="timestep"
     )(timestep)
     condition: Array | KVCache
     if isinstance(latents, KVCache):
       condition = latents
-      x = repeat_scenes(x, latents.key.shape[1] // x.shape[0])
+      x = dit.repeat_scenes(x, latents.key.shape[1] // x.shape[0])
     else:
       assert cameras is not None and anchors is not None
       views = _views(self, self, latents, cameras, visible, drop_cameras)
       marks = _anchors(self, anchors, drop_anchors)
       condition = jnp.concatenate([views, marks], axis=1)
-    x = dit_blocks(self, x, c, condition)
-    x = FinalLayer(channels, self.block, name="final")(x, c)
+    x = dit.dit_blocks(self, x, c, condition)
+    x = dit.FinalLayer(channels, self.block, name="final")(x, c)
     return x.astype(jnp.float32)
 
 
@@ -106,12 +91,12 @@ class ConditionKVCache(nn.Module):
   ) -> KVCache:
     """Arguments of SceneGen, visible [B P V] for P passes -> [depth (B P)]."""
     passes = visible.shape[1]
-    latents, cameras = repeat_scenes((latents, cameras), passes)
+    latents, cameras = dit.repeat_scenes((latents, cameras), passes)
     shown = rearrange(visible, "b p v -> (b p) v")
     views = _views(self, self.net, latents, cameras, shown, None)
-    marks = repeat_scenes(_anchors(self.net, anchors, None), passes)
+    marks = dit.repeat_scenes(_anchors(self.net, anchors, None), passes)
     condition = jnp.concatenate([views, marks], axis=1)
-    return block_kv_caches(self.net, condition, None)
+    return dit.block_kv_caches(self.net, condition, None)
 
 
 def _views(
@@ -124,7 +109,7 @@ def _views(
 ) -> Array:
   """Conditioning tokens [B V*n D]."""
   dtype = net.block.dtype
-  y = PatchEmbed(net.width, net.patch, "xavier", dtype, name="latents")(
+  y = embed.PatchEmbed(net.width, net.patch, "xavier", dtype, name="latents")(
     latents.astype(dtype)
   )
   y = y + _keep(_rays(net, "camera")(cameras), drop)
@@ -134,17 +119,17 @@ def _views(
   return rearrange(y, "b v n d -> b (v n) d")
 
 
-def _rays(net: SceneGen, name: str) -> CameraEmbed:
+def _rays(net: SceneGen, name: str) -> embed.CameraEmbed:
   """A camera embedding, cameras [B V] -> [B V n D]."""
   kind, dtype = net.camera_embedding, net.block.dtype
-  return CameraEmbed(kind, net.width, net.rays, dtype=dtype, name=name)
+  return embed.CameraEmbed(kind, net.width, net.rays, dtype=dtype, name=name)
 
 
 def _anchors(net: SceneGen, anchors: Cameras, drop: Array | None) -> Array:
   """Anchor tokens [B A D]; they are never masked."""
   if net.anchor_embedding == "rays":
-    embed = _rays(net, "anchor_camera")(anchors)
-    return _keep(jnp.mean(embed, axis=2), drop)
+    rays = _rays(net, "anchor_camera")(anchors)
+    return _keep(jnp.mean(rays, axis=2), drop)
   numbers = (anchors.extrinsics, anchors.intrinsics)
   flat, _ = pack([jnp.asarray(x) for x in numbers], "b v *")
   flat = flat.astype(net.block.dtype)

@@ -5,16 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry.cameras import (
-  check_intrinsics,
-  check_rigid,
-  from_opengl,
-)
-from scenetok_jax.geometry.transforms_json import (
-  frames_of,
-  read_numbers,
-  read_object,
-)
+from scenetok_jax.geometry import cameras, transforms_json
 from scenetok_jax.types import Cameras, InputError
 
 Path = str | os.PathLike[str]
@@ -30,11 +21,10 @@ def from_json(path: Path) -> Cameras:
     {"extrinsics": [4x4, ...], "intrinsics": [3x3, ...] or one 3x3}: OpenCV
       axes, intrinsics normalised by the image size.
 
-  Raises:
-    InputError: naming the file, the field and the remedy.
+  InputError names the file, the field and the remedy.
   """
   name = os.fspath(path)
-  content = read_object(name)
+  content = transforms_json.read_object(name)
   if "frames" in content:
     return _read_transforms(content, name)
   if "extrinsics" in content:
@@ -48,14 +38,12 @@ def from_json(path: Path) -> Cameras:
 def estimates_from_json(path: Path) -> np.ndarray:
   """Poses that an estimator found, float32 [T 4 4]; NaN where it found none.
 
-  The layouts are those of from_json, without their intrinsics. A frame that
-  was not placed is null, or a matrix with a null or NaN in it.
-
-  Raises:
-    InputError: naming the file, the field and the remedy.
+  The layouts are those of from_json, without their intrinsics. A frame that was
+  not placed is null, or a matrix with a null or NaN in it. InputError names the
+  file, the field and the remedy.
   """
   name = os.fspath(path)
-  content = read_object(name)
+  content = transforms_json.read_object(name)
   poses, field = content.get("extrinsics"), "extrinsics"
   if field not in content and isinstance(content.get("frames"), list):
     field = "transform_matrix"
@@ -73,18 +61,18 @@ def estimates_from_json(path: Path) -> np.ndarray:
     poses = [lost if pose is None else pose for pose in poses]
   found = _matrices(poses, f"{name}: {field}", 4)
   if field == "transform_matrix":
-    found = from_opengl(found)
+    found = cameras.from_opengl(found)
   lost = ~np.isfinite(found).all(axis=(1, 2))
   # Whole, so that a message names the frame by its own number.
   found[lost] = np.eye(4)
-  check_rigid(found, f"{name}: {field}")
+  cameras.check_rigid(found, f"{name}: {field}")
   found[lost] = np.nan
   return found
 
 
 def _matrices(value: Any, where: str, size: int) -> np.ndarray:
   """A list of square matrices as float32 [T, size, size]."""
-  array = read_numbers(value, where).astype(np.float32)
+  array = transforms_json.read_numbers(value, where).astype(np.float32)
   if array.ndim != 3 or array.shape[1:] != (size, size) or not len(array):
     raise InputError(
       f"{where}: shape {array.shape}, not [frames, {size}, {size}]; write one"
@@ -96,14 +84,14 @@ def _matrices(value: Any, where: str, size: int) -> np.ndarray:
 def _read_native(content: dict[str, Any], name: str) -> Cameras:
   """Our layout: OpenCV poses and normalised intrinsics."""
   extrinsics = _matrices(content["extrinsics"], f"{name}: extrinsics", 4)
-  check_rigid(extrinsics, f"{name}: extrinsics")
+  cameras.check_rigid(extrinsics, f"{name}: extrinsics")
   value = content.get("intrinsics")
   if value is None:
     raise InputError(
       f"{name}: intrinsics: missing; add one normalised 3x3 matrix, or one"
       " per frame"
     )
-  value = read_numbers(value, f"{name}: intrinsics")
+  value = transforms_json.read_numbers(value, f"{name}: intrinsics")
   if value.ndim == 2:
     value = value[None]
   intrinsics = _matrices(value, f"{name}: intrinsics", 3)
@@ -114,17 +102,17 @@ def _read_native(content: dict[str, Any], name: str) -> Cameras:
       f"{name}: intrinsics: {len(intrinsics)} matrices for"
       f" {len(extrinsics)} poses; give one, or one per pose"
     )
-  check_intrinsics(intrinsics, f"{name}: intrinsics")
+  cameras.check_intrinsics(intrinsics, f"{name}: intrinsics")
   return Cameras(extrinsics, intrinsics)
 
 
 def _read_transforms(content: dict[str, Any], name: str) -> Cameras:
   """nerfstudio's layout: OpenGL poses and intrinsics in pixels."""
   poses, intrinsics = [], []
-  for frame in frames_of(content, name):
+  for frame in transforms_json.frames_of(content, name):
     poses.append(frame.pose())
     matrix, (width, height) = frame.intrinsics()
     intrinsics.append(matrix / np.array([width, height, 1.0])[:, None])
   extrinsics = np.array(poses, np.float32)
-  check_rigid(extrinsics, f"{name}: transform_matrix")
+  cameras.check_rigid(extrinsics, f"{name}: transform_matrix")
   return Cameras(extrinsics, np.array(intrinsics, np.float32))

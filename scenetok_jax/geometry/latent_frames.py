@@ -76,11 +76,9 @@ class Grouping:
   def group(self, rays: Array) -> Array:
     """Rays [B T h w R] of frames -> of latents [B L h w (t R)].
 
-    Empty frames are zero maps: with t = 4, latent 0 of a chunk sees
-    [f0 0 0 0], latent 1 [f1 .. f4].
-
-    Raises:
-      InputError: frames that do not fill whole latents or chunks.
+    Empty frames are zero maps: with t = 4, latent 0 of a chunk sees [f0 0 0 0],
+    latent 1 [f1 .. f4]. InputError for frames that do not fill whole latents or
+    chunks.
     """
     xp, t = rays.__array_namespace__(), self.frames_per_latent
     frames, unit = rays.shape[1], self.unit_frames

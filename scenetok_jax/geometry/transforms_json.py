@@ -102,8 +102,8 @@ class TransformsFrame:
 def read_transforms(path: str | os.PathLike) -> list[TransformsFrame]:
   """The frames of a file, in its order.
 
-  Raises:
-    InputError: not such a file. What a frame lacks is told when it is asked.
+  InputError for another kind of file; what a frame lacks is told when it is
+  asked.
   """
   return frames_of(read_object(path), os.fspath(path))
 

@@ -17,13 +17,9 @@ from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
 from scenetok_jax.types import InputError
+from scenetok_jax.workdir import stored_config
 from scenetok_jax.workdir.checkpoint import restore_params
 from scenetok_jax.workdir.fields import check_paths
-from scenetok_jax.workdir.stored_config import (
-  flatten,
-  is_free,
-  load_stored_config,
-)
 
 DROPPED_FILE = "dropped.json"  # scenes of the data that the run leaves out
 FINISHED_FILE = "finished.json"  # in the workdir of a run that did all steps
@@ -86,13 +82,13 @@ def make_task(config: ConfigDict, model: Model) -> Task:
       " --config.tokenizer_from=WORKDIR"
     )
   # Stage 2 must describe the networks and codecs that stage 1 trained.
-  stored = load_stored_config(config.tokenizer_from)
+  stored = stored_config.load_stored_config(config.tokenizer_from)
   for section in ("tokenizer", "decoder", "codecs"):
-    ours = flatten(to_plain(config[section].to_dict()))
-    theirs = flatten(stored[section])
+    ours = stored_config.flatten(to_plain(config[section].to_dict()))
+    theirs = stored_config.flatten(stored[section])
     for name in sorted(ours.keys() | theirs.keys()):
       same = ours.get(name) == theirs.get(name)
-      if not same and not is_free(f"{section}.{name}"):
+      if not same and not stored_config.is_free(f"{section}.{name}"):
         raise InputError(
           f"config.{section}.{name}: {ours.get(name)} here,"
           f" {theirs.get(name)} in {config.tokenizer_from}; use the stage-1"

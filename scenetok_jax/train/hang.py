@@ -79,10 +79,8 @@ class HangWatch:
   def __init__(self, seconds: float) -> None:
     self._seconds, self._quiet = seconds, min(seconds, _QUIET)
     # Shorter ones would count the look itself as work.
-    self._pause, self._over = (
-      min(max(seconds / 10, 0.5), 5.0),
-      threading.Event(),
-    )
+    self._pause = min(max(seconds / 10, 0.5), 5.0)
+    self._over = threading.Event()
     self._seen, self._cpu, self._failed = _place, time.process_time(), ""
     self._rank, self._count = jax.process_index(), jax.process_count()
     # GPUs and TPUs are waited for by asking again and again.
