@@ -62,6 +62,18 @@ def absolute(path: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
+def fetched(path: Path) -> Iterator[Path]:
+  """A file as it is; of a bucket's, a copy while the body runs."""
+  if not is_url(path):
+    yield path
+    return
+  with tempfile.TemporaryDirectory() as folder:
+    copy = Path(folder) / path.name
+    copy.write_bytes(path.read_bytes())
+    yield copy
+
+
+@contextlib.contextmanager
 def atomic_path(
   path: str | os.PathLike, *, sync: bool = False
 ) -> Iterator[Path]:

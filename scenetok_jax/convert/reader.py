@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import json
 import os
 import re
 import zipfile
@@ -12,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from scenetok_jax.io import locate
 from scenetok_jax.types import InputError, explained
 
 
@@ -118,11 +115,10 @@ def own_arrays(
   with (
     explained(f"{path}: {problem}", remedy, *kinds),
     explained(f"{path}: not found", "check the path", FileNotFoundError),
+    safe_open(path, framework="np") as file,
   ):
-    content = locate(path).read_bytes()
-    arrays = safetensors.numpy.load(content)
-    size = int.from_bytes(content[:8], "little")
-    yield arrays, json.loads(content[8 : 8 + size]).get("__metadata__", {})
+    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    yield arrays, file.metadata() or {}
 
 
 def _read_safetensors(path: Path) -> Tensors:

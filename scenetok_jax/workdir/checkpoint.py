@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
-from scenetok_jax.io import locate
+from scenetok_jax.io import fetched, locate
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
 from scenetok_jax.parallel.rules import place_params, placed_shapes
@@ -287,7 +287,8 @@ def _newest(
   """
   compact = locate(builtin.workdir(workdir)) / PARAMS_FILE
   if compact.is_file():
-    params, step = load_compact(compact)
+    with fetched(compact) as file:
+      params, step = load_compact(file)
     return stored.Newest(step, read(compact, {"params": params}), {})
   folder, steps = stored.checkpoints(workdir), stored.complete_steps(workdir)
   if not steps:
