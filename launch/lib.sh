@@ -64,6 +64,12 @@ train_command() {
   TRAIN+=("${WORDS[@]}")
 }
 
+# workdir_or_url: WORKDIR is an absolute path or lies in a bucket.
+workdir_or_url() {
+  [[ "$WORKDIR" == /* || "$WORKDIR" == gs://?*/?* ]] \
+    || fail "WORKDIR: $WORKDIR: give an absolute path or gs://BUCKET/NAME"
+}
+
 # check DEVICES [WHAT]: the configuration on so many devices, before anything
 # is started. WHAT: all (data, workdir and weights, too) or config.
 check() {

@@ -10,12 +10,14 @@
 #   PROJECT, ZONE    Google Cloud project and zone
 #   TYPE             accelerator type, such as v5litepod-16, v5p-32, v6e-16
 #   NAME             of the slice (default scenetok)
-#   CONFIG, WORKDIR  needed; below /mnt/bucket when BUCKET is set
+#   CONFIG, WORKDIR  needed; WORKDIR is gs://BUCKET/NAME or a path, which lies
+#                    below /mnt/bucket when BUCKET is set
 #   DATA, OVERRIDES  prepared data; words such as --config.mesh.fsdp=4
-#   BUCKET           bucket to mount at /mnt/bucket on every host (gcsfuse). It
-#                    needs a hierarchical namespace (gcloud storage buckets
-#                    create --enable-hierarchical-namespace): a checkpoint is
-#                    complete when its folder is renamed, which others copy
+#   BUCKET           bucket to mount at /mnt/bucket on every host (gcsfuse). For
+#                    a WORKDIR there it needs a hierarchical namespace (gcloud
+#                    storage buckets create --enable-hierarchical-namespace): a
+#                    checkpoint is complete when its folder is renamed, which
+#                    others copy
 #   RUNTIME          software version (default: by TYPE)
 #   SPOT             1 for cheap slices that may be taken away (default 0)
 #   SOURCE           what pip installs on the hosts (default: the last commit
@@ -49,10 +51,10 @@ NAME=${NAME:-scenetok}
 UNIT=scenetok-train
 CHIPS=$(chips "$TYPE")
 RUNTIME=${RUNTIME:-$(runtime "$TYPE")}
-[[ "$WORKDIR" == /* ]] || fail "WORKDIR: $WORKDIR: give an absolute path"
+workdir_or_url
 if [[ -n "${BUCKET:-}" ]]; then
   [[ "$BUCKET" != *[:/]* ]] || fail "BUCKET: $BUCKET: give the bare name"
-  [[ "$WORKDIR" == /mnt/bucket/* ]] \
+  [[ "$WORKDIR" == /mnt/bucket/* || "$WORKDIR" == gs://* ]] \
     || fail "WORKDIR: $WORKDIR: with BUCKET it must lie below /mnt/bucket"
 fi
 # Asked for by value: it is expanded on the hosts, not here.
@@ -125,7 +127,7 @@ sudo chown \$USER /mnt/bucket && gcsfuse --implicit-dirs $BUCKET /mnt/bucket; }"
   on all "python3 -m pip install -q --user uv && \
 python3 -m uv venv -q --allow-existing --python 3.11 \$HOME/env && \
 python3 -m uv pip install -q --python \$HOME/env/bin/python \
-'${SOURCE:-./scenetok}[tpu]'"
+'${SOURCE:-./scenetok}[tpu,gcs]'"
 }
 
 unshipped() {
@@ -207,7 +209,13 @@ delete() {
   run "${queue[@]}" delete "$NAME" "${where[@]}" --force --quiet
 }
 
+# checkpoint: the newest complete one, or 0.
 checkpoint() {
+  if [[ "$WORKDIR" == gs://* ]]; then
+    gcloud storage ls "$WORKDIR/checkpoints/*/commit_success.txt" 2> /dev/null \
+      | sed 's|/[^/]*$||; s|.*/||' | newest
+    return
+  fi
   "${hosts[@]}" ssh "$NAME" "${where[@]}" --worker=0 \
     "--command=ls $(printf '%q' "$WORKDIR/checkpoints")" 2> /dev/null | newest
 }

@@ -16,7 +16,8 @@
 #   GRACE            seconds to save in after SIGTERM (default 300)
 #   PRIORITY         of the workload (default medium)
 #   STORAGE          name of an xpk storage that is mounted in the pods
-#   CONFIG, WORKDIR, DATA, OVERRIDES   as for every launcher
+#   CONFIG, WORKDIR, DATA, OVERRIDES   as for every launcher; WORKDIR may be
+#                    gs://BUCKET/NAME
 #   XPK              more words for xpk workload create
 # The configuration is checked here first. --dry-run prints the command.
 #
@@ -36,7 +37,7 @@ need ZONE "the cluster's zone"
 need TYPE "the slice, such as v5p-128"
 need IMAGE "the image made with launch/Dockerfile"
 train_command
-[[ "$WORKDIR" == /* ]] || fail "WORKDIR: $WORKDIR: give an absolute path"
+workdir_or_url
 # shellcheck source=launch/env_tpu.sh
 source "$here/env_tpu.sh"
 count=$(chips "$TYPE")

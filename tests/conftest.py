@@ -16,8 +16,11 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 # Shapes that differ in rank are a mistake more often than a wish.
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
-# Tests compile more than they compute: no optimisation saves minutes.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Tests compile more than they compute: the quickest compiler saves minutes.
+os.environ.setdefault(
+  "XLA_FLAGS",
+  "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+)
 
 from absl import flags
 

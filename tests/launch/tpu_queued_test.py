@@ -16,6 +16,7 @@ case "$*" in
     answer=$(%s)
     [[ "$answer" != ABSENT ]] || { echo NOT_FOUND >&2; exit 1; }
     echo "$answer" ;;
+  *storage\\ ls*commit_success.txt*) printf %%s "%s" ;;
   *\\ ssh\\ *)
     for word in "$@"; do
       [[ "$word" != --command=* ]] || exec bash -c "${word#--command=}"
@@ -38,9 +39,14 @@ def fakes(tmp_path) -> Fakes:
   return found
 
 
-def train(fakes: Fakes, states: list[str], units: list[str], **changed: str):
-  """states: of the slice, look by look; units: of the training, likewise."""
-  fakes.program("gcloud", GCLOUD % fakes.answers("states", states))
+def train(
+  fakes: Fakes, states: list[str], units: list[str], files="", **changed: str
+):
+  """states: of the slice, look by look; units: of the training, likewise.
+
+  files: those of complete checkpoints in the bucket.
+  """
+  fakes.program("gcloud", GCLOUD % (fakes.answers("states", states), files))
   show = fakes.answers("units", units)
   fakes.program("systemctl", f'[[ "$1" != show ]] || {{ {show}; }}')
   return fakes.run("tpu_queued.sh", SETTINGS | changed)
@@ -91,6 +97,19 @@ def test_starts_without_a_new_checkpoint_come_to_an_end(fakes):
   found = train(fakes, ["ACTIVE"], ["failed 75"])
   assert found.returncode == 1
   assert "started 4 times without a checkpoint after step 0" in found.stderr
+
+
+def test_checkpoints_in_a_bucket_count_once_they_are_complete(fakes):
+  files = "gs://b/run/checkpoints/40/commit_success.txt\n"
+  found = train(
+    fakes,
+    ["ACTIVE"],
+    ["failed 75"],
+    WORKDIR="gs://b/run",
+    files=files + files.replace("40", "120"),
+  )
+  assert found.returncode == 1
+  assert "without a checkpoint after step 120" in found.stderr
 
 
 def test_a_slice_without_its_bucket_is_not_trained_on(fakes):
