@@ -105,7 +105,7 @@ def test_nothing_is_run_by_a_dry_run(tmp_path):
   path = f"{tmp_path}:{SETTINGS['PATH']}"
   subprocess.run(
     ["bash", str(LAUNCH / "slurm.sbatch"), "--dry-run"],
-    env=SETTINGS | settings | {"PATH": path},
+    env=SETTINGS | settings | {"PATH": path, "PYTHON": "/bin/true"},
     check=True,
     capture_output=True,
   )

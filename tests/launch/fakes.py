@@ -2,14 +2,16 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
 class Fakes:
-  """A folder of fake programs, first in PATH, and the calls they got."""
+  """A folder of fake programs, first in PATH, and the calls they got.
+
+  The check of a configuration is one of them (real: dry_run_test.py).
+  """
 
   def __init__(self, folder: Path):
     self.folder = folder
@@ -17,6 +19,7 @@ class Fakes:
     self._programs.mkdir()
     self._calls = folder / "calls"
     self._calls.touch()
+    self.program("check")
 
   def program(self, name: str, body: str = "") -> None:
     """A bash script that notes its words, then runs `body`."""
@@ -47,7 +50,7 @@ class Fakes:
         "PATH": f"{self._programs}:{os.environ['PATH']}",
         "HOME": str(self.folder),
         "USER": "somebody",
-        "PYTHON": sys.executable,
+        "PYTHON": str(self._programs / "check"),
         "PYTHONPATH": str(ROOT),
         **settings,
       },

@@ -56,6 +56,8 @@ def test_a_finished_training_frees_the_slice(fakes):
   units = ["dead 0", "running 0", "exited 0"]
   found = train(fakes, ["ABSENT", "CREATING", "ACTIVE"], units)
   assert found.returncode == 0, found.stderr
+  first = fakes.calls()[0]
+  assert first.startswith("check ") and "--dry-run=config --devices=8" in first
   assert len(fakes.calls("queued-resources create")) == 1
   assert len(fakes.calls("systemd-run")) == 3  # gcloud's, sudo's, its own
   assert len(fakes.calls("queued-resources delete")) == 1
