@@ -24,7 +24,7 @@ quickstart: $(BASE)
 
 test: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m "not slow" \
-		-n $(WORKERS)
+		-n $(WORKERS) --dist worksteal
 
 test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow

@@ -14,6 +14,8 @@ os.environ.setdefault(
 )
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+# Children import the package some seventy times: it is compiled once.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Shapes that differ in rank are a mistake more often than a wish.
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 # Tests compile more than they compute: the quickest compiler saves minutes.
@@ -22,10 +24,19 @@ os.environ.setdefault(
   "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
 )
 
+import pytest
 from absl import flags
 
 from tests.buckets import bucket  # noqa: F401
 from tests.goldens import told
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory, worker_id):
+  """A folder that the processes of this run of tests share."""
+  folder = tmp_path_factory.getbasetemp()
+  return folder if worker_id == "master" else folder.parent
+
 
 # Grain reads flags in its worker processes.
 flags.FLAGS.mark_as_parsed()

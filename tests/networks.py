@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -156,3 +157,15 @@ def assert_exact_round_trip(table: Any, params: Any) -> dict[str, Any]:
   again = import_params(tensors, table, params, "memory")
   assert_same(again, params, 0)
   return tensors
+
+
+def drawn(init: Callable[[Any], Any]) -> Any:
+  """Parameters drawn by NumPy: compiling each init would take longest."""
+  shapes = jax.eval_shape(init, jax.random.key(0))
+  leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+  return tree.unflatten(
+    [
+      0.1 * normals(i, *leaf.shape) + (path[-1].key == "scale")
+      for i, (path, leaf) in enumerate(leaves)
+    ]
+  )

@@ -84,20 +84,32 @@ def test_the_papers_numbers_and_the_templates_of_pages_are_there(run):
   assert done.stdout.split() == ["5", "1"]
 
 
-def test_a_built_in_configuration_trains(run):
+@pytest.fixture(scope="module")
+def data(run):
   made = run(
     "-m", "scenetok_jax.cli.prepare", "--dataset=rooms", "--scenes=2",
     "--frames=24", "--workers=0", "--out=data",
   )  # fmt: skip
   assert made.returncode == 0, made.stderr
-  # As tests/configs/fork_test.py trains: a program is compiled once for both.
+  return "--config.data.path=data"
+
+
+def train(run, *options):
   done = run(
     "-m", "scenetok_jax.cli.train", "--config=quickstart:smoke",
-    "--workdir=run", "--config.data.path=data", "--config.train.eval_every=0",
-    "--config.optimizer.learning_rate=0.1",
+    "--workdir=run", "--config.train.eval_every=0", *options,
   )  # fmt: skip
   assert done.returncode == 0, done.stderr
-  assert "step 2/2" in done.stdout + done.stderr
+  return done.stdout
+
+
+def test_a_built_in_configuration_is_found_by_name(run, data):
+  assert "a batch was read" in train(run, data, "--dry-run")
+
+
+@pytest.mark.slow
+def test_a_built_in_configuration_trains(run, data):
+  assert "step 2/2" in train(run, data)
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
-from scipy.fft import dct
 
 from scenetok_jax.codecs.codec import Codec
 from scenetok_jax.codecs.network import Scaling
@@ -94,6 +93,8 @@ def tables(spec: BlockDct) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   order = np.argsort(-deviation, kind="stable")[: spec.channels]
   # Only the kept basis functions are built: a full 4x32x32 basis is 1.2 GB.
   index = np.unravel_index(order, shape)
+  from scipy.fft import dct  # late: a quarter of a second
+
   axes = [dct(np.eye(n), axis=0, norm="ortho") for n in shape]
   rows = [axis[i] for axis, i in zip(axes, index, strict=True)]
   basis = np.einsum("kt,kh,kw,kc->thwck", *rows)

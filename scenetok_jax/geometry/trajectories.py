@@ -5,8 +5,6 @@ host in float64 and is rounded once at the end.
 """
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.spatial.transform import Rotation, RotationSpline, Slerp
 
 from scenetok_jax.types import Array, InputError
 
@@ -51,6 +49,8 @@ def interpolate(extrinsics: Array, n: int) -> np.ndarray:
   time = np.concatenate([*times, [keys - 1.0]])
   knots = np.arange(keys)
   path = [np.interp(time, knots, axis) for axis in positions.T]
+  from scipy.spatial.transform import Rotation, Slerp
+
   turns = Slerp(knots, Rotation.from_matrix(rotations))(time)
   return _poses(turns.as_matrix(), np.stack(path, axis=-1))
 
@@ -63,6 +63,10 @@ def spline(extrinsics: Array, frames: int) -> np.ndarray:
   rotations, positions = _keys(extrinsics)
   knots = np.arange(len(positions), dtype=np.float64)
   time = np.linspace(0, knots[-1], frames)
+  # Late, as below: half a second of the start of every command.
+  from scipy.interpolate import CubicSpline
+  from scipy.spatial.transform import Rotation, RotationSpline
+
   turns = RotationSpline(knots, Rotation.from_matrix(rotations))(time)
   return _poses(turns.as_matrix(), CubicSpline(knots, positions)(time))
 
@@ -138,6 +142,8 @@ def pan(pose: Array, degrees: float, frames: int) -> np.ndarray:
 
 def _turned(start: np.ndarray, turns: np.ndarray, point: Array) -> np.ndarray:
   """A camera [4, 4] turned around a point, by rotation vectors [T 3]."""
+  from scipy.spatial.transform import Rotation
+
   matrices = Rotation.from_rotvec(turns).as_matrix()
   positions = point + matrices @ (start[:3, 3] - point)
   return _poses(matrices @ start[:3, :3], positions)

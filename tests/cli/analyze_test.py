@@ -79,6 +79,7 @@ def test_the_seed_decides_everything(run):
   assert again == first
 
 
+@pytest.mark.slow
 def test_context_views_score_frames_that_no_level_is_given(run, data):
   result, printed = run(
     "context-views", "--samples=2", "--sheets=0", "--views", "1", "2", "3"
@@ -100,6 +101,7 @@ def test_variance_maps_and_tokens(run, tmp_path):
   assert "quality grows with tokens (subsets)" in printed
 
 
+@pytest.mark.slow
 def test_lateral_compares_runs_on_the_same_rooms_from_beside(
   run, workdir, data, tmp_path_factory, tmp_path
 ):

@@ -62,6 +62,7 @@ def without_times(path) -> dict:
   return {k: v for k, v in report.items() if k not in (*TIMES, "pictures")}
 
 
+@pytest.mark.slow
 def test_an_interrupted_evaluation_gives_the_same_report(
   workdir, data, index, tmp_path, monkeypatch
 ):

@@ -23,7 +23,11 @@ CLIPS = {
 
 
 @pytest.mark.parametrize(
-  "name", ["va_vae", "wan_vae", pytest.param("video_dc_ae", marks=SLOW)]
+  "name",
+  [
+    "va_vae",
+    *(pytest.param(n, marks=SLOW) for n in ("wan_vae", "video_dc_ae")),
+  ],
 )
 def test_eight_devices_equal_one(name):
   """Clips are spread over data and fsdp, and stay so in the results."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +58,7 @@ def make_task(config: ConfigDict) -> Task:
   if config.stage == "tokenizer":
     return tokenizer_task(model, config)
   init = functools.partial(init_stage1, model)
-  return generator_task(model, config, draw(init)["tokenizer"])
-
-
-def draw(init: Callable[[Any], Any]) -> Any:
-  """Parameters drawn by NumPy: compiling each init would take longest."""
-  shapes = jax.eval_shape(init, jax.random.key(0))
-  leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
-  return tree.unflatten(
-    [
-      0.1 * networks.normals(i, *leaf.shape) + (path[-1].key == "scale")
-      for i, (path, leaf) in enumerate(leaves)
-    ]
-  )
+  return generator_task(model, config, networks.drawn(init)["tokenizer"])
 
 
 def losses(
@@ -80,7 +67,7 @@ def losses(
   """Losses of a few optimiser steps, as the training loop takes them."""
   optimizer = Optimizer.of(config)
   key = jax.random.key(config.seed)
-  params = draw(task.init)
+  params = networks.drawn(task.init)
   moments = optimizer.init(params)
   with jax.set_mesh(mesh):
     state = TrainState(jnp.zeros((), jnp.int32), params, moments)
@@ -116,13 +103,14 @@ def test_training_on_eight_devices_equals_training_on_one(data, spec):
   assert np.isfinite(one).all() and len(set(one)) == STEPS
 
 
+@pytest.mark.slow
 def test_the_loss_on_eight_devices_equals_that_on_one(data):
   config, batches = load("rooms.py:smoke", data)
   task = make_task(config)
   found = []
   for mesh in (make_mesh(devices=jax.devices()[:1]), make_mesh(MESH)):
     with jax.set_mesh(mesh):
-      params = draw(task.init)
+      params = networks.drawn(task.init)
       params = jax.device_put(params, param_shardings(params, mesh))
       out = networks.quick_jit(task.loss)(
         params, task.frozen, put_batch(batches[0], mesh), jax.random.key(0), 0

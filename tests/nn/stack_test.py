@@ -18,6 +18,7 @@ from scenetok_jax.tokenizer.perceiver import PerceiverBlock
 from tests.networks import assert_same, draw, normals, quick_jit
 
 DEPTH, WIDTH = 2, 24
+SLOW = pytest.mark.slow
 ANGLES = angles_3d(2, 2, 2, WIDTH // 2)
 # Block, its fields, carry and what all layers share.
 BLOCKS = {
@@ -69,7 +70,10 @@ def differentiate(function, params, carry):
 @pytest.mark.parametrize(
   "name",
   # SceneGen's block is the renderer's with other options.
-  ["renderer", "tokenizer", pytest.param("SceneGen", marks=pytest.mark.slow)],
+  [
+    "renderer",
+    *(pytest.param(n, marks=SLOW) for n in ("tokenizer", "SceneGen")),
+  ],
 )
 def test_scanned_layers_equal_unrolled_ones(name):
   block, fields, carry, shared = BLOCKS[name]

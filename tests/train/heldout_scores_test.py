@@ -12,6 +12,7 @@ from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.train.experiment import make_task
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.workdir.config import load_config
+from tests import networks
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def parts(tmp_path_factory):
   ]  # fmt: skip
   config = load_config("configs/rooms.py:smoke", settings)
   model = build(config)
-  params = make_task(config, model).init(jax.random.key(0))
+  params = networks.drawn(make_task(config, model).init)
   return make_evaluate(config, model), params
 
 

@@ -145,6 +145,7 @@ def test_sigterm_saves_and_the_next_start_goes_on_bit_for_bit(tmp_path):
   assert_same(ended.ema, whole.ema)
 
 
+@pytest.mark.slow
 def test_a_resumed_state_is_donated_like_a_fresh_one(tmp_path, monkeypatch):
   jit_step, seen = loop.jit_step, []
 

@@ -87,6 +87,7 @@ def test_a_run_leaves_curves_an_overview_and_a_trace(tmp_path, capsys):
   assert list((tmp_path / "profile").rglob("*.xplane.pb"))
 
 
+@pytest.mark.slow
 def test_a_trace_that_the_end_cuts_short_is_kept(tmp_path):
   config = small_config()
   config.train.profile = f"{STEPS}:{STEPS + 5}"

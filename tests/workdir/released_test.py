@@ -1,10 +1,13 @@
 """Conversion says which tokenizer a released generator belongs to."""
 
+import pytest
+
 from scenetok_jax import console
 from scenetok_jax.cli import convert
 from tests.cli import workdirs
 
 
+@pytest.mark.slow
 def test_convert_tells_whose_tokens_are_generated(tmp_path, capsys):
   def run(*argv):
     return console.run(convert.main, [str(a) for a in argv], "convert")
