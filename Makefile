@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
-PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
+# pip compiles with one core, compileall with all of them.
+PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
+	--no-compile
+COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
 .PHONY: help quickstart test test-slow faults aot-table docs-map lint format clean
@@ -62,10 +65,12 @@ $(VENV)/bin/python:
 $(BASE): setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the package into $(VENV): a few minutes the first time"
 	@$(PIP) -e .
+	@$(COMPILE)
 	@touch $@
 
 $(DEV): setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the package and test tools into $(VENV): a few minutes" \
 	  "the first time"
 	@$(PIP) -e '.[dev]'
+	@$(COMPILE)
 	@touch $(BASE) $@

@@ -19,7 +19,6 @@ from scenetok_jax.types import InputError, explained
 # JAX's threads are running; the hook only shields ffmpeg from Ctrl-C.
 os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
 
-COLUMNS = 8  # frames of a video in a row of a contact sheet
 _GAP = 4  # pixels between the cells of a contact sheet
 _BACKGROUND = 255
 _INK = (40, 40, 40)
@@ -61,15 +60,8 @@ def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
     Image.fromarray(_checked(image, (2, 3))).save(temporary, format="PNG")
 
 
-def clear_frames(folder: Path) -> None:
-  """Removes the numbered frames of an earlier video."""
-  for stale in folder.glob("[0-9]*.png"):
-    stale.unlink()
-
-
 def write_frames(folder: str | os.PathLike, frames: np.ndarray) -> None:
-  """uint8 [T H W 3] -> folder/0000.png, 0001.png, ... and no other frames."""
-  clear_frames(Path(folder))
+  """Writes uint8 [T H W 3] as folder/0000.png, 0001.png, ..."""
   for index, frame in enumerate(frames):
     write_png(Path(folder) / f"{index:04d}.png", frame)
 
@@ -172,11 +164,6 @@ def contact_sheet(
   if not strips:
     raise ValueError("contact_sheet: no frames")
   return stack_images(strips)
-
-
-def sheet_columns(frames: int) -> np.ndarray:
-  """Numbers of the frames that a contact sheet shows of a video."""
-  return np.linspace(0, frames - 1, min(COLUMNS, frames)).astype(int)
 
 
 def stack_images(images: Sequence[np.ndarray]) -> np.ndarray:

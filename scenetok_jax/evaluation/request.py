@@ -4,13 +4,13 @@ import dataclasses
 
 from scenetok_jax.evaluation import plan as plans
 from scenetok_jax.evaluation.index_file import indexed
-from scenetok_jax.evaluation.paper import (
+from scenetok_jax.evaluation.plan import EvaluationPlan
+from scenetok_jax.evaluation.protocols import (
   HELDOUT,
   PROTOCOLS,
   Protocol,
   index_path,
 )
-from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES

@@ -8,8 +8,8 @@ from scenetok_jax.evaluation import report
 from scenetok_jax.evaluation.batches import batches
 from scenetok_jax.evaluation.evaluator import EvaluationOptions
 from scenetok_jax.evaluation.measures import GENERATED, RECONSTRUCTED
-from scenetok_jax.evaluation.paper import Protocol
 from scenetok_jax.evaluation.plan import EvaluationPlan
+from scenetok_jax.evaluation.protocols import Protocol
 from scenetok_jax.evaluation.request import EvaluationRequest, make_plan
 from scenetok_jax.evaluation.scene_results import all_results, scorer
 from scenetok_jax.evaluation.store import open_store

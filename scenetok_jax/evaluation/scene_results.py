@@ -18,8 +18,9 @@ from scenetok_jax.evaluation.measures import CEILING, SAMPLED
 from scenetok_jax.evaluation.scores import SceneResult, scene_result
 from scenetok_jax.evaluation.store import ResultStore, gather
 from scenetok_jax.inference.changes import GenerationChanges, generate_options
+from scenetok_jax.inference.pictures import columns
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import contact_sheet, error_map, sheet_columns
+from scenetok_jax.media import contact_sheet, error_map
 from scenetok_jax.metrics.loading import LoadedMetrics
 from scenetok_jax.parallel.rules import shard_batch
 
@@ -59,7 +60,7 @@ def _sheet(prediction: evaluator.Prediction) -> np.ndarray:
   """
   scene = prediction.scene
   # A codec may decode fewer frames than it was given.
-  chosen = sheet_columns(len(prediction.images[SAMPLED]))
+  chosen = columns(len(prediction.images[SAMPLED]))
   truth = np.asarray(scene.target.images)[chosen]
   hidden = (CEILING, "wrong_scene")
   shown = {

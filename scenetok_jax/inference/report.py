@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax import media
+from scenetok_jax.inference import pictures
 from scenetok_jax.inference.conditions import Conditions
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
@@ -19,7 +20,6 @@ from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.sampling.scene_file import Scene
 
-FPS = 10.0
 STATE_FILE = "interrupted.safetensors"  # in OUT until the video is written
 
 
@@ -35,7 +35,7 @@ def write_rendering(
   S > 1.
   """
   video, rows = videos[0], []
-  shown = media.sheet_columns(len(video))
+  shown = pictures.columns(len(video))
   result: dict[str, Any] = {"trajectory": path.name, "frames": len(video)}
   result["samples"] = len(videos)
   if opened:
@@ -48,12 +48,14 @@ def write_rendering(
     rows.append(("truth", truth[shown]))
     rows.append(("error", media.error_map(video, truth)[shown]))
     result |= _scores(opened, frames, video)
-  write_videos(out, videos)
+  pictures.write_videos(out, videos)
   if len(videos) > 1:
     deviation = to_unit(videos.astype(np.float32).std(axis=0).mean(axis=-1))
     maps = media.colorize(deviation)
     rows.append((f"deviation of {len(videos)} samples", maps[shown]))
-    media.write_frames(out / "deviation", maps)
+    folder = out / "deviation"
+    pictures.clear_frames(folder)
+    media.write_frames(folder, maps)
     result["variance"] = float(np.mean(deviation**2))
     result["deviation_per_frame"] = deviation.mean(axis=(1, 2))
   media.write_png(out / "contact_sheet.png", media.contact_sheet(rows))
@@ -87,25 +89,6 @@ def _scores(
   }
 
 
-def clear(out: Path) -> None:
-  """Removes what an earlier run left in OUT, perhaps with more samples."""
-  for stale in out.glob("video_[0-9]*.mp4"):
-    stale.unlink()
-  for folder in (out / "deviation", *out.glob("frames_[0-9]*")):
-    media.clear_frames(folder)
-    if folder.is_dir() and not any(folder.iterdir()):
-      folder.rmdir()
-
-
-def write_videos(out: Path, videos: np.ndarray) -> None:
-  """uint8 [S T H W 3] -> OUT/video.mp4, frames/*.png, video_01.mp4, ..."""
-  clear(out)
-  for index, frames in enumerate(videos):
-    name = f"_{index:02d}" if index else ""
-    media.write_frames(out / f"frames{name}", frames)
-    media.write_mp4(out / f"video{name}.mp4", frames, FPS)
-
-
 def save_scenes(out: Path, scenes: Sequence[Scene]) -> None:
   """OUT/scene_00.tok, ...: new scenes for `scenetok render --tokens`."""
   for stale in out.glob("scene_[0-9]*.tok"):
@@ -126,8 +109,8 @@ def write_generation(
   OUT/video.mp4 of the first scene, video_01.mp4, ...; the sheet of all.
   Returns values for the JSON.
   """
-  write_videos(out, videos)
-  shown = media.sheet_columns(videos.shape[1])
+  pictures.write_videos(out, videos)
+  shown = pictures.columns(videos.shape[1])
   rows = [("given", np.asarray(given.views.images))]
   for index, video in enumerate(videos):
     rows.append((f"sample {index}: {path.name}", video[shown]))

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.init import bias_init, kernel_init
-from scenetok_jax.ops import cpu
 from scenetok_jax.ops.broadcast import trailing
+from scenetok_jax.ops.cpu import product
+from scenetok_jax.ops.normalize import rms_normalize, scale_features
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
@@ -46,22 +47,9 @@ def dense(
     dtype=dtype,
     kernel_init=kernel_init(scheme, fan_in, fan_out or math.prod(sizes)),
     bias_init=bias_init(scheme, fan_in),
-    dot_general=cpu.product,
+    dot_general=product,
     name=name,
   )
-
-
-@cpu.cpu_gradient(cpu.rms_forward, cpu.rms_backward, constants=(1,))
-def rms_normalize(x: Array, epsilon: float) -> Array:
-  """x [... D] over the root of its mean square."""
-  mean = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
-  return x * jax.lax.rsqrt(mean + epsilon)
-
-
-@cpu.cpu_gradient(cpu.scale_forward, cpu.scale_backward)
-def scale_features(x: Array, scale: Array) -> Array:
-  """x [... D] times scale [D]."""
-  return x * trailing(scale, x)
 
 
 class Norm(nn.Module):

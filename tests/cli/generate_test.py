@@ -7,7 +7,7 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import generate
-from scenetok_jax.inference import conditions, report
+from scenetok_jax.inference import conditions, pictures
 from scenetok_jax.inference.conditions import ConditionChoice
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import write_png
@@ -119,7 +119,7 @@ def test_left_overs_of_more_samples_are_cleared(tmp_path):
   ):  # fmt: skip
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("")
-  report.clear(tmp_path)
+  pictures.clear(tmp_path)
   kept = {p.name for p in tmp_path.rglob("*") if p.is_file()}
   assert kept == {"notes.txt", "mine.txt", "video_of_mine.mp4"}
   assert not (tmp_path / "deviation").exists()

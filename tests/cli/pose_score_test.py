@@ -144,6 +144,7 @@ def test_frames_of_a_folder_are_compared_with_the_true_ones(
   assert code == 0 and result["fid"] > 1
 
 
+@pytest.mark.slow
 def test_frames_are_rendered_for_another_estimator(run, workdir, tmp_path):
   options = [f"--workdir={workdir}", "--scenes=2", "--transfer"]
   assert run(*options, "--render-only", f"--out={tmp_path}")[0] == 0

@@ -217,6 +217,7 @@ def test_gradients_reach_every_parameter():
   assert_gradients(grads, zero="key/bias")
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_close_and_returns_float32():
   params, images = tiny_params(), normals(1, 2, 16, 16, 3)
   expected = quick_jit(round_trip)(params, images)

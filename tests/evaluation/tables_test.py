@@ -5,7 +5,8 @@ import json
 import pytest
 
 from scenetok_jax.evaluation.measures import measures
-from scenetok_jax.evaluation.paper import PROTOCOLS, TABLES
+from scenetok_jax.evaluation.paper import TABLES
+from scenetok_jax.evaluation.protocols import PROTOCOLS
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import HEADINGS, cells, latex, markdown
 from scenetok_jax.evaluation.tables import make_tables

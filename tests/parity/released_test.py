@@ -11,7 +11,7 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.cli import check_release
-from scenetok_jax.evaluation.paper import PROTOCOLS
+from scenetok_jax.evaluation.protocols import PROTOCOLS
 from scenetok_jax.parity.released import check_release as check
 from scenetok_jax.parity.released import expected
 from scenetok_jax.types import InputError
@@ -74,6 +74,7 @@ def states(found):
   return {name: entry["status"] for name, entry in found["files"].items()}
 
 
+@pytest.mark.slow
 def test_the_whole_release_reproduces_every_table(folder, tmp_path, capsys):
   report = tmp_path / "report.json"
   argv = [str(folder), f"--json={report}"]

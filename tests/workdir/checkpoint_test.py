@@ -285,6 +285,7 @@ with checkpoint.Checkpointer({folder!r}, every=2) as saver:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.faults("another process count")
 def test_two_processes_save_what_one_restores(tmp_path):
   code = PROCESS.format(path=sys.path, folder=str(tmp_path))

@@ -21,7 +21,8 @@ from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.evaluation.scores import Functions, SceneResult, features
 from scenetok_jax.evaluation.store import ResultStore
 from scenetok_jax.geometry.camera_files import estimates_from_json
-from scenetok_jax.media import contact_sheet, sheet_columns
+from scenetok_jax.inference.pictures import columns
+from scenetok_jax.media import contact_sheet
 from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.pose import PairErrors
 from scenetok_jax.types import InputError
@@ -62,7 +63,7 @@ def all_results(
         clip = source.load()
         result = _result(source, clip, options, poses, functions)
         if store:
-          shown = clip.images[sheet_columns(len(clip.images))]
+          shown = clip.images[columns(len(clip.images))]
           title = f"{source.source} along {source.key}"
           store.write(result, contact_sheet([(title, shown)]))
       tell(line(source.key, {"frames": result.frames, **result.scores}))

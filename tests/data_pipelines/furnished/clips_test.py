@@ -97,6 +97,7 @@ def test_rooms_are_a_function_of_their_seed():
   assert _room(5) != _room(6)
 
 
+@pytest.mark.slow
 def test_rooms_do_not_depend_on_the_order_of_hashes():
   here = Path(__file__)
   code = (

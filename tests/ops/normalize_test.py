@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenetok_jax.nn.blocks import rms_normalize, scale_features
 from scenetok_jax.ops.broadcast import trailing
+from scenetok_jax.ops.normalize import rms_normalize, scale_features
 from scenetok_jax.parallel.mesh import make_mesh
 from tests.networks import MESH, assert_same, normals
 
