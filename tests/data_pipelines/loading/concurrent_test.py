@@ -23,7 +23,11 @@ def _numbers():
 # 3: a position of a run with another batch size.
 @pytest.mark.parametrize(
   ("workers", "hosts", "starts"),
-  [(0, 1, (0, 3, 24, 16)), (0, 2, (16, 3)), pytest.param(2, 2, (3,), marks=pytest.mark.slow)],
+  [
+    (0, 1, (0, 3, 24, 16)),
+    (0, 2, (16, 3)),
+    pytest.param(2, 2, (3,), marks=pytest.mark.slow),
+  ],
 )
 def test_batches_are_the_same_from_any_position(workers, hosts, starts):
   plain = _iterator(_numbers(), 8, hosts=hosts, host=hosts - 1)
