@@ -49,6 +49,7 @@ def interpolate(extrinsics: Array, n: int) -> np.ndarray:
   time = np.concatenate([*times, [keys - 1.0]])
   knots = np.arange(keys)
   path = [np.interp(time, knots, axis) for axis in positions.T]
+  # Late, here and below: half a second of the start of every command.
   from scipy.spatial.transform import Rotation, Slerp
 
   turns = Slerp(knots, Rotation.from_matrix(rotations))(time)
@@ -63,7 +64,6 @@ def spline(extrinsics: Array, frames: int) -> np.ndarray:
   rotations, positions = _keys(extrinsics)
   knots = np.arange(len(positions), dtype=np.float64)
   time = np.linspace(0, knots[-1], frames)
-  # Late, as below: half a second of the start of every command.
   from scipy.interpolate import CubicSpline
   from scipy.spatial.transform import Rotation, RotationSpline
 
