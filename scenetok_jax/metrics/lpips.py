@@ -1,8 +1,4 @@
-"""LPIPS v0.1 on VGG16: a learned distance between two images.
-
-FD-VGG, the Frechet distance of VGG16's features, is for where Inception's are
-not at hand. It is not FID, and its values compare only with each other.
-"""
+"""LPIPS v0.1 on VGG16: a learned distance between two images."""
 
 import functools
 from typing import Any
@@ -120,20 +116,11 @@ def _scaled(a: Array, b: Array) -> tuple[Array, Array]:
   return 2.0 * a - 1.0, 2.0 * b - 1.0
 
 
-def average(params: dict, images: Array) -> Array:
-  """uint8 [B H W 3] -> relu5_3, averaged over the image: [B 512]."""
-  last = features(params, jnp.asarray(images, jnp.float32) / 255.0)[-1]
-  return reduce(last, "b h w c -> b c", "mean")
-
-
-_VGG = read_published(
+VGG = read_published(
   "lpips_vgg",
   shapes=shapes,
   table=table,
   installed=lpips_package.installed_files,
   read=lpips_package.read_file,
 )
-METRIC = Metric("lpips", "image", distance, "lower", "LPIPS", 3, _VGG, batch=8)
-FD_VGG = Metric(
-  "fd_vgg", "image_set", average, "lower", "FD-VGG", 2, _VGG, note="not FID"
-)
+METRIC = Metric("lpips", "image", distance, "lower", "LPIPS", 3, VGG, batch=8)

@@ -2,6 +2,7 @@
 
 from scenetok_jax.metrics import (
   depth,
+  fd_vgg,
   i3d,
   image,
   inception,
@@ -21,7 +22,7 @@ METRICS: dict[str, Metric] = {
     lpips.METRIC,
     inception.METRIC,
     i3d.METRIC,
-    lpips.FD_VGG,
+    fd_vgg.METRIC,
     tsed.METRIC,
     warp.METRIC,
     met3r.METRIC,
