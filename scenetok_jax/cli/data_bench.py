@@ -6,7 +6,7 @@ The data are those of the configuration: --config.data.path=DIR or
 
 from data_pipelines.loading import benchmark
 from scenetok_jax import console
-from scenetok_jax.parallel.runtime import initialize
+from scenetok_jax.parallel.join import initialize
 from scenetok_jax.workdir.config import load_config
 
 

@@ -13,7 +13,8 @@ from scenetok_jax.evaluation.request import EvaluationRequest
 from scenetok_jax.evaluation.run import evaluate
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.io import check_writable
-from scenetok_jax.parallel.runtime import initialize, is_lead
+from scenetok_jax.parallel.join import initialize
+from scenetok_jax.parallel.runtime import is_lead
 
 
 def main(argv: console.Argv = None) -> None:

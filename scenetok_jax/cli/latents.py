@@ -11,7 +11,7 @@ from data_pipelines.latents.encoder import EncodingJob, LatentOptions
 from data_pipelines.storage.builders import summary
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console, flags
-from scenetok_jax.parallel.runtime import initialize
+from scenetok_jax.parallel.join import initialize
 from scenetok_jax.workdir.config import load_config
 
 

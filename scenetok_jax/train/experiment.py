@@ -6,9 +6,10 @@ from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.model import Model, build
+from scenetok_jax.parallel.join import initialize
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
-from scenetok_jax.parallel.runtime import initialize, is_lead
+from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate

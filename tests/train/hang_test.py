@@ -18,7 +18,7 @@ SECONDS = 120  # for processes to start on a busy machine
 _RANK = """
 import os, signal, sys, threading, time
 import jax
-from scenetok_jax.parallel.runtime import initialize
+from scenetok_jax.parallel.join import initialize
 from scenetok_jax.train.hang import HangWatch, at
 
 initialize()

@@ -274,8 +274,8 @@ def test_every_permanent_step_is_kept(tmp_path):
 PROCESS = """
 import sys
 sys.path[:0] = {path!r}
-from scenetok_jax.parallel import runtime
-runtime.initialize()
+from scenetok_jax.parallel import join
+join.initialize()
 from tests.workdir.checkpoint_test import *
 with checkpoint.Checkpointer({folder!r}, every=2) as saver:
   state = make_state(make_mesh({{"data": 1, "fsdp": 2, "tensor": 2}}))
@@ -306,8 +306,8 @@ listed = []
 sys.addaudithook(lambda event, args: listed.append(event) if event in (
   "os.listdir", "os.scandir") and str(args[0]) == {folder!r} + "/checkpoints"
   else None)
-from scenetok_jax.parallel import runtime
-runtime.initialize()
+from scenetok_jax.parallel import join
+join.initialize()
 import tensorstore
 from tests.workdir.checkpoint_test import *
 
@@ -367,8 +367,8 @@ def test_one_replica_reads_and_all_have_the_same_bits(
 FULL = """
 import sys
 sys.path[:0] = {path!r}
-from scenetok_jax.parallel import runtime
-runtime.initialize()
+from scenetok_jax.parallel import join
+join.initialize()
 from tests.workdir.checkpoint_test import *
 mesh = make_mesh({{"data": 1, "fsdp": 4}})
 place = jax.NamedSharding(mesh, jax.P("fsdp"))

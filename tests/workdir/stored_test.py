@@ -200,8 +200,8 @@ def test_parameters_of_a_damaged_checkpoint_name_a_sound_one(
 HALVES = """
 import sys
 sys.path[:0] = {path!r}
-from scenetok_jax.parallel import runtime
-runtime.initialize()
+from scenetok_jax.parallel import join
+join.initialize()
 from tests.workdir.stored_test import *
 mesh = make_mesh({{"data": 1, "fsdp": 4}})
 if {fills}:
