@@ -34,7 +34,7 @@ class Job(NamedTuple):
 
   host: str
   port: int
-  count: int
+  processes: int
   rank: int
   devices: Sequence[int] | None = None
 
@@ -59,7 +59,7 @@ def initialize(seconds: float = _JOIN_SECONDS) -> None:
   if jax.distributed.is_initialized():
     return
   job = find_job()
-  if job is None or job.count == 1:
+  if job is None or job.processes == 1:
     return
   listens = None
   if job.rank == 0:
@@ -69,7 +69,7 @@ def initialize(seconds: float = _JOIN_SECONDS) -> None:
   with _deadline(job, seconds):
     jax.distributed.initialize(
       coordinator_address=job.address,
-      num_processes=job.count,
+      num_processes=job.processes,
       process_id=job.rank,
       local_device_ids=job.devices,
       # It has been detected, or explicit variables win over the cluster.
@@ -92,12 +92,10 @@ def find_job() -> Job | None:
   remedy = f"set {_OWN}, JAX_NUM_PROCESSES and JAX_PROCESS_ID instead"
   problem = "environment: the processes of this cluster cannot be told"
   with explained(problem, remedy, Exception):
-    address, count, rank, devices = detect(
-      None, None, None, None, None, round(_JOIN_SECONDS)
-    )
-  if address is None or count is None or rank is None:
+    found = detect(None, None, None, None, None, round(_JOIN_SECONDS))
+  if None in found[:3]:
     raise InputError(f"{problem}: several are named, but no coordinator")
-  return _checked(address, count, rank)._replace(devices=devices)
+  return _checked(*found[:3])._replace(devices=found[3])
 
 
 def _checked(address: str, count: int, rank: int) -> Job:
@@ -180,7 +178,7 @@ def _deadline(job: Job, seconds: float) -> Iterator[None]:
 
   def end() -> None:
     text = (
-      f"scenetok: error: {job.count} processes were to meet at {job.address},"
+      f"scenetok: error: {job.processes} processes were to meet at {job.address},"
       f" and not all came within {seconds:g} s; start all of them, each with"
       " its own JAX_PROCESS_ID"
     )

@@ -96,7 +96,7 @@ def test_a_slurm_job_is_found(monkeypatch):
   }.items():  # fmt: skip
     monkeypatch.setenv(name, value)
   job = join.find_job()
-  assert (job.host, job.count, job.rank) == ("n01", 4, 3)
+  assert (job.host, job.processes, job.rank) == ("n01", 4, 3)
 
 
 @pytest.mark.parametrize(
