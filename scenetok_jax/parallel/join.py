@@ -93,9 +93,10 @@ def find_job() -> Job | None:
   problem = "environment: the processes of this cluster cannot be told"
   with explained(problem, remedy, Exception):
     found = detect(None, None, None, None, None, round(_JOIN_SECONDS))
-  if None in found[:3]:
+  address, processes, rank, devices = found
+  if address is None or processes is None or rank is None:
     raise InputError(f"{problem}: several are named, but no coordinator")
-  return _checked(*found[:3])._replace(devices=found[3])
+  return _checked(address, processes, rank)._replace(devices=devices)
 
 
 def _checked(address: str, count: int, rank: int) -> Job:
@@ -178,9 +179,9 @@ def _deadline(job: Job, seconds: float) -> Iterator[None]:
 
   def end() -> None:
     text = (
-      f"scenetok: error: {job.processes} processes were to meet at {job.address},"
-      f" and not all came within {seconds:g} s; start all of them, each with"
-      " its own JAX_PROCESS_ID"
+      f"scenetok: error: {job.processes} processes were to meet at"
+      f" {job.address}, and not all came within {seconds:g} s; start all of"
+      " them, each with its own JAX_PROCESS_ID"
     )
     print(text, file=sys.stderr, flush=True)
     os._exit(2)
