@@ -84,8 +84,8 @@ def initialize(seconds: float = _JOIN_SECONDS) -> None:
 def find_job() -> Job | None:
   """The job that the environment describes; None for a lone process."""
   if address := os.environ.get(_OWN):
-    count, rank = _integer("JAX_NUM_PROCESSES"), _integer("JAX_PROCESS_ID")
-    return _checked(address, count, rank)
+    count, own = _integer("JAX_NUM_PROCESSES"), _integer("JAX_PROCESS_ID")
+    return _checked(address, count, own)
   if _detected_processes() < 2 and not _on_tpu_vm():
     return None
   detect = clusters.ClusterEnv.auto_detect_unset_distributed_params
