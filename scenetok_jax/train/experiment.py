@@ -10,6 +10,7 @@ from scenetok_jax.parallel.join import initialize
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate
@@ -40,15 +41,17 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
   the one at which a signal asked for the end. Raises InputError where the
   configuration, its data or the workdir cannot be used.
   """
-  initialize()
-  check_paths(config)
-  with HangWatch(config.train.hang_timeout):
-    return _run(config, workdir)
+  with Activity() as activity:
+    initialize()
+    check_paths(config)
+    with HangWatch(config.train.hang_timeout, activity):
+      return _run(config, workdir, activity)
 
 
-def _run(config: ConfigDict, workdir: str) -> TrainState:
+def _run(config: ConfigDict, workdir: str, activity: Activity) -> TrainState:
   model = build(config)
-  task, evaluate = make_task(config, model), make_evaluate(config, model)
+  task = make_task(config, model)
+  evaluate = make_evaluate(config, model, activity)
 
   def stream() -> loader.TrainIterator:
     opened = open_data(config, model)
@@ -56,7 +59,7 @@ def _run(config: ConfigDict, workdir: str) -> TrainState:
       opened.tell(locate(workdir) / DROPPED_FILE)
     return opened
 
-  state = train(config, workdir, task, stream, evaluate)
+  state = train(config, workdir, task, stream, evaluate, activity)
   if is_lead():
     finished = locate(workdir) / FINISHED_FILE
     finished.unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, Self
 import jax
 from jax._src import distributed
 
+from scenetok_jax.train.activity import Activity
+
 WAITED = 69  # exit status (EX_UNAVAILABLE): another process is at fault
 _KEYS = "scenetok/hang/"
 _QUIET = 100.0  # ours: seconds without a sign of life that tell a death
@@ -30,18 +32,6 @@ _WAITS = re.compile(
   r"/multihost(_utils\.py|/)|/signaling_client\.py|/distributed\.py:shutdown"
   r"|/jax/_src/(array|api)\.py:(_value|block)"
 )
-_place = ("its start", 0)  # phase, its number
-
-
-def at(phase: str) -> None:
-  """Tells what the main thread begins, or that it gets on with it.
-
-  All processes pass the same phases; who is in an earlier one is awaited.
-  """
-  global _place
-  before, number = _place
-  # A new one also for the same phase.
-  _place = (phase, number + (phase != before))
 
 
 class Report(NamedTuple):
@@ -70,18 +60,20 @@ def culprits(
 class HangWatch:
   """Ends this process once none of the run has got on for so many seconds.
 
-  To get on is to call `at`; whoever computes has an hour. A process without a
-  sign of life has 100 s at most, and a few where a collective failed. Prints
-  stacks, and who is at fault, where, doing what. 0 seconds: never. It counts
-  its looks instead of time: a process that was stopped did not hang.
+  To get on is to call `activity.at`; whoever computes has an hour. A process
+  without a sign of life has 100 s at most, and a few where a collective failed.
+  Prints stacks, and who is at fault, where, doing what. 0 seconds: never. It
+  counts its looks instead of time: a process that was stopped did not hang.
   """
 
-  def __init__(self, seconds: float) -> None:
+  def __init__(self, seconds: float, activity: Activity) -> None:
+    self._activity = activity
     self._seconds, self._quiet = seconds, min(seconds, _QUIET)
     # Shorter ones would count the look itself as work.
     self._pause = min(max(seconds / 10, 0.5), 5.0)
     self._over = threading.Event()
-    self._seen, self._cpu, self._failed = _place, time.process_time(), ""
+    self._seen, self._cpu = activity.place, time.process_time()
+    self._failed = ""
     self._rank, self._count = jax.process_index(), jax.process_count()
     # GPUs and TPUs are waited for by asking again and again.
     self._spins = jax.default_backend() != "cpu"
@@ -136,7 +128,7 @@ class HangWatch:
 
   def _look(self) -> None:
     """Updates the own report."""
-    place, cpu, old = _place, time.process_time(), self._own
+    place, cpu, old = self._activity.place, time.process_time(), self._own
     waits = any(
       _WAITS.search(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
       for top in sys._current_frames().values()

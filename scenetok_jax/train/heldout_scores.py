@@ -23,17 +23,21 @@ from scenetok_jax.model import Model
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params, shard_batch
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
-from scenetok_jax.train.hang import at
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.loop import Evaluate
 
 
-def make_evaluate(config: ConfigDict, model: Model) -> Evaluate | None:
+def make_evaluate(
+  config: ConfigDict, model: Model, activity: Activity | None = None
+) -> Evaluate | None:
   """Scores a few held-out scenes; every process must call it.
 
-  Each process renders its share on its own devices. None for stage 2, and
+  Each process renders its share on its own devices, and tells `activity` what
+  it is at. None for stage 2, and
   where scores cannot be had: they need frames, also beside data.latents, and
   the weights of the codecs, which is told.
   """
+  activity = activity or Activity()
   path, options = config.data.path, config.train
   wanted = options.eval_every > 0 and options.eval_scenes > 0
   if config.stage != "tokenizer" or not path or not wanted:
@@ -55,7 +59,6 @@ def make_evaluate(config: ConfigDict, model: Model) -> Evaluate | None:
   predict = reconstruction(model, settings, shard_batch)
 
   def evaluate(params: Any, step: int) -> dict[str, Any] | None:
-    at(f"the evaluation of step {step}")
     mesh = sampling_mesh(settings.batch, jax.local_devices())
     rows: dict[str, dict[str, float]] = {}
     whole, error = _gathered(params), ""
@@ -65,11 +68,11 @@ def make_evaluate(config: ConfigDict, model: Model) -> Evaluate | None:
         for batch in share:
           found = predict(placed, batch)
           rows |= {row.scene.key: score(row) for row in found}
-          at(f"the evaluation of step {step}")
+          activity.at(f"the evaluation of step {step}")
     except Exception as failure:  # training is worth more than its scores
       traceback.print_exc()
       error = f"process {jax.process_index()}: {failure}"
-    at(f"the scores of step {step}")
+    activity.at(f"the scores of step {step}")
     sent = json.dumps({"rows": rows, "error": error}).encode()
     parts = [json.loads(part) for part in gather_bytes(sent)]
     errors = [part["error"] for part in parts if part["error"]]

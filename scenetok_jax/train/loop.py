@@ -6,22 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from data_pipelines.identity import with_identity
 from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
-from scenetok_jax.train.hang import at
 from scenetok_jax.train.nonfinite import NonFiniteGuard
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
-from scenetok_jax.train.restore_or_init import DataIterator, restore_or_init
+from scenetok_jax.train.restore_or_init import (
+  DataIterator,
+  DeviceBatches,
+  restore_or_init,
+)
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task
@@ -41,8 +44,8 @@ class _Run:
 
   config: ConfigDict
   workdir: str
-  mesh: Mesh
-  data: DataIterator
+  batches: DeviceBatches
+  activity: Activity
   checkpointer: Checkpointer
   preemption: PreemptionWatch
   writer: MetricWriter
@@ -57,13 +60,15 @@ def train(
   task: Task,
   open_data: Callable[[], DataIterator],
   evaluate: Evaluate | None = None,
+  activity: Activity | None = None,
 ) -> TrainState:
   """Trains to config.train.total_steps, resuming whatever workdir holds.
 
   workdir: for checkpoints, metrics and config.json. open_data: opens the batch
   stream at its start. evaluate: (params, step) -> scores to log, or None where
-  they failed, every train.eval_every steps. Returns the final state;
-  InputError for a workdir of another config, in use, or unreadable.
+  they failed, every train.eval_every steps. activity: is told what the loop is
+  at. Returns the final state; InputError for a workdir of another config, in
+  use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
@@ -72,16 +77,14 @@ def train(
   devices = 1 if jax.default_backend() == "cpu" else mesh.size
   peak = devices * peak_flops_per_second(config.dtype)
   with contextlib.ExitStack() as stack:
+    activity = activity or stack.enter_context(Activity())
     stack.enter_context(jax.set_mesh(mesh))
     check_lease = stack.enter_context(lock(workdir))
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
-    at("the first batch")
+    activity.at("the data")
     data = open_data()
     settings = with_identity(workdir, config, task.frozen, data.identity)
-    start = data.get_state()
-    example = put_batch(next(data), mesh)
-    data.set_state(start)
     checkpointer = stack.enter_context(
       Checkpointer(
         workdir,
@@ -93,9 +96,14 @@ def train(
     optimizer = Optimizer.of(config)
     init_key, step_key = jax.random.split(jax.random.key(config.seed))
     state = restore_or_init(
-      config, task, optimizer, init_key, mesh, checkpointer, data
+      config, task, optimizer, init_key, mesh, checkpointer, data, activity
     )
-    at("the first step")
+    activity.first_step = activity.last_step = int(state.step)
+    batches = DeviceBatches(data, lambda batch: put_batch(batch, mesh))
+    stack.callback(batches.close)
+    activity.at("the first batch", "data_wait")
+    example = batches.peek()
+    activity.at("the first step", "start")
     frozen = place_params(task.frozen, mesh)
     step = make_step(task, optimizer, config.train.accumulate)
     flops = count_flops(step, state, frozen, example, step_key)
@@ -104,7 +112,7 @@ def train(
     if is_lead():
       write_overview(workdir, state.params)
     writer = stack.enter_context(
-      MetricWriter(workdir, config, int(state.step), flops / peak)
+      MetricWriter(workdir, config, activity, flops / peak)
     )
     profiler = Profiler(workdir, config.train.profile)
     stack.callback(profiler.close)
@@ -116,8 +124,8 @@ def train(
         return jitted(state, frozen, batch, step_key)
 
     run = _Run(
-      config, workdir, mesh, data, checkpointer, preemption, writer, profiler,
-      check_lease, dispatch,
+      config, workdir, batches, activity, checkpointer, preemption, writer,
+      profiler, check_lease, dispatch,
     )  # fmt: skip
     return _loop(run, state, evaluate)
 
@@ -127,6 +135,7 @@ def _loop(
 ) -> TrainState:
   """Next batch, dispatch, log the step before, save, evaluate."""
   config, options, writer = run.config, run.config.train, run.writer
+  activity, batches = run.activity, run.batches
   start, total = int(state.step), options.total_steps
 
   def due(step: int, every: int) -> bool:
@@ -139,6 +148,7 @@ def _loop(
     assert evaluate is not None
     # The moving average where there is one.
     params = state.params if state.ema is None else state.ema
+    activity.at(f"the evaluation of step {step}", "evaluation")
     scores = evaluate(params, step)
     if scores is not None:
       writer.write_eval(step, scores)
@@ -147,7 +157,7 @@ def _loop(
 
   def save(step: int, last: bool) -> None:
     run.checkpointer.save(
-      step, state, run.data.get_state(), config.to_dict(), force=last
+      step, state, batches.get_state(), config.to_dict(), force=last
     )
 
   # Of the step before: reading metrics sooner would wait for the device.
@@ -156,6 +166,7 @@ def _loop(
   def flush() -> None:
     while held:
       step, metrics = jax.device_get(held.pop())
+      activity.last_step = step
       if due(step, options.log_every):
         writer.write(step, metrics)
       guard.see(step, metrics)
@@ -164,10 +175,12 @@ def _loop(
     # The run was stopped where it should have evaluated.
     score(start)
   for step in range(start + 1, total + 1):
-    at(f"the data of step {step}")
-    batch = next(run.data)
-    at(f"step {step}")
-    batch = put_batch(batch, run.mesh)
+    if not batches.ready():
+      # A wait for data costs nothing while the devices are at work.
+      jax.block_until_ready(held)
+    activity.at(f"the data of step {step}", "data_wait")
+    batch = next(batches)
+    activity.at(f"step {step}", "step")
     run.profiler.before(step)
     state, metrics = run.step(state, batch)
     run.profiler.after(step, metrics)
@@ -184,17 +197,17 @@ def _loop(
       # A kill right after a save must not lose the row of its step.
       flush()
       writer.flush()
-    with writer.pause():
-      # In this order: whatever an evaluation costs, the step is kept.
-      if saves and not guard.spoilt:
-        at(f"the save of step {step}")
-        save(step, last)
-      if scores:
-        score(step)
-      if (scores or last) and is_lead():
-        draw_curves(run.workdir)
+    # In this order: whatever an evaluation costs, the step is kept.
+    if saves and not guard.spoilt:
+      activity.at(f"the save of step {step}", "save")
+      save(step, last)
+    if scores:
+      score(step)
+    if (scores or last) and is_lead():
+      draw_curves(run.workdir)
     if last:
       break
+  activity.at("the end", "save")
   while not run.checkpointer.wait() and not guard.spoilt:
     save(step, last=True)
   return state

@@ -3,15 +3,16 @@
 import contextlib
 import datetime
 import os
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
+import jax
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import locate
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.train import loggers
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.workdir.lock import LeaseLostError, make_folder
 
 TRAIN_FILE = "metrics.jsonl"
@@ -31,18 +32,22 @@ class MetricWriter:
     self,
     workdir: str | os.PathLike[str],
     config: ConfigDict,
-    start_step: int = 0,
+    activity: Activity,
     peak_seconds: float = 0.0,
   ) -> None:
-    """Opens the files; start_step is the restored one, 0 for a fresh run.
+    """Opens the files, and drops rows after the step that the run starts from.
 
-    config: of the run; Weights & Biases show it. peak_seconds: what a step
+    config: of the run; Weights & Biases show it. activity: knows that step, and
+    where time goes. peak_seconds: what a step
     takes at the devices' peak, for flop_utilisation.
     """
     self._folder = locate(workdir)
+    start_step = activity.first_step or 0
     self._total, self._last_step = config.train.total_steps, start_step
     self._batch, self._peak_seconds = config.data.batch_size, peak_seconds
-    self._last_time: float | None = None
+    self._activity = activity
+    # The first row tells what this start has compiled.
+    self._before = activity.seconds() | {"compile": 0.0}
     self._loggers: list[loggers.Logger] = []
     self._rows = loggers.RowFiles(self._folder)
     self._stack = contextlib.ExitStack()
@@ -68,8 +73,7 @@ class MetricWriter:
   def write(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Logs a training step: its metrics, speed and time to go.
 
-    metrics: scalars, among them loss, learning_rate and grad_norm. The first
-    step after a start has no timing: it would hold compilation.
+    metrics: scalars, among them loss, learning_rate and grad_norm.
     """
     if is_lead():
       row = _row(step, metrics) | self._timing(step)
@@ -94,23 +98,20 @@ class MetricWriter:
     seen = any(row["step"] == step for row in rows)
     return gather_bytes(bytes([seen]))[0] == b"\1"
 
-  @contextlib.contextmanager
-  def pause(self) -> Iterator[None]:
-    """Keeps evaluations and saves out of the step times."""
-    start = time.perf_counter()
-    yield
-    if self._last_time is not None:
-      self._last_time += time.perf_counter() - start
-
   def _timing(self, step: int) -> dict[str, float]:
-    now, count = time.perf_counter(), step - self._last_step
-    before, self._last_time = self._last_time, now
-    self._last_step = step
-    if before is None or count < 1:
+    """Since the last row: without compilation, saves and evaluations."""
+    now, count = self._activity.seconds(), step - self._last_step
+    spent = {kind: now[kind] - self._before[kind] for kind in now}
+    self._before, self._last_step = now, step
+    seconds = (spent["step"] + spent["data_wait"]) / max(count, 1)
+    if seconds <= 0:
       return {}
-    seconds = (now - before) / count
     return {
       "step_seconds": seconds,
+      "data_wait_seconds": spent["data_wait"] / max(count, 1),
+      "compile_seconds": spent["compile"],
+      "save_seconds": spent["save"],
+      **_memory(),
       "examples_per_second": self._batch / seconds,
       # A measured peak may be below that of the step itself.
       "flop_utilisation": min(self._peak_seconds / seconds, 1.0),
@@ -146,6 +147,13 @@ def console_line(row: Mapping[str, Any], total_steps: int) -> str:
     seconds = round(row["eta_seconds"])
     parts.append(f"eta {datetime.timedelta(seconds=seconds)}")
   return "  ".join(parts)
+
+
+def _memory() -> dict[str, int]:
+  """The most bytes a device of this host has held; CPUs do not tell."""
+  stats = [device.memory_stats() or {} for device in jax.local_devices()]
+  peaks = [x["peak_bytes_in_use"] for x in stats if "peak_bytes_in_use" in x]
+  return {"device_peak_bytes": max(peaks)} if peaks else {}
 
 
 def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:

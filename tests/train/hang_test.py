@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.hang import WAITED, HangWatch, Report, culprits
 
 SECONDS = 120  # for processes to start on a busy machine
@@ -19,11 +20,14 @@ _RANK = """
 import os, signal, sys, threading, time
 import jax
 from scenetok_jax.parallel.join import initialize
-from scenetok_jax.train.hang import HangWatch, at
+from scenetok_jax.train.activity import Activity
+from scenetok_jax.train.hang import HangWatch
 
 initialize()
 rank, last = jax.process_index(), jax.process_count() - 1
-with HangWatch(float(sys.argv[1])):
+activity = Activity()
+at = activity.at
+with HangWatch(float(sys.argv[1]), activity):
   at("step 12")
   exec(sys.argv[2])
   print("got on", flush=True)
@@ -120,7 +124,7 @@ def test_slow_is_not_hung():
 
 def test_no_limit_is_no_watch():
   before = threading.active_count()
-  with HangWatch(0.0):
+  with HangWatch(0.0, Activity()):
     assert threading.active_count() == before
 
 

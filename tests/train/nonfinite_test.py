@@ -102,13 +102,14 @@ def test_a_wrong_window_is_refused(window):
 
 
 class FillsDisk(Stream):
-  """Files may not grow from batch 4 on, as on a full disk.
+  """Files may not grow from batch 7 on, as on a full disk.
 
-  By then the save of step 2 is complete: that of step 4 waited for it.
+  It is read two steps ahead. By then the save of step 2 is complete: that of
+  step 4 waited for it.
   """
 
   def __next__(self):
-    if self.get_state()["next"] == 4:
+    if self.get_state()["next"] == 7:
       _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
       resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     return super().__next__()

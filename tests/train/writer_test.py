@@ -2,13 +2,16 @@
 
 import json
 import time
+from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from scenetok_jax.train import loggers
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.lock import LeaseLostError
@@ -16,6 +19,14 @@ from scenetok_jax.workdir.lock import LeaseLostError
 CONFIG = ConfigDict(
   {"train": {"total_steps": 20, "wandb": ""}, "data": {"batch_size": 4}}
 )
+
+
+def at_step(start=0, clock=time.monotonic):
+  """An activity that makes its first step after `start`."""
+  activity = Activity(clock)
+  activity.first_step = start
+  activity.at(f"step {start + 1}", "step")
+  return activity
 
 
 def rows(folder, name="metrics.jsonl"):
@@ -27,13 +38,15 @@ def rows(folder, name="metrics.jsonl"):
 
 
 def write_steps(folder, first, last, start):
-  with MetricWriter(folder, CONFIG, start, peak_seconds=1e-9) as writer:
+  with MetricWriter(
+    folder, CONFIG, at_step(start), peak_seconds=1e-9
+  ) as writer:
     for step in range(first, last + 1):
       writer.write(step, {"loss": jnp.float32(1 / step)})
 
 
 def test_each_line_is_on_disk_when_write_returns(tmp_path):
-  with MetricWriter(tmp_path, CONFIG) as writer:
+  with MetricWriter(tmp_path, CONFIG, at_step()) as writer:
     for step in (1, 2, 3):
       writer.write(step, {"loss": 0.5})
       assert steps(tmp_path)[-1] == step
@@ -58,7 +71,7 @@ def test_a_fresh_start_drops_everything(tmp_path):
 
 
 def test_non_finite_values_are_legal_json(tmp_path):
-  with MetricWriter(tmp_path, CONFIG) as writer:
+  with MetricWriter(tmp_path, CONFIG, at_step()) as writer:
     writer.write(1, {"loss": jnp.nan, "grad_norm": jnp.float32(jnp.inf)})
     writer.write(2, {"loss": -np.inf, "skipped": jnp.array(True)})
   first, second = rows(tmp_path)
@@ -77,17 +90,60 @@ def test_console_line_tells_speed_and_time_to_go(tmp_path, capsys):
   assert np.isclose(row["flop_utilisation"], utilisation)
 
 
+class Clock:
+  """Seconds that pass only where a test says so."""
+
+  now = 0.0
+
+  def __call__(self):
+    return self.now
+
+
+def test_a_row_says_where_the_time_since_the_last_one_went(
+  tmp_path, monkeypatch
+):
+  clock = Clock()
+  activity = at_step(4, clock)
+
+  def spend(kind, seconds):
+    activity.at(kind, kind)
+    clock.now += seconds
+
+  activity._heard("/jax/core/compile/backend_compile_duration", 3.0)
+  clock.now += 3.0  # the parameters' init
+  with MetricWriter(tmp_path, CONFIG, activity) as writer:
+    spend("data_wait", 1.0)
+    spend("step", 2.0)
+    writer.write(5, {"loss": 1.0})
+    for kind in ("data_wait", "step", "save", "evaluation", "step"):
+      spend(kind, 4.0)
+    stats = [SimpleNamespace(memory_stats=lambda n=n: n) for n in STATS]
+    monkeypatch.setattr(jax, "local_devices", lambda: stats)
+    writer.write(7, {"loss": 1.0})
+    writer.write(7, {"loss": 1.0})  # no time has passed
+  first, second, third = rows(tmp_path)
+  keys = ("step", "data_wait", "compile", "save")
+  for row, want in ((first, (3, 1, 3, 0)), (second, (6, 2, 0, 4))):
+    assert [row[f"{key}_seconds"] for key in keys] == list(want)
+  assert first["eta_seconds"] == 3 * 15
+  assert "device_peak_bytes" not in first
+  assert second["device_peak_bytes"] == 9
+  assert third.keys() == {"step", "loss"}
+
+
+STATS = ({"peak_bytes_in_use": 7}, {"peak_bytes_in_use": 9}, None)
+
+
 def test_utilisation_is_never_above_the_whole(tmp_path, capsys):
-  with MetricWriter(tmp_path, CONFIG, peak_seconds=1e6) as writer:
+  with MetricWriter(tmp_path, CONFIG, at_step(), peak_seconds=1e6) as writer:
     for step in (1, 2):
       writer.write(step, {"loss": 1.0})
   assert rows(tmp_path)[-1]["flop_utilisation"] == 1.0
 
 
 def test_evaluations_have_their_own_file(tmp_path):
-  with MetricWriter(tmp_path, CONFIG) as writer:
-    with writer.pause():
-      writer.write_eval(1, {"psnr": 20.0})
+  with MetricWriter(tmp_path, CONFIG, at_step()) as writer:
+    writer.write_eval(1, {"psnr": 20.0})
     writer.write(2, {"loss": 1.0})
   assert rows(tmp_path, "eval.jsonl") == [{"step": 1, "psnr": 20.0}]
   assert [row["step"] for row in rows(tmp_path)] == [2]
@@ -115,7 +171,7 @@ def steps(folder):
 
 
 def test_rows_of_a_bucket_are_batches_that_hold_up_no_step(tmp_path, bucket):
-  with MetricWriter(tmp_path, CONFIG) as writer:
+  with MetricWriter(tmp_path, CONFIG, at_step()) as writer:
     writer.write(1, {"loss": 1.0})  # what writing takes is not known yet
     start = time.monotonic()
     for step in range(2, 12):
@@ -139,7 +195,10 @@ def test_rows_of_a_bucket_are_batches_that_hold_up_no_step(tmp_path, bucket):
 
 
 def test_a_run_that_lost_its_workdir_writes_no_more_rows(tmp_path, bucket):
-  with pytest.raises(LeaseLostError), MetricWriter(tmp_path, CONFIG) as writer:
+  with (
+    pytest.raises(LeaseLostError),
+    MetricWriter(tmp_path, CONFIG, at_step()) as writer,
+  ):
     writer.write(1, {"loss": 1.0})
     writer.write(2, {"loss": 1.0})
     raise LeaseLostError("taken")
@@ -150,7 +209,7 @@ def test_a_run_that_lost_its_workdir_writes_no_more_rows(tmp_path, bucket):
 def test_a_full_disk_ends_the_run_from_the_thread_too(tmp_path):
   with (
     pytest.raises(InputError, match=r"metrics\.jsonl: cannot be written"),
-    MetricWriter(tmp_path, CONFIG) as writer,
+    MetricWriter(tmp_path, CONFIG, at_step()) as writer,
   ):
     writer._rows._seconds = 0.02  # all by the thread
     (tmp_path / "metrics.jsonl").mkdir()

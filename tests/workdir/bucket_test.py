@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from scenetok_jax import console, io
 from scenetok_jax.cli import main as scenetok
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
+from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.profile import Profiler
 from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import InputError
@@ -109,7 +110,9 @@ def test_rows_config_and_parameters_come_back(workdir):
     {"train": {"total_steps": 9, "wandb": ""}, "data": {"batch_size": 4}}
   )
   for start in (0, 2):  # a resumed run drops what comes again
-    with MetricWriter(workdir, config, start) as writer:
+    activity = Activity()
+    activity.first_step = start
+    with MetricWriter(workdir, config, activity) as writer:
       for step in range(start + 1, 5):
         writer.write(step, {"loss": 1.0 / step})
       writer.flush()
@@ -148,7 +151,7 @@ def test_weights_and_biases_keep_their_files_here(workdir, monkeypatch):
   config = ConfigDict(
     {"train": {"total_steps": 9, "wandb": "mine"}, "data": {"batch_size": 4}}
   )
-  with MetricWriter(workdir, config) as writer:
+  with MetricWriter(workdir, config, Activity()) as writer:
     assert len(writer._loggers) == 1  # no files of TensorBoard
   assert asked["dir"] is None and asked["name"] == io.locate(workdir).name
 
