@@ -125,6 +125,8 @@ def base(stage: str) -> ConfigDict:
   config.train = {
     "total_steps": total_steps,
     "accumulate": 1,  # micro-batches per step
+    "reduce_dtype": placeholder(str),  # of gradients; unset: as computed
+    "defer_reduction": placeholder(bool),  # True: once a step
     "checkpoint_every": 5_000,
     "checkpoint_keep": 3,  # newest ones
     "checkpoint_permanent_every": 0,  # steps between those kept for ever

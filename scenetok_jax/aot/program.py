@@ -18,6 +18,7 @@ from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.render import render_latents
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.generator_task import generator_task
+from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import abstract
 from scenetok_jax.train.step import jit_step, make_step
@@ -61,7 +62,8 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
     latent_batch(config, model, mesh),
     abstract_key().update(sharding=NamedSharding(mesh, P())),
   )
-  step = make_step(task, optimizer, config.train.accumulate)
+  reduction = Reduction.of(config, mesh.shape)
+  step = make_step(task, optimizer, config.train.accumulate, reduction)
   with jax.set_mesh(mesh):
     flops = count_flops(step, *arguments)
   held = {

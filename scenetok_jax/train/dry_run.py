@@ -12,6 +12,7 @@ from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare
 from scenetok_jax.train.experiment import make_task, open_data
+from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.profile import Profiler
@@ -41,6 +42,7 @@ def dry_run(
   count = len(jax.devices()) if devices is None else devices
   shape = mesh_shape(dict(config.mesh), count)
   check_batch(config.data.batch_size, config.train.accumulate, shape)
+  Reduction.of(config, shape)
   Optimizer.of(config)
   Profiler(str(workdir), config.train.profile)
   model = build(config)

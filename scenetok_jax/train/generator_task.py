@@ -12,7 +12,7 @@ from scenetok_jax.flow.losses import flow_loss
 from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, encoded, init_generator, tokenize
-from scenetok_jax.train.task import StepLoss, Task
+from scenetok_jax.train.task import LossParts, StepLoss, Task
 from scenetok_jax.types import Array, SceneBatch, Views
 
 
@@ -112,10 +112,9 @@ def generator_task(
   stored = bool(config.data.get("latents"))
   codecs = {} if stored else {"context": model.context_codec.params}
 
-  def loss(
-    params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
-  ) -> StepLoss:
-    del step
+  def draw(
+    frozen: Any, batch: SceneBatch, key: Array
+  ) -> tuple[Views, Views, StepNoise]:
     assert batch.condition is not None
     keys, weights = jax.random.split(key, 3), frozen["codecs"].get("context")
     codec = model.context_codec
@@ -123,12 +122,16 @@ def generator_task(
     condition = encoded(codec, batch.condition, keys[1], weights)
     seen = condition.cameras.extrinsics.shape[:2]
     noise = sample_noise(config, keys[2], seen, model.token_shape)
-    return loss_from_noise(
-      model, config, params, frozen, context, condition, noise
-    )
+    return context, condition, noise
 
+  def loss(params: Any, frozen: Any, drawn: Any, step: Array) -> StepLoss:
+    del step
+    return loss_from_noise(model, config, params, frozen, *drawn)
+
+  parts = LossParts(draw, loss)
   return Task(
     init=lambda key: init_generator(model, key, config.data.num_context),
-    loss=loss,
+    loss=parts.whole,
     frozen={"tokenizer": tokenizer_params, "codecs": codecs},
+    parts=parts,
   )

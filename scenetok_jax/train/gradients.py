@@ -1,15 +1,18 @@
-"""Gradient norms as the reference counts them; means over micro-batches."""
+"""Gradient norms as the reference counts them; means over parts of a batch."""
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from einops import rearrange
+from jax.sharding import PartitionSpec as P
+from ml_collections import ConfigDict
 
+from scenetok_jax.parallel.mesh import BATCH_AXES
 from scenetok_jax.parallel.rules import path_name
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, InputError
 
 _PROJECTION = re.compile(r"^(.*)/(query|key|value)/(kernel|bias)$")
 _STACKED = re.compile(r"(^|/)blocks/")
@@ -63,16 +66,118 @@ def accumulate(
   """
   if count == 1:
     return function(params, batch, key)
+  parts = _micro_batches(batch, key, count)
+  return _mean(lambda part: function(params, *part), parts, count)
+
+
+def _micro_batches(batch: Any, key: Array, count: int) -> tuple[Any, Array]:
+  """Arrays [B ...] -> [m b ...], strided, and m keys."""
   parts = jax.tree.map(
     lambda x: rearrange(x, "(b m) ... -> m b ...", m=count), batch
   )
-  parts = parts, jax.random.split(key, count)
+  return parts, jax.random.split(key, count)
+
+
+def _mean(function: Callable[[Any], Any], parts: Any, count: int) -> Any:
+  """Mean of function(part) over parts, arrays [count ...]; float32."""
 
   def body(total: Any, part: Any) -> tuple[Any, None]:
-    result = function(params, *part)
+    result = function(part)
     return jax.tree.map(lambda t, r: t + r / count, total, result), None
 
   first = jax.tree.map(lambda x: x[0], parts)
-  shapes = jax.eval_shape(lambda part: function(params, *part), first)
+  shapes = jax.eval_shape(function, first)
   zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, jnp.float32), shapes)
   return jax.lax.scan(body, zeros, parts)[0]
+
+
+class Reduction(NamedTuple):
+  """How gradients are summed over the devices that split the batch.
+
+  dtype: in which they are sent and added. deferred: once a step, not in every
+  micro-batch.
+  """
+
+  dtype: str
+  deferred: bool
+
+  @classmethod
+  def of(
+    cls, config: ConfigDict, sizes: Mapping[str, int]
+  ) -> "Reduction | None":
+    """As config.train asks for; None where the compiler may choose.
+
+    sizes: of the mesh's axes. InputError for what it cannot give.
+    """
+    dtype, deferred = config.train.reduce_dtype, config.train.defer_reduction
+    if dtype not in (None, "float32", "bfloat16"):
+      raise InputError(
+        f"config.train.reduce_dtype: {dtype!r} is no type of a reduction; use"
+        " float32 or bfloat16, or leave it unset"
+      )
+    if dtype is None and not deferred:
+      return None
+    field = "reduce_dtype" if dtype else "defer_reduction"
+    for axis in ("fsdp", "sequence"):
+      if sizes[axis] > 1:
+        raise InputError(
+          f"config.train.{field}: over the axis {axis} the compiler reduces"
+          f" gradients layer by layer; set mesh.{axis}=1 or leave it unset"
+        )
+    return cls(dtype or config.dtype, bool(deferred))
+
+
+def accumulate_apart(
+  function: Callable[[Any, Any, Any], Any],
+  draw: Callable[[Any, Array], Any],
+  params: Any,
+  shared: Any,
+  batch: Any,
+  key: Array,
+  count: int,
+  reduction: Reduction,
+) -> Any:
+  """accumulate with gradients reduced as told; needs a mesh.
+
+  Devices take the gradients of their own scenes, then reduce them.
+
+  function: (params, shared, drawn) -> (gradients, tree of floats), means over
+  the scenes drawn. draw: (batch, key) -> arrays [B ...] or [], over the whole
+  micro-batch, so that the draws are those of accumulate. shared: what every
+  scene reads.
+  """
+  if count == 1:
+    drawn = jax.tree.map(lambda x: x[None], draw(batch, key))
+  else:
+    parts = _micro_batches(batch, key, count)
+    drawn = jax.lax.map(lambda part: draw(*part), parts)
+  # Whole axes are manual too: kernels then see plain arrays.
+  sizes = jax.sharding.get_abstract_mesh().shape
+  manual = {a for a, n in sizes.items() if a in BATCH_AXES or n == 1}
+
+  def total(result: Any) -> Any:
+    gradients, rest = result
+    return _device_mean(gradients, reduction.dtype), _device_mean(rest)
+
+  def local(params: Any, shared: Any, drawn: Any) -> Any:
+    def part(drawn: Any) -> Any:
+      result = function(params, shared, drawn)
+      return result if reduction.deferred else total(result)
+
+    mean = _mean(part, drawn, count)
+    return total(mean) if reduction.deferred else mean
+
+  split = jax.tree.map(
+    lambda x: P(None, BATCH_AXES) if x.ndim > 1 else P(), drawn
+  )
+  return jax.shard_map(
+    local, in_specs=(P(), P(), split), out_specs=P(), axis_names=manual,
+    check_vma=False,  # or each use of a parameter would reduce its gradient
+  )(params, shared, drawn)  # fmt: skip
+
+
+def _device_mean(tree: Any, dtype: str = "float32") -> Any:
+  """Mean over the devices that split the batch, sent as dtype; float32."""
+  ways = jax.lax.axis_size(BATCH_AXES)
+  sums = jax.lax.psum(jax.tree.map(lambda x: x.astype(dtype), tree), BATCH_AXES)
+  return jax.tree.map(lambda x: x.astype(jnp.float32) / ways, sums)

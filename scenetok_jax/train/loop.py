@@ -15,6 +15,7 @@ from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
+from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.nonfinite import NonFiniteGuard
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
@@ -72,6 +73,7 @@ def train(
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
+  reduction = Reduction.of(config, mesh.shape)
   # Outside the mesh, whose devices would all multiply at the same time. CPU
   # devices share one machine.
   devices = 1 if jax.default_backend() == "cpu" else mesh.size
@@ -105,7 +107,7 @@ def train(
     example = batches.peek()
     activity.at("the first step", "start")
     frozen = place_params(task.frozen, mesh)
-    step = make_step(task, optimizer, config.train.accumulate)
+    step = make_step(task, optimizer, config.train.accumulate, reduction)
     flops = count_flops(step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.
     store_config(workdir, settings)

@@ -1,5 +1,6 @@
 """One training step: loss, gradients, optimiser; pure, then jitted."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,10 @@ import jax.numpy as jnp
 
 from scenetok_jax.parallel.rules import param_shardings
 from scenetok_jax.parallel.runtime import quick_compile_options
-from scenetok_jax.train.gradients import accumulate
+from scenetok_jax.train.gradients import Reduction, accumulate, accumulate_apart
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.state import TrainState, apply_gradients
-from scenetok_jax.train.task import Task
+from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Array, SceneBatch
 
 # FLOPs of a step, about a second on a CPU, from which a slower compilation
@@ -20,36 +21,61 @@ _LARGE_STEP = 1e11
 
 
 def make_step(
-  task: Task, optimizer: Optimizer, micro_batches: int = 1
+  task: Task,
+  optimizer: Optimizer,
+  micro_batches: int = 1,
+  reduction: Reduction | None = None,
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
   """(state, frozen, batch, key) -> (state, metrics); pure, not yet jitted.
 
   Every draw comes from fold_in(key, state.step), so a resumed run draws the
-  same numbers.
+  same numbers. reduction: of gradients over devices, None: the compiler's; with
+  one the task must have parts, and the step runs on a mesh.
   """
+  if reduction is not None and task.parts is None:
+    raise ValueError("make_step: a reduction needs a task with parts")
 
   def step(
     state: TrainState, frozen: Any, batch: SceneBatch, key: Array
   ) -> tuple[TrainState, dict[str, Array]]:
-    def mean_loss(params: Any, batch: SceneBatch, key: Array) -> Any:
-      out = task.loss(params, frozen, batch, key, state.step)
-      metrics = jax.tree.map(jnp.mean, {"loss": out.loss, **out.metrics})
-      used = {p: 1.0 - flag.astype("float32") for p, flag in out.unused.items()}
-      return metrics["loss"], (metrics, used)
-
-    grads, (metrics, used) = accumulate(
-      jax.grad(mean_loss, has_aux=True),
-      state.params,
-      batch,
-      jax.random.fold_in(key, state.step),
-      micro_batches,
-    )
+    key = jax.random.fold_in(key, state.step)
+    grads, (metrics, used) = gradients(state, frozen, batch, key)
     # Unused only where no micro-batch used it.
     unused = {prefix: share == 0 for prefix, share in used.items()}
     state, optimizer_metrics = apply_gradients(state, grads, optimizer, unused)
     return state, {**metrics, **optimizer_metrics}
 
+  def gradients(
+    state: TrainState, frozen: Any, batch: SceneBatch, key: Array
+  ) -> Any:
+    def mean_loss(params: Any, batch: SceneBatch, key: Array) -> Any:
+      return _means(task.loss(params, frozen, batch, key, state.step))
+
+    if reduction is None or task.parts is None:
+      return accumulate(
+        jax.grad(mean_loss, has_aux=True), state.params, batch, key,
+        micro_batches,
+      )  # fmt: skip
+    parts = task.parts
+
+    def mean_of_drawn(params: Any, shared: Any, drawn: Any) -> Any:
+      frozen, step = shared
+      return _means(parts.loss(params, frozen, drawn, step))
+
+    return accumulate_apart(
+      jax.grad(mean_of_drawn, has_aux=True),
+      functools.partial(parts.draw, frozen),
+      state.params, (frozen, state.step), batch, key, micro_batches, reduction,
+    )  # fmt: skip
+
   return step
+
+
+def _means(out: StepLoss) -> tuple[Array, tuple[Any, Any]]:
+  """Mean loss; means of what is logged, and 1 for each sub-tree used."""
+  metrics = jax.tree.map(jnp.mean, {"loss": out.loss, **out.metrics})
+  used = {p: 1.0 - flag.astype("float32") for p, flag in out.unused.items()}
+  return metrics["loss"], (metrics, used)
 
 
 def jit_step(

@@ -24,13 +24,33 @@ class StepLoss:
 
 
 @dataclasses.dataclass(frozen=True)
+class LossParts:
+  """A loss in two parts, so that devices may take their scenes on their own.
+
+  draw: (frozen, batch, key) -> tree of arrays [B ...], or [] where all scenes
+  share one; makes every draw. loss: (params, frozen, drawn, step) -> StepLoss,
+  a function of each scene alone.
+  """
+
+  draw: Callable[[Any, SceneBatch, Array], Any]
+  loss: Callable[[Any, Any, Any, Array], StepLoss]
+
+  def whole(
+    self, params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
+  ) -> StepLoss:
+    """One part after the other, as a Task's loss."""
+    return self.loss(params, frozen, self.draw(frozen, batch, key), step)
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
   """A stage as a struct of functions.
 
   loss: (params, frozen, batch, key, step) -> StepLoss. Pure; all draws come
-  from the key.
+  from the key. parts: the same loss in two, where it can be told apart.
   """
 
   init: Callable[[Array], Any]  # key -> fresh trainable parameters
   loss: Callable[[Any, Any, SceneBatch, Array, Array], StepLoss]
   frozen: Any  # parameters of frozen networks and codecs
+  parts: LossParts | None = None

@@ -18,7 +18,7 @@ from scenetok_jax.model import (
   init_stage1,
   tokenize,
 )
-from scenetok_jax.train.task import StepLoss, Task
+from scenetok_jax.train.task import LossParts, StepLoss, Task
 from scenetok_jax.types import Array, SceneBatch, Views
 
 
@@ -112,9 +112,9 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
   # Stored latents need no codec: its arrays would fill memory for nothing.
   codecs = {} if config.data.get("latents") else codec_params(model)
 
-  def loss(
-    params: Any, frozen: Any, batch: SceneBatch, key: Array, step: Array
-  ) -> StepLoss:
+  def draw(
+    frozen: Any, batch: SceneBatch, key: Array
+  ) -> tuple[Views, Views, StepNoise]:
     keys, weights = jax.random.split(key, 3), frozen["codecs"]
     context = encoded(
       model.context_codec, batch.context, keys[0], weights.get("context")
@@ -124,10 +124,17 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
     )
     tokens, views = model.token_shape, context.cameras.extrinsics.shape[1]
     noise = sample_noise(config, keys[2], views, target.latents, tokens)
+    return context, target, noise
+
+  def loss(params: Any, frozen: Any, drawn: Any, step: Array) -> StepLoss:
+    del frozen
+    context, target, noise = drawn
     return loss_from_noise(model, config, params, context, target, noise, step)
 
+  parts = LossParts(draw, loss)
   return Task(
     init=lambda key: init_stage1(model, key),
-    loss=loss,
+    loss=parts.whole,
     frozen={"codecs": codecs},
+    parts=parts,
   )

@@ -20,14 +20,15 @@ CONFIG_FILE = "config.json"
 IDENTITY = "identity"  # its section of hashes (data_pipelines/identity.py)
 
 # Fields that may change between two starts of one run: they decide how long
-# it runs, how it is placed, watched or fed, not what any step computes.
+# it runs, how it is placed, summed, watched or fed, not what any step computes.
 # train.total_steps never bends a schedule: optimizer.decay_steps does. Folders
 # may move: what lies in them is compared by its hash.
 FREE_FIELDS = (
   "train.total_steps", "train.log_every", "train.checkpoint_every",
   "train.checkpoint_keep", "train.checkpoint_permanent_every",
   "train.eval_every", "train.max_nonfinite", "train.hang_timeout",
-  "train.profile", "train.wandb", "data.workers",
+  "train.profile", "train.wandb", "train.reduce_dtype",
+  "train.defer_reduction", "data.workers",
   "data.threads", "data.timeout", "data.cache", "data.path", "data.target_path",
   "data.latents", "mesh.*", "remat", "attention", "restore", "tokenizer_from",
   "codecs.*.weights", "codecs.*.dtype", "codecs.*.frames_at_once",
