@@ -15,6 +15,7 @@ VERBS = {
   "latents": "run a frozen codec over prepared data",
   "data-bench": "speed, bytes and processor time of reading training data",
   "train": "train the tokenizer and renderer, or the scene generator",
+  "goodput": "what share of the time of a run trained it, and the rest",
   "render": "scene tokens -> frames along a camera path",
   "generate": "one to three posed images -> a new scene -> frames",
   "encode": "posed images -> a small scene file that renders without them",

@@ -1,5 +1,7 @@
 """A training run as a configuration describes it: task, data, evaluation."""
 
+from collections.abc import Callable
+
 from ml_collections import ConfigDict
 
 from data_pipelines.latents.identity import codec_identities
@@ -14,6 +16,7 @@ from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate
+from scenetok_jax.train.lives import LifeLog
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
@@ -59,7 +62,10 @@ def _run(config: ConfigDict, workdir: str, activity: Activity) -> TrainState:
       opened.tell(locate(workdir) / DROPPED_FILE)
     return opened
 
-  state = train(config, workdir, task, stream, evaluate, activity)
+  def keep_life(check_lease: Callable[[], None]) -> LifeLog:
+    return LifeLog(workdir, config.train.total_steps, activity, check_lease)
+
+  state = train(config, workdir, task, stream, evaluate, activity, keep_life)
   if is_lead():
     finished = locate(workdir) / FINISHED_FILE
     finished.unlink(missing_ok=True)

@@ -37,6 +37,10 @@ from scenetok_jax.workdir.stored_config import compare_config, store_config
 
 # (parameters, step) -> scores; None where they failed, which has been told.
 Evaluate = Callable[[Any, int], dict[str, Any] | None]
+# (what checks the lease of the workdir) -> keeps a record of this life.
+KeepLife = Callable[
+  [Callable[[], None]], contextlib.AbstractContextManager[Any]
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +66,15 @@ def train(
   open_data: Callable[[], DataIterator],
   evaluate: Evaluate | None = None,
   activity: Activity | None = None,
+  keep_life: KeepLife | None = None,
 ) -> TrainState:
   """Trains to config.train.total_steps, resuming whatever workdir holds.
 
   workdir: for checkpoints, metrics and config.json. open_data: opens the batch
   stream at its start. evaluate: (params, step) -> scores to log, or None where
   they failed, every train.eval_every steps. activity: is told what the loop is
-  at. Returns the final state; InputError for a workdir of another config, in
-  use, or unreadable.
+  at. keep_life: is entered once the workdir is this run's. Returns the final
+  state; InputError for a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
@@ -84,6 +89,8 @@ def train(
     check_lease = stack.enter_context(lock(workdir))
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
+    if keep_life is not None:
+      stack.enter_context(keep_life(check_lease))
     activity.at("the data")
     data = open_data()
     settings = with_identity(workdir, config, task.frozen, data.identity)

@@ -17,6 +17,7 @@ from scenetok_jax import console, io
 from scenetok_jax.cli import main as scenetok
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.train.activity import Activity
+from scenetok_jax.train.lives import LifeLog
 from scenetok_jax.train.profile import Profiler
 from scenetok_jax.train.writer import MetricWriter
 from scenetok_jax.types import InputError
@@ -141,6 +142,20 @@ def test_rows_config_and_parameters_come_back(workdir):
   np.testing.assert_array_equal(found, params["decoder"]["kernel"])
   with pytest.raises(InputError, match=r"train\.profile: 1:2"):
     Profiler(workdir, "1:2")
+
+
+def test_lives_and_what_came_of_them_are_told(workdir, capsys):
+  for first, last in ((0, 3), (2, 9)):
+    activity = Activity()
+    activity.first_step, activity.last_step = first, last
+    with LifeLog(workdir, 9, activity, lambda: None):
+      activity.at("step", "step")
+  assert scenetok.main(["goodput", workdir]) == 0
+  out = capsys.readouterr().out
+  assert "steps that count: 9, and 1 trained again" in out
+  assert "stopped" in out and "finished" in out
+  assert scenetok.main(["goodput", f"{workdir}/none"]) == 2
+  assert "none/lives.jsonl: not there" in capsys.readouterr().err
 
 
 def test_weights_and_biases_keep_their_files_here(workdir, monkeypatch):
