@@ -3,7 +3,7 @@
   python benchmarks/aot_table.py --cache report/aot --docs docs/performance.md
 
 Each cell compiles the real train step for a slice that need not exist
-(scenetok aot --search, in its own process). Finished cells are kept in
+(scenetok aot, in its own process). Finished cells are kept in
 --cache, so a stopped run goes on; delete the folder to start over.
 """
 
@@ -71,9 +71,9 @@ def main() -> None:
 def compile_cell(config: str, topology: str, path: pathlib.Path) -> None:
   """Searches a mesh and policy that fit; an error is a result, too."""
   command = [
-    sys.executable, "-m", "scenetok_jax.cli.aot", "--search",
+    sys.executable, "-m", "scenetok_jax.cli.aot",
     f"--config=configs/{config}", f"--topology={topology}",
-    "--config.dtype=bfloat16", f"--json={path}",
+    f"--json={path}",
   ]  # fmt: skip
   print(" ".join(command[1:]), file=sys.stderr, flush=True)
   done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)

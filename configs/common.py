@@ -9,7 +9,8 @@ import pathlib
 from ml_collections import ConfigDict
 from ml_collections.config_dict import FieldReference, placeholder
 
-MESH = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
+AUTO = "auto"  # what suits the devices (scenetok_jax/train/auto.py)
+AUTO_MESH = {"data": 0, "fsdp": 0, "tensor": 0, "sequence": 0}
 
 
 def shipped(name: str) -> str:
@@ -28,10 +29,11 @@ def base(stage: str) -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
   config.stage = stage  # "tokenizer" (stage 1) or "generator" (stage 2)
-  config.dtype = "float32"  # compute dtype; "bfloat16" on TPU and GPU
-  config.remat = "none"  # "none", "dots" or "full"
-  config.attention = "xla"  # "xla" or "cudnn"
-  config.mesh = dict(MESH)
+  config.dtype = AUTO  # of computations: or "float32", "bfloat16"
+  config.remat = AUTO  # or "none", "dots", "full"
+  config.attention = AUTO  # or "xla", "cudnn"
+  # All 0: "auto". Beside others, 0 is -1 (what is left) of data, else 1.
+  config.mesh = dict(AUTO_MESH)
   config.restore = placeholder(str)  # workdir or params file to start from
   config.restore_partial = placeholder(bool)  # True: take what fits of it
   config.data = {

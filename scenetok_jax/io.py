@@ -180,3 +180,11 @@ def to_plain(value: Any, *, words: bool = False) -> Any:
   if isinstance(value, float) and not math.isfinite(value):
     return str(value) if words else None
   return value
+
+
+def gib(count: float) -> str:
+  """Bytes in MiB or GiB."""
+  size = 1 << 30
+  if count < 0.01 * size:
+    return f"{count / (1 << 20):.2f} MiB"
+  return f"{count / size:.2f} GiB"

@@ -18,6 +18,7 @@ from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
 from scenetok_jax.ops.attention import ATTENTION
+from scenetok_jax.ops.compute import Compute
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import (
   Array,
@@ -61,22 +62,21 @@ class Model:
 def build(config: ConfigDict) -> Model:
   """Modules and codecs of a configuration.
 
+  What it leaves "auto" is what suits this process's devices.
+
   Raises InputError: unknown codec, dtype, remat policy or attention, attention
   that lacks the dtype, or sizes that do not fit.
   """
-  check_known(config.dtype, DTYPES, "config.dtype")
-  check_known(config.remat, REMAT_POLICIES, "config.remat")
-  check_known(config.attention, ATTENTION, "config.attention")
-  if config.attention == "cudnn" and config.dtype == "float32":
+  compute = Compute.of(config, lambda: jax.local_devices()[0])
+  check_known(compute.dtype, DTYPES, "config.dtype")
+  check_known(compute.remat, REMAT_POLICIES, "config.remat")
+  check_known(compute.attention, ATTENTION, "config.attention")
+  if compute.attention == "cudnn" and compute.dtype == "float32":
     raise InputError(
       "config.attention: cudnn has no float32; set --config.dtype=bfloat16, or"
       " --config.attention=xla"
     )
-  shared = {
-    "dtype": jnp.dtype(config.dtype),
-    "remat": config.remat,
-    "attention": config.attention,
-  }
+  shared = {**compute._asdict(), "dtype": jnp.dtype(compute.dtype)}
 
   def module(name: str, cls: Any) -> Any:
     block = dict(config[name])

@@ -1,17 +1,18 @@
 """Compiles a configuration for a TPU slice that you need not have."""
 
 import dataclasses
-import itertools
-import sys
+import functools
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.aot import search
 from scenetok_jax.aot.chips import Chip, parse_topology, topology_devices
 from scenetok_jax.aot.program import render_program, train_program
-from scenetok_jax.aot.report import gib, mesh_text, report
-from scenetok_jax.parallel.mesh import AXES, make_mesh
+from scenetok_jax.aot.report import report
+from scenetok_jax.aot.search import search
+from scenetok_jax.ops.compute import AUTO
+from scenetok_jax.parallel.mesh import AXES, check_batch, make_mesh, mesh_shape
+from scenetok_jax.train import auto
 from scenetok_jax.types import InputError, option
 
 
@@ -26,8 +27,10 @@ class AotOptions:
     "", "sizes as data=8,fsdp=8 (default: the configuration's)"
   )
   render: bool = option(False, "rendering or generating instead")
-  search: bool = option(False, "find a mesh and remat that fit")
-  tries: int = option(4, "compilations --search may take")
+  search: bool = option(
+    False, "choose mesh and remat even where the configuration says them"
+  )
+  tries: int = option(4, "compilations that the choice may take")
 
 
 def compile_for_slice(
@@ -35,25 +38,39 @@ def compile_for_slice(
 ) -> dict[str, Any]:
   """Memory, FLOPs, collectives and a time estimate per chip, JSON-able.
 
-  aot.report.report's values with what was compiled; config's mesh is replaced
-  by that of the options. Where a search finds nothing: fits=False, what was
-  tried, and nothing_fits: why, in words. InputError for an unknown slice or
-  mesh, without libtpu, or where the batch does not divide over the mesh.
+  aot.report.report's values with what was compiled. What config leaves "auto"
+  is chosen: dtype and attention of the chip, the first mesh and remat policy
+  that the compiler finds to fit. Where none does: fits=False, what was tried,
+  and nothing_fits: why, in words. InputError for an unknown slice or mesh,
+  without libtpu, or where the batch does not divide over the mesh.
   """
   chip, grid = parse_topology(options.topology)
+  devices = topology_devices(grid)
+  config = auto.with_compute(config, devices[0])
+  if options.search:
+    config.update({"remat": AUTO, "mesh": dict.fromkeys(AXES, 0)})
   if options.mesh:
     config.mesh = parse_mesh(options.mesh)
-  devices = topology_devices(grid)
+  if any(config.mesh.values()) and not options.render:
+    shape = mesh_shape(dict(config.mesh), len(devices))
+    check_batch(config.data.batch_size, config.train.accumulate, shape)
   result = {
     "topology": grid,
     "chip": chip.name,
     "program": "render" if options.render else "train",
     "global_batch": config.data.batch_size,
     "dtype": config.dtype,
+    "attention": config.attention,
   }
-  if options.search and not options.render:
-    return result | _search(config, devices, chip, options)
-  return result | _compile(config, devices, chip, options)
+  build = render_program if options.render else train_program
+  compiled = functools.partial(
+    _compile, devices=devices, chip=chip, build=build
+  )
+  if options.render and config.remat == AUTO:
+    config.remat = "none"  # no gradient
+  if options.render or auto.is_placed(config):
+    return result | compiled(config)
+  return result | search(config, devices, chip, options.tries, compiled)
 
 
 def parse_mesh(text: str) -> dict[str, int]:
@@ -71,51 +88,11 @@ def parse_mesh(text: str) -> dict[str, int]:
 
 
 def _compile(
-  config: ConfigDict, devices: list[Any], chip: Chip, options: AotOptions
+  config: ConfigDict, *, devices: list[Any], chip: Chip, build: Any
 ) -> dict[str, Any]:
   mesh = make_mesh(dict(config.mesh), devices)
-  build = render_program if options.render else train_program
   return {
     "remat": config.remat,
     "accumulate": config.train.accumulate,
     **report(build(config, mesh), mesh, chip),
   }
-
-
-def _search(
-  config: ConfigDict, devices: list[Any], chip: Chip, options: AotOptions
-) -> dict[str, Any]:
-  """The first candidate that the compiler finds to fit."""
-  found = search.candidates(config, devices, chip)
-  tries = list(itertools.islice(found, options.tries - 1))
-  # The last try goes to the one of all others that needs least.
-  tries += sorted(found, key=lambda other: other.forecast_bytes)[:1]
-  tried: list[dict[str, Any]] = []
-  for candidate in tries:
-    print(
-      f"compiling {mesh_text(candidate.mesh)}, remat={candidate.remat},"
-      f" {candidate.accumulate} micro-batches; forecast"
-      f" {gib(candidate.forecast_bytes)}",
-      file=sys.stderr,
-    )
-    choice = search.with_values(
-      config,
-      mesh=candidate.mesh,
-      remat=candidate.remat,
-      train={"accumulate": candidate.accumulate},
-    )
-    result = _compile(choice, devices, chip, options)
-    needed = {"hbm_bytes_per_chip": result["hbm_bytes_per_chip"]}
-    tried.append(dataclasses.asdict(candidate) | needed)
-    if result["fits"]:
-      return {**result, "tried": tried}
-  how = (
-    f"{len(tried)} candidates were compiled, the smallest among them"
-    if tried
-    else "by the forecast not even remat=full, fsdp and 8 micro-batches do"
-  )
-  reason = (
-    f"--search: nothing fits {len(devices)} {chip.name} chips at a global batch"
-    f" of {config.data.batch_size}: {how}; use more or larger chips"
-  )
-  return {"fits": False, "tried": tried, "nothing_fits": reason}

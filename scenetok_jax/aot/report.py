@@ -1,6 +1,5 @@
 """What a program will need and take on a chip that is not there."""
 
-import re
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -10,10 +9,12 @@ import jax
 import jinja2
 from jax.sharding import Mesh
 
-from scenetok_jax.aot.chips import GIB, Chip
+from scenetok_jax.aot.chips import Chip
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import Cost, cost
 from scenetok_jax.aot.program import Program
+from scenetok_jax.io import gib
+from scenetok_jax.train.memory import needed_bytes
 
 # Shares of the peaks that a step is assumed to reach; ours: round numbers in
 # the range that large transformers report on TPUs.
@@ -38,7 +39,6 @@ _LEAST_EFFORT = {
   "exec_time_optimization_effort": -1.0,
   "memory_fitting_effort": -1.0,
 }
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": GIB}
 
 
 def report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
@@ -149,21 +149,6 @@ def collectives(found: Cost) -> dict[str, dict[str, float]]:
   return dict(sorted(kinds.items()))
 
 
-def needed_bytes(message: str, held: int) -> int | None:
-  """Bytes that a program needs, from the compiler's out-of-memory error.
-
-  None for any other error. held: bytes of the program's inputs, which some
-  messages leave out.
-  """
-  if "RESOURCE_EXHAUSTED" not in message:
-    return None
-  if match := re.search(r"HLO temporaries \(([\d.]+)(\w?)\)", message):
-    return int(float(match[1]) * _UNITS[match[2]]) + held
-  if match := re.search(r"[Uu]sed ([\d.]+)(\w?) of [\d.]+\w? hbm", message):
-    return int(float(match[1]) * _UNITS[match[2]])
-  return None
-
-
 def lines(result: dict[str, Any]) -> list[str]:
   """What compile_for_slice found as text, with the name of its config."""
   text = Path(__file__).with_suffix(".txt").read_text()
@@ -175,10 +160,3 @@ def mesh_text(mesh: dict[str, int]) -> str:
   """Axis sizes above 1, in words."""
   sizes = [f"{axis}={n}" for axis, n in mesh.items() if n > 1]
   return "mesh " + (", ".join(sizes) or "of one device")
-
-
-def gib(count: float) -> str:
-  """Bytes in MiB or GiB."""
-  if count < 0.01 * GIB:
-    return f"{count / (1 << 20):.2f} MiB"
-  return f"{count / GIB:.2f} GiB"

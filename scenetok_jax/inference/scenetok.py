@@ -22,6 +22,7 @@ from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
 from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.model import Model, build, encode_views
+from scenetok_jax.ops.compute import AUTO
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling import generate
@@ -73,6 +74,8 @@ class SceneTok:
     """
     folder = os.fspath(path)
     config = ConfigDict(load_stored_config(folder))
+    if config.attention == "cudnn":
+      config.attention = AUTO  # trained where there is one
     step = latest_step(folder)
     read = [(folder, step)]
     params = restore_params(folder, item="ema")

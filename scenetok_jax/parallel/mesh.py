@@ -22,29 +22,23 @@ def make_mesh(
 ) -> Mesh:
   """A mesh with axes data, fsdp, tensor, sequence (all of type Auto).
 
-  sizes: of the axes; a missing one is 1, except data, which then fills. -1 (at
-  most once) fills with the remaining devices. None: all on data. InputError
-  where they do not multiply to the number of devices. devices: default all.
-  Those of several TPU slices are split over the data axis, whose traffic is
-  the lightest.
+  sizes: of the axes; a missing one, or one of 0, is 1, except data, which then
+  fills. -1 (at most once) fills with the remaining devices. None: all on data.
+  InputError where they do not multiply to the number of devices. devices:
+  default all. Those of several TPU slices are split over the data axis, whose
+  traffic is the lightest.
   """
   devices = list(jax.devices() if devices is None else devices)
   shape = tuple(mesh_shape(sizes or {}, len(devices)).values())
-  # GPUs have a slice_index too, one a host; theirs are joined by a network
-  # that carries any axis.
-  tpu = devices[0].platform == "tpu"
-  slices = {
-    getattr(device, "slice_index", 0) if tpu else 0 for device in devices
-  }
-  if len(slices) > 1:
-    if shape[0] % len(slices):
+  if (slices := slice_count(devices)) > 1:
+    if shape[0] % slices:
       raise InputError(
-        f"config: mesh.data: {shape[0]} does not divide over {len(slices)}"
+        f"config: mesh.data: {shape[0]} does not divide over {slices}"
         " slices, between which only the data axis may run; make it a multiple"
       )
-    inner = (shape[0] // len(slices), *shape[1:])
+    inner = (shape[0] // slices, *shape[1:])
     grid = mesh_utils.create_hybrid_device_mesh(
-      inner, (len(slices), 1, 1, 1), devices, allow_split_physical_axes=True
+      inner, (slices, 1, 1, 1), devices, allow_split_physical_axes=True
     )
   elif devices[0].platform == "cpu":
     # Fixed order, whatever the version: tests and resumes rely on it.
@@ -55,6 +49,16 @@ def make_mesh(
       shape, devices, allow_split_physical_axes=True
     )
   return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def slice_count(devices: Sequence[Any]) -> int:
+  """TPU slices; GPUs have a slice_index too, one a host.
+
+  Theirs are joined by a network that carries any axis.
+  """
+  if devices[0].platform != "tpu":
+    return 1
+  return len({getattr(device, "slice_index", 0) for device in devices})
 
 
 def sampling_mesh(batch: int, devices: Sequence[Any] | None = None) -> Mesh:
@@ -69,14 +73,13 @@ def sampling_mesh(batch: int, devices: Sequence[Any] | None = None) -> Mesh:
 
 def mesh_shape(sizes: Mapping[str, int], count: int) -> dict[str, int]:
   """Sizes of all axes on `count` devices; make_mesh needs the devices."""
-  sizes = {"data": -1, **sizes}
   for axis in sorted(set(sizes) - set(AXES)):
     raise InputError(
       f"config: mesh.{axis}: no such axis; use {', '.join(AXES)}"
     )
-  given = {axis: int(sizes.get(axis, 1)) for axis in AXES}
+  given = filled_sizes(sizes)
   shape = list(given.values())
-  if any(n == 0 or n < -1 for n in shape) or shape.count(-1) > 1:
+  if any(n < -1 for n in shape) or shape.count(-1) > 1:
     raise InputError(
       f"config: mesh: sizes {given} must be positive, with at most one -1"
     )
@@ -88,6 +91,12 @@ def mesh_shape(sizes: Mapping[str, int], count: int) -> dict[str, int]:
     )
   filled = (count // known if n == -1 else n for n in shape)
   return dict(zip(AXES, filled, strict=True))
+
+
+def filled_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
+  """Sizes of all axes: one that is 0 or missing is -1 of data, 1 of others."""
+  usual = {axis: -1 if axis == "data" else 1 for axis in AXES}
+  return {axis: int(sizes.get(axis) or usual[axis]) for axis in AXES}
 
 
 def batch_ways(sizes: Mapping[str, int]) -> int:

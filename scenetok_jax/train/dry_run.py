@@ -11,10 +11,13 @@ from scenetok_jax.io import check_writable, is_url, locate
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare
+from scenetok_jax.train.auto import resolve
 from scenetok_jax.train.experiment import make_task, open_data
+from scenetok_jax.train.forecast import meshes, with_values
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
+from scenetok_jax.train.overview import chosen
 from scenetok_jax.train.profile import Profiler
 from scenetok_jax.train.task import Task
 from scenetok_jax.workdir.checkpoint import check_params
@@ -40,6 +43,11 @@ def dry_run(
   would end with before its first step.
   """
   count = len(jax.devices()) if devices is None else devices
+  if devices is None:
+    config = resolve(config, workdir if read else None)
+  elif not any(config.mesh.values()):
+    batch = config.data.batch_size // config.train.accumulate
+    config = with_values(config, mesh=next(meshes(config, batch, count)))
   shape = mesh_shape(dict(config.mesh), count)
   check_batch(config.data.batch_size, config.train.accumulate, shape)
   Reduction.of(config, shape)
@@ -48,6 +56,8 @@ def dry_run(
   model = build(config)
   axes = " ".join(f"{axis}={size}" for axis, size in shape.items())
   lines = [f"mesh {axes}, global batch {config.data.batch_size}"]
+  if devices is None:
+    lines.append(chosen(config))
   if not read:
     return lines
   lines.append(_workdir(config, workdir))

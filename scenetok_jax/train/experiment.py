@@ -13,11 +13,13 @@ from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.activity import Activity
+from scenetok_jax.train.auto import resolve
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.lives import LifeLog
 from scenetok_jax.train.loop import train
+from scenetok_jax.train.memory import memory_advice
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
@@ -38,17 +40,20 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
 
   Joins the other processes of the job first, where there are any.
 
-  config: of a file of configs/; data.path must be set. workdir: checkpoints,
-  metrics and config.json; resumed where it exists. Returns the final state,
-  after train.total_steps steps (then finished.json is in the workdir) or after
+  config: of a file of configs/; data.path must be set; what is "auto" becomes
+  what suits the devices (train/auto.py). workdir: checkpoints, metrics and
+  config.json; resumed where it exists. Returns the final state, after train.total_steps steps (then finished.json is in the workdir) or after
   the one at which a signal asked for the end. Raises InputError where the
-  configuration, its data or the workdir cannot be used.
+  configuration, its data or the workdir cannot be used, and with advice where
+  the devices have too little memory.
   """
   with Activity() as activity:
     initialize()
     check_paths(config)
     with HangWatch(config.train.hang_timeout, activity):
-      return _run(config, workdir, activity)
+      config = resolve(config, workdir)
+      with memory_advice(config):
+        return _run(config, workdir, activity)
 
 
 def _run(config: ConfigDict, workdir: str, activity: Activity) -> TrainState:

@@ -119,7 +119,7 @@ def train(
     # Stored only now: a mistake above must not pin the workdir to itself.
     store_config(workdir, settings)
     if is_lead():
-      write_overview(workdir, state.params)
+      write_overview(workdir, state.params, config)
     writer = stack.enter_context(
       MetricWriter(workdir, config, activity, flops / peak)
     )

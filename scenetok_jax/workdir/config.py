@@ -12,9 +12,15 @@ import ml_collections
 from absl import flags
 from ml_collections.config_flags import config_flags, config_path
 
+from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin, fields
 
+# What --config.FIELD=auto stands for where the field holds numbers.
+_AUTO = {
+  "mesh": {f"mesh.{axis}": size for axis, size in common.AUTO_MESH.items()},
+  "data.workers": {"data.workers": -1},
+}
 _OVERRIDE = re.compile(r"^--?(no)?config\.([^=]+)")
 # What absl and ml_collections raise for a value that a field does not take.
 _REFUSALS = (flags.Error, AttributeError, KeyError, TypeError, ValueError)
@@ -42,6 +48,10 @@ def load_config(
       name = fields.renamed(match[2], argument.partition("=")[0])
       _check_field(spec, config, name)
       argument = argument.replace(match[2], name, 1)
+      if name in _AUTO and argument.endswith("=auto"):
+        meant = _AUTO[name].items()
+        arguments += [f"--config.{field}={value}" for field, value in meant]
+        continue
     elif argument.startswith("-"):
       raise InputError(
         f"{argument}: unknown option; config fields are set by "

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.configs import common
 from scenetok_jax.io import refused_url
+from scenetok_jax.parallel.mesh import filled_sizes
 from scenetok_jax.types import InputError
 
 # Old dotted name -> the name it has now, in the same section.
@@ -75,6 +76,30 @@ def check_known(spec: str, config: ConfigDict) -> None:
       raise InputError(
         f"{spec}: config.{name}: nothing reads this field; {hint}"
       )
+
+
+def is_auto(field: str, value: Any) -> bool:
+  """Whether a value leaves a field to the devices of a run."""
+  if field in ("dtype", "remat", "attention"):
+    return bool(value == common.AUTO)
+  if field == "data.workers":
+    return bool(value == -1)
+  return field.startswith("mesh.") and value == 0
+
+
+def plain(config: ConfigDict) -> ConfigDict:
+  """A copy in which "auto" is what any device can do: float32, one mesh axis.
+
+  For a configuration that is stored beside weights, not by a run.
+  """
+  config = config.copy_and_resolve_references()
+  usual = {"dtype": "float32", "remat": "none", "attention": "xla"}
+  for name, value in usual.items():
+    if config[name] == common.AUTO:
+      config[name] = value
+  config.mesh = filled_sizes(config.mesh)
+  config.data.workers = max(config.data.workers, 0)
+  return config
 
 
 def check_paths(config: ConfigDict) -> None:

@@ -22,7 +22,7 @@ from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError, explained
-from scenetok_jax.workdir import checkpoint, stored_config
+from scenetok_jax.workdir import checkpoint, fields, stored_config
 
 SOURCE_FILE = "converted_from.json"
 BUFFERS_FILE = "release_buffers.safetensors"
@@ -65,6 +65,7 @@ def import_checkpoint(
   stored = Path(out) / stored_config.CONFIG_FILE
   if stored.exists():
     raise InputError(f"{stored}: exists; delete it or choose another --out")
+  config = fields.plain(config)
   params, buffers, reports = _read(config, source, partial)
   # The source is closed here: its pages count as memory while it is mapped.
   params = _on_device(params)

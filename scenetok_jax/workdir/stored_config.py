@@ -13,7 +13,7 @@ from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir import builtin
-from scenetok_jax.workdir.fields import rename
+from scenetok_jax.workdir.fields import is_auto, rename
 from scenetok_jax.workdir.lock import make_folder
 
 CONFIG_FILE = "config.json"
@@ -72,7 +72,7 @@ def compare_config(
     unset = absent in (there, here) and None in (there, here)
     # What an older run does not know of its data cannot differ.
     unknown = absent in (there, here) and name.startswith(IDENTITY)
-    if there == here or unset or unknown:
+    if there == here or unset or unknown or is_auto(name, here):
       continue
     # What a run has started from may move, not come or go.
     if not is_free(name) or (name == "restore" and None in (there, here)):

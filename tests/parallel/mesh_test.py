@@ -19,6 +19,8 @@ from scenetok_jax.types import InputError
     ({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}, (8, 1, 1, 1)),
     ({"fsdp": 2, "tensor": 2}, (2, 2, 2, 1)),
     ({"data": 1, "fsdp": -1, "sequence": 2}, (1, 4, 1, 2)),
+    ({"data": 0, "fsdp": 2, "tensor": 0, "sequence": 0}, (4, 2, 1, 1)),
+    (dict.fromkeys(("data", "fsdp", "tensor", "sequence"), 0), (8, 1, 1, 1)),
     ({"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}, (2, 2, 2, 1)),
   ],
 )
@@ -41,7 +43,7 @@ def test_a_subset_of_devices_may_be_used():
     ({"data": 2}, "do not fit 8 devices"),
     ({"data": 16}, "do not fit 8 devices"),
     ({"data": -1, "fsdp": -1}, "at most one -1"),
-    ({"data": 0}, "must be positive"),
+    ({"data": -2}, "must be positive"),
     ({"model": 2}, r"mesh\.model: no such axis"),
   ],
 )

@@ -23,13 +23,14 @@ from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import StepLoss, Task
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
+from scenetok_jax.workdir import fields
 from scenetok_jax.workdir.checkpoint import Checkpointer
 
 STEPS = 6
 
 
 def small_config(**optimizer) -> ConfigDict:
-  config = common.base("tokenizer")
+  config = fields.plain(common.base("tokenizer"))
   config.data.batch_size = 8
   config.optimizer.update(
     {
