@@ -42,8 +42,9 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
 
   config: of a file of configs/; data.path must be set; what is "auto" becomes
   what suits the devices (train/auto.py). workdir: checkpoints, metrics and
-  config.json; resumed where it exists. Returns the final state, after train.total_steps steps (then finished.json is in the workdir) or after
-  the one at which a signal asked for the end. Raises InputError where the
+  config.json; resumed where it exists. Returns the final state, after
+  train.total_steps steps (then finished.json is in the workdir) or after the
+  one at which a signal asked for the end. Raises InputError where the
   configuration, its data or the workdir cannot be used, and with advice where
   the devices have too little memory.
   """

@@ -72,7 +72,8 @@ def compare_config(
     unset = absent in (there, here) and None in (there, here)
     # What an older run does not know of its data cannot differ.
     unknown = absent in (there, here) and name.startswith(IDENTITY)
-    if there == here or unset or unknown or is_auto(name, here):
+    open_ = is_auto(name, here) or is_auto(name, there)
+    if there == here or unset or unknown or open_:
       continue
     # What a run has started from may move, not come or go.
     if not is_free(name) or (name == "restore" and None in (there, here)):

@@ -8,6 +8,7 @@ from data_pipelines.identity import with_identity
 from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import save_params
+from scenetok_jax.workdir.fields import plain
 from scenetok_jax.workdir.stored_config import (
   CONFIG_FILE,
   load_stored_config,
@@ -24,7 +25,7 @@ def frozen(codec=CODEC, **more):
 
 
 def config(stage="tokenizer", **fields):
-  found = common.base(stage)
+  found = plain(common.base(stage))
   found.data.path = "/data"
   found.codecs.context.weights = "/codec"
   with found.unlocked():

@@ -117,6 +117,18 @@ def test_loads_file_variant_and_overrides(path):
   assert config.seed == 7
 
 
+def test_auto_is_a_word_for_meshes_and_workers_too():
+  given = ["--config.mesh.fsdp=4", "--config.data.workers=3"]
+  config = load_config("rooms:smoke", given)
+  assert config.mesh.fsdp == 4 and config.data.workers == 3
+  words = ["--config.mesh=auto", "--config.data.workers=auto"]
+  config = load_config("rooms:smoke", [*given, *words])
+  assert set(config.mesh.values()) == {0} and config.data.workers == -1
+  assert load_config("rooms:smoke", ["--config.dtype=auto"]).dtype == "auto"
+  with pytest.raises(InputError, match="batch_size: invalid literal"):
+    load_config("rooms:smoke", ["--config.data.batch_size=auto"])
+
+
 def test_derived_values_follow_an_override(path):
   config = load_config(path, ["--config.train.total_steps=500"])
   assert config.train.warmup == 50

@@ -5,7 +5,13 @@ import json
 import pytest
 
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir.stored_config import load_stored_config, store_config
+from scenetok_jax.workdir import fields
+from scenetok_jax.workdir.config import load_config
+from scenetok_jax.workdir.stored_config import (
+  compare_config,
+  load_stored_config,
+  store_config,
+)
 
 CONFIG = {
   "seed": 1,
@@ -15,9 +21,13 @@ CONFIG = {
 }
 
 
-def changed(**fields):
+def rooms(*values):
+  return load_config("rooms:smoke", [f"--config.{value}" for value in values])
+
+
+def changed(**values):
   config = json.loads(json.dumps(CONFIG))
-  for name, value in fields.items():
+  for name, value in values.items():
     section, field = name.split("__")
     config[section][field] = value
   return config
@@ -32,6 +42,18 @@ def test_same_config_passes_and_free_fields_may_change(tmp_path, capsys):
   assert capsys.readouterr().err == told
   store_config(tmp_path, changed(data__workers=0))
   assert load_stored_config(tmp_path)["model"]["sizes"] == [1, 2]
+
+
+def test_auto_is_whatever_is_stored(tmp_path):
+  stored = rooms("dtype=bfloat16", "remat=full", "mesh.fsdp=4")
+  store_config(tmp_path, fields.plain(stored).to_dict())
+  assert not compare_config(tmp_path, rooms().to_dict())
+  for plain in (fields.plain(rooms()), rooms("dtype=float32")):
+    with pytest.raises(InputError, match="dtype is bfloat16 there, float32"):
+      compare_config(tmp_path, plain.to_dict())
+  other = rooms("mesh.fsdp=2", "remat=dots").to_dict()
+  told = "mesh.fsdp was 4, is 2; remat was full, is dots"
+  assert compare_config(tmp_path, other) == told
 
 
 def test_another_config_is_refused_and_nothing_overwritten(tmp_path):
