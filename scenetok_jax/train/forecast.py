@@ -19,6 +19,7 @@ from scenetok_jax.parallel.mesh import (
   mesh_shape,
   slice_count,
 )
+from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.shapes import abstract_key, latent_batch, stage_task
 from scenetok_jax.train.state import at_start
@@ -82,13 +83,14 @@ def fits(candidate: Candidate, memory: float) -> bool:
 def placements(
   config: ConfigDict, batch: int, devices: list[Any]
 ) -> Iterator[Mesh]:
-  """Meshes whose hosts and slices can share a batch."""
+  """Meshes whose hosts and slices share a batch, and reduce as asked for."""
   slices = slice_count(devices)
   for sizes in meshes(config, batch, len(devices)):
     if sizes["data"] % slices or batch % batch_ways(sizes):
       continue
     mesh = make_mesh(sizes, devices)
     try:
+      Reduction.of(config, sizes)
       rules.loader_shares(rules.part_owners(mesh))
     except InputError:
       continue
