@@ -5,13 +5,14 @@ import contextlib
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from scenetok_jax import io
+from scenetok_jax import io, outputs
+from scenetok_jax.disk import check_file
 from scenetok_jax.flags import add_options
 from scenetok_jax.types import InputError
 
@@ -24,10 +25,16 @@ class Parser(argparse.ArgumentParser):
   """ArgumentParser whose usage errors are InputErrors: one line, no usage.
 
   A --json that cannot be written is one too, before any work is done, and so
-  is a URL for a flag that takes none.
+  are a URL for a flag that takes none, and an output that is, holds or lies in
+  what another flag names.
   """
 
   urls = ("workdir",)  # names of flags that take gs://
+  places = ("out", "to")  # names of flags that say where to write
+  # Of flags for a report, which is one file, by its whole name.
+  files = ("json", "markdown", "latex", "html", "table")
+  # Names of flags that name no file, or files that the verb checks.
+  words = ("scene", "split", "protocol", "metrics", "results")
 
   def error(self, message: str) -> NoReturn:
     raise InputError(f"{message}; see {self.prog} --help")
@@ -38,9 +45,25 @@ class Parser(argparse.ArgumentParser):
       for text in value if isinstance(value, list) else [value]:
         if name not in self.urls and "://" in str(text):
           raise InputError(io.refused_url(f"--{name.replace('_', '-')}", text))
-    if getattr(found, "json", None):
-      io.check_file(Path(found.json), "--json")
+    self._check_outputs(vars(found))
     return found, rest
+
+  def _check_outputs(self, values: Mapping[str, Any]) -> None:
+    """InputError where an output cannot be written, or is in a source."""
+    words = {*self.words, *(a.dest for a in self._actions if a.choices)}
+    given = {
+      dest: {f"--{dest.replace('_', '-')}": value}
+      for dest, value in values.items()
+      if dest not in words and value and isinstance(value, str | list)
+    }
+    sources: dict[str, Any] = {}
+    for dest in given.keys() - {*self.places, *self.files}:
+      sources |= given[dest]
+    for dest in given.keys() & {*self.places}:
+      outputs.check_apart(given[dest], sources)
+    for dest in given.keys() & {*self.files}:
+      outputs.check_apart(given[dest], sources, new=True)
+      check_file(Path(values[dest]), *given[dest])
 
 
 def parser(

@@ -5,13 +5,19 @@ import json
 import math
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from scenetok_jax.disk import (
+  FREE,
+  check_regular,
+  lock_file,
+  temporary_name,
+  writing,
+)
 from scenetok_jax.types import InputError, explained
 
 
@@ -80,51 +86,36 @@ def atomic_path(
   """Yields a temporary path that becomes `path` when the body succeeds.
 
   Parent folders are made. The temporary file lies beside the final one and
-  keeps its suffix; it is removed when the body raises. sync: waits until the
-  bytes are on the disk, so that the new name never stands for an empty file
-  after a crash of the machine. InputError where the file cannot be written, for
-  instance on a full disk.
+  keeps its suffix; it is removed when the body raises, and remove_leftovers
+  knows it after a kill. sync: waits until the bytes are on the disk, so that
+  the new name never stands for an empty file after a crash of the machine.
+  InputError where the file cannot be written, for instance on a full disk;
+  other errors of the body, such as of a missing source, pass.
   """
   final = locate(path)
-  name = f".{final.stem}-{uuid.uuid4().hex[:8]}{final.suffix}"
-  temporary = final.with_name(name)
-  remedy = "free space there or choose another output"
   if is_url(final):  # an object appears whole
     with tempfile.TemporaryDirectory() as folder:
       temporary = Path(folder) / final.name
       yield temporary
-      with explained(f"{final}: cannot be written", remedy, Exception):
+      with explained(f"{final}: cannot be written", FREE, Exception):
         final.write_bytes(temporary.read_bytes())
     return
-  with explained(f"{final}: cannot be written", remedy, OSError):
+  check_regular(final)
+  temporary = temporary_name(final)
+  with writing(final):
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary.touch(exist_ok=False)
-    try:
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+  try:
+    lock_file(handle)
+    with writing(final, temporary):
       yield temporary
+    with writing(final):
       if sync:
-        with temporary.open("rb") as file:
-          os.fsync(file.fileno())
+        os.fsync(handle)
       temporary.replace(final)
-    finally:
-      temporary.unlink(missing_ok=True)
-
-
-def check_writable(out: Path, option: str = "--out") -> None:
-  """Raises InputError now rather than after an hour of rendering."""
-  if out.exists() and not out.is_dir():
-    raise InputError(
-      f"{out}: {option}: a file of that name exists; choose another"
-    )
-  with atomic_path(out / "probe.txt") as temporary:
-    temporary.write_text("")
-  (out / "probe.txt").unlink(missing_ok=True)
-
-
-def check_file(file: Path, option: str) -> None:
-  """The same for a file that will be written."""
-  if file.is_dir():
-    raise InputError(f"{file}: {option}: a folder; give a file name")
-  check_writable(file.parent, option)
+  finally:
+    os.close(handle)
+    temporary.unlink(missing_ok=True)
 
 
 def to_uint8(images: Any) -> Any:

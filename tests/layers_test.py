@@ -10,7 +10,9 @@ _ROOT = Path(__file__).parents[1]
 # Rooms that share a step do not import each other.
 _STEPS = (
   ("types",),
+  ("disk",),
   ("io", "flags"),
+  ("outputs",),
   ("console",),
   ("media",),
   ("geometry",),
@@ -55,7 +57,7 @@ _JOBS = {
 }
 # Packages behind one door: only their own files and tests look inside.
 _DOORS = ("data_pipelines.rooms", "data_pipelines.furnished")
-_SEEN_BY_READERS = {"types", "io", "geometry", "data_pipelines"}
+_SEEN_BY_READERS = {"types", "io", "outputs", "geometry", "data_pipelines"}
 
 
 def _modules(package: str) -> list[Path]:

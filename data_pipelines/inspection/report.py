@@ -10,10 +10,12 @@ import numpy as np
 from data_pipelines.inspection import pictures, statistics
 from data_pipelines.latents import records as latent_records
 from data_pipelines.storage import records
-from scenetok_jax.io import check_writable
 from scenetok_jax.media import contact_sheet, write_png
+from scenetok_jax.outputs import opened
 from scenetok_jax.types import Cameras, InputError
 
+_PATH, _SHEET = "camera_path.png", "contact_sheet.png"
+_EPIPOLAR = "epipolar.png"
 _COLUMNS, _ROWS = 8, 4  # of the contact sheet
 _MOST_PIXELS = 256  # of the shorter side of a frame there
 
@@ -55,7 +57,6 @@ def draw_scene(
   """
   row = records.find_scene(dataset.scenes, key, dataset.directory)
   cameras = dataset.cameras(row)
-  out = Path(out or f"inspect-{row.key}")
   held_out = tuple(getattr(row, "held_out", ()))
   result = {
     "scene": row.key,
@@ -67,9 +68,9 @@ def draw_scene(
     **statistics.describe(cameras, (row.height, row.width)),
   }
   pair = None if epipolar is None else _pair(epipolar, cameras, row)
-  check_writable(out)
+  drawn = [_PATH]
   if isinstance(dataset, records.Dataset):
-    _draw_sheet(out / "contact_sheet.png", dataset, row)
+    drawn += [_SHEET, *([_EPIPOLAR] if pair else [])]
   else:
     result["latents"] = _latent_statistics(dataset, row)
     if pair:
@@ -77,14 +78,18 @@ def draw_scene(
         f"{dataset.directory}: --epipolar: latents have no pictures; inspect"
         " the frames that they were made from"
       )
-  title = f"{row.key}: {row.frames} cameras from above"
-  pictures.draw_path(out / "camera_path.png", cameras, held_out, title)
-  if pair:
-    images, two = dataset.read_frames(row, pair)
-    count = pictures.draw_epipolar(out / "epipolar.png", images, two, pair)
-    result["epipolar"] = {"frames": list(pair), "lines": count}
-  names = sorted(path.name for path in out.glob("*.png"))
-  return {**result, "pictures": {"folder": os.fspath(out), "names": names}}
+  folder, drawn = Path(out or f"inspect-{row.key}"), sorted(drawn)
+  with opened(folder, drawn, {"the data": dataset.path}) as held:
+    path = dict(zip(drawn, held.claim(*drawn), strict=True))
+    if _SHEET in path:
+      _draw_sheet(path[_SHEET], dataset, row)
+    title = f"{row.key}: {row.frames} cameras from above"
+    pictures.draw_path(path[_PATH], cameras, held_out, title)
+    if pair:
+      images, two = dataset.read_frames(row, pair)
+      count = pictures.draw_epipolar(path[_EPIPOLAR], images, two, pair)
+      result["epipolar"] = {"frames": list(pair), "lines": count}
+  return {**result, "pictures": {"folder": os.fspath(folder), "names": drawn}}
 
 
 def open_prepared(path: str | os.PathLike, split: str | None = None) -> Any:

@@ -29,8 +29,10 @@ from scenetok_jax.media import (
   write_png,
 )
 from scenetok_jax.metrics.image import psnr, ssim
+from scenetok_jax.outputs import Output
 from scenetok_jax.types import InputError, option
 
+FILES = ("contact_sheet.png", "round_trip.mp4")
 COLUMNS = 8  # of the contact sheet
 # The block-DCT codec that configs/common.py:embedded_codecs puts in place.
 BLOCK_DCT = {"spatial": 16, "channels": 96, "frames_per_latent": 1}
@@ -213,7 +215,7 @@ def _scores(truth: np.ndarray, decoded: np.ndarray) -> dict[str, np.ndarray]:
   return {name: np.asarray(values) for name, values in found.items()}
 
 
-def draw(checked: Checked, out: Path) -> None:
+def draw(checked: Checked, out: Output) -> None:
   """Writes contact_sheet.png and, of a single clip, round_trip.mp4."""
   truths, decoded, rows = checked.truths, checked.decoded, []
   for i in np.unique(np.linspace(0, len(truths) - 1, COLUMNS).astype(int)):
@@ -222,7 +224,7 @@ def draw(checked: Checked, out: Path) -> None:
       (f"{i}: decoded", decoded[i]),
       (f"{i}: error", error_map(decoded[i], truths[i], top=0.25)),
     ]
-  write_png(out / "contact_sheet.png", contact_sheet(rows, columns=COLUMNS))
+  write_png(out.file(FILES[0]), contact_sheet(rows, columns=COLUMNS))
   if len(decoded) == 1 and len(decoded[0]) > 1:
     both = np.concatenate([truths[0], decoded[0]], axis=2)
-    write_mp4(out / "round_trip.mp4", both)
+    write_mp4(out.file(FILES[1]), both)

@@ -10,6 +10,7 @@ import numpy as np
 from scenetok_jax.evaluation.bootstrap import Interval
 from scenetok_jax.io import write_json
 from scenetok_jax.media import write_png
+from scenetok_jax.outputs import Output
 
 Tell = Callable[[str], None]  # is told every line as soon as it is known
 
@@ -30,15 +31,18 @@ class Findings:
   pictures: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
-def write(findings: Findings, folder: str | Path) -> list[str]:
-  """Writes FOLDER/NAME.json, plots and pictures; the files that are there."""
-  out = Path(folder)
-  write_json(out / f"{findings.name}.json", findings.values)
-  for name, plot in findings.plots.items():
-    plot(out / name)
-  for name, picture in findings.pictures.items():
-    write_png(out / name, picture)
-  return sorted(path.name for path in out.glob("*.*"))
+def write(findings: Findings, out: Output) -> list[str]:
+  """Writes OUT/NAME.json, plots and pictures; the names of the files."""
+  names = [f"{findings.name}.json", *findings.plots, *findings.pictures]
+  file, *drawn = out.claim(*names)
+  write_json(file, findings.values)
+  draws = [*findings.plots.values()]
+  for plot, path in zip(draws, drawn[: len(draws)], strict=True):
+    plot(path)
+  pictures = [*findings.pictures.values()]
+  for picture, path in zip(pictures, drawn[len(draws) :], strict=True):
+    write_png(path, picture)
+  return sorted(names)
 
 
 def verdict(claim: str, holds: bool, evidence: str) -> str:

@@ -3,15 +3,13 @@
 import dataclasses
 import functools
 import sys
-from pathlib import Path
 from typing import Any
 
-from scenetok_jax import console, flags
+from scenetok_jax import console, flags, outputs
 from scenetok_jax.analyses import findings
 from scenetok_jax.analyses.registry import ANALYSES, Analysis, get_analysis
 from scenetok_jax.cli.main import overview
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.io import check_writable
 from scenetok_jax.types import InputError
 
 
@@ -38,15 +36,15 @@ def analyze(analysis: Analysis, argv: console.Argv, verb: str) -> None:
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
   options = flags.take_options(args, kind)
-  check_writable(Path(args.out))
-  # One after another, so that one is in memory at a time.
-  models = ((workdir, open_model(workdir)) for workdir in args.workdir)
-  model = models if analysis.several else open_model(args.workdir)
-  tell = functools.partial(print, flush=True)
-  found = analysis.module.run(model, options, tell)
-  values = {"kind": analysis.name, "arguments": vars(args), **found.values}
-  found = dataclasses.replace(found, values=values)
-  files = findings.write(found, args.out)
+  stem = analysis.name.replace("-", "_")
+  with outputs.opened(args.out, (f"{stem}.json", f"{stem}.png")) as out:
+    # One after another, so that one is in memory at a time.
+    models = ((name, open_model(name, args.out)) for name in args.workdir)
+    model = models if analysis.several else open_model(args.workdir, args.out)
+    tell = functools.partial(print, flush=True)
+    found = analysis.module.run(model, options, tell)
+    values = {"kind": analysis.name, "arguments": vars(args), **found.values}
+    files = findings.write(dataclasses.replace(found, values=values), out)
   console.write_json(args, values)
   print(f"{args.out}: {', '.join(files)}")
 

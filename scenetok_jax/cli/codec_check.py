@@ -4,9 +4,9 @@ The score is the ceiling of every reconstruction number with that codec:
 evaluate reports it by the same code.
 """
 
-from pathlib import Path
+import contextlib
 
-from scenetok_jax import console, flags
+from scenetok_jax import console, flags, outputs
 from scenetok_jax.analyses import codec_check
 from scenetok_jax.analyses.codec_check import ClipOptions, CodecOptions
 from scenetok_jax.codecs.registry import CODECS
@@ -24,12 +24,15 @@ def main(argv: console.Argv = None) -> None:
   given = flags.take_options(args, CodecOptions)
   codec = codec_check.make_codec(args.codec, given)
   wanted = flags.take_options(args, ClipOptions)
-  clips = codec_check.read_clips(args.inputs, codec, wanted)
-  checked = codec_check.check(codec, clips)
-  print(checked.line())
-  console.write_json(args, {**checked.report(), "weights": given.weights})
-  if args.out:
-    codec_check.draw(checked, Path(args.out))
+  with contextlib.ExitStack() as stack:
+    out = args.out and outputs.opened(args.out, codec_check.FILES)
+    held = stack.enter_context(out) if out else None
+    clips = codec_check.read_clips(args.inputs, codec, wanted)
+    checked = codec_check.check(codec, clips)
+    print(checked.line())
+    console.write_json(args, {**checked.report(), "weights": given.weights})
+    if held:
+      codec_check.draw(checked, held)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from scenetok_jax import console, flags
+from scenetok_jax.disk import check_file
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenes import SceneChoice
-from scenetok_jax.io import check_file
 from scenetok_jax.sampling.scene_file import STORAGES
 from scenetok_jax.types import InputError
 
@@ -24,7 +24,7 @@ def main(argv: console.Argv = None) -> None:
   if (args.scene is None) == (args.capture is None):
     raise InputError("--scene, --capture: give one of the two")
   check_file(Path(args.out), "--out")
-  model = open_model(args.workdir)
+  model = open_model(args.workdir, args.out)
   opened = scenes.open_scene(model, flags.take_options(args, SceneChoice))
   scene = opened.encode(model, args.seed)
   size = scene.save(args.out, args.storage)

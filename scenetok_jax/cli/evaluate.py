@@ -8,11 +8,11 @@ index file.
 from pathlib import Path
 
 from scenetok_jax import console, flags
+from scenetok_jax.disk import check_writable
 from scenetok_jax.evaluation import report
 from scenetok_jax.evaluation.request import EvaluationRequest
 from scenetok_jax.evaluation.run import evaluate
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.io import check_writable
 from scenetok_jax.parallel.join import initialize
 from scenetok_jax.parallel.runtime import is_lead
 
@@ -27,7 +27,7 @@ def main(argv: console.Argv = None) -> None:
   if args.out:
     check_writable(Path(args.out))
   initialize()
-  found = evaluate(open_model(args.workdir), request)
+  found = evaluate(open_model(args.workdir, args.out), request)
   if is_lead():
     print(report.table(found))
     if args.json:

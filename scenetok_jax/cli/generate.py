@@ -1,17 +1,16 @@
 """Generates new scenes from one to three posed images, and renders them."""
 
+import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
 
-from scenetok_jax import console, flags
+from scenetok_jax import console, flags, outputs
 from scenetok_jax.inference import changes, conditions, report
 from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.conditions import ConditionChoice
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.io import check_writable
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.video import video_plan
 from scenetok_jax.types import InputError
@@ -28,11 +27,15 @@ def main(argv: console.Argv = None) -> None:
   flags.add_options(parser, SamplingChanges, "render-")
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
-  start, out = time.monotonic(), Path(args.out)
   if args.seeds < 1:
     raise InputError(f"--seeds: {args.seeds} must be at least 1")
-  check_writable(out)
-  model = open_model(args.workdir)
+  with outputs.opened(args.out, report.GENERATED) as out:
+    print(_generate(args, out))
+
+
+def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
+  """Writes OUT; returns what was done."""
+  start, model = time.monotonic(), open_model(args.workdir, args.out)
   sampling = flags.take_options(args, GenerationChanges)
   changed = flags.take_options(args, SamplingChanges, "render-")
   generation = changes.generate_options(model, sampling)
@@ -55,7 +58,7 @@ def main(argv: console.Argv = None) -> None:
       progress=progress,
     )
   report.save_scenes(out, scenes)
-  state = out / report.STATE_FILE
+  state = out.file(report.STATE_FILE)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       scenes,
@@ -67,11 +70,11 @@ def main(argv: console.Argv = None) -> None:
     )[:, 0]
   result = report.write_generation(out, given, path, scenes, videos)
   result = report.write_result(
-    out / "generate.json", args.json, result, model, args.seed, start,
+    out.file("generate.json"), args.json, result, model, args.seed, start,
     generation=generation, rendering=rendering,
   )  # fmt: skip
   state.unlink(missing_ok=True)
-  print(report.generation_summary(out, result))
+  return report.generation_summary(args.out, result)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_pipelines.views.index_making import IndexOptions
 from scenetok_jax import console, flags
+from scenetok_jax.disk import check_file
 from scenetok_jax.evaluation.index_file import make_index
 from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
@@ -21,6 +22,7 @@ def main(argv: console.Argv = None) -> None:
   add("--scenes", type=int, help="only the first so many that serve")
   add("--allow-short", action="store_true", help="leave scenes out")
   args = parser.parse_args(argv)
+  check_file(Path(args.out), "--out")
   options = flags.take_options(args, IndexOptions, context=args.context)
   text, found = make_index(
     args.data, options, split=args.split, scenes=args.scenes

@@ -10,11 +10,12 @@ folder, or renderings by --workdir: along each scene's own path, or with
 import functools
 from pathlib import Path
 
-from scenetok_jax import console, flags
+from scenetok_jax import console, flags, outputs
+from scenetok_jax.disk import check_writable
 from scenetok_jax.evaluation.pose import score
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.io import check_writable, write_json
+from scenetok_jax.io import write_json
 
 
 def main(argv: console.Argv = None) -> None:
@@ -32,7 +33,7 @@ def main(argv: console.Argv = None) -> None:
   options.check(rendered=bool(args.workdir), estimated=not args.render_only)
   if args.out:
     check_writable(Path(args.out))
-  scenetok = open_model(args.workdir) if args.workdir else None
+  scenetok = open_model(args.workdir, args.out) if args.workdir else None
   if scenetok and args.render_only:
     count = score.render_clips(scenetok, options)
     print(f"{args.out}: frames of {count} scenes, in a folder each")
@@ -41,7 +42,8 @@ def main(argv: console.Argv = None) -> None:
   found = score.pose_score(options, scenetok, tell)
   found["arguments"] = vars(args)
   if args.out:
-    write_json(Path(args.out) / "pose_score.json", found)
+    with outputs.opened(args.out) as out:
+      write_json(out.file(score.RESULT_FILE), found)
   console.write_json(args, found)
 
 

@@ -2,9 +2,8 @@
 
 import shlex
 import time
-from pathlib import Path
 
-from scenetok_jax import console
+from scenetok_jax import console, outputs
 from scenetok_jax.cli.main import module
 from scenetok_jax.evaluation import quickstart
 from scenetok_jax.io import write_json
@@ -18,8 +17,13 @@ def main(argv: console.Argv = None) -> None:
     "--smoke", action="store_true", help="tiny sizes, to see that it runs"
   )
   args = parser.parse_args(argv)
-  start, out = time.monotonic(), Path(args.out)
-  steps = quickstart.commands(out, args.smoke)
+  with outputs.opened(args.out, quickstart.FILES) as out:
+    _run(out, args.smoke)
+
+
+def _run(held: outputs.Output, smoke: bool) -> None:
+  start, out = time.monotonic(), held.path
+  steps = quickstart.commands(out, smoke)
   for number, (title, command) in enumerate(steps, 1):
     elapsed = int(time.monotonic() - start)
     print(
@@ -30,11 +34,12 @@ def main(argv: console.Argv = None) -> None:
     verb, *options = command
     module(verb).main(options)
   result = quickstart.summary(out, time.monotonic() - start)
-  write_json(out / "quickstart.json", result)
+  numbers, curve, page = held.claim(*quickstart.FILES)
+  write_json(numbers, result)
   scratch = out / quickstart.WORK / "scratch"
-  quickstart.learning_curve(scratch, out / "from_scratch_loss.png")
+  quickstart.learning_curve(scratch, curve)
   table = quickstart.results_table(result)
-  quickstart.write_page(out, table)
+  quickstart.write_page(page, table)
   print(table)
   print(f"\nPictures are in {out}/ (open index.html).")
 

@@ -1,15 +1,14 @@
 """Renders a scene along a camera path: video, frames, contact sheet."""
 
+import argparse
 import time
-from pathlib import Path
 from typing import Any
 
-from scenetok_jax import console, flags
+from scenetok_jax import console, flags, outputs
 from scenetok_jax.inference import changes, report, scenes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenes import SceneChoice
-from scenetok_jax.io import check_writable
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.scene_file import Scene
@@ -29,13 +28,17 @@ def main(argv: console.Argv = None) -> None:
   add("--seed", type=int, default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
-  start, out = time.monotonic(), Path(args.out)
   if sum(x is not None for x in (args.scene, args.capture, args.tokens)) != 1:
     raise InputError("--scene, --capture, --tokens: give one of the three")
   if args.samples < 1:
     raise InputError(f"--samples: {args.samples} must be at least 1")
-  check_writable(out)
-  model = open_model(args.workdir)
+  with outputs.opened(args.out, report.RENDERED) as out:
+    print(_render(args, out))
+
+
+def _render(args: argparse.Namespace, out: outputs.Output) -> str:
+  """Writes OUT; returns what was done."""
+  start, model = time.monotonic(), open_model(args.workdir, args.out)
   sampling = flags.take_options(args, SamplingChanges)
   rendering = changes.render_options(model, sampling)
   opened = None
@@ -47,7 +50,7 @@ def main(argv: console.Argv = None) -> None:
   clip = opened.clip.cameras if opened else None
   along = flags.take_options(args, PathOptions)
   path = paths.through_scene(args.trajectory, clip, scene.context, along)
-  state = out / report.STATE_FILE
+  state = out.file(report.STATE_FILE)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       [scene],
@@ -64,11 +67,11 @@ def main(argv: console.Argv = None) -> None:
     **report.write_rendering(out, opened, path, videos),
   }
   result = report.write_result(
-    out / "render.json", args.json, result, model, args.seed, start,
+    out.file("render.json"), args.json, result, model, args.seed, start,
     options=rendering,
   )  # fmt: skip
   state.unlink(missing_ok=True)
-  print(report.rendering_summary(out, result))
+  return report.rendering_summary(args.out, result)
 
 
 if __name__ == "__main__":

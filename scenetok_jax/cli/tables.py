@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax import console
+from scenetok_jax import console, outputs
 from scenetok_jax.evaluation.html import page
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import latex, markdown
 from scenetok_jax.evaluation.tables import make_tables
 from scenetok_jax.io import write_text
 from scenetok_jax.types import InputError
+
+_PAGES = ("markdown", "latex", "html")
 
 
 def main(argv: console.Argv = None) -> None:
@@ -35,6 +37,10 @@ def main(argv: console.Argv = None) -> None:
   if args.worst < 0:
     raise InputError(f"--worst: {args.worst} must be at least 0")
   results = [read_result(path) for path in args.results]
+  read = {"a result": [str(result.path) for result in results]}
+  for flag in ("json", *_PAGES):
+    if value := getattr(args, flag):
+      outputs.check_apart({f"--{flag}": value}, read)
   tables = make_tables(results, compare=args.compare, whole=args.all)
   text = markdown(tables)
   print(text)

@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 WORK = "work"
+FILES = ("quickstart.json", "from_scratch_loss.png", "index.html")
 _TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 _PAGE = Path(__file__).with_suffix(".html")
 
@@ -92,9 +93,9 @@ def results_table(result: dict[str, Any]) -> str:
   return _TEXTS["results"]["table"].format(**result, gap=shown)
 
 
-def write_page(out: Path, table: str) -> None:
-  """OUT/index.html: the table, the pictures and the videos that exist."""
+def write_page(file: Path, table: str) -> None:
+  """The table, and of the file's folder the pictures and videos that exist."""
   figures = _TEXTS["figures"].items()
-  figures = [item for item in figures if (out / item[0]).is_file()]
+  figures = [item for item in figures if (file.parent / item[0]).is_file()]
   page = jinja2.Template(_PAGE.read_text(), autoescape=True)
-  write_text(out / "index.html", page.render(table=table, figures=figures))
+  write_text(file, page.render(table=table, figures=figures))

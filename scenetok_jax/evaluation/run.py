@@ -1,7 +1,6 @@
 """Scores a trained model by a protocol, on frames that it was not given."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from scenetok_jax.evaluation import report
@@ -19,11 +18,13 @@ from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, stack_images, write_png
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
+from scenetok_jax.outputs import Output, opened
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.scene_file import codec_digest
 
 SHEET_SCENES = 4
+_FILES = ("result.json", "contact_sheet.png")
 
 
 def evaluate(
@@ -45,6 +46,17 @@ def evaluate(
   model.
   """
   request = request or EvaluationRequest()
+  if not (request.out and is_lead()):
+    return _evaluate(scenetok, request, None)
+  sources = {"--data": request.data} if request.data else {}
+  with opened(request.out, _FILES, sources) as out:
+    return _evaluate(scenetok, request, out)
+
+
+def _evaluate(
+  scenetok: SceneTok, request: EvaluationRequest, out: Output | None
+) -> dict[str, Any]:
+  """out: of the first process alone."""
   protocol = request.asked_protocol
   plan = make_plan(scenetok, request)
   options = dataclasses.replace(
@@ -81,11 +93,12 @@ def evaluate(
     "per_scene": {result.key: result.scores for result in results},
     "pictures": {key: str(file) for key, file in pictures.items()},
   }
-  if request.out and is_lead():
+  if out:
     first = list(pictures.values())[:SHEET_SCENES]
     sheets = [read_image(file) for file in first]
-    write_png(Path(request.out) / "contact_sheet.png", stack_images(sheets))
-    report.write(Path(request.out) / "result.json", found)
+    result, sheet = out.claim(*_FILES)
+    write_png(sheet, stack_images(sheets))
+    report.write(result, found)
   return found
 
 

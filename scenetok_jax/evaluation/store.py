@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from scenetok_jax.disk import remove_leftovers
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
@@ -61,6 +62,7 @@ def open_store(out: str | os.PathLike, settings: Any) -> ResultStore:
   text = json.dumps(settings, sort_keys=True)
   digest = hashlib.sha256(text.encode()).hexdigest()
   folder = Path(out) / "scenes" / digest[:16]
+  remove_leftovers(folder)
   shown = json.dumps(settings, indent=1, sort_keys=True)
   write_text(folder / "settings.json", shown)
   return ResultStore(folder)

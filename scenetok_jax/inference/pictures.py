@@ -1,40 +1,39 @@
 """What render and generate leave behind: video and frames."""
 
-from pathlib import Path
-
 import numpy as np
 
-from scenetok_jax.media import write_frames, write_mp4
+from scenetok_jax.media import write_mp4, write_png
+from scenetok_jax.outputs import Output
 
 COLUMNS = 8  # frames in a row of a contact sheet
 FPS = 10.0
+# Of one video; of each of several; of what they deviate by.
+FILES = (
+  "video.mp4",
+  "frames/[0-9]*.png",
+  "video_[0-9]*.mp4",
+  "frames_[0-9]*/[0-9]*.png",
+  "deviation/[0-9]*.png",
+)
 
 
-def clear_frames(folder: Path) -> None:
-  """Removes the numbered frames of an earlier, perhaps longer, video."""
-  for stale in folder.glob("[0-9]*.png"):
-    stale.unlink()
+def write_frames(out: Output, folder: str, frames: np.ndarray) -> None:
+  """uint8 [T H W 3] -> OUT/FOLDER/0000.png, 0001.png, ..."""
+  names = (f"{folder}/{index:04d}.png" for index in range(len(frames)))
+  for path, frame in zip(out.claim(*names), frames, strict=True):
+    write_png(path, frame)
 
 
-def clear(out: Path) -> None:
-  """Removes what an earlier run left in OUT, perhaps with more samples."""
-  for stale in out.glob("video_[0-9]*.mp4"):
-    stale.unlink()
-  for folder in (out / "deviation", *out.glob("frames_[0-9]*")):
-    clear_frames(folder)
-    if folder.is_dir() and not any(folder.iterdir()):
-      folder.rmdir()
+def write_videos(out: Output, videos: np.ndarray) -> None:
+  """uint8 [S T H W 3] -> OUT/video.mp4, frames/*.png, video_01.mp4, ...
 
-
-def write_videos(out: Path, videos: np.ndarray) -> None:
-  """uint8 [S T H W 3] -> OUT/video.mp4, frames/*.png, video_01.mp4, ..."""
-  clear(out)
+  Those of an earlier run, perhaps longer or with more samples, are removed.
+  """
+  out.clear(*FILES)
   for index, frames in enumerate(videos):
     name = f"_{index:02d}" if index else ""
-    folder = out / f"frames{name}"
-    clear_frames(folder)
-    write_frames(folder, frames)
-    write_mp4(out / f"video{name}.mp4", frames, FPS)
+    write_frames(out, f"frames{name}", frames)
+    write_mp4(out.file(f"video{name}.mp4"), frames, FPS)
 
 
 def columns(frames: int) -> np.ndarray:

@@ -6,12 +6,24 @@ from pathlib import Path
 import jax
 
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.outputs import check_apart
 
 
-def open_model(workdir: str) -> SceneTok:
-  """SceneTok.from_pretrained, with compiled programs kept."""
+def open_model(workdir: str, out: str | None = None) -> SceneTok:
+  """SceneTok.from_pretrained, with compiled programs kept.
+
+  out: what will be written; InputError where it is, holds or lies in what the
+  model was trained on.
+  """
   keep_compilations()
-  return SceneTok.from_pretrained(workdir)
+  model = SceneTok.from_pretrained(workdir)
+  read = {
+    "config.data.path": model.config.data.path,
+    "config.tokenizer_from": model.config.get("tokenizer_from"),
+  }
+  if out:
+    check_apart({"--out": out}, {name: p for name, p in read.items() if p})
+  return model
 
 
 def keep_compilations() -> None:

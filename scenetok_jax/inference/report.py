@@ -17,14 +17,19 @@ from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import to_unit, write_json
 from scenetok_jax.metrics.baselines import mean_view, nearest_view
 from scenetok_jax.metrics.image import psnr, ssim
+from scenetok_jax.outputs import Output
 from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.sampling.scene_file import Scene
 
 STATE_FILE = "interrupted.safetensors"  # in OUT until the video is written
+# What a run of either verb may write into OUT.
+_FILES = (*pictures.FILES, "contact_sheet.png", STATE_FILE)
+RENDERED = (*_FILES, "render.json")
+GENERATED = (*_FILES, "generate.json", "scene_[0-9]*.tok")
 
 
 def write_rendering(
-  out: Path, opened: OpenScene | None, path: CameraPath, videos: np.ndarray
+  out: Output, opened: OpenScene | None, path: CameraPath, videos: np.ndarray
 ) -> dict[str, Any]:
   """The pictures of one scene's samples, uint8 [S T H W 3], along a path.
 
@@ -53,12 +58,10 @@ def write_rendering(
     deviation = to_unit(videos.astype(np.float32).std(axis=0).mean(axis=-1))
     maps = media.colorize(deviation)
     rows.append((f"deviation of {len(videos)} samples", maps[shown]))
-    folder = out / "deviation"
-    pictures.clear_frames(folder)
-    media.write_frames(folder, maps)
+    pictures.write_frames(out, "deviation", maps)
     result["variance"] = float(np.mean(deviation**2))
     result["deviation_per_frame"] = deviation.mean(axis=(1, 2))
-  media.write_png(out / "contact_sheet.png", media.contact_sheet(rows))
+  media.write_png(out.file("contact_sheet.png"), media.contact_sheet(rows))
   return result
 
 
@@ -89,16 +92,15 @@ def _scores(
   }
 
 
-def save_scenes(out: Path, scenes: Sequence[Scene]) -> None:
+def save_scenes(out: Output, scenes: Sequence[Scene]) -> None:
   """OUT/scene_00.tok, ...: new scenes for `scenetok render --tokens`."""
-  for stale in out.glob("scene_[0-9]*.tok"):
-    stale.unlink()
+  out.clear("scene_[0-9]*.tok")
   for scene in scenes:
-    scene.save(out / f"{scene.key}.tok")
+    scene.save(out.file(f"{scene.key}.tok"))
 
 
 def write_generation(
-  out: Path,
+  out: Output,
   given: Conditions,
   path: CameraPath,
   scenes: Sequence[Scene],
@@ -114,7 +116,7 @@ def write_generation(
   rows = [("given", np.asarray(given.views.images))]
   for index, video in enumerate(videos):
     rows.append((f"sample {index}: {path.name}", video[shown]))
-  media.write_png(out / "contact_sheet.png", media.contact_sheet(rows))
+  media.write_png(out.file("contact_sheet.png"), media.contact_sheet(rows))
   tokens = jnp.stack([scene.tokens for scene in scenes])
   return {
     "images": given.name,
@@ -151,7 +153,7 @@ def write_result(
   return result
 
 
-def rendering_summary(out: Path, result: dict[str, Any]) -> str:
+def rendering_summary(out: str | Path, result: dict[str, Any]) -> str:
   """What was done, in two lines at most."""
   text = (
     f"{out}: {result['frames']} frames of {result['scene']} along"
@@ -167,7 +169,7 @@ def rendering_summary(out: Path, result: dict[str, Any]) -> str:
   return text
 
 
-def generation_summary(out: Path, result: dict[str, Any]) -> str:
+def generation_summary(out: str | Path, result: dict[str, Any]) -> str:
   """What was done, in a line."""
   return (
     f"{out}: {result['seeds']} new scene(s) of {result['frames']} frames from"

@@ -7,7 +7,8 @@ import jax
 from ml_collections import ConfigDict
 
 from data_pipelines.identity import with_identity
-from scenetok_jax.io import check_writable, is_url, locate
+from scenetok_jax.disk import check_writable
+from scenetok_jax.io import is_url, locate
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.mesh import check_batch, mesh_shape
 from scenetok_jax.parallel.rules import LoaderShare

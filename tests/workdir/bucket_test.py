@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from scenetok_jax import console, io
 from scenetok_jax.cli import main as scenetok
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
+from scenetok_jax.disk import check_writable
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.lives import LifeLog
 from scenetok_jax.train.profile import Profiler
@@ -54,7 +55,7 @@ def test_files_are_objects_written_whole(workdir):
     temporary.write_text("half")
     raise RuntimeError
   assert json.loads(path.read_text()) == {"a": 1}
-  io.check_writable(io.locate(workdir))
+  check_writable(io.locate(workdir))
   assert [p.name for p in io.locate(workdir).iterdir()] == ["new"]
 
 

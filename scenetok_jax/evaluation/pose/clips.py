@@ -14,8 +14,10 @@ from data_pipelines.views.evaluation import evaluation_split
 from scenetok_jax import console
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.inference import scenes
+from scenetok_jax.inference.pictures import write_frames
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import read_image, write_frames
+from scenetok_jax.media import read_image
+from scenetok_jax.outputs import Output
 from scenetok_jax.types import Cameras, InputError
 
 
@@ -46,10 +48,12 @@ class ClipSource:
 
 
 def all_clips(
-  scenetok: SceneTok | None, options: PoseScoreOptions
+  scenetok: SceneTok | None, options: PoseScoreOptions, out: Output | None
 ) -> list[ClipSource]:
   """Those that are rendered, or without a model those that are given."""
-  return rendered_clips(scenetok, options) if scenetok else given_clips(options)
+  if scenetok and out:
+    return rendered_clips(scenetok, options, out)
+  return given_clips(options)
 
 
 def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
@@ -76,7 +80,7 @@ def given_clips(options: PoseScoreOptions) -> list[ClipSource]:
 
 
 def rendered_clips(
-  scenetok: SceneTok, options: PoseScoreOptions
+  scenetok: SceneTok, options: PoseScoreOptions, out: Output
 ) -> list[ClipSource]:
   """Each scene along its own path, or the next scene's tokens along it.
 
@@ -107,7 +111,7 @@ def rendered_clips(
         seed=jax.random.fold_in(noise_key, number),
         progress=progress,
       )[0, 0]
-    write_frames(Path(options.out or ".") / key, video)
+    write_frames(out, key, video)
     # Frames that fill no latent were not rendered.
     kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
     return JudgedClip(video, kept, np.asarray(source.clip.images))

@@ -20,8 +20,11 @@ from scenetok_jax.metrics import pose
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
 from scenetok_jax.metrics.pose import PairErrors
 from scenetok_jax.metrics.registry import METRICS
+from scenetok_jax.outputs import Output, opened
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.scene_file import codec_digest
+
+RESULT_FILE = "pose_score.json"
 
 
 def pose_score(
@@ -41,12 +44,30 @@ def pose_score(
   that is not installed.
   """
   options.check(rendered=scenetok is not None)
+  with contextlib.ExitStack() as stack:
+    out = stack.enter_context(_opened(options)) if options.out else None
+    return _pose_score(options, scenetok, tell, out)
+
+
+def _opened(
+  options: PoseScoreOptions,
+) -> contextlib.AbstractContextManager[Output]:
+  """The folder of the results, which this run alone writes."""
+  return opened(options.out or "", (RESULT_FILE,), {"--data": options.data})
+
+
+def _pose_score(
+  options: PoseScoreOptions,
+  scenetok: SceneTok | None,
+  tell: Tell,
+  out: Output | None,
+) -> dict[str, Any]:
   # The data's own frames are the truth itself: no distance.
   metrics = [options.distance] if scenetok or options.images else []
   loaded = load_metrics(metrics, options.metric_weights, allow_missing=True)
   devices = scenetok.placed(1) if scenetok else contextlib.nullcontext()
   with devices as placed:
-    sources = clips.all_clips(placed, options)
+    sources = clips.all_clips(placed, options, out)
     poses = None
     if options.poses:
       keys = [source.key for source in sources]
@@ -79,8 +100,8 @@ def render_clips(scenetok: SceneTok, options: PoseScoreOptions) -> int:
   Raises InputError: as pose_score.
   """
   options.check(rendered=True, estimated=False)
-  with scenetok.placed(1) as placed:
-    sources = clips.rendered_clips(placed, options)
+  with _opened(options) as out, scenetok.placed(1) as placed:
+    sources = clips.rendered_clips(placed, options, out)
     for source in sources:
       source.load()
   return len(sources)
