@@ -13,6 +13,8 @@ from typing import Any
 import flax.struct
 import jax.numpy as jnp
 
+_MAX_KEY = 200  # bytes, so that KEY.png is the name of a file
+
 Array = Any  # jax.Array, np.ndarray or an abstract value with shape and dtype
 
 
@@ -28,6 +30,21 @@ def check_known(value: Any, known: Collection[Any], what: str) -> None:
   if value not in known:
     names = ", ".join(map(str, known))
     raise InputError(f"{what}: {value!r} is not one of {names}")
+
+
+def check_key(key: Any, what: str = "scene") -> str:
+  """A key, which names files, as it is; else InputError that starts with what.
+
+  It is one plain printable name, of 200 bytes at most: no folders, nothing
+  hidden.
+  """
+  text = key if isinstance(key, str) else ""
+  plain = text.isprintable() and not {"/", "\\"} & set(text)
+  if not text or not plain or text[0] == "." or len(text.encode()) > _MAX_KEY:
+    shown = ascii(key)
+    shown = shown if len(shown) <= _MAX_KEY else f"{shown[:_MAX_KEY]}..."
+    raise InputError(f"{what} {shown}: key: not a plain name; rename it")
+  return text
 
 
 @contextlib.contextmanager

@@ -5,9 +5,9 @@ import numpy as np
 from data_pipelines.storage.depth_maps import encode_depth
 from data_pipelines.storage.images import encode_image
 from data_pipelines.storage.recipes import RawScene, Recipe, SceneLoader
-from data_pipelines.storage.scene_checks import check_cameras, check_key
+from data_pipelines.storage.scene_checks import check_cameras
 from data_pipelines.storage.writer import EncodedScene
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, check_key
 
 
 def encode(loader: SceneLoader, recipe: Recipe) -> EncodedScene | InputError:

@@ -26,7 +26,7 @@ from array_record.python.array_record_data_source import ArrayRecordDataSource
 from tensorflow_datasets.proto import tf_example_pb2
 
 from data_pipelines.storage.images import decode_image
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.types import Cameras, InputError, check_key
 
 FORMAT_VERSION = 1
 NAME = "posed_frames"
@@ -235,6 +235,7 @@ def read_info(path: Path, split: str, kind: str = "frames") -> dict:
   """
   verb = "prepare --dataset=..." if kind == "frames" else "latents --data=..."
   command = f"scenetok {verb} --split={split} --out={path}"
+  check_key(split, f"{path}: data.split:")
   if not path.is_dir():
     raise InputError(
       f"{path}: data.path: no such folder; make it with `{command}`"
@@ -274,6 +275,9 @@ def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
       if "held_out" in row:
         row["held_out"] = tuple(row["held_out"])
       rows.append(kind(**row))
+      check_key(row["key"], f"{path}: line {len(rows)}: scene")
+  except InputError:
+    raise
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(
       f"{path}: line {len(rows) + 1}: unreadable ({error}); prepare again"

@@ -1,7 +1,5 @@
 """What a scene must be like to be written; says what is wrong otherwise."""
 
-from pathlib import Path
-
 import numpy as np
 
 from scenetok_jax.geometry.cameras import check_rigid
@@ -12,17 +10,6 @@ _STILL = 0.01
 _MIN_STEPS = 7  # fewer steps say nothing about what is usual
 # Focal lengths in pixels differ by less; swapped sides of 4:3 by 1.78.
 _MAX_ASPECT = 1.7
-_MAX_KEY = 200
-
-
-def check_key(key: str) -> None:
-  """InputError unless a key is one printable file name."""
-  plain = key == Path(key).name and key.isprintable()
-  if not key or not plain or key.startswith(".") or len(key) > _MAX_KEY:
-    shown = key[:_MAX_KEY].encode("utf-8", "backslashreplace").decode()
-    raise InputError(
-      f"scene {shown!r}: key: not a plain name; rename the scene"
-    )
 
 
 def check_cameras(

@@ -14,7 +14,7 @@ from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.geometry.cameras import view_angles
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, check_key
 
 _NONE = np.zeros(0, np.int64)
 
@@ -45,10 +45,15 @@ def read_index(path: str | os.PathLike) -> EvaluationIndex:
     data = path.read_bytes()
     document = json.loads(data, object_pairs_hook=_each_once)
     scenes = {
-      str(key): ([int(i) for i in e["context"]], [int(i) for i in e["target"]])
+      check_key(key, f"{path}: scene"): (
+        [int(i) for i in e["context"]],
+        [int(i) for i in e["target"]],
+      )
       for key, e in document.items()
       if e is not None
     }
+  except InputError:
+    raise
   except _Twice as error:
     raise InputError(
       f"{path}: scene {error} is listed twice; every scene counts once, so"

@@ -4,7 +4,6 @@ import base64
 import functools
 import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -16,7 +15,7 @@ from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import fill
 from scenetok_jax.evaluation.tables import Table
 from scenetok_jax.metrics.registry import of_kind
-from scenetok_jax.types import explained
+from scenetok_jax.types import InputError, explained
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -52,8 +51,7 @@ def _figures(result: Result, worst: int) -> Iterator[tuple[str, str]]:
   pictures = result.data.get("pictures", {})
   for key, caption in captions.items():
     if key in pictures:
-      file = result.path.parent / pictures[key]
-      yield f"{key}: {caption}", _picture(file)
+      yield f"{key}: {caption}", _picture(result, pictures[key])
     else:
       yield f"{key}: {caption} (evaluate --out keeps sheets)", ""
 
@@ -66,8 +64,17 @@ def ranking(scenes: dict[str, Any], measure: str) -> list[tuple[str, float]]:
   return sorted(found, key=lambda item: item[1], reverse=worst_is_high)
 
 
-def _picture(path: Path) -> str:
-  """A PNG file, at most PICTURE_WIDTH pixels wide."""
+def _picture(result: Result, name: Any) -> str:
+  """A PNG file below the result's folder, at most PICTURE_WIDTH pixels wide."""
+  folder = result.path.parent
+  path = folder / str(name)
+  with explained(f"{result.path}: pictures", "delete the key", ValueError):
+    inside = path.resolve().is_relative_to(folder.resolve())
+  if not inside:
+    raise InputError(
+      f"{result.path}: pictures: {name!r} is not below {folder}; give the"
+      " folder of evaluate --out in place of this file"
+    )
   remedy = "keep results beside the folder that evaluate --out wrote"
   with explained(f"{path}: pictures: cannot be read", remedy, OSError):
     image = Image.open(path).convert("RGB")

@@ -34,7 +34,10 @@ class ResultStore:
   folder: Path
 
   def _file(self, key: str, suffix: str) -> Path:
-    return self.folder / (urllib.parse.quote(key, safe="") + suffix)
+    name = urllib.parse.quote(key, safe="")
+    if len(name) > 200:  # no file may be called so
+      name = hashlib.sha256(key.encode()).hexdigest()
+    return self.folder / (name + suffix)
 
   def picture(self, key: str) -> Path:
     """The scene's contact sheet; hosts may share no disk, so it may not be."""

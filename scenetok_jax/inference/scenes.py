@@ -11,7 +11,7 @@ from data_pipelines.views.evaluation import choose, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.scenetok import SceneTok, Seed
 from scenetok_jax.sampling.scene_file import Scene
-from scenetok_jax.types import InputError, Views, option
+from scenetok_jax.types import InputError, Views, check_key, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +123,7 @@ def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   root = Path(folder)
   if not root.is_dir():
     raise InputError(f"{root}: --capture: no such folder; check the path")
+  key = check_key(root.resolve().name, f"{root}: --capture:")
   raw = capture.load(root, scenetok.model.image_size)
   extrinsics = raw.cameras.extrinsics
   count = scenetok.config.data.num_context
@@ -130,7 +131,7 @@ def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   context = np.unique(farthest_point(extrinsics, count, 0))
   novel = np.setdiff1d(np.arange(len(extrinsics)), context)
   clip = Views(images=raw.images, cameras=raw.cameras)
-  return OpenScene(root.resolve().name, raw.source, clip, context, novel)
+  return OpenScene(key, raw.source, clip, context, novel)
 
 
 def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:

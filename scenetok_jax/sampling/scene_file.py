@@ -16,7 +16,7 @@ from scenetok_jax.geometry.cameras import check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
 from scenetok_jax.sampling.digest import digest
-from scenetok_jax.types import Cameras, InputError, check_known
+from scenetok_jax.types import Cameras, InputError, check_key, check_known
 
 VERSION = 1
 STORAGES = ("float32", "bfloat16", "int8")
@@ -48,6 +48,7 @@ class Scene:
     quarter, with a float16 scale per token.
     Raises InputError: another storage, or a file that cannot be written.
     """
+    check_key(self.key)
     arrays = stored(self.tokens, storage)
     for name, value in (
       ("reference", self.reference),
@@ -75,7 +76,7 @@ class Scene:
       header = json.loads(metadata["scenetok"])
       version = header["version"]
       scene = cls(
-        key=str(header["key"]),
+        key=check_key(header["key"], f"{path}: scene"),
         tokens=restored(arrays),
         reference=arrays["reference"],
         context=Cameras(

@@ -91,3 +91,17 @@ def test_a_sheet_that_is_gone_is_named(measured, tmp_path, capsys):
   assert console.run(tables.main, arguments) == 2
   assert "s2.png: pictures: cannot be read" in capsys.readouterr().err
   assert not (tmp_path / "t.html").exists()
+
+
+@pytest.mark.parametrize("name", ["/etc/x.png", "../x.png", "out/x.png", "\0"])
+def test_pictures_stay_below_their_result(name, measured, tmp_path, capsys):
+  (tmp_path.parent / "x.png").write_bytes(b"")
+  (tmp_path / "out").symlink_to(tmp_path.parent)
+  found = json.loads(measured.read_text())
+  found["pictures"]["s2"] = name
+  measured.write_text(json.dumps(found))
+  arguments = [str(measured), f"--html={tmp_path / 't.html'}"]
+  assert console.run(tables.main, arguments) == 2
+  told = capsys.readouterr().err
+  assert "pictures" in told and told.count("\n") == 1
+  assert "cannot be read" not in told and not (tmp_path / "t.html").exists()

@@ -109,6 +109,11 @@ class ImageFinder:
         f"{where}: image {name!r} is not in {self._root}; add the image or"
         " remove its frame"
       )
+    if not path.resolve().is_relative_to(self._top):
+      raise InputError(
+        f"{where}: image {path} is a link that leaves the capture; put the"
+        " image itself there"
+      )
     if path in self._taken:
       raise InputError(
         f"{where}: image {path} belongs to {self._taken[path]} too; remove"
@@ -151,6 +156,7 @@ def find_video(root: Path, where: str) -> Path:
   videos = sorted(
     p for p in root.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES
   )
+  videos = [p for p in videos if p.resolve().is_relative_to(root.resolve())]
   if len(videos) != 1:
     raise InputError(
       f"{where}: frames are numbered, so {root} must hold one video; it holds"

@@ -436,3 +436,20 @@ def test_two_readers_agree_on_a_real_clip():
     steps(raw.extrinsics[::5]), steps(other.extrinsics), atol=1e-4
   )
   np.testing.assert_allclose(raw.intrinsics[0], other.intrinsics[0], atol=4e-3)
+
+
+@pytest.mark.parametrize("change", [lambda f, d: None, _no_extension])
+@pytest.mark.parametrize("link", ["images/frame_2.png", "images"])
+def test_links_that_leave_the_capture_are_refused(tmp_path, change, link):
+  folder = tmp_path / "capture"
+  folder.mkdir()
+  document = clips.write_capture(folder)
+  change(folder, document)
+  for frame in document["frames"]:  # found by its name, not by its path
+    frame["file_path"] = "elsewhere/" + frame["file_path"].split("/")[-1]
+  clips.write_transforms(folder, document)
+  capture.load(folder, _SIZE)
+  moved = (folder / link).rename(tmp_path / "outside")
+  (folder / link).symlink_to(moved)
+  with pytest.raises(InputError, match="link that leaves the capture"):
+    capture.load(folder, _SIZE)
