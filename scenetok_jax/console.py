@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from scenetok_jax import io, outputs
-from scenetok_jax.disk import check_file
+from scenetok_jax.disk import FREE, check_file, storage_reason
 from scenetok_jax.flags import add_options
 from scenetok_jax.types import InputError
 
@@ -106,8 +106,9 @@ def run(
 ) -> int:
   """Runs a verb's main(argv) and returns the exit code of the process.
 
-  0 or what main returns; 2 after bad usage or bad input, told in one line on
-  stderr; 130 after Ctrl-C. Other exceptions are bugs and pass through.
+  0 or what main returns; 2 after bad usage or bad input, or where a disk is
+  full or read-only, told in one line on stderr; 130 after Ctrl-C. Other
+  exceptions are bugs and pass through.
   """
   verb = verb or Path(main.__code__.co_filename).stem
   try:
@@ -115,6 +116,14 @@ def run(
   except InputError as error:
     message = " ".join(str(error).split())
     print(f"scenetok {verb}: error: {message}", file=sys.stderr)
+    return 2
+  except Exception as error:
+    reason = storage_reason(error)
+    if not reason:
+      raise
+    where = getattr(error, "filename", None) or "what was to be written"
+    text = f"{where}: cannot be written ({reason}); {FREE}"
+    print(f"scenetok {verb}: error: {text}", file=sys.stderr)
     return 2
   except KeyboardInterrupt:
     print(f"scenetok {verb}: interrupted", file=sys.stderr)

@@ -42,21 +42,28 @@ def writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
     yield
   except OSError as error:
     own = temporary is None or error.filename == os.fspath(temporary)
-    if not own and not is_storage(error):
+    if not own and not storage_reason(error):
       raise
     with explained(f"{path}: cannot be written", FREE, OSError):
       raise
 
 
-def is_storage(error: BaseException) -> bool:
-  """Whether an error is of a disk that is full, broken or read-only.
+def storage_reason(error: BaseException | None) -> str:
+  """Why a disk refused: full, broken or read-only; "" for other errors.
 
-  Orbax, TensorStore and ArrayRecord say so by their texts alone.
+  Orbax, TensorStore and ArrayRecord say so by their texts alone, and errors
+  that follow from it may hide it.
   """
-  if isinstance(error, OSError) and error.errno in _STORAGE:
-    return True
-  text = str(error)
-  return any(os.strerror(number) in text for number in _STORAGE)
+  seen = set[int]()
+  while error is not None and id(error) not in seen:
+    seen.add(id(error))
+    number = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    for known in _STORAGE:
+      if known == number or os.strerror(known) in text:
+        return os.strerror(known)
+    error = error.__cause__ or error.__context__
+  return ""
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -131,3 +138,19 @@ def check_file(file: Path, option: str) -> None:
   """The same for a file that will be written."""
   check_regular(file, f"{option}: ")
   check_writable(file.parent, option)
+
+
+@contextlib.contextmanager
+def kept(path: str | os.PathLike[str]) -> Iterator[None]:
+  """InputError for errors of storage in the body, whoever raises them."""
+  try:
+    yield
+  except InputError:
+    raise
+  except Exception as error:
+    if reason := storage_reason(error):
+      where = os.fspath(path)
+      raise InputError(
+        f"{where}: cannot be written ({reason}); {FREE}"
+      ) from error
+    raise

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from scenetok_jax import console
+from scenetok_jax import console, outputs
 from scenetok_jax.cli import generate
 from scenetok_jax.inference import conditions, pictures
 from scenetok_jax.inference.conditions import ConditionChoice
@@ -113,13 +113,20 @@ def test_an_unwritable_folder_is_refused_at_once(folders, tmp_path, capsys):
 
 
 def test_left_overs_of_more_samples_are_cleared(tmp_path):
-  for name in (
-    "deviation/0003.png", "frames_01/0000.png", "video_01.mp4", "notes.txt",
-    "frames_01/mine.txt", "video_of_mine.mp4",
-  ):  # fmt: skip
+  users = ("notes.txt", "frames_01/mine.txt", "video_of_mine.mp4")
+  for name in users:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("")
-  pictures.clear(tmp_path)
-  kept = {p.name for p in tmp_path.rglob("*") if p.is_file()}
-  assert kept == {"notes.txt", "mine.txt", "video_of_mine.mp4"}
+  videos = np.zeros((2, 2, 16, 16, 3), np.uint8)
+  with outputs.opened(tmp_path, pictures.FILES) as out:
+    pictures.write_videos(out, videos)
+    pictures.write_frames(out, "deviation", videos[0])
+    pictures.write_videos(out, videos[:1, :1])
+  found = {
+    path.relative_to(tmp_path).as_posix()
+    for path in tmp_path.rglob("*")
+    if path.is_file()
+  }
+  written = {"video.mp4", "frames/0000.png", outputs.LIST_FILE}
+  assert found == {*users, *written}
   assert not (tmp_path / "deviation").exists()

@@ -15,6 +15,7 @@ from scenetok_jax import console
 from scenetok_jax.cli import inspect
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.media import read_image
+from scenetok_jax.outputs import LIST_FILE
 from scenetok_jax.types import Cameras
 from tests.data_pipelines import clips
 
@@ -54,7 +55,7 @@ def test_a_scene_becomes_pictures_and_numbers(prepared, tmp_path, capsys):
   assert code == 0 and "s1: 21 frames, 32x32 pixels" in text
   assert "held out: 4 frames" in text and "must lie on its line" in text
   names = {"contact_sheet.png", "camera_path.png", "epipolar.png"}
-  assert {p.name for p in out.iterdir()} == names
+  assert {p.name for p in out.iterdir()} == names | {LIST_FILE}
   for name in names:
     assert np.ptp(read_image(out / name)) > 100
   found = json.loads(report.read_text())
@@ -95,7 +96,7 @@ def test_latents_have_statistics_and_a_path(prepared, tmp_path, capsys):
     capsys, tmp_path / "latents", "--scene=0", f"--out={out}"
   )
   assert code == 0 and "context: 16 latents [2, 2, 8]" in text
-  assert [p.name for p in out.iterdir()] == ["camera_path.png"]
+  assert {p.name for p in out.iterdir()} == {"camera_path.png", LIST_FILE}
   code, _, err = _run(
     capsys, tmp_path / "latents", "--scene=0", "--epipolar", f"--out={out}"
   )

@@ -124,7 +124,12 @@ def test_guidance_needs_a_null_token(workdir, scene, tmp_path, capsys):
   (folder / "params.safetensors").symlink_to(workdir / "params.safetensors")
   code = console.run(
     render.main,
-    [f"--workdir={folder}", "--tokens=x", "--guidance=2", f"--out={tmp_path}"],
+    [
+      f"--workdir={folder}",
+      "--tokens=x",
+      "--guidance=2",
+      f"--out={tmp_path}/o",
+    ],
   )
   assert code == 2
   assert "needs a renderer trained with" in capsys.readouterr().err
