@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from scenetok_jax import io, outputs
-from scenetok_jax.disk import FREE, check_file, storage_reason
+from scenetok_jax.disk import check_file
 from scenetok_jax.flags import add_options
 from scenetok_jax.types import InputError
 
@@ -118,11 +118,11 @@ def run(
     print(f"scenetok {verb}: error: {message}", file=sys.stderr)
     return 2
   except Exception as error:
-    reason = storage_reason(error)
+    reason = io.storage_reason(error)
     if not reason:
       raise
     where = getattr(error, "filename", None) or "what was to be written"
-    text = f"{where}: cannot be written ({reason}); {FREE}"
+    text = f"{where}: cannot be written ({reason}); {io.FREE}"
     print(f"scenetok {verb}: error: {text}", file=sys.stderr)
     return 2
   except KeyboardInterrupt:

@@ -1,24 +1,33 @@
 """Files and values: atomic writes, JSON, uint8 <-> unit floats."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import math
 import os
+import re
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from scenetok_jax.disk import (
-  FREE,
-  check_regular,
-  lock_file,
-  temporary_name,
-  writing,
-)
 from scenetok_jax.types import InputError, explained
+
+FREE = "free space there or choose another output"
+MARK = ".scenetok-"  # in the names of temporary files, and nobody else's
+TEMPORARY = re.compile(r"\..*\.scenetok-[0-9a-f]{12}(\.[^/]*)?")
+_STORAGE = (
+  errno.ENOSPC,
+  errno.EDQUOT,
+  errno.EFBIG,
+  errno.EROFS,
+  errno.EIO,
+  errno.ENAMETOOLONG,
+)
 
 
 def locate(path: str | os.PathLike) -> Path:
@@ -116,6 +125,66 @@ def atomic_path(
   finally:
     os.close(handle)
     temporary.unlink(missing_ok=True)
+
+
+def temporary_name(final: Path) -> Path:
+  """Beside the final file, with its suffix; remove_leftovers knows it."""
+  name = f".{final.stem[:40]}{MARK}{uuid.uuid4().hex[:12]}{final.suffix}"
+  return final.with_name(name)
+
+
+@contextlib.contextmanager
+def writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
+  """InputError "PATH: cannot be written" for errors of storage in the body.
+
+  temporary: what the body writes; only errors that name it, or that only a
+  writer meets, are taken for errors of writing. None: all OSErrors are.
+  """
+  try:
+    yield
+  except OSError as error:
+    own = temporary is None or error.filename == os.fspath(temporary)
+    if not own and not storage_reason(error):
+      raise
+    with explained(f"{path}: cannot be written", FREE, OSError):
+      raise
+
+
+def storage_reason(error: BaseException | None) -> str:
+  """Why a disk refused: full, broken or read-only; "" for other errors.
+
+  Orbax, TensorStore and ArrayRecord say so by their texts alone, and errors
+  that follow from it may hide it.
+  """
+  seen = set[int]()
+  while error is not None and id(error) not in seen:
+    seen.add(id(error))
+    number = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    for known in _STORAGE:
+      if known == number or os.strerror(known) in text:
+        return os.strerror(known)
+    error = error.__cause__ or error.__context__
+  return ""
+
+
+def lock_file(handle: int) -> bool:
+  """Locks an open file as its writer does; False where another has it."""
+  try:
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError:  # held, or a file system without locks
+    return False
+  return True
+
+
+def check_regular(file: Path, option: str = "") -> None:
+  """InputError for what is no file or must not be replaced by one."""
+  system = file.absolute().parts[:2]
+  if system[1:] in (("dev",), ("proc",), ("sys",)) or (
+    file.exists() and not file.is_file()
+  ):
+    kind = "a folder" if file.is_dir() else "not a regular file"
+    raise InputError(f"{file}: {option}{kind}; give a file name")
 
 
 def to_uint8(images: Any) -> Any:

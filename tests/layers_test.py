@@ -10,8 +10,8 @@ _ROOT = Path(__file__).parents[1]
 # Rooms that share a step do not import each other.
 _STEPS = (
   ("types",),
-  ("disk",),
   ("io", "flags"),
+  ("disk",),
   ("outputs",),
   ("console",),
   ("media",),
