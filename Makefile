@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+# Its own: the tools of a release would change locked versions.
+TOOLS := .venv-release
+RELEASE := $(TOOLS)/.installed
 # pip compiles with one core, compileall with all of them.
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 	--no-compile
 COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow faults aot-table docs-map lint format clean
+.PHONY: help quickstart test test-slow faults aot-table docs-map lint format \
+	lock audit sbom clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
@@ -20,6 +24,9 @@ help:
 	@echo "make docs-map    write the map of files in docs/architecture.md"
 	@echo "make lint        ruff and mypy"
 	@echo "make format      rewrite the code in its format"
+	@echo "make lock        the newest versions that setup.cfg allows, by hash"
+	@echo "make audit       known vulnerabilities of the locked versions"
+	@echo "make sbom        what a release consists of: report/sbom.json"
 	@echo "make clean       remove .venv and caches"
 
 quickstart: $(BASE)
@@ -53,8 +60,27 @@ format: $(DEV)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# uv resolves for every platform and Python at once; pip cannot.
+UV := $(TOOLS)/bin/uv pip compile setup.cfg -q --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --custom-compile-command 'make lock'
+LOCKS := requirements.lock launch/requirements-tpu.lock \
+	launch/requirements-gpu.lock
+
+lock: $(RELEASE)
+	$(UV) --extra dev -o requirements.lock
+	$(UV) --extra tpu --extra gcs -o launch/requirements-tpu.lock
+	$(UV) --extra gpu --extra gcs -o launch/requirements-gpu.lock
+
+audit: $(RELEASE)
+	$(TOOLS)/bin/pip-audit --require-hashes --disable-pip \
+		--progress-spinner off $(foreach lock,$(LOCKS),-r $(lock))
+
+sbom: $(RELEASE)
+	mkdir -p report
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock -o report/sbom.json
+
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -68,9 +94,16 @@ $(BASE): setup.cfg pyproject.toml | $(VENV)/bin/python
 	@$(COMPILE)
 	@touch $@
 
-$(DEV): setup.cfg pyproject.toml | $(VENV)/bin/python
+$(DEV): setup.cfg pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing the package and test tools into $(VENV): a few minutes" \
 	  "the first time"
-	@$(PIP) -e '.[dev]'
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@$(COMPILE)
 	@touch $(BASE) $@
+
+$(RELEASE): Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install -qq --disable-pip-version-check \
+		'uv>=0.9,<0.14' 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
+	@touch $@
