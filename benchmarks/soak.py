@@ -23,7 +23,8 @@ import numpy as np
 from data_pipelines import sources
 from data_pipelines.storage import builders
 from scenetok_jax import console
-from scenetok_jax.io import atomic_path, check_writable, write_json
+from scenetok_jax.disk import check_writable
+from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.types import InputError
 
 CONFIG = "configs/rooms.py:smoke"
