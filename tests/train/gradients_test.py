@@ -10,7 +10,6 @@ import pytest
 
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import cost
-from scenetok_jax.aot.program import latent_batch, stage_task
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import param_shardings, place_params, put_batch
@@ -18,6 +17,7 @@ from scenetok_jax.train import state as train_state
 from scenetok_jax.train.dry_run import dry_run
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.optimizer import Optimizer
+from scenetok_jax.train.shapes import latent_batch, stage_task
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import LossParts, StepLoss, Task
 from scenetok_jax.types import InputError
