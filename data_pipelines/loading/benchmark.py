@@ -1,6 +1,5 @@
 """How fast a configuration's training data are read."""
 
-import os
 import time
 from typing import Any
 
@@ -30,13 +29,14 @@ def measure(
   """
   if seconds <= 0 or samples < 1:
     raise InputError("--seconds, --samples: must be positive")
+  workers = loader.count_workers(config.data.workers)
   return {
     "data": config.data.get("latents") or config.data.path,
     "split": config.data.split,
     "batch_size": config.data.batch_size,
     "processes": jax.process_count(),
-    "workers": config.data.workers,
-    "cores": _cores(),
+    "workers": workers,
+    "cores": usage.cores(),
     **_bytes(config, samples),
     **_speed(config, seconds),
   }
@@ -109,13 +109,6 @@ def _speed(config: Any, seconds: float) -> dict[str, Any]:
     "seconds": elapsed,
     "samples_per_second": samples / elapsed,
     "batches_per_second": done / elapsed,
-    "cpu_share": busy / elapsed / _cores(),
+    "cpu_share": busy / elapsed / usage.cores(),
     "cpu_seconds_per_sample": busy / samples,
   }
-
-
-def _cores() -> int:
-  """Processors that this process may use."""
-  if hasattr(os, "sched_getaffinity"):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1

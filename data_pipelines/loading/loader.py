@@ -7,6 +7,7 @@ processes.
 """
 
 import dataclasses
+import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from einops import rearrange
 
 from data_pipelines.latents.records import LatentDataset, origin
+from data_pipelines.loading import usage
 from data_pipelines.loading.concurrent import ConcurrentExamples
 from data_pipelines.loading.examples import open_examples
 from data_pipelines.loading.watchdog import ActivityLog, TimedCall
@@ -29,6 +31,7 @@ from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 _BATCHES_AHEAD = 4
 _THREADS_OF_A_WORKER = 64  # ours: they wait for a bucket (docs/performance.md)
 _NAMED = 20  # scenes left out that stderr tells
+_MOST_WORKERS = 16  # ours: each takes memory, and a moment to start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +124,8 @@ def train_iterator(
 
   Args:
     data: fields path, latents (read instead of path where set), split,
-      batch_size (global), workers, threads (see `batches`), cache, image_size,
+      batch_size (global), workers (-1: see `count_workers`), threads (see
+      `batches`), cache, image_size,
       frames_per_latent, chunked, num_context, num_targets, num_conditions,
       flip, view_sampler, timeout (seconds without a batch after which a
       StuckWorkerError names the worker; 0 or absent: never).
@@ -143,6 +147,7 @@ def train_iterator(
   Raises:
     InputError: no data, latents of other codecs, or no scene that serves.
   """
+  data = with_workers(data)
   examples = open_examples(data, codecs)
   index = jax.process_index() if process_index is None else process_index
   count = jax.process_count() if process_count is None else process_count
@@ -162,6 +167,35 @@ def train_iterator(
   made = origin(dataset) if isinstance(dataset, LatentDataset) else ""
   identity = examples.reader.identity
   return TrainIterator(elastic, limit, examples.dropped, made, identity)
+
+
+def count_workers(workers: int, processes: int = 1) -> int:
+  """How many worker processes read: `workers`, or as suits the machine for -1.
+
+  Half of this process's cores, 16 at most: the others drive the devices. On up
+  to four cores the training process reads: workers would be in its way.
+
+  processes: of the run on this host, which share its cores.
+  """
+  if workers >= 0:
+    return workers
+  if workers != -1:
+    raise InputError(
+      f"config.data.workers: {workers} must be 0 or more, or -1: as many as"
+      " suit the machine"
+    )
+  cores = min(usage.cores(), (os.cpu_count() or 1) // processes)
+  return min(cores // 2, _MOST_WORKERS) if cores > 4 else 0
+
+
+def with_workers(data: Any, processes: int = 1) -> Any:
+  """A `data` section with count_workers in the place of workers=-1."""
+  count = count_workers(data.workers, processes)
+  if count == data.workers:
+    return data
+  found = data.copy_and_resolve_references()
+  found.workers = count
+  return found
 
 
 def example_stream(

@@ -8,6 +8,13 @@ _PROC = Path("/proc")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
+def cores() -> int:
+  """Processors that this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
 def cpu_seconds() -> float:
   """Processor time so far of this process and its living descendants.
 

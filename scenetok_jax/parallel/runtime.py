@@ -1,6 +1,7 @@
 """A run that may span several processes: who leads, bytes between them."""
 
 import os
+import socket
 
 import jax
 import numpy as np
@@ -26,6 +27,12 @@ def gather_bytes(data: bytes) -> list[bytes]:
   padded = np.pad(sent, (0, max(counts.max(), 1) - len(sent)))
   rows = np.asarray(multihost_utils.process_allgather(padded))
   return [row[:n].tobytes() for row, n in zip(rows, counts, strict=True)]
+
+
+def processes_here() -> int:
+  """How many of the run are on this host; every process must call it."""
+  names = gather_bytes(socket.gethostname().encode())
+  return names.count(names[jax.process_index()])
 
 
 def quick_compile_options(platform: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.join import initialize
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import LoaderShare, loader_share
-from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.parallel.runtime import is_lead, processes_here
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.auto import resolve
 from scenetok_jax.train.generator_task import generator_task
@@ -131,10 +131,12 @@ def open_data(
       "config.data.target_path: not set; give prepared data whose frames are"
       " the targets by --config.data.target_path=DIR (docs/analyses.md)"
     )
+  # A share that was given is read by a lone process.
+  processes = processes_here() if share is None else 1
   # Processes that differ along tensor or sequence alone read the same share.
   share = share or loader_share(make_mesh(dict(config.mesh)))
   return loader.train_iterator(
-    config.data,
+    loader.with_workers(config.data, processes),
     seed=config.seed,
     codecs=lambda: codec_identities(config, model),
     process_index=share.number,

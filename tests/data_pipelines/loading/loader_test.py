@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines.loading import loader
+from data_pipelines.loading import loader, usage
 from data_pipelines.loading.examples import Examples
 from data_pipelines.loading.view_readers import FrameReader
 from data_pipelines.storage import builders, recipes
@@ -292,3 +292,40 @@ def test_data_that_does_not_fit_the_config_is_refused(
   config = clips.data_config(prepared, **changes)
   with pytest.raises(InputError, match=message):
     loader.train_iterator(config, seed=0)
+
+
+@pytest.mark.parametrize(
+  ("cores", "machine", "processes", "found"),
+  [
+    (1, 1, 1, 0),
+    (4, 4, 1, 0),  # a laptop's training process reads
+    (8, 8, 1, 4),
+    (64, 64, 1, 16),
+    (64, 64, 8, 4),  # one process for each GPU
+    (8, 64, 8, 4),  # the launcher has bound each to its cores
+    (4, 4, 8, 0),
+  ],
+)
+def test_workers_are_counted_from_the_cores_of_a_process(
+  monkeypatch, cores, machine, processes, found
+):
+  monkeypatch.setattr(usage, "cores", lambda: cores)
+  monkeypatch.setattr(loader.os, "cpu_count", lambda: machine)
+  assert loader.count_workers(-1, processes) == found
+  assert loader.count_workers(3, processes) == 3
+
+
+def test_less_than_automatic_is_refused():
+  with pytest.raises(InputError, match=r"data\.workers: -2 must be 0 or more"):
+    loader.count_workers(-2)
+
+
+def test_automatic_workers_read_the_same_stream(prepared, monkeypatch):
+  monkeypatch.setattr(usage, "cores", lambda: 5)
+  monkeypatch.setattr(loader.os, "cpu_count", lambda: 5)
+  config = clips.data_config(prepared)
+  want = _take(config, 2)
+  config.workers = -1
+  assert loader.with_workers(config).workers == 2
+  _assert_equal(want, _take(config, 2))
+  assert config.workers == -1
