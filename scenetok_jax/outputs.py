@@ -3,17 +3,22 @@
 import contextlib
 import fcntl
 import fnmatch
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from scenetok_jax.disk import check_writable, remove_leftovers
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.schema import Text, checked
 from scenetok_jax.types import InputError, explained
 
 LIST_FILE = ".scenetok.json"  # in OUT: names of the files that runs wrote
+
+
+class _List(TypedDict):
+  files: list[Annotated[str, Text(1, 4096)]]
 
 
 class Output:
@@ -170,14 +175,9 @@ def _resolved(path: Any) -> Path | None:
 def _listed(file: Path) -> list[str]:
   """The names in a list; none where there is no list."""
   remedy = "delete it; the files that it listed are then nobody's"
-  kinds = (OSError, ValueError, KeyError, TypeError)
-  try:
-    with explained(f"{file}: not a list of files", remedy, *kinds):
-      return [str(name) for name in json.loads(file.read_text())["files"]]
-  except InputError:
-    if file.exists() or file.is_symlink():
-      raise
+  if not file.exists() and not file.is_symlink():
     return []
+  return checked(read_json(file, remedy), _List, str(file), remedy)["files"]
 
 
 def _check_inside(folder: Path, name: str) -> None:

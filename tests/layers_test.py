@@ -10,6 +10,7 @@ _ROOT = Path(__file__).parents[1]
 # Rooms that share a step do not import each other.
 _STEPS = (
   ("types",),
+  ("reading",),
   ("io", "flags"),
   ("disk",),
   ("outputs",),
@@ -57,7 +58,9 @@ _JOBS = {
 }
 # Packages behind one door: only their own files and tests look inside.
 _DOORS = ("data_pipelines.rooms", "data_pipelines.furnished")
-_SEEN_BY_READERS = {"types", "io", "outputs", "geometry", "data_pipelines"}
+_SEEN_BY_READERS = {
+  *("types", "reading", "io", "outputs", "geometry", "data_pipelines")
+}
 
 
 def _modules(package: str) -> list[Path]:

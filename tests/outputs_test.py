@@ -78,7 +78,7 @@ def test_a_list_that_leaves_the_folder_removes_nothing(out, tmp_path, name):
 @pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', "\0"])
 def test_a_damaged_list_is_told(out, text):
   (out / outputs.LIST_FILE).write_text(text)
-  with pytest.raises(InputError, match="not a list"), outputs.opened(out):
+  with pytest.raises(InputError, match="delete it"), outputs.opened(out):
     pytest.fail("it was opened")
 
 

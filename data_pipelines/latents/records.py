@@ -13,20 +13,23 @@ where the data have them, those of the mirrored images.
 """
 
 import dataclasses
+import math
 import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 
 import ml_dtypes
 import numpy as np
 
 from data_pipelines.storage import records
+from scenetok_jax.reading.schema import Between, Count, Name, checked
 from scenetok_jax.types import Cameras, InputError
 
 NAMES = {"context": "context_latents", "target": "target_latents"}
 KIND = "latents"
+_AGAIN = "make the latents again"
 WEIGHTS = "weights_sha256"
 # Latents of a scene in one record. An example's target latents are neighbours;
 # its context views are too far apart to share one (docs/performance.md).
@@ -37,6 +40,26 @@ DTYPES = {
 }
 
 
+class _Codec(TypedDict):
+  name: Name
+  dtype: Literal["float16", "bfloat16"]
+  shape: tuple[records.Side, records.Side, records.Side]
+  weights_sha256: str
+  chunk: NotRequired[Annotated[int, Between(1, 1 << 16)]]
+
+
+class _Codecs(TypedDict):
+  context: dict[str, Any]
+  target: dict[str, Any]
+
+
+class _Info(TypedDict):
+  """What prepared.json of latents has beside records.Info."""
+
+  codecs: _Codecs
+  flipped: bool
+
+
 class RecordLayout(NamedTuple):
   """dtype and shape of a latent; how many of a scene share a record."""
 
@@ -45,10 +68,11 @@ class RecordLayout(NamedTuple):
   chunk: int
 
   @classmethod
-  def of(cls, fields: Mapping[str, Any]) -> "RecordLayout":
+  def of(cls, fields: Mapping[str, Any], where: str) -> "RecordLayout":
     """From a codec's entry in prepared.json; without chunk: one a record."""
-    shape, chunk = tuple(fields["shape"]), fields.get("chunk", 1)
-    return cls(DTYPES[fields["dtype"]], shape, chunk)
+    entry = checked(fields, _Codec, where, _AGAIN)
+    shape, chunk = entry["shape"], entry.get("chunk", 1)
+    return cls(DTYPES[entry["dtype"]], shape, chunk)
 
   def records(self, count: int) -> int:
     """How many records hold a scene's latents."""
@@ -64,16 +88,16 @@ class LatentRow:
   context_first, target_first: of its first plain record.
   """
 
-  key: str
-  frames: int
-  latents: int
-  height: int
-  width: int
+  key: Name
+  frames: Count
+  latents: Count
+  height: records.Side
+  width: records.Side
   source: str
   sha256: str
-  first: int
-  context_first: int
-  target_first: int
+  first: Count
+  context_first: Count
+  target_first: Count
 
   @property
   def kept(self) -> np.ndarray:
@@ -95,17 +119,21 @@ class LatentDataset:
     self.split = split
     self.directory = self.path / split
     self.info = records.read_info(self.path, split, KIND)
+    where = str(self.directory / records.PREPARED)
+    checked(self.info, _Info, where, _AGAIN)
     self.scenes = records.read_scenes(
       self.directory / records.SCENES, LatentRow
     )
     self._cameras = records.map_cameras(self.directory / records.CAMERAS)
-    self.flipped = bool(self.info["flipped"])
+    self.flipped = self.info["flipped"]
     self._sources = {}
     self._layout: dict[str, RecordLayout] = {}
     for part, name in NAMES.items():
       folder = self.directory / part
       self._sources[part] = records.open_source(folder, name, split)
-      self._layout[part] = RecordLayout.of(self.info["codecs"][part])
+      self._layout[part] = RecordLayout.of(
+        self.info["codecs"][part], f"{where}: codecs.{part}"
+      )
     self._check_counts()
 
   def __reduce__(self):
@@ -136,14 +164,16 @@ class LatentDataset:
     layout, places = self._layout[part], np.asarray(numbers, np.int64)
     for number in places[(places < 0) | (places >= count)]:
       raise InputError(f"{where} {number}: the scene has {count}")
-    out = np.empty((len(places), *layout.shape), layout.dtype)
+    out: np.ndarray | None = None
     starts = places - places % layout.chunk
     for start in np.unique(starts):
       size = min(layout.chunk, count - start)
       found = self._record(row, part, int(start), int(size), flipped)
       mine = starts == start
+      if out is None:  # not before a record was as large as its shape says
+        out = np.empty((len(places), *layout.shape), layout.dtype)
       out[mine] = found[places[mine] - start]
-    return out
+    return np.empty((0, *layout.shape), layout.dtype) if out is None else out
 
   def _record(
     self, row: LatentRow, part: str, start: int, size: int, flipped: bool
@@ -207,9 +237,11 @@ def unpack(
   data: bytes, dtype: np.dtype, shape: tuple[int, ...], where: str
 ) -> np.ndarray:
   """The inverse of `pack`; `where` names the origin in errors."""
-  count = int(np.prod(shape))
-  planes = np.empty((count, 2), np.uint8)
+  count = math.prod(shape)
   try:
+    if len(data) < count:  # one of its two bytes is stored as it is
+      raise ValueError(f"{len(data)} bytes for {count} numbers")
+    planes = np.empty((count, 2), np.uint8)
     coder = zlib.decompressobj(-15)
     planes[:, 0] = np.frombuffer(data, np.uint8, count)
     planes[:, 1] = np.frombuffer(

@@ -6,7 +6,6 @@ world-to-camera matrix. The form with camera texts is in re10k_texts.py.
 """
 
 import functools
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from data_pipelines.sources.posed_clips import PosedClip
 from data_pipelines.sources.torch_chunks import Chunk, LazyTensor
 from scenetok_jax.geometry.cameras import invert
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import Cameras, InputError
 
 INDEX = "index.json"
@@ -31,19 +31,12 @@ def read_index(folder: str | os.PathLike) -> list[tuple[str, str]]:
       that stands twice is returned twice.
   """
   path = Path(folder) / INDEX
-  try:
-    text = path.read_bytes().decode("utf-8")
-    pairs = json.loads(text, object_pairs_hook=list)
-  except FileNotFoundError:
-    raise InputError(
-      f"{path}: missing; fetch the index of this split, or give a folder with"
-      " <split>/*.torch and <split>/index.json as --source"
-    ) from None
-  except (OSError, ValueError) as error:
-    raise InputError(
-      f"{path}: not readable as JSON ({error}); fetch it again"
-    ) from None
-  if not isinstance(pairs, list) or not all(map(_is_entry, pairs)):
+  remedy = (
+    "fetch the index of this split, or give a folder with <split>/*.torch and"
+    " <split>/index.json as --source"
+  )
+  pairs = read_json(path, remedy, pairs=True, root=list)
+  if not all(map(_is_entry, pairs)):
     raise InputError(
       f'{path}: must be {{"scene key": "chunk.torch", ...}}; fetch it again'
     )

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from data_pipelines.storage.recipes import (
 )
 from scenetok_jax.console import Progress
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
 
 REPORT = "report.json"
@@ -172,9 +172,9 @@ def existing(final: Path, recipe: dict) -> dict:
   """Report of an equal split that exists; InputError when it differs."""
   file = final / records.PREPARED
   try:
-    info = json.loads(file.read_text())
-    before, report = info["recipe"], info["report"]
-  except (OSError, ValueError, KeyError):
+    info = records.read_prepared(file)
+    before = info["recipe"]
+  except (InputError, KeyError):
     raise InputError(
       f"{final}: exists but is not a prepared split; choose another --out or"
       " remove it"
@@ -185,7 +185,7 @@ def existing(final: Path, recipe: dict) -> dict:
         f"{file}: {_difference(field, before.get(field), value)}; nothing was"
         " overwritten: choose another --out or remove this split"
       )
-  return report
+  return info["report"]
 
 
 def _difference(field: str, before, now) -> str:
@@ -200,7 +200,7 @@ def _merged_report(out: Path) -> dict:
   """Report over all finished splits, and each by name under `splits`."""
   each = {}
   for split in records.splits(out):
-    info = json.loads((out / split / records.PREPARED).read_text())
+    info = records.read_prepared(out / split / records.PREPARED)
     each[split] = info["report"]
   return {
     "seen": sum(report["seen"] for report in each.values()),
@@ -224,8 +224,8 @@ def tidy(out: Path, split: str) -> None:
 
 
 def _read(path: Path) -> dict | None:
-  with contextlib.suppress(OSError, ValueError):
-    return json.loads(path.read_text())
+  with contextlib.suppress(InputError):
+    return read_json(path)
   return None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipelines.storage import records
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.json_text import read_rows
 from scenetok_jax.types import InputError
 
 
@@ -61,8 +62,7 @@ def join(
     (directory / records.CAMERAS).open("wb") as cameras,
   ):
     for part, count in zip(parts, counts, strict=True):
-      for line in (part / records.SCENES).read_text().splitlines():
-        row = json.loads(line)
+      for _, row in read_rows(part / records.SCENES):
         if row["key"] in keys:
           raise InputError(
             f"scene {row['key']}: key: used twice; rename one of the two"

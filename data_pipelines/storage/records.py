@@ -15,17 +15,18 @@ reads it too. Reading needs no TensorFlow and touches only the asked frames.
 
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from tensorflow_datasets.proto import tf_example_pb2
 
 from data_pipelines.storage.images import decode_image
+from scenetok_jax.reading.json_text import read_json, read_rows
+from scenetok_jax.reading.schema import Between, Count, Name, checked
 from scenetok_jax.types import Cameras, InputError, check_key
 
 FORMAT_VERSION = 1
@@ -38,7 +39,34 @@ CAMERAS = "cameras.f32"
 # reading.
 _READ_OPTIONS = {"max_parallelism": "0"}
 
+_AGAIN = "prepare the data again"
+
 Row = TypeVar("Row")
+Side = Annotated[int, Between(1, 1 << 16)]
+
+
+class _Dropped(TypedDict):
+  scene: str
+  reason: str
+
+
+class Report(TypedDict):
+  """What was seen, kept and dropped of a split."""
+
+  seen: Count
+  kept: Count
+  frames: Count
+  dropped: list[_Dropped]
+  warnings: list[str]
+
+
+class Info(TypedDict):
+  """prepared.json of a split."""
+
+  format_version: Count
+  report: Report
+  recipe: NotRequired[dict[str, Any]]
+  kind: NotRequired[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,14 +79,14 @@ class SceneRow:
   sha256: hash of all encoded images and cameras.
   """
 
-  key: str
-  frames: int
-  height: int
-  width: int
+  key: Name
+  frames: Count
+  height: Side
+  width: Side
   source: str
   sha256: str
-  first: int
-  held_out: tuple[int, ...] = ()
+  first: Count
+  held_out: tuple[Count, ...] = ()
 
   @property
   def kept(self) -> np.ndarray:
@@ -228,7 +256,7 @@ def map_cameras(path: Path) -> np.ndarray:
   return numbers.reshape(len(numbers) // CAMERA_FLOATS, CAMERA_FLOATS)
 
 
-def read_info(path: Path, split: str, kind: str = "frames") -> dict:
+def read_info(path: Path, split: str, kind: str = "frames") -> dict[str, Any]:
   """prepared.json of a split, with a remedy when it is not there.
 
   kind: "frames" or "latents", which this split must hold.
@@ -247,16 +275,7 @@ def read_info(path: Path, split: str, kind: str = "frames") -> dict:
       f"{path}: data.split: {split!r} is not there (found: {found}); make it"
       f" with `{command}`"
     )
-  try:
-    info = json.loads(file.read_text())
-    version = info["format_version"]
-  except (ValueError, KeyError, TypeError) as error:
-    raise InputError(f"{file}: unreadable ({error!r}); prepare again") from None
-  if version != FORMAT_VERSION:
-    raise InputError(
-      f"{file}: format_version: {version}, this program reads"
-      f" {FORMAT_VERSION}; prepare the data again"
-    )
+  info = read_prepared(file)
   found = info.get("kind", "frames")
   if found != kind:
     raise InputError(
@@ -266,25 +285,42 @@ def read_info(path: Path, split: str, kind: str = "frames") -> dict:
   return info
 
 
+def read_prepared(file: Path) -> dict[str, Any]:
+  """A prepared.json of this version, checked."""
+  info = checked(read_json(file, _AGAIN), Info, str(file), _AGAIN)
+  if info["format_version"] != FORMAT_VERSION:
+    raise InputError(
+      f"{file}: format_version: {info['format_version']}, this program reads"
+      f" {FORMAT_VERSION}; {_AGAIN}"
+    )
+  return info
+
+
 def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
   """Index rows of a split."""
-  rows: list[Row] = []
-  try:
-    for line in path.read_text().splitlines():
-      row = json.loads(line)
-      if "held_out" in row:
-        row["held_out"] = tuple(row["held_out"])
-      rows.append(kind(**row))
-      check_key(row["key"], f"{path}: line {len(rows)}: scene")
-  except InputError:
-    raise
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise InputError(
-      f"{path}: line {len(rows) + 1}: unreadable ({error}); prepare again"
-    ) from None
+  rows = []
+  for where, fields in read_rows(path, _AGAIN):
+    row = checked(fields, kind, where, _AGAIN)
+    check_key(row.key, f"{where}: scene")
+    rows.append(row)
   if not rows:
-    raise InputError(f"{path}: no scene in it; prepare the data again")
+    raise InputError(f"{path}: no scene in it; {_AGAIN}")
+  _check_inside(rows, path)
   return rows
+
+
+def _check_inside(rows: Sequence[Any], path: Path) -> None:
+  """InputError for a scene that names cameras or frames of others."""
+  total = 0
+  for row in rows:
+    where = f"{path}: scene {row.key}"
+    if row.first != total:
+      raise InputError(
+        f"{where}: first: {row.first}, after {total} frames; {_AGAIN}"
+      )
+    if max(getattr(row, "held_out", ()), default=-1) >= row.frames:
+      raise InputError(f"{where}: held_out: a frame beyond its end; {_AGAIN}")
+    total += row.frames
 
 
 def content_hash(rows: Sequence[Any]) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from data_pipelines.storage.depth_maps import DEPTH
 from data_pipelines.storage.index_files import IndexWriter
 from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import Cameras
 
 PART = "part.json"
@@ -108,7 +108,7 @@ def index_scene(index: IndexWriter, scene: EncodedScene) -> records.SceneRow:
 
 def read_part(directory: Path) -> dict:
   """part.json of a finished part."""
-  return json.loads((directory / PART).read_text())
+  return parse((directory / PART).read_bytes(), str(directory / PART))
 
 
 def merge(

@@ -2,10 +2,9 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -14,8 +13,12 @@ from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.geometry.cameras import view_angles
 from scenetok_jax.geometry.latent_frames import Grouping
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.types import InputError, check_key
+from scenetok_jax.reading.files import read_bytes
+from scenetok_jax.reading.json_text import MAX_BYTES, parse
+from scenetok_jax.reading.schema import Count, checked
+from scenetok_jax.types import InputError, check_key, explained
 
+_REMEDY = 'it must be JSON {scene: {"context": [...], "target": [...]}}'
 _NONE = np.zeros(0, np.int64)
 
 MIN_HEADING = 30.0  # degrees between the context views of an evaluation
@@ -24,6 +27,11 @@ MIN_HEADING = 30.0  # degrees between the context views of an evaluation
 def evaluation_split(path: str) -> str:
   """The test split, or else train, of which held-out frames are scored."""
   return "test" if "test" in splits(path) else "train"
+
+
+class _Entry(TypedDict):
+  context: list[Count]
+  target: list[Count]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,45 +49,22 @@ def read_index(path: str | os.PathLike) -> EvaluationIndex:
   Scenes whose value is null are left out, as in the published files.
   """
   path = Path(path)
-  try:
-    data = path.read_bytes()
-    document = json.loads(data, object_pairs_hook=_each_once)
-    scenes = {
-      check_key(key, f"{path}: scene"): (
-        [int(i) for i in e["context"]],
-        [int(i) for i in e["target"]],
-      )
-      for key, e in document.items()
-      if e is not None
-    }
-  except InputError:
-    raise
-  except _Twice as error:
-    raise InputError(
-      f"{path}: scene {error} is listed twice; every scene counts once, so"
-      " remove one of the two"
-    ) from None
-  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-    raise InputError(
-      f"{path}: not an evaluation index ({error!r}); it must be JSON"
-      ' {scene: {"context": [...], "target": [...]}}'
-    ) from None
+  where = f"{path}: not an evaluation index"
+  with explained(where, _REMEDY, OSError):
+    data = read_bytes(path, MAX_BYTES)
+  document = parse(data, where, _REMEDY)
+  found = checked(document, dict[str, _Entry | None], where, _REMEDY)
+  scenes = {k: (e["context"], e["target"]) for k, e in found.items() if e}
+  for key, lists in scenes.items():
+    check_key(key, f"{path}: scene")
+    for name, frames in zip(("context", "target"), lists, strict=True):
+      if len(set(frames)) < len(frames):
+        raise InputError(
+          f"{path}: scene {key}: {name}: a frame is listed twice; every"
+          " frame counts once, so remove one of the two"
+        )
   digest = hashlib.sha256(data).hexdigest()
   return EvaluationIndex(path.name, digest, scenes)
-
-
-class _Twice(Exception):
-  """A name that an object of a JSON file has twice."""
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-  """JSON itself would silently keep the last of two entries."""
-  found: dict[str, Any] = {}
-  for name, value in pairs:
-    if name in found:
-      raise _Twice(name)
-    found[name] = value
-  return found
 
 
 def from_index(

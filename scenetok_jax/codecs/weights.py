@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.numpy import save_file
 from scenetok_jax.convert.engine import check_same
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError, explained
 
 CONFIG_FILE = "config.json"
@@ -87,7 +87,7 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
   path = Path(folder) / CONFIG_FILE
   kinds = (OSError, ValueError, KeyError, TypeError, AttributeError)
   with explained(f"{path}: does not describe a codec", REMEDY, *kinds):
-    found = json.loads(path.read_text())
+    found = read_json(path, REMEDY)
     fields = {
       name: tuple(value) if isinstance(value, list) else value
       for name, value in found["fields"].items()
@@ -97,7 +97,7 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
 
 def read_counts(folder: str | os.PathLike) -> dict[str, int]:
   """{"tensors", "parameters"}: how many a folder holds."""
-  found = json.loads((Path(folder) / CONFIG_FILE).read_text())
+  found = read_json(Path(folder) / CONFIG_FILE, REMEDY)
   return {name: found[name] for name in ("tensors", "parameters")}
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
@@ -12,10 +12,19 @@ from safetensors.numpy import save
 
 from scenetok_jax.convert.reader import own_arrays
 from scenetok_jax.io import atomic_path
+from scenetok_jax.reading.json_text import parse
+from scenetok_jax.reading.schema import Count, checked
+from scenetok_jax.types import InputError
 
 PARAMS_FILE = "params.safetensors"
 _SCALE = "#scale"
 _LARGE = 4096  # smaller arrays stay float32: norms, biases
+_VERSION = 1
+
+
+class _Header(TypedDict):
+  version: Count
+  step: Count
 
 
 def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +55,7 @@ def save_compact(
       arrays[name] = values
     else:
       arrays[name], arrays[name + _SCALE] = quantize(values)
-  metadata = {"format": json.dumps({"version": 1, "step": int(step)})}
+  metadata = {"format": json.dumps({"version": _VERSION, "step": int(step)})}
   with atomic_path(path) as temporary:
     temporary.write_bytes(save(arrays, metadata))
 
@@ -58,7 +67,14 @@ def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
   """
   problem, remedy = "not a parameter file of this package", "fetch it again"
   with own_arrays(path, problem, remedy) as (arrays, metadata):
-    step = int(json.loads(metadata["format"])["step"])
+    header = parse(metadata["format"].encode(), f"{path}: format", remedy)
+    found = checked(header, _Header, f"{path}: format", remedy)
+    if found["version"] != _VERSION:
+      raise InputError(
+        f"{path}: version: {found['version']}, this program reads {_VERSION};"
+        f" {remedy}"
+      )
+    step = found["step"]
   params = {
     name: values.astype(np.float32) * arrays.get(name + _SCALE, np.float32(1))
     for name, values in arrays.items()

@@ -1,6 +1,5 @@
 """The quickstart: what it runs, what it sums up, and its page."""
 
-import json
 import shlex
 import tomllib
 from pathlib import Path
@@ -11,6 +10,7 @@ import matplotlib
 import numpy as np
 
 from scenetok_jax.io import atomic_path, write_text
+from scenetok_jax.reading.json_text import read_json, read_rows
 from scenetok_jax.workdir import builtin
 
 matplotlib.use("Agg")
@@ -45,8 +45,7 @@ def summary(out: Path, seconds: float) -> dict[str, Any]:
   """The keys of report/quickstart.json (docs/evaluation.md)."""
   work = out / WORK
   shipped, scratch = (
-    json.loads((work / name).read_text())
-    for name in ("rooms.json", "scratch.json")
+    read_json(work / name) for name in ("rooms.json", "scratch.json")
   )
   losses = [row["loss"] for row in _logged(work / "scratch")]
   baselines = ("nearest_view_psnr", "mean_view_psnr", "codec_ceiling_psnr")
@@ -65,8 +64,7 @@ def summary(out: Path, seconds: float) -> dict[str, Any]:
 
 def _logged(workdir: Path) -> list[dict[str, Any]]:
   """What a run logged, step by step."""
-  lines = (workdir / "metrics.jsonl").read_text().splitlines()
-  return [json.loads(line) for line in lines]
+  return [row for _, row in read_rows(workdir / "metrics.jsonl")]
 
 
 def learning_curve(workdir: Path, path: Path) -> None:

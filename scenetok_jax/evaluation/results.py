@@ -18,7 +18,8 @@ from scenetok_jax.evaluation.measures import (
 )
 from scenetok_jax.evaluation.paper import TPS
 from scenetok_jax.metrics.registry import METRICS
-from scenetok_jax.types import InputError, explained
+from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.types import InputError
 
 _NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
 
@@ -60,9 +61,7 @@ def read_result(path: str | os.PathLike) -> Result:
   if file.is_dir():
     file = file / "result.json"
   remedy = "give files made by scenetok evaluate --json"
-  with explained(f"{file}: cannot be read", remedy, OSError, ValueError):
-    data = json.loads(file.read_text())
-  data = _pose_score(data, file) if isinstance(data, dict) else {}
+  data = _pose_score(read_json(file, remedy), file)
   if absent := [key for key in _NEEDED if key not in data]:
     raise InputError(
       f"{file}: {', '.join(absent)}: not there; give files made by scenetok"

@@ -18,6 +18,7 @@ from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import gather_bytes
+from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import InputError, explained
 
 _FIELDS = "fields.json"
@@ -89,7 +90,7 @@ def unpack(data: bytes, where: str) -> SceneResult:
     np.load(io.BytesIO(data), allow_pickle=False) as file,
   ):
     arrays = dict(file)
-    fields = json.loads(arrays.pop(_FIELDS).tobytes())
+    fields = parse(arrays.pop(_FIELDS).tobytes(), where)
     return SceneResult(**{**fields, "features": arrays})
 
 

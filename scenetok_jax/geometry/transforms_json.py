@@ -5,16 +5,15 @@ cx, cy are pixels and stand in the file or in a frame.
 """
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scenetok_jax.geometry.cameras import from_opengl
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError, explained
 
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
@@ -162,15 +161,8 @@ def read_numbers(value: Any, where: str) -> np.ndarray:
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
   """The JSON object in a file of cameras."""
-  name = os.fspath(path)
-  remedy = "give the path of a JSON file"
-  with explained(f"{name}: cannot be read", remedy, OSError):
-    content = Path(name).read_bytes()
-  with explained(f"{name}: not valid JSON", "write it again", ValueError):
-    content = json.loads(content.decode())
-  if not isinstance(content, dict):
-    raise InputError(
-      f"{name}: holds a {type(content).__name__}, not an object; wrap the"
-      ' poses as {"extrinsics": [...], "intrinsics": [...]} or {"frames": ...}'
-    )
-  return content
+  remedy = (
+    'give the path of a JSON file of {"extrinsics": [...], "intrinsics": [...]}'
+    ' or {"frames": ...}'
+  )
+  return read_json(path, remedy, nan=True)  # the field is named later

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import jax
 
 from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.sampling.scene_file import model_digest
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.stored import FOLDER
@@ -59,7 +59,7 @@ def identity(params: Any, origin: Origin | None) -> str:
   if origin is None or origin.params is not params or size < _REMEMBERED:
     return model_digest(params)
   try:
-    known = json.loads(origin.file.read_text())
+    known = read_json(origin.file)
     if known["stamp"] == origin.stamp:
       return str(known["model"])
   except (OSError, ValueError, KeyError, TypeError):

@@ -1,7 +1,6 @@
 """A reference case on disk, and the comparison of its arrays with ours."""
 
 import dataclasses
-import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.parity.fields import Fields
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import Cameras, InputError
 
 Arrays = dict[str, Any]
@@ -130,15 +130,10 @@ def read_case(folder: Path) -> Case:
     InputError: a file is missing or broken.
   """
   path = folder / CONFIG_FILE
-  try:
-    config = json.loads(path.read_text())
-    if not isinstance(config, dict) or "case" not in config:
-      raise ValueError("it has no field 'case'")
-  except (OSError, ValueError) as error:
-    raise InputError(
-      f"{path}: not a reference case ({error}); give a folder as"
-      " docs/parity.md describes"
-    ) from error
+  remedy = "give a folder as docs/parity.md describes"
+  config = read_json(path, remedy, nan=True)
+  if "case" not in config:
+    raise InputError(f"{path}: case: missing: not a reference case; {remedy}")
   return Case(
     folder,
     Fields(config),

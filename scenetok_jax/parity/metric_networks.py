@@ -1,7 +1,6 @@
 """Cases of the metrics' networks: lpips, fid, fvd."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from scenetok_jax.metrics.frechet import distance, statistics
 from scenetok_jax.metrics.weights import import_tensors
 from scenetok_jax.parity.case import Arrays, Case
 from scenetok_jax.parity.modules import channels_first, channels_last, jit
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
 
 _TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
@@ -32,10 +32,7 @@ def _weights(case: Case, name: str) -> Any:
 def _drawn(case: Case) -> Arrays:
   """Tensors of weights_manifest.json, one generator for all, in its order."""
   path = case.path / "weights_manifest.json"
-  try:
-    entries = json.loads(path.read_text())
-  except (OSError, ValueError) as error:
-    raise InputError(f"{path}: cannot be read ({error})") from error
+  entries = read_json(path, root=list)
   rng = np.random.default_rng(case.config["weights_seed"])
   tensors, digest = {}, hashlib.sha256()
   for entry in entries:

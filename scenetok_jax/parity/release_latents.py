@@ -7,7 +7,6 @@ Each file holds latent [L, C, h, w], extrinsics [T, 4, 4] and intrinsics
 """
 
 import dataclasses
-import json
 import os
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import Cameras, InputError
 
 MAP = "map_dict.json"
@@ -40,21 +40,14 @@ def read_map(
     InputError: map_dict.json is missing, damaged or names files elsewhere.
   """
   path = Path(root) / MAP
+  remedy = f"give the folder that holds {MAP} and <stage>/"
+  document = read_json(path, remedy)
   try:
-    document = json.loads(path.read_bytes().decode("utf-8"))
     scenes = document[stage][str(downsample)]
     found = {
       str(key): _files(path, stage, downsample, names)
       for key, names in scenes.items()
     }
-  except InputError:
-    raise
-  except FileNotFoundError:
-    raise InputError(
-      f"{path}: missing; give the folder that holds {MAP} and <stage>/"
-    ) from None
-  except (OSError, ValueError) as error:
-    raise InputError(f"{path}: not readable as JSON ({error})") from None
   except (KeyError, TypeError, AttributeError):
     raise InputError(
       f"{path}: {stage}: no scenes at downsample {downsample}; it must be"

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Any
+from typing import Any, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,11 +15,21 @@ from scenetok_jax.convert.reader import own_arrays
 from scenetok_jax.geometry.cameras import check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
+from scenetok_jax.reading.json_text import parse
+from scenetok_jax.reading.schema import Count, Name, checked
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.types import Cameras, InputError, check_key, check_known
 
 VERSION = 1
 STORAGES = ("float32", "bfloat16", "int8")
+
+
+class _Header(TypedDict):
+  version: Count
+  key: Name
+  model: str
+  codec: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +83,13 @@ class Scene:
     problem = "not a whole scene file"
     remedy = "make it again with scenetok encode"
     with own_arrays(path, problem, remedy) as (arrays, metadata):
-      header = json.loads(metadata["scenetok"])
-      version = header["version"]
+      header = parse(metadata["scenetok"].encode(), f"{path}: header", remedy)
+      if header.get("version") != VERSION:
+        raise InputError(
+          f"{path}: version: {shown(header.get('version'))}, this program reads"
+          f" {VERSION}; {remedy}"
+        )
+      header = checked(header, _Header, f"{path}: header", remedy)
       scene = cls(
         key=check_key(header["key"], f"{path}: scene"),
         tokens=restored(arrays),
@@ -82,12 +97,8 @@ class Scene:
         context=Cameras(
           arrays["context_extrinsics"], arrays["context_intrinsics"]
         ),
-        model=str(header["model"]),
-        codec=str(header["codec"]),
-      )
-    if version != VERSION:
-      raise InputError(
-        f"{path}: version: {version}, this program reads {VERSION}; {remedy}"
+        model=header["model"],
+        codec=header["codec"],
       )
     check_rigid(scene.reference, f"{path}: reference")
     check_rigid(scene.context.extrinsics, f"{path}: context_extrinsics")

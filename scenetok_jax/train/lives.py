@@ -12,6 +12,7 @@ import jax
 
 from scenetok_jax.io import locate, write_text
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.reading.json_text import read_rows
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir.lock import LeaseLostError
@@ -102,5 +103,5 @@ def read_lives(path: Any) -> list[dict[str, Any]]:
   """The rows of a lives.jsonl, the oldest first; none where there is none."""
   remedy = "move it away: the run then counts its lives anew"
   with explained(f"{path}: cannot be read", remedy, Exception):
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines()]
+    rows = read_rows(path, remedy) if path.exists() else ()
+    return [row for _, row in rows]

@@ -13,6 +13,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import absolute, is_url, to_plain, write_text
+from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import InputError, explained
 
 # (kind, "train" or "eval", step, named numbers)
@@ -98,10 +99,10 @@ def _append(path: pathlib.Path, lines: str) -> None:
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """The whole rows of a file of JSON lines, none where there is no file."""
   rows = []
-  for line in path.read_text().splitlines() if path.exists() else ():
-    with contextlib.suppress(json.JSONDecodeError):
-      rows.append(json.loads(line))
-  return [row for row in rows if isinstance(row, dict) and "step" in row]
+  for line in path.read_bytes().splitlines() if path.exists() else ():
+    with contextlib.suppress(InputError):
+      rows.append(parse(line, str(path)))
+  return [row for row in rows if isinstance(row.get("step"), int)]
 
 
 def open_loggers(

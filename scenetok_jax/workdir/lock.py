@@ -1,7 +1,6 @@
 """A run's folder: one live run at a time."""
 
 import contextlib
-import json
 import os
 import pathlib
 import socket
@@ -16,6 +15,7 @@ import jax
 
 from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
+from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import InputError, explained
 
 LOCK_FILE = "run.lock"
@@ -172,10 +172,10 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   remedy = "check the name and your access"
   with explained(f"{path}: cannot be read", remedy, Exception):
     try:
-      found = json.loads(path.read_text())
+      found = parse(path.read_bytes(), str(path))
     except FileNotFoundError:
       return {}
-    except json.JSONDecodeError:  # cut off, or by nobody: it is no free one
+    except InputError:  # cut off, or by nobody: it is no free one
       found = {"owner": "", "pid": "?", "host": "?", "machine": ""}
   return found if "owner" in found else {}  # an older run's, of an flock
 

@@ -1,7 +1,6 @@
 """The networks of a configuration as checkpoints of the release, and back."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from scenetok_jax.generator import scenegen_table
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
+from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir import checkpoint, fields, stored_config
@@ -112,7 +112,7 @@ def _read(
 def source_of(folder: str | Path) -> str | None:
   """The file that a workdir was converted from; None where it was trained."""
   try:
-    return str(json.loads((Path(folder) / SOURCE_FILE).read_text())["file"])
+    return str(read_json(Path(folder) / SOURCE_FILE)["file"])
   except (OSError, ValueError, KeyError, TypeError):
     return None
 

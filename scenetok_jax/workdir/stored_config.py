@@ -1,6 +1,5 @@
 """The config that made a workdir, stored in it."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from flax.traverse_util import flatten_dict
 
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
-from scenetok_jax.types import InputError, explained
+from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin
 from scenetok_jax.workdir.fields import is_auto, rename
 from scenetok_jax.workdir.lock import make_folder
@@ -89,12 +89,7 @@ def compare_config(
 def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   """The config that made a workdir; InputError when there is none."""
   path = locate(builtin.workdir(workdir)) / CONFIG_FILE
-  mend, give = "restore it or use another --workdir", "give a run's workdir"
-  with (
-    explained(f"{path}: cannot be read", mend, ValueError, OSError),
-    explained(f"{path}: not found", give, FileNotFoundError),
-  ):
-    config = json.loads(path.read_text())
+  config = read_json(path, "restore it, or give another run's --workdir")
   rename(config, str(path))
   return config
 

@@ -474,9 +474,9 @@ def _index_that_leaves(folder):
 
 
 REFUSED = [
-  (_missing_index, r"index.json: missing"),
-  (_index_of_words, r"index.json: not readable as JSON"),
-  (_index_of_bytes, r"index.json: not readable as JSON"),
+  (_missing_index, r"index.json: not found"),
+  (_index_of_words, r"index.json: not valid JSON"),
+  (_index_of_bytes, r"index.json: not valid JSON"),
   (_index_that_leaves, r"index.json: must be"),
 ]
 

@@ -145,7 +145,7 @@ def test_mistakes_are_named_in_one_line(tmp_path, content, message):
 
 
 def test_missing_file_is_named(tmp_path):
-  with pytest.raises(InputError, match=r"nothing\.json: cannot be read"):
+  with pytest.raises(InputError, match=r"nothing\.json: not found"):
     camera_files.from_json(tmp_path / "nothing.json")
 
 

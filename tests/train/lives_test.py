@@ -93,5 +93,5 @@ def test_the_file_of_another_run_is_left_alone(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_record_is_told(tmp_path):
   (tmp_path / LIVES_FILE).write_text("{half")
-  with pytest.raises(InputError, match=r"lives\.jsonl: cannot be read .* move"):
+  with pytest.raises(InputError, match=r"lives\.jsonl: line 1: .* move"):
     rows(tmp_path)

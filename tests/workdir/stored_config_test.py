@@ -71,7 +71,7 @@ def test_unreadable_or_absent_config_is_one_clear_line(tmp_path):
   with pytest.raises(InputError, match="not found"):
     load_stored_config(tmp_path)
   (tmp_path / "config.json").write_text("{")
-  with pytest.raises(InputError, match="cannot be read"):
+  with pytest.raises(InputError, match="not valid JSON"):
     store_config(tmp_path, CONFIG)
   assert (tmp_path / "config.json").read_text() == "{"
 

@@ -229,11 +229,14 @@ def test_latents_are_the_same_whatever_shares_a_record(tmp_path, chunk):
   # Data of before had no chunk in them: one latent a record.
   told = {} if chunk is None else {"chunk": chunk}
   codecs = {
-    name: {"dtype": "float16", "shape": shape}
+    name: {"name": "c", "weights_sha256": "", "dtype": "float16"}
+    | {"shape": shape}
     | (told if name == "target" else {})
     for name, shape in shapes.items()
   }
+  report = {"seen": 2, "kept": 2, "frames": 13, "dropped": [], "warnings": []}
   info = {"kind": latent_records.KIND, "codecs": codecs, "flipped": True}
+  info |= {"report": report}
   writer.merge([tmp_path / "part"], tmp_path / "all/train", "train", info)
   dataset = latent_records.LatentDataset(tmp_path / "all")
   for row, scene in zip(dataset.scenes, scenes, strict=True):
@@ -244,6 +247,37 @@ def test_latents_are_the_same_whatever_shares_a_record(tmp_path, chunk):
         np.testing.assert_array_equal(
           found, scene.target[int(flipped)][numbers]
         )
+
+
+@pytest.mark.parametrize(
+  "field, value",
+  [
+    ("chunk", 0), ("chunk", -1), ("chunk", 2.5), ("chunk", 10**30),
+    ("chunk", "8"), ("shape", [4, 4]), ("shape", [-1, 4, 3]),
+    ("shape", [10**9, 10**9, 10**9]), ("dtype", "float64"), ("dtype", None),
+  ],
+)  # fmt: skip
+def test_codecs_of_hostile_data_are_refused(stored, tmp_path, field, value):
+  copy = tmp_path / "copy"
+  shutil.copytree(stored, copy)
+  file = copy / "train/prepared.json"
+  info = json.loads(file.read_text())
+  info["codecs"]["target"][field] = value
+  file.write_text(json.dumps(info))
+  with pytest.raises(InputError, match=rf"prepared\.json: .*{field}|integer"):
+    latent_records.LatentDataset(copy)
+
+
+def test_latents_larger_than_their_record_take_no_memory(stored, tmp_path):
+  copy = tmp_path / "copy"
+  shutil.copytree(stored, copy)
+  file = copy / "train/prepared.json"
+  info = json.loads(file.read_text())
+  info["codecs"]["target"]["shape"] = [65536, 65536, 65536]
+  file.write_text(json.dumps(info))
+  dataset = latent_records.LatentDataset(copy)
+  with pytest.raises(InputError, match="cannot be unpacked"):
+    dataset.read(dataset.scenes[0], "target", np.arange(2))
 
 
 def test_a_dataset_of_latents_travels_to_worker_processes(stored):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from data_pipelines.storage import builders
+from data_pipelines.storage import builders, records
 from data_pipelines.storage.images import decode_image, encode_image
 from data_pipelines.storage.records import Dataset, splits
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
+
+_HUGE = 10**12
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +155,55 @@ def test_unknown_image_formats_and_bytes_are_refused():
     encode_image(np.zeros((8, 8, 3), np.uint8), "gif")
   with pytest.raises(InputError, match="here: image is empty"):
     decode_image(b"", "here")
+
+
+@pytest.mark.parametrize(
+  "change, problem",
+  [
+    ({"frames": -1}, "frames: -1 is not from"),
+    ({"frames": 10**30}, "an integer of 31 digits"),
+    ({"frames": _HUGE}, "counts"),
+    ({"frames": "12"}, "frames: '12' is not an integer"),
+    ({"frames": True}, "frames: True is not an integer"),
+    ({"height": _HUGE}, "height: 1000000000000 is not from 1 to"),
+    ({"width": 0}, "width: 0 is not from 1 to"),
+    ({"first": 1}, "first: 1, after"),
+    ({"first": -1}, "first: -1 is not from"),
+    ({"held_out": [99]}, "held_out: a frame beyond its end"),
+    ({"held_out": "1"}, "held_out: '1' is not a list"),
+    ({"key": ["s0"]}, "key: a list of 1 is not a string"),
+    ({"key": "x" * 256}, "key: '"),
+    ({"key": "a\0b"}, "key: 'a\\x00b'"),
+    ({"sha256": None}, "sha256: None is not a string"),
+    ({"more": 1}, "more: unknown"),
+  ],
+)  # fmt: skip
+def test_rows_of_hostile_data_are_refused(prepared, tmp_path, change, problem):
+  copy = tmp_path / "copy"
+  shutil.copytree(prepared, copy)
+  file = copy / "train" / records.SCENES
+  *others, last = file.read_text().splitlines()
+  lines = [*others, json.dumps(json.loads(last) | change)]
+  file.write_text("\n".join(lines))
+  with pytest.raises(InputError) as error:
+    records.Dataset(copy)
+  assert problem in str(error.value) and len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
+  "change, problem",
+  [
+    ({"format_version": 2}, "format_version: 2, this program reads 1"),
+    ({"format_version": True}, "format_version: True is not an integer"),
+    ({"format_version": None}, "format_version: None is not an integer"),
+    ({"report": []}, "report: a list of 0 is not an object"),
+    ({"kind": 1}, "kind: 1 is not a string"),
+  ],
+)
+def test_hostile_prepared_json_is_refused(prepared, tmp_path, change, problem):
+  copy = tmp_path / "copy"
+  shutil.copytree(prepared, copy)
+  file = copy / "train" / records.PREPARED
+  file.write_text(json.dumps(json.loads(file.read_text()) | change))
+  with pytest.raises(InputError, match=problem):
+    records.Dataset(copy)

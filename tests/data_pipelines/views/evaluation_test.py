@@ -105,3 +105,20 @@ def test_cover_spreads_wide_clips_and_takes_farthest_points_of_narrow_ones():
 def test_empty_lists_of_an_index_are_refused(entry, chunked):
   with pytest.raises(InputError, match="context or target is empty"):
     evaluation.from_index(entry, Grouping(4, chunked))
+
+
+@pytest.mark.parametrize(
+  "context, target",
+  [
+    ("012", [3]), (2.5, [3]), (True, [3]), ([0, 1.0], [3]), ([True], [3]),
+    ([0], "345"), ([-1], [3]), ([0], [3, 3]), ([1, 1], [3]), ([0], [10**18]),
+    ([0], {"3": 1}), (None, [3]),
+  ],
+)  # fmt: skip
+def test_entries_that_are_no_lists_of_frames_are_refused(
+  tmp_path, context, target
+):
+  path = tmp_path / "index.json"
+  path.write_text(json.dumps({"s": {"context": context, "target": target}}))
+  with pytest.raises(InputError, match=r"index\.json: .*(s\.|scene s).*"):
+    evaluation.read_index(path)

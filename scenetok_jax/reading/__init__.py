@@ -1,0 +1,1 @@
+"""Doors through which files of others enter: opened, limited, checked."""
