@@ -35,7 +35,8 @@ def test_plain_names_are_keys(key, tmp_path):
 def test_rows_of_prepared_data(key, kind, tmp_path):
   file = tmp_path / records.SCENES
   fields = [field.name for field in dataclasses.fields(kind)]
-  row = dict.fromkeys(fields, 1) | {"held_out": []}
+  row = dict.fromkeys(fields, 1) | {"held_out": [], "first": 0}
+  row |= {"source": "here", "sha256": ""}
   row = {name: row[name] for name in fields}
   good = json.dumps(row | {"key": "good"})
   file.write_text(f"{good}\n{json.dumps(row | {'key': key})}\n")

@@ -88,7 +88,7 @@ class LatentRow:
   context_first, target_first: of its first plain record.
   """
 
-  key: Name
+  key: str
   frames: Count
   latents: Count
   height: records.Side

@@ -26,7 +26,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from data_pipelines.storage.images import decode_image
 from scenetok_jax.reading.json_text import read_json, read_rows
-from scenetok_jax.reading.schema import Between, Count, Name, checked
+from scenetok_jax.reading.schema import Between, Count, checked
 from scenetok_jax.types import Cameras, InputError, check_key
 
 FORMAT_VERSION = 1
@@ -79,7 +79,7 @@ class SceneRow:
   sha256: hash of all encoded images and cameras.
   """
 
-  key: Name
+  key: str
   frames: Count
   height: Side
   width: Side
@@ -300,9 +300,8 @@ def read_scenes(path: Path, kind: type[Row]) -> list[Row]:
   """Index rows of a split."""
   rows = []
   for where, fields in read_rows(path, _AGAIN):
-    row = checked(fields, kind, where, _AGAIN)
-    check_key(row.key, f"{where}: scene")
-    rows.append(row)
+    check_key(fields.get("key"), f"{where}: scene")
+    rows.append(checked(fields, kind, where, _AGAIN))
   if not rows:
     raise InputError(f"{path}: no scene in it; {_AGAIN}")
   _check_inside(rows, path)

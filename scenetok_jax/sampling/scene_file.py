@@ -16,7 +16,7 @@ from scenetok_jax.geometry.cameras import check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
 from scenetok_jax.reading.json_text import parse
-from scenetok_jax.reading.schema import Count, Name, checked
+from scenetok_jax.reading.schema import Count, checked
 from scenetok_jax.reading.shown import shown
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.types import Cameras, InputError, check_key, check_known
@@ -27,7 +27,7 @@ STORAGES = ("float32", "bfloat16", "int8")
 
 class _Header(TypedDict):
   version: Count
-  key: Name
+  key: Any
   model: str
   codec: str
 
