@@ -207,6 +207,7 @@ for sizes, devices in (
     weights = np.arange(1.0, 5.0)[:, None]
     total = jax.jit(lambda x: (x * weights).sum())(batch)
   assert float(total) == 20.0, (sizes, devices, share, total)
+assert runtime.processes_here() == 2
 # In one write: Gloo writes to the same pipe.
 print(f"{'lead' if runtime.is_lead() else 'follower'} {jax.device_count()}")
 """
