@@ -27,6 +27,7 @@ from scenetok_jax.types import InputError
 from scenetok_jax.workdir import stored_config
 from scenetok_jax.workdir.checkpoint import restore_params
 from scenetok_jax.workdir.fields import check_paths
+from scenetok_jax.workdir.ranges import check_numbers
 
 DROPPED_FILE = "dropped.json"  # scenes of the data that the run leaves out
 FINISHED_FILE = "finished.json"  # in the workdir of a run that did all steps
@@ -51,6 +52,7 @@ def run(config: ConfigDict, workdir: str) -> TrainState:
   with Activity() as activity:
     initialize()
     check_paths(config)
+    check_numbers(config)
     with HangWatch(config.train.hang_timeout, activity):
       config = resolve(config, workdir)
       with memory_advice(config):

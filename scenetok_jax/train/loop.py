@@ -14,6 +14,7 @@ from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.curves import draw_curves
+from scenetok_jax.train.divergence import LossWatch
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.nonfinite import NonFiniteGuard
@@ -162,12 +163,14 @@ def _loop(
     if scores is not None:
       writer.write_eval(step, scores)
 
-  guard = NonFiniteGuard(run.workdir, config)
+  guard, watch = NonFiniteGuard(run.workdir, config), LossWatch()
 
   def save(step: int, last: bool) -> None:
-    run.checkpointer.save(
-      step, state, batches.get_state(), config.to_dict(), force=last
-    )
+    params = {"params": state.params, "ema": state.ema}
+    if guard.worth_saving(step, params, step == total) or last:
+      run.checkpointer.save(
+        step, state, batches.get_state(), config.to_dict(), force=last
+      )
 
   # Of the step before: reading metrics sooner would wait for the device.
   held: list[tuple[int, dict[str, Array]]] = []
@@ -179,6 +182,7 @@ def _loop(
       if due(step, options.log_every):
         writer.write(step, metrics)
       guard.see(step, metrics)
+      watch.see(step, metrics["loss"].item())
 
   if start > 0 and evaluates(start) and not writer.evaluated(start):
     # The run was stopped where it should have evaluated.
@@ -207,7 +211,7 @@ def _loop(
       flush()
       writer.flush()
     # In this order: whatever an evaluation costs, the step is kept.
-    if saves and not guard.spoilt:
+    if saves:
       activity.at(f"the save of step {step}", "save")
       save(step, last)
     if scores:
@@ -217,6 +221,6 @@ def _loop(
     if last:
       break
   activity.at("the end", "save")
-  while not run.checkpointer.wait() and not guard.spoilt:
+  while not run.checkpointer.wait():
     save(step, last=True)
   return state

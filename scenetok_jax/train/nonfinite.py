@@ -1,11 +1,14 @@
-"""Steps whose loss or gradients are not finite."""
+"""Steps whose loss, gradients or parameters are not finite."""
 
 import math
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import locate, to_plain, write_json
+from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.types import Array, InputError
 
@@ -31,40 +34,69 @@ class NonFiniteGuard:
     self._batch, self._skip = config.data.batch_size, config.optimizer.skip
     self._rows: list[dict[str, Any]] = []
     self._last_finite: dict[str, Any] = {}
+    self._seen = self._bad = 0  # steps of this life; not finite, in a row
 
   def see(self, step: int, metrics: dict[str, Array]) -> None:
     """Counts a step; InputError if it is the last that the limit allows."""
     row = {"step": step, **{k: v.item() for k, v in metrics.items()}}
+    self._seen += 1
     if math.isfinite(row["loss"]) and row["grads_finite"]:
-      self._rows, self._last_finite = [], row
+      self._rows, self._bad, self._last_finite = [], 0, row
       return
-    # Without a limit one row is enough to know that the parameters are spoilt.
-    self._rows = [*self._rows, row][-(self._limit or 1) :]
-    if 0 < self._limit <= len(self._rows):
+    self._bad += 1
+    self._rows = [*self._rows, row][-_KEPT:]
+    if 0 < self._limit <= self._bad:
       self._abort()
 
-  @property
-  def spoilt(self) -> bool:
-    """Whether the parameters are no longer worth saving."""
-    return self._skip == "none" and bool(self._rows)
+  def worth_saving(self, step: int, params: Any, final: bool) -> bool:
+    """Whether the state after a step may become the newest checkpoint.
+
+    Not while the run is lost: in at least 3 steps in a row, 10 or most of this
+    life's, nothing was finite. InputError if it is `final` then, or where the
+    parameters themselves are not finite.
+    """
+    flags = jax.device_get(_finite(params))
+    leaves = jax.tree_util.tree_leaves_with_path(flags)
+    if spoilt := [path_name(path) for path, finite in leaves if not finite]:
+      self._report(step, step, parameters=spoilt[:_KEPT])
+      raise InputError(
+        f"{len(spoilt)} of {len(leaves)} parameters are not finite after step"
+        f" {step} ({spoilt[0]} among them); they were not saved, and the last"
+        f" checkpoint stays; see {self._path}; lower optimizer.learning_rate"
+      )
+    lost = self._bad >= 10 or self._bad >= max(3, self._seen / 2)
+    if lost and final:
+      self._abort()
+    return not lost
 
   def _abort(self) -> None:
-    first, last = self._rows[0]["step"], self._rows[-1]["step"]
+    last = self._rows[-1]["step"]
+    first = last - self._bad + 1
     before = self._last_finite
-    if is_lead():
-      report = {
-        "first_step": first,
-        "last_step": last,
-        # Example i of the stream is a function of (seed, i) alone.
-        "examples": [(first - 1) * self._batch, last * self._batch - 1],
-        "last_finite": before,
-        "rows": self._rows[-_KEPT:],
-      }
-      write_json(self._path, to_plain(report, words=True), sync=True)
+    self._report(first, last)
     loss = f"{before['loss']:.4g}" if before else "none"
     raise InputError(
-      f"loss or gradients were not finite in {len(self._rows)} steps in a row,"
+      f"loss or gradients were not finite in {self._bad} steps in a row,"
       f" {first} to {last} (last finite loss: {loss}); {_FATE[self._skip]}; see"
       f" {self._path}; lower optimizer.learning_rate, set dtype=float32 or look"
       " at the examples it names; train.max_nonfinite is the limit"
     )
+
+  def _report(self, first: int, last: int, **more: Any) -> None:
+    if not is_lead():
+      return
+    report = {
+      "first_step": first,
+      "last_step": last,
+      # Example i of the stream is a function of (seed, i) alone.
+      "examples": [(first - 1) * self._batch, last * self._batch - 1],
+      "last_finite": self._last_finite,
+      "rows": self._rows,
+      **more,
+    }
+    write_json(self._path, to_plain(report, words=True), sync=True)
+
+
+@jax.jit
+def _finite(params: Any) -> Any:
+  return jax.tree.map(lambda x: jnp.isfinite(jnp.sum(x - x)), params)

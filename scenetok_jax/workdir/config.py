@@ -15,6 +15,7 @@ from ml_collections.config_flags import config_flags, config_path
 from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin, fields
+from scenetok_jax.workdir.ranges import check_numbers
 
 # What --config.FIELD=auto stands for where the field holds numbers.
 _AUTO = {
@@ -60,6 +61,8 @@ def load_config(
     arguments.append(argument)
   config = _apply(spec, config, arguments)
   fields.check_paths(config)
+  if "stage" in config:
+    check_numbers(config, spec)
   return config
 
 

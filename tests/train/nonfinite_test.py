@@ -53,10 +53,23 @@ def test_spoilt_parameters_do_not_replace_a_good_checkpoint(tmp_path):
   config.train.update(
     {"max_nonfinite": 3, "checkpoint_every": 1, "checkpoint_keep": 2}
   )
-  with pytest.raises(InputError, match="3 steps in a row, 3 to 5"):
+  with pytest.raises(InputError, match=r"finite after step 3 .*not saved"):
     train(config, str(tmp_path), TASK, lambda: Stream(bad=tuple(BAD)))
+  report = json.loads((tmp_path / "nonfinite.json").read_text())
+  assert "params/decoder/down/kernel" in report["parameters"]
   kept = sorted(p.name for p in (tmp_path / "checkpoints").glob("[0-9]*"))
   assert [int(name) for name in kept] == [1, 2]
+
+
+@pytest.mark.faults("a run that diverged between two checkpoints")
+def test_a_lost_run_keeps_its_sound_checkpoint_and_does_not_end_well(tmp_path):
+  config = small_config(skip="freeze")
+  config.train.update({"checkpoint_every": 2, "total_steps": 9})
+  with pytest.raises(InputError, match="in 6 steps in a row, 4 to 9"):
+    train(config, str(tmp_path), TASK, lambda: Stream(bad=tuple(range(3, 99))))
+  kept = {int(p.name) for p in (tmp_path / "checkpoints").glob("[0-9]*")}
+  # At step 4 one batch might have been at fault.
+  assert kept == {2, 4}
 
 
 def test_fewer_in_a_row_than_the_limit_pass(tmp_path):
