@@ -14,10 +14,9 @@ from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.curves import draw_curves
-from scenetok_jax.train.divergence import LossWatch
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.gradients import Reduction
-from scenetok_jax.train.nonfinite import NonFiniteGuard
+from scenetok_jax.train.guards import LossWatch, NonFiniteGuard
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
