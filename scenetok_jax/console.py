@@ -14,10 +14,12 @@ from tqdm import tqdm
 from scenetok_jax import io, outputs
 from scenetok_jax.disk import check_file
 from scenetok_jax.flags import add_options
+from scenetok_jax.reading.shown import escaped, shortened
 from scenetok_jax.types import InputError
 
 Argv = Sequence[str] | None  # None: the arguments of this process
 
+_LONGEST = 4000  # characters of an error
 _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 
 
@@ -114,7 +116,7 @@ def run(
   try:
     return main(sys.argv[1:] if argv is None else argv) or 0
   except InputError as error:
-    message = " ".join(str(error).split())
+    message = shortened(escaped(" ".join(str(error).split())), _LONGEST)
     print(f"scenetok {verb}: error: {message}", file=sys.stderr)
     return 2
   except Exception as error:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenetok_jax.io import atomic_path, to_uint8, to_unit
+from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError, explained
 
 # Otherwise every video forks with a Python hook, which warns (rightly) that
@@ -32,7 +33,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
   with (
     explained(f"{path}: image cannot be decoded", "replace the file", *kinds),
     explained(f"{path}: no such image", remedy, FileNotFoundError),
-    Image.open(path) as image,
+    open_image(path) as image,
   ):
     return np.array(image.convert("RGB"))
 

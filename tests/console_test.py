@@ -144,3 +144,13 @@ def test_an_option_of_the_wrong_type_is_bad_usage():
     _taken("--steps=many")
   with pytest.raises(InputError, match="--sort"):
     _taken("--sort=c")
+
+
+def test_messages_are_one_short_line_that_moves_no_cursor(capsys):
+  def main(argv):
+    raise InputError("scene \x1b[2J\x07\u202e" + "x" * 5_000_000 + ": the end")
+
+  assert console.run(main, [], "verb") == 2
+  told = capsys.readouterr().err
+  assert len(told) < 5000 and told.endswith(": the end\n")
+  assert told[:-1].isprintable() and "\\x1b[2J\\x07\\u202e" in told

@@ -3,13 +3,15 @@
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
 from data_pipelines.storage.images import decode_image
+from scenetok_jax.reading import files
 from scenetok_jax.types import Cameras, InputError
+
+_MAX_FILE = 256 << 20  # of a picture: 8K without compression is 100 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +95,7 @@ class PosedClip:
 def read_bytes(path: str | os.PathLike) -> bytes:
   """A file's bytes; InputError when it cannot be read."""
   try:
-    return Path(path).read_bytes()
+    return files.read_bytes(path, _MAX_FILE)
   except OSError as error:
     raise InputError(
       f"{path}: cannot be read ({error.strerror}); restore it or remove its"

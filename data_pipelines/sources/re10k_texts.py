@@ -11,6 +11,7 @@ its timestamp; numbered images are taken in order when there is one per row.
 
 import functools
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
     InputError: not UTF-8 text, no row, or a row that is not 19 numbers.
   """
   try:
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-  except (OSError, ValueError) as error:
+    lines = read_bytes(path).decode().splitlines()
+  except ValueError as error:
     raise InputError(
       f"{path}: not readable ({error}); fetch it again"
     ) from None
@@ -53,7 +54,7 @@ def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
       row = [float(part) for part in parts]
     except ValueError:
       row = []
-    if len(row) != ROW + 1 or not parts[0].isdigit():
+    if len(row) != ROW + 1 or not re.fullmatch("[0-9]+", parts[0]):
       raise InputError(
         f"{path}: line {number}: not a timestamp and {ROW} numbers; fetch the"
         " text again"

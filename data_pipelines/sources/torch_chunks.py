@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from scenetok_jax.reading.pickles import check_pickle
 from scenetok_jax.types import InputError
 
 # A pickle names tensors, it does not hold them: real ones are below 1 MB.
@@ -124,6 +125,7 @@ class Chunk:
 
   def _unpickle(self, data: bytes) -> Any:
     try:
+      check_pickle(data)
       return _Unpickler(self, data).load()
     except InputError:
       raise

@@ -2,13 +2,10 @@
 
 import dataclasses
 import functools
-import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from data_pipelines.sources.posed_clips import PosedClip
 from data_pipelines.storage.recipes import (
@@ -21,6 +18,7 @@ from data_pipelines.storage.recipes import (
   shape_option,
   unique,
 )
+from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError, option
 
 
@@ -111,6 +109,6 @@ def raw_scene(clip: PosedClip, options: FrameOptions) -> RawScene:
 
 def _is_plain(file: bytes, image_format: str) -> bool:
   """A file of this format that decodes to RGB without conversion."""
-  with Image.open(io.BytesIO(file)) as picture:
+  with open_image(file) as picture:
     same = (picture.format or "").lower() == image_format
     return same and picture.mode == "RGB"

@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError
 
 DEPTH = "frame_depth"  # files of records, beside those of frames
@@ -25,7 +26,7 @@ def encode_depth(depth: np.ndarray) -> bytes:
 def decode_depth(data: bytes, where: str) -> np.ndarray:
   """PNG -> float32 [H, W] metres, 0 where unknown; `where` is for errors."""
   try:
-    with Image.open(io.BytesIO(data)) as picture:
+    with open_image(data) as picture:
       return np.asarray(picture, np.float32) * np.float32(UNIT)
   except Exception as error:  # PIL raises many types on damage
     raise InputError(

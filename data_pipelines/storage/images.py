@@ -5,11 +5,10 @@ import io
 import numpy as np
 from PIL import Image
 
+from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError
 
 FORMATS = ("jpeg", "png")
-# 8K video; a header that claims more is damage, and decoding it a bomb.
-MAX_PIXELS = 7680 * 4320
 _JPEG_QUALITY = 95  # ours: about 1 grey level of error at 64x64
 
 
@@ -39,8 +38,7 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
       f"{where}: image is empty (0 bytes); replace it or remove its frame"
     )
   try:
-    with Image.open(io.BytesIO(data)) as picture:
-      _check_size(*picture.size)
+    with open_image(data) as picture:
       return np.array(picture.convert("RGB"))
   # PIL raises many types on damage: OSError, SyntaxError, struct.error, ...
   except Exception as error:
@@ -48,9 +46,3 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
       f"{where}: image cannot be decoded ({error}); replace the image or"
       " remove its frame"
     ) from error
-
-
-def _check_size(width: int, height: int) -> None:
-  """Stops before pixels are allocated for a header that claims too many."""
-  if width * height > MAX_PIXELS:
-    raise ValueError(f"its header claims {width}x{height} pixels")

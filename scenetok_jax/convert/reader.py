@@ -72,7 +72,7 @@ def read_step(path: str | Path) -> int:
   if _is_safetensors(path):
     metadata = safe_open(path, framework="np").metadata() or {}
     step = metadata.get("step", "0")
-    return int(step) if step.isdigit() else 0
+    return int(step) if re.fullmatch("[0-9]{1,18}", step) else 0
   payload = _load_torch(path)
   step = payload.get("global_step", 0) if isinstance(payload, Mapping) else 0
   return step if isinstance(step, int) else 0

@@ -15,6 +15,7 @@ from scenetok_jax.evaluation.results import Result
 from scenetok_jax.evaluation.table_text import fill
 from scenetok_jax.evaluation.tables import Table
 from scenetok_jax.metrics.registry import of_kind
+from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError, explained
 
 matplotlib.use("Agg")
@@ -76,8 +77,12 @@ def _picture(result: Result, name: Any) -> str:
       " folder of evaluate --out in place of this file"
     )
   remedy = "keep results beside the folder that evaluate --out wrote"
-  with explained(f"{path}: pictures: cannot be read", remedy, OSError):
-    image = Image.open(path).convert("RGB")
+  kinds = (OSError, ValueError, SyntaxError)
+  with (
+    explained(f"{path}: pictures: cannot be read", remedy, *kinds),
+    open_image(path) as picture,
+  ):
+    image = picture.convert("RGB")
   if image.width > PICTURE_WIDTH:
     height = round(image.height * PICTURE_WIDTH / image.width)
     image = image.resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)

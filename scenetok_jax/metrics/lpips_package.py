@@ -5,6 +5,7 @@ are made of is known here, and the package's own code is not run.
 """
 
 import importlib.util
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +16,25 @@ from einops import rearrange
 from flax.traverse_util import flatten_dict
 
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.reading.files import open_file
+from scenetok_jax.reading.pickles import check_pickle
 from scenetok_jax.types import InputError, explained
 
 # Position of each convolution among torchvision's layers.
 LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 _HEADS = 5
+
+
+def _empty(*_: Any) -> np.ndarray:
+  """What numpy fills with the state of a pickled array: its size comes then."""
+  return np.empty(0)
+
+
 _KNOWN = {
-  ("numpy", "ndarray"): np.ndarray,
+  ("numpy", "ndarray"): None,  # named, never called
   ("numpy", "dtype"): np.dtype,
-  ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-  ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+  ("numpy.core.multiarray", "_reconstruct"): _empty,
+  ("numpy._core.multiarray", "_reconstruct"): _empty,
 }
 
 
@@ -91,9 +101,11 @@ def read_numpy_pickle(path: str | Path) -> dict[str, np.ndarray]:
   with explained(f"{path}: not a pickle of arrays", remedy, Exception):
     with (
       explained(f"{path}: cannot be read", "give a file", OSError),
-      Path(path).open("rb") as file,
+      open_file(path) as file,
     ):
-      arrays = flatten_dict(_Unpickler(file).load(), sep="/")
+      data = file.read()
+    check_pickle(data)
+    arrays = flatten_dict(_Unpickler(io.BytesIO(data)).load(), sep="/")
     for name, value in arrays.items():
       if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         raise pickle.UnpicklingError(f"{name} is no array of numbers: {value}")

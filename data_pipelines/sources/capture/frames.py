@@ -7,8 +7,8 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
-from PIL import Image
 
+from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -45,14 +45,14 @@ class Capture:
 
 def natural_key(name: str) -> list:
   """Sort key that counts: frame_2 before frame_10."""
-  parts = re.split(r"(\d+)", name)
-  return [int(p) if p.isdigit() else p.lower() for p in parts]
+  parts = re.split(r"([0-9]{1,4000})", name)  # int() takes no more
+  return [int(p) if p.isascii() and p.isdigit() else p.lower() for p in parts]
 
 
 def image_size(path: Path) -> tuple[float, float]:
   """(width, height) from the header of an image file."""
   try:
-    with Image.open(path) as picture:
+    with open_image(path) as picture:
       width, height = picture.size
   except Exception as error:  # PIL raises many types on damaged files
     raise unreadable(path, error) from None
@@ -62,7 +62,7 @@ def image_size(path: Path) -> tuple[float, float]:
 def read_image(path: Path) -> np.ndarray:
   """RGB uint8 [H, W, 3] as stored (orientation tags are not applied)."""
   try:
-    with Image.open(path) as picture:
+    with open_image(path) as picture:
       return np.array(picture.convert("RGB"))
   except Exception as error:
     raise unreadable(path, error) from None
@@ -154,7 +154,9 @@ class ImageFinder:
 def find_video(root: Path, where: str) -> Path:
   """The only video in a folder; InputError when there is none, or more."""
   videos = sorted(
-    p for p in root.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES
+    p
+    for p in root.iterdir()
+    if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
   )
   videos = [p for p in videos if p.resolve().is_relative_to(root.resolve())]
   if len(videos) != 1:
