@@ -175,8 +175,9 @@ def draw(samples: Sequence[Sample], file: Path) -> None:
   for place, (name, (unit, size)) in enumerate(UNITS.items(), 1):
     title = f"{name.removesuffix('_bytes')} {unit}".rstrip()
     axis = figure.add_subplot(1, len(UNITS), place, title=title, xlabel="step")
-    axis.plot(steps, [sample[name] / size for sample in samples], ",-")
-    axis.set_ylim(bottom=0)
+    values = [sample[name] / size for sample in samples]
+    axis.plot(steps, values, ",-")
+    axis.set_ylim(0, 1.1 * max(values))
   figure.tight_layout()
   with atomic_path(file) as temporary:
     figure.savefig(temporary, format="png", dpi=80)
