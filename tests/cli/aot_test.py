@@ -7,8 +7,9 @@ import pytest
 
 from scenetok_jax import console
 from scenetok_jax.aot import compilation
-from scenetok_jax.aot.search import Candidate
 from scenetok_jax.cli import aot
+from scenetok_jax.train import forecast
+from scenetok_jax.workdir.config import load_config
 
 ARGUMENTS = ["--config=configs/rooms.py:smoke", "--topology=v5e:2x4"]
 
@@ -18,25 +19,25 @@ def forecasts(monkeypatch):
   """Candidates of 9, 8, ... bytes, none of which the compiler finds to fit."""
   compiled = []
 
-  def candidates(config, devices, chip):
+  def candidates(config, devices):
     for size in range(9, 3, -1):
-      yield Candidate({"data": 8}, "dots", 1, float(size))
+      yield forecast.Candidate({"data": 8, "fsdp": 1}, "dots", 1, float(size))
 
-  def compile_one(config, devices, chip, options):
-    compiled.append(options)
+  def compile_one(config, **_):
+    compiled.append(config)
     return {"fits": False, "hbm_bytes_per_chip": 1 << 40}
 
   monkeypatch.setattr(
     compilation, "topology_devices", lambda grid: jax.devices()
   )
-  monkeypatch.setattr(compilation.search, "candidates", candidates)
+  monkeypatch.setattr(forecast, "candidates", candidates)
   monkeypatch.setattr(compilation, "_compile", compile_one)
   return compiled
 
 
 def test_the_last_try_goes_to_the_smallest(forecasts, tmp_path, capsys):
   out = tmp_path / "aot.json"
-  arguments = [*ARGUMENTS, "--search", "--tries=3", f"--json={out}"]
+  arguments = [*ARGUMENTS, "--tries=3", f"--json={out}"]
   assert console.run(aot.main, arguments) == 2
   found = json.loads(out.read_text())
   assert found["fits"] is False and len(forecasts) == 3
@@ -49,7 +50,35 @@ def test_the_last_try_goes_to_the_smallest(forecasts, tmp_path, capsys):
 def test_without_a_candidate_nothing_is_compiled(
   forecasts, monkeypatch, tmp_path, capsys
 ):
-  monkeypatch.setattr(compilation.search, "candidates", lambda *_: iter(()))
-  assert console.run(aot.main, [*ARGUMENTS, "--search"]) == 2
+  monkeypatch.setattr(forecast, "candidates", lambda *_: iter(()))
+  assert console.run(aot.main, ARGUMENTS) == 2
   assert not forecasts
-  assert "by the forecast not even remat=full" in capsys.readouterr().err
+  assert "by the forecast not even the smallest" in capsys.readouterr().err
+
+
+FULL, FSDP = "--config.remat=full", "--config.mesh.fsdp=4"
+
+
+@pytest.mark.parametrize(
+  "words, options, compiled",
+  [
+    ([FULL, FSDP], {}, [("full", 0, 4)]),
+    ([FULL], {"mesh": "data=2,fsdp=4"}, [("full", 2, 4)]),
+    ([FSDP], {"tries": 2}, 2 * [("dots", 0, 4)]),
+    ([FULL, FSDP], {"search": True, "tries": 1}, [("dots", 8, 1)]),
+    ([], {"render": True}, [("none", 0, 0)]),
+  ],
+)
+def test_what_is_said_is_compiled_as_it_is(forecasts, words, options, compiled):
+  compilation.compile_for_slice(
+    load_config("rooms:smoke", words),
+    compilation.AotOptions("v5e:2x4", **options),
+  )
+  found = [(c.remat, c.mesh.data, c.mesh.fsdp) for c in forecasts]
+  assert found == compiled
+
+
+def test_a_batch_that_a_said_mesh_does_not_divide_is_refused(forecasts, capsys):
+  words = ["--mesh=data=8", "--config.data.batch_size=12"]
+  assert console.run(aot.main, [*ARGUMENTS, *words]) == 2 and not forecasts
+  assert "12 examples do not divide over 8" in capsys.readouterr().err
