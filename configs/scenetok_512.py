@@ -1,7 +1,7 @@
 """The larger 512 x 512 variant that follows the paper; not published.
 
   scenetok train --config=configs/scenetok_512.py --workdir=runs/re512 \\
-    --config.data.path=DATA --config.dtype=bfloat16 --config.remat=full
+    --config.data.path=DATA
 
 2048 tokens of 128 channels without KL, normalised queries and keys, Plücker
 rays, wider and deeper networks. No result of it is known; it is here for its

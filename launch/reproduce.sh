@@ -29,7 +29,7 @@ codecs=(
 )
 # shellcheck source=launch/env_gpu.sh
 source "$REPO/launch/env_gpu.sh"
-words=(--config.dtype=bfloat16 --config.remat=dots "${WORDS[@]}")
+words=("${WORDS[@]}")
 inputs=("--config.data.path=$OUT/data" "--config.data.latents=$OUT/latents")
 
 for split in train test; do
