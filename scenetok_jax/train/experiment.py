@@ -1,9 +1,11 @@
 """A training run as a configuration describes it: task, data, evaluation."""
 
 from collections.abc import Callable
+from typing import Any
 
 from ml_collections import ConfigDict
 
+from data_pipelines.identity import with_identity
 from data_pipelines.latents.identity import codec_identities
 from data_pipelines.loading import loader
 from scenetok_jax.io import locate, to_plain, write_json
@@ -20,6 +22,7 @@ from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.lives import LifeLog
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.memory import memory_advice
+from scenetok_jax.train.restore_or_init import DataIterator
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task
@@ -70,10 +73,15 @@ def _run(config: ConfigDict, workdir: str, activity: Activity) -> TrainState:
       opened.tell(locate(workdir) / DROPPED_FILE)
     return opened
 
+  def describe(data: DataIterator) -> dict[str, Any]:
+    return with_identity(workdir, config, task.frozen, data.identity)
+
   def keep_life(check_lease: Callable[[], None]) -> LifeLog:
     return LifeLog(workdir, config.train.total_steps, activity, check_lease)
 
-  state = train(config, workdir, task, stream, evaluate, activity, keep_life)
+  state = train(
+    config, workdir, task, stream, evaluate, describe, activity, keep_life
+  )
   if is_lead():
     finished = locate(workdir) / FINISHED_FILE
     finished.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from data_pipelines.identity import with_identity
 from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
@@ -65,6 +64,7 @@ def train(
   task: Task,
   open_data: Callable[[], DataIterator],
   evaluate: Evaluate | None = None,
+  describe: Callable[[DataIterator], dict[str, Any]] | None = None,
   activity: Activity | None = None,
   keep_life: KeepLife | None = None,
 ) -> TrainState:
@@ -72,9 +72,10 @@ def train(
 
   workdir: for checkpoints, metrics and config.json. open_data: opens the batch
   stream at its start. evaluate: (params, step) -> scores to log, or None where
-  they failed, every train.eval_every steps. activity: is told what the loop is
-  at. keep_life: is entered once the workdir is this run's. Returns the final
-  state; InputError for a workdir of another config, in use, or unreadable.
+  they failed, every train.eval_every steps. describe: what config.json is to
+  hold, of the stream; default: config. activity: is told what the loop is at.
+  keep_life: is entered once the workdir is this run's. Returns the final state;
+  InputError for a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
@@ -93,7 +94,7 @@ def train(
       stack.enter_context(keep_life(check_lease))
     activity.at("the data")
     data = open_data()
-    settings = with_identity(workdir, config, task.frozen, data.identity)
+    settings = describe(data) if describe else config.to_dict()
     checkpointer = stack.enter_context(
       Checkpointer(
         workdir,

@@ -15,6 +15,7 @@ from ml_collections.config_flags import config_flags, config_path
 from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import builtin, fields
+from scenetok_jax.workdir.known import check_known, field_names
 from scenetok_jax.workdir.ranges import check_numbers
 
 # What --config.FIELD=auto stands for where the field holds numbers.
@@ -42,7 +43,7 @@ def load_config(
   with config.unlocked():
     fields.rename(config, spec)
   if "stage" in config:
-    fields.check_known(spec, config)
+    check_known(spec, config)
   arguments = []
   for argument in overrides:
     if match := _OVERRIDE.match(argument):
@@ -114,7 +115,7 @@ def _other_files(path: Path) -> str:
 
 def _check_field(spec: str, config: Any, field: str) -> None:
   """Raises InputError unless `field`, such as "data.path", exists."""
-  known = list(fields.field_names(config))
+  known = list(field_names(config))
   name = field.partition("[")[0]
   if name in known:
     return

@@ -1,14 +1,11 @@
-"""Names of configuration fields: old ones go on, unknown ones are errors."""
+"""Fields of a configuration: old names go on, "auto" is what suits."""
 
-import difflib
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
-from scenetok_jax.configs import common
 from scenetok_jax.io import refused_url
 from scenetok_jax.parallel.mesh import filled_sizes
 from scenetok_jax.types import InputError
@@ -19,12 +16,7 @@ RENAMED = {
   "decoder.rope_split": "decoder.rope_parts",
   "sampling.clean": "sampling.overlap",
 }
-_MORE = ("data.target_path",)  # read, though no preset sets it
-# What is built of these checks their fields.
-_CHECKED = (
-  *("tokenizer.", "decoder.", "generator.", "data.view_sampler."),
-  *("codecs.context.", "codecs.target."),
-)
+AUTO = "auto"  # of configs: what suits the devices
 
 
 def renamed(field: str, where: str) -> str:
@@ -56,32 +48,10 @@ def _say(where: str, fields: list[str]) -> None:
     print(f"{where}: old names of fields: {names}", file=sys.stderr)
 
 
-def field_names(config: Any, prefix: str = "") -> Iterator[str]:
-  """Names of all fields, "data.path"."""
-  for key, value in config.items(preserve_field_references=True):
-    yield f"{prefix}{key}"
-    if isinstance(value, ConfigDict):
-      yield from field_names(value, f"{prefix}{key}.")
-
-
-def check_known(spec: str, config: ConfigDict) -> None:
-  """InputError for a field of an experiment that no stage reads."""
-  known = {*_MORE}
-  for stage in ("tokenizer", "generator"):
-    known |= set(field_names(common.base(stage)))
-  for name in field_names(config):
-    if name not in known and not name.startswith(_CHECKED):
-      near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-      hint = f"did you mean {near[0]}?" if near else "remove it"
-      raise InputError(
-        f"{spec}: config.{name}: nothing reads this field; {hint}"
-      )
-
-
 def is_auto(field: str, value: Any) -> bool:
   """Whether a value leaves a field to the devices of a run."""
   if field in ("dtype", "remat", "attention"):
-    return bool(value == common.AUTO)
+    return bool(value == AUTO)
   if field == "data.workers":
     return bool(value == -1)
   return field.startswith("mesh.") and value == 0
@@ -95,7 +65,7 @@ def plain(config: ConfigDict) -> ConfigDict:
   config = config.copy_and_resolve_references()
   usual = {"dtype": "float32", "remat": "none", "attention": "xla"}
   for name, value in usual.items():
-    if config[name] == common.AUTO:
+    if config[name] == AUTO:
       config[name] = value
   config.mesh = filled_sizes(config.mesh)
   config.data.workers = max(config.data.workers, 0)
