@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from scenetok_jax.io import (
   TEMPORARY,
   check_regular,
   lock_file,
+  new_folders,
+  remove_empty,
   storage_reason,
   temporary_name,
 )
@@ -87,3 +90,23 @@ def kept(path: str | os.PathLike[str]) -> Iterator[None]:
         f"{where}: cannot be written ({reason}); {FREE}"
       ) from error
     raise
+
+
+@contextlib.contextmanager
+def whole(folder: Path, *names: str) -> Iterator[None]:
+  """Files and folders of these names come together or not at all.
+
+  Raises InputError: one is there already, or they cannot be written.
+  """
+  paths = [folder / name for name in names]
+  for path in paths:
+    if path.exists():
+      raise InputError(f"{path}: exists; delete it or choose another --out")
+  with kept(folder), contextlib.ExitStack() as stack:
+    stack.callback(remove_empty, new_folders(folder))
+    try:
+      yield
+    except Exception:
+      for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+      raise

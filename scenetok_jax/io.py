@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -111,10 +111,13 @@ def atomic_path(
     return
   check_regular(final)
   temporary = temporary_name(final)
-  with writing(final):
-    final.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-  try:
+  with contextlib.ExitStack() as stack:
+    stack.callback(remove_empty, new_folders(final.parent))
+    with writing(final):
+      final.parent.mkdir(parents=True, exist_ok=True)
+      handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    stack.callback(temporary.unlink, missing_ok=True)
+    stack.callback(os.close, handle)
     lock_file(handle)
     with writing(final, temporary):
       yield temporary
@@ -122,9 +125,6 @@ def atomic_path(
       if sync:
         os.fsync(handle)
       temporary.replace(final)
-  finally:
-    os.close(handle)
-    temporary.unlink(missing_ok=True)
 
 
 def temporary_name(final: Path) -> Path:
@@ -175,6 +175,18 @@ def lock_file(handle: int) -> bool:
   except OSError:  # held, or a file system without locks
     return False
   return True
+
+
+def new_folders(folder: Path) -> list[Path]:
+  """Folders that mkdir would make, the deepest first; see remove_empty."""
+  return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+  """Removes those that are empty."""
+  for path in folders:
+    with contextlib.suppress(OSError):
+      path.rmdir()
 
 
 def check_regular(file: Path, option: str = "") -> None:

@@ -3,13 +3,19 @@
 import contextlib
 import fcntl
 import fnmatch
+import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypedDict
 
-from scenetok_jax.disk import check_writable, remove_leftovers
-from scenetok_jax.io import write_json
+from scenetok_jax.disk import check_writable, kept, remove_leftovers
+from scenetok_jax.io import (
+  new_folders,
+  remove_empty,
+  storage_reason,
+  write_json,
+)
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.reading.schema import Text, checked
 from scenetok_jax.types import InputError, explained
@@ -31,6 +37,7 @@ class Output:
     """Reads the list of an earlier run, where there is one."""
     self.path = path
     self._own = set(_listed(path / LIST_FILE))
+    self._new = set[str]()
 
   def claim(self, *names: str) -> list[Path]:
     """Lists files that will be written now; -> their paths.
@@ -43,11 +50,15 @@ class Output:
     if not self._own.issuperset(names):
       self._own.update(names)
       write_json(self.path / LIST_FILE, {"files": sorted(self._own)}, indent=0)
+    self._new.update(names)
     return [self.path / name for name in names]
 
-  def file(self, name: str) -> Path:
-    """Claims one file."""
-    return self.claim(name)[0]
+  def file(self, name: str, *, stays: bool = False) -> Path:
+    """Claims one file; stays: when the disk is full, to go on from."""
+    (path,) = self.claim(name)
+    if stays:
+      self._new.remove(name)
+    return path
 
   def clear(self, *patterns: str) -> None:
     """Removes listed files whose names fit, and folders that this empties."""
@@ -60,6 +71,15 @@ class Output:
       if path.parent != self.path:
         with contextlib.suppress(OSError):  # something else is in it
           path.parent.rmdir()
+
+  def undo(self) -> None:
+    """Removes what this run wrote, but for what it goes on from."""
+    self.clear(*(glob.escape(name) for name in self._new))
+
+  def tidy(self) -> None:
+    """Removes a list of which no file is there."""
+    if not any((self.path / name).exists() for name in self._own):
+      (self.path / LIST_FILE).unlink(missing_ok=True)
 
   def refuse_strangers(self, *patterns: str) -> None:
     """InputError where files fit these and no run has listed them."""
@@ -96,19 +116,20 @@ def opened(
   folder = Path(path)
   check_apart({"--out": folder}, sources or {})
   check_writable(folder)
-  made = [p for p in (folder, *folder.parents) if not p.exists()]
-  with explained(f"{folder}: --out: cannot be made", "choose another", OSError):
+  with kept(folder), contextlib.ExitStack() as stack:
+    stack.callback(remove_empty, new_folders(folder))
     folder.mkdir(parents=True, exist_ok=True)
-  try:
-    with lock(folder):
-      found = Output(folder)
-      found.refuse_strangers(*patterns)
-      found.remove_leftovers()
+    stack.enter_context(lock(folder))
+    found = Output(folder)
+    found.refuse_strangers(*patterns)
+    found.remove_leftovers()
+    stack.callback(found.tidy)
+    try:
       yield found
-  finally:
-    for new in made:
-      with contextlib.suppress(OSError):
-        new.rmdir()
+    except Exception as error:
+      if storage_reason(error):
+        found.undo()
+      raise
 
 
 @contextlib.contextmanager

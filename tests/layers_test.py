@@ -59,7 +59,7 @@ _JOBS = {
 # Packages behind one door: only their own files and tests look inside.
 _DOORS = ("data_pipelines.rooms", "data_pipelines.furnished")
 _SEEN_BY_READERS = {
-  *("types", "reading", "io", "outputs", "geometry", "data_pipelines")
+  *("types", "reading", "io", "disk", "outputs", "geometry", "data_pipelines")
 }
 
 

@@ -21,6 +21,8 @@ from data_pipelines.latents.records import CHUNKS, KIND
 from data_pipelines.storage import builders, parts, writer
 from data_pipelines.storage.records import Dataset, SceneRow
 from scenetok_jax.console import Progress
+from scenetok_jax.disk import kept
+from scenetok_jax.io import storage_reason
 from scenetok_jax.types import InputError
 
 
@@ -59,11 +61,10 @@ def build(
   digest = hashlib.sha256(written).hexdigest()[:12]
   root = out / f".{job.dataset.split}.partial-{digest}"
   own = root / f"process-{process_index:04d}"
-  own.mkdir(parents=True, exist_ok=True)
   cuts = parts.ranges(len(job.dataset))
   encode = Encoder(job)
   with (
-    parts.lock(own),
+    parts.storing(out, own),
     Progress("latents", len(job.dataset), "scene") as progress,
   ):
     parts.run(
@@ -72,7 +73,8 @@ def build(
       lambda number: functools.partial(_write_part, encode, cuts[number]),
       done=lambda number: progress.update(len(cuts[number])),
     )
-  return _join(root, final, job, len(cuts))
+  with kept(out):
+    return _join(root, final, job, len(cuts))
 
 
 def _check(job: EncodingJob) -> None:
@@ -112,8 +114,9 @@ def _join(root: Path, final: Path, job: EncodingJob, count: int) -> dict | None:
       try:
         where = f"{job.dataset.directory}: "
         report = builders.merge_reports(reports, where=where)
-      except InputError:  # another attempt would end the same way
-        shutil.rmtree(root)
+      except InputError as error:
+        if not storage_reason(error):  # another attempt would end the same way
+          shutil.rmtree(root)
         raise
       info = {
         "kind": KIND,

@@ -16,7 +16,8 @@ from data_pipelines.storage.recipes import (
   unique,
 )
 from scenetok_jax.console import Progress
-from scenetok_jax.io import write_json
+from scenetok_jax.disk import kept
+from scenetok_jax.io import storage_reason, write_json
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
 
@@ -50,20 +51,17 @@ def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
     return {**report, "already": True}
   if not plan.scenes:
     raise InputError(f"{out}: nothing to prepare: the source holds no scene")
-  made = [path for path in (out, *out.parents) if not path.exists()]
   partial = out / f".{recipe.split}.partial-{plan.digest()}"
-  partial.mkdir(parents=True, exist_ok=True)
-  with parts.lock(partial):
+  with parts.storing(out, partial):
     try:
       report = _write(partial, plan, workers)
       publish(partial / recipe.split, final)
-    except InputError:  # refused: another attempt would end the same way
-      shutil.rmtree(partial)
-      for path in made:  # leave no trace
-        with contextlib.suppress(OSError):
-          path.rmdir()
+    except InputError as error:
+      if not storage_reason(error):  # another attempt would end the same way
+        shutil.rmtree(partial)
       raise
-  tidy(out, recipe.split)
+  with kept(out):
+    tidy(out, recipe.split)
   return {**report, "already": False}
 
 
@@ -71,7 +69,9 @@ def publish(directory: Path, final: Path) -> None:
   """Renames a finished split into place."""
   try:
     directory.rename(final)
-  except OSError:
+  except OSError as error:
+    if storage_reason(error):
+      raise
     raise InputError(
       f"{final}: appeared meanwhile; choose another --out or remove it"
     ) from None

@@ -6,7 +6,6 @@ beside it in parts, like that of a local run. The source and OUT must be
 reachable by all workers.
 """
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from data_pipelines.storage.recipes import (
   SplitPlan,
   unique,
 )
-from scenetok_jax.io import write_json
+from scenetok_jax.io import storage_reason, write_json
 from scenetok_jax.types import InputError
 
 try:
@@ -106,15 +105,13 @@ def build(
   if final.exists() or not plan.scenes:
     return builders.build(out, plan)
   partial = out / f".{recipe.split}.partial-beam-{plan.digest()}"
-  partial.mkdir(parents=True, exist_ok=True)
-  with parts.lock(partial):
+  with parts.storing(out, partial):
     try:
       report = _write(partial, plan, options)
       builders.publish(partial / recipe.split, final)
-    except InputError:
-      shutil.rmtree(partial)
-      with contextlib.suppress(OSError):
-        out.rmdir()
+    except Exception as error:
+      if isinstance(error, InputError) or storage_reason(error):
+        shutil.rmtree(partial)
       raise
   builders.tidy(out, recipe.split)
   return {**report, "already": False}

@@ -7,14 +7,14 @@ at a time work in a folder, and ends with that process however it ends.
 
 import concurrent.futures
 import contextlib
-import fcntl
 import multiprocessing
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from scenetok_jax.types import InputError
+from scenetok_jax.disk import kept
+from scenetok_jax.io import new_folders, remove_empty
+from scenetok_jax.outputs import lock
 
 MAX_SCENES = 64  # ours: a part of 64 clips at 256x256 is about 150 MB
 
@@ -80,26 +80,25 @@ def _make(root: Path, number: int, work: Callable[[Path], object]) -> int:
   final = folder(root, number)
   partial = final.with_suffix(".tmp")
   shutil.rmtree(partial, ignore_errors=True)  # of a killed run
-  work(partial)
-  partial.rename(final)
+  try:
+    work(partial)
+    partial.rename(final)
+  except Exception:
+    shutil.rmtree(partial, ignore_errors=True)
+    raise
   return number
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-  """Locks a folder; InputError when another process holds it."""
-  handle = os.open(path, os.O_RDONLY)
-  try:
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(handle)):
-      raise BlockingIOError  # finished by its owner while we looked
-  except BlockingIOError:
-    os.close(handle)
-    raise InputError(
-      f"{path}: another process writes here; wait for it or choose another"
-      " --out"
-    ) from None
-  try:
-    yield
-  finally:
-    os.close(handle)
+def storing(out: Path, root: Path) -> Iterator[None]:
+  """Makes and locks the folder `root` below OUT, for the body to work in.
+
+  Raises InputError: OUT cannot be made or written, for instance on a full disk,
+  or another process works there. Finished parts stay for the same command to go
+  on; where there is none, no folder stays that was not there.
+  """
+  with kept(out), contextlib.ExitStack() as stack:
+    stack.callback(remove_empty, new_folders(root))
+    root.mkdir(parents=True, exist_ok=True)
+    with lock(root):
+      yield

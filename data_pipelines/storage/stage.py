@@ -1,12 +1,13 @@
 """Copies a folder of a bucket or a slow mount to a local one, whole or not."""
 
 import concurrent.futures
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_pipelines.storage.parts import lock
+from data_pipelines.storage.parts import storing
 from scenetok_jax.types import InputError, explained
 
 _PACKAGES = {"gs": "gcs", "s3": "s3"}  # scheme -> extra of this package
@@ -54,10 +55,12 @@ def stage(
       " another folder or delete it"
     )
   partial = target.with_name(target.name + ".partial")
-  with explained(f"{partial}: cannot be made", "choose another --to", OSError):
-    partial.mkdir(parents=True, exist_ok=True)
-  with lock(partial):
+  with storing(target, partial):
     note = partial / _SOURCE
+    if not note.exists() and any(partial.iterdir()):
+      raise InputError(
+        f"{partial}: exists, and no earlier stage made it; choose another --to"
+      )
     if note.exists() and note.read_text() != source:
       raise InputError(
         f"{partial}: holds a part of {note.read_text()}; delete it or choose"
@@ -115,7 +118,11 @@ class _Source:
     final = folder / name
     part = final.with_name(final.name + ".part")
     remedy = "the same command goes on"
-    with explained(f"{final}: cannot be copied", remedy, Exception):
+    with (
+      contextlib.ExitStack() as stack,
+      explained(f"{final}: cannot be copied", remedy, Exception),
+    ):
+      stack.callback(part.unlink, missing_ok=True)
       final.parent.mkdir(parents=True, exist_ok=True)
       self._system.get_file(self._root + name, str(part))
       size = part.stat().st_size

@@ -58,7 +58,7 @@ def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
       progress=progress,
     )
   report.save_scenes(out, scenes)
-  state = out.file(report.STATE_FILE)
+  state = out.file(report.STATE_FILE, stays=True)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       scenes,

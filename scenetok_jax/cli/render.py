@@ -50,7 +50,7 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
   clip = opened.clip.cameras if opened else None
   along = flags.take_options(args, PathOptions)
   path = paths.through_scene(args.trajectory, clip, scene.context, along)
-  state = out.file(report.STATE_FILE)
+  state = out.file(report.STATE_FILE, stays=True)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       [scene],

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from scenetok_jax.convert.engine import check_same
 from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.disk import whole
 from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError, explained
@@ -58,10 +59,13 @@ def save_weights(
   if form not in FORMATS:
     raise ValueError(f"form {form!r} is not one of {FORMATS}")
   folder = Path(folder)
-  if (folder / CONFIG_FILE).exists():
-    raise InputError(
-      f"{folder / CONFIG_FILE}: exists; delete it or choose another --out"
-    )
+  with whole(folder, CONFIG_FILE, PARAMS_FILE, PARAMS_FOLDER):
+    _save(folder, manifest, params, form)
+
+
+def _save(
+  folder: Path, manifest: Manifest, params: Mapping[str, Any], form: str
+) -> None:
   leaves = {
     name: np.ascontiguousarray(jax.device_get(leaf), np.float32)
     for name, leaf in flatten_dict(dict(params), sep="/").items()

@@ -1,7 +1,6 @@
 """Writes parameters under the names and layouts of the release."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ import numpy as np
 
 from scenetok_jax.convert.engine import Table, export_tensors, manifest
 from scenetok_jax.convert.reader import import_torch
+from scenetok_jax.disk import kept
+from scenetok_jax.io import atomic_path
 from scenetok_jax.types import check_known
 
 Network = tuple[Table, Any]  # a rename table and the parameters it is for
@@ -28,12 +29,8 @@ def export(
   writers = {".safetensors": _write_safetensors, ".ckpt": _write_lightning}
   check_known(path.suffix, writers, f"{path}: unknown format")
   # A reader never sees half a file.
-  partial = path.with_name(path.name + ".partial")
-  try:
-    writers[path.suffix](partial, networks, step)
-    os.replace(partial, path)
-  finally:
-    partial.unlink(missing_ok=True)
+  with kept(path), atomic_path(path) as temporary:
+    writers[path.suffix](temporary, networks, step)
 
 
 def _tensors(networks: Sequence[Network]) -> Iterator[tuple[str, np.ndarray]]:

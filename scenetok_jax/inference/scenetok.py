@@ -14,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
+from scenetok_jax.disk import whole
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference import changes
@@ -106,10 +107,9 @@ class SceneTok:
     folder = Path(folder)
     file = folder / PARAMS_FILE
     check_known(storage, ("int8", "float32"), "storage")
-    if file.exists():
-      raise InputError(f"{file}: exists; delete it or choose another folder")
-    save_compact(file, self.params, self.step, exact=storage == "float32")
-    write_json(folder / CONFIG_FILE, self.config.to_dict())
+    with whole(folder, PARAMS_FILE, CONFIG_FILE):
+      save_compact(file, self.params, self.step, exact=storage == "float32")
+      write_json(folder / CONFIG_FILE, self.config.to_dict())
     return folder
 
   @functools.cached_property

@@ -8,21 +8,23 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, save
 
 from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
 from scenetok_jax.convert.export import export
 from scenetok_jax.convert.load import Partial, load_params, load_partial
 from scenetok_jax.convert.reader import read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
+from scenetok_jax.disk import whole
 from scenetok_jax.generator import scenegen_table
-from scenetok_jax.io import locate, to_plain, write_json
+from scenetok_jax.io import atomic_path, locate, to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir import checkpoint, fields, stored_config
+from scenetok_jax.workdir.stored import FOLDER
 
 SOURCE_FILE = "converted_from.json"
 BUFFERS_FILE = "release_buffers.safetensors"
@@ -70,11 +72,15 @@ def import_checkpoint(
   # The source is closed here: its pages count as memory while it is mapped.
   params = _on_device(params)
   step = read_step(source)
-  stored_config.store_config(out, config.to_dict())
-  checkpoint.save_params(out, params, to_plain(config.to_dict()), step)
-  write_json(Path(out) / SOURCE_FILE, {"file": Path(source).name})
-  if buffers:
-    save_file(buffers, Path(out) / BUFFERS_FILE)
+  folder = Path(out)
+  names = (stored_config.CONFIG_FILE, FOLDER, SOURCE_FILE, BUFFERS_FILE)
+  with whole(folder, *names):
+    stored_config.store_config(out, config.to_dict())
+    checkpoint.save_params(out, params, to_plain(config.to_dict()), step)
+    write_json(folder / SOURCE_FILE, {"file": Path(source).name})
+    if buffers:
+      with atomic_path(folder / BUFFERS_FILE) as temporary:
+        temporary.write_bytes(save(buffers))
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   return Imported(step, count, reports)
 
