@@ -3,7 +3,10 @@
 import argparse
 import contextlib
 import functools
+import logging
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +23,7 @@ from scenetok_jax.types import InputError
 Argv = Sequence[str] | None  # None: the arguments of this process
 
 _LONGEST = 4000  # characters of an error
+_EXIT_SECONDS = 20.0  # that a process that was refused has to end
 _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 
 
@@ -113,11 +117,13 @@ def run(
   exceptions are bugs and pass through.
   """
   verb = verb or Path(main.__code__.co_filename).stem
+  logging.getLogger("absl").addFilter(_is_news)
   try:
     return main(sys.argv[1:] if argv is None else argv) or 0
   except InputError as error:
     message = shortened(escaped(" ".join(str(error).split())), _LONGEST)
     print(f"scenetok {verb}: error: {message}", file=sys.stderr)
+    _end_soon(2)
     return 2
   except Exception as error:
     reason = io.storage_reason(error)
@@ -126,10 +132,33 @@ def run(
     where = getattr(error, "filename", None) or "what was to be written"
     text = f"{where}: cannot be written ({reason}); {io.FREE}"
     print(f"scenetok {verb}: error: {text}", file=sys.stderr)
+    _end_soon(2)
     return 2
   except KeyboardInterrupt:
     print(f"scenetok {verb}: interrupted", file=sys.stderr)
     return 130
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+  """Whether no line of ours says it: Orbax logs a full disk with tracebacks."""
+  error = record.exc_info[1] if record.exc_info else None
+  return not io.storage_reason(error or Exception(record.getMessage()))
+
+
+def _end_soon(code: int) -> None:
+  """Ends the process even where threads wait for ever for a full disk.
+
+  Orbax's do, once a save of theirs has failed, and Python waits for them.
+  """
+
+  def watch() -> None:
+    timer = threading.Timer(_EXIT_SECONDS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+
+  with contextlib.suppress(AttributeError, RuntimeError):
+    # Called before Python waits; atexit's functions are called after that.
+    threading._register_atexit(watch)  # type: ignore[attr-defined]
 
 
 class Progress(contextlib.AbstractContextManager["Progress"]):

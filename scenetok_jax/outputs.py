@@ -18,7 +18,7 @@ from scenetok_jax.io import (
 )
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.reading.schema import Text, checked
-from scenetok_jax.types import InputError, explained
+from scenetok_jax.types import InputError
 
 LIST_FILE = ".scenetok.json"  # in OUT: names of the files that runs wrote
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 
 import pytest
@@ -154,3 +155,21 @@ def test_messages_are_one_short_line_that_moves_no_cursor(capsys):
   told = capsys.readouterr().err
   assert len(told) < 5000 and told.endswith(": the end\n")
   assert told[:-1].isprintable() and "\\x1b[2J\\x07\\u202e" in told
+
+
+def test_a_refused_process_ends_though_a_thread_waits_for_ever():
+  program = """
+import threading
+from scenetok_jax import console
+console._EXIT_SECONDS = 0.5
+threading.Thread(target=threading.Event().wait).start()
+def main(argv):
+  raise OSError(28, "No space left on device", "/disk/whole/path")
+console.script(main)
+"""
+  command = [sys.executable, "-c", program]
+  ended = subprocess.run(
+    command, check=False, capture_output=True, text=True, timeout=60
+  )
+  assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+  assert "/disk/whole/path: cannot be written (No space left" in ended.stderr

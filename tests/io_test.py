@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -59,3 +61,30 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     raise RuntimeError
   assert path.read_text() == "old"
   assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_body_s_missing_source_is_not_an_error_of_writing(tmp_path):
+  with pytest.raises(FileNotFoundError), io.atomic_path(tmp_path / "a") as file:
+    file.write_bytes((tmp_path / "missing").read_bytes())
+  assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 4096, 100_000])
+def test_a_disk_that_fills_leaves_nothing(size, tmp_path):
+  program = """
+import resource, sys
+from scenetok_jax import io
+from scenetok_jax.types import InputError
+size = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+try:
+  with io.atomic_path(sys.argv[1]) as file:
+    file.write_bytes(bytes(200_000))
+except InputError as error:
+  sys.exit(str(error))
+"""
+  path = tmp_path / "new" / "a.bin"
+  command = [sys.executable, "-c", program, str(path), str(size)]
+  ended = subprocess.run(command, check=False, capture_output=True, text=True)
+  assert f"{path}: cannot be written (File too large)" in ended.stderr
+  assert ended.returncode == 1 and not os.listdir(tmp_path)

@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
+from scenetok_jax.disk import kept
 from scenetok_jax.io import fetched, locate
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
@@ -83,7 +84,8 @@ class Checkpointer:
 
   def __exit__(self, *_: object) -> None:
     """Waits for pending saves and frees the threads."""
-    self._manager.close()
+    with kept(self.folder):
+      self._manager.close()
 
   def latest_step(self) -> int | None:
     """Step of the newest complete checkpoint, None when there is none."""
@@ -134,7 +136,8 @@ class Checkpointer:
       config=ocp.args.JsonSave(dict(config)),
     )
     # What is due has been decided: Orbax knows nothing of failed saves.
-    self._saving = self._manager.save(step, args=items, force=True)
+    with kept(self.folder):
+      self._saving = self._manager.save(step, args=items, force=True)
     return self._saving
 
   def restore(

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from scenetok_jax.convert.engine import check_same, flatten
-from scenetok_jax.io import absolute
+from scenetok_jax.io import absolute, storage_reason
 from scenetok_jax.types import InputError
 
 PathLike = str | os.PathLike[str]
@@ -101,6 +101,8 @@ def check_shapes(found: Any, target: Any, where: pathlib.Path) -> None:
 
 def short(error: BaseException) -> str:
   """The end of an error's text in one line, without TensorStore's options."""
+  if reason := storage_reason(error):
+    return reason
   cause = error.__cause__ or error
   text = (str(cause) or repr(cause)).split(" [tensorstore")[0]
   text = " ".join(text.split())
