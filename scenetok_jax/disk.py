@@ -12,10 +12,10 @@ from scenetok_jax.io import (
   MARK,
   TEMPORARY,
   check_regular,
+  kept,
   lock_file,
   new_folders,
   remove_empty,
-  storage_reason,
   temporary_name,
 )
 from scenetok_jax.types import InputError, explained
@@ -74,22 +74,6 @@ def check_file(file: Path, option: str) -> None:
   """The same for a file that will be written."""
   check_regular(file, f"{option}: ")
   check_writable(file.parent, option)
-
-
-@contextlib.contextmanager
-def kept(path: str | os.PathLike[str]) -> Iterator[None]:
-  """InputError for errors of storage in the body, whoever raises them."""
-  try:
-    yield
-  except InputError:
-    raise
-  except Exception as error:
-    if reason := storage_reason(error):
-      where = os.fspath(path)
-      raise InputError(
-        f"{where}: cannot be written ({reason}); {FREE}"
-      ) from error
-    raise
 
 
 @contextlib.contextmanager

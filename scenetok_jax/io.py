@@ -168,6 +168,22 @@ def storage_reason(error: BaseException | None) -> str:
   return ""
 
 
+@contextlib.contextmanager
+def kept(path: str | os.PathLike[str]) -> Iterator[None]:
+  """InputError for errors of storage in the body, whoever raises them."""
+  try:
+    yield
+  except InputError:
+    raise
+  except Exception as error:
+    if reason := storage_reason(error):
+      where = os.fspath(path)
+      raise InputError(
+        f"{where}: cannot be written ({reason}); {FREE}"
+      ) from error
+    raise
+
+
 def lock_file(handle: int) -> bool:
   """Locks an open file as its writer does; False where another has it."""
   try:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypedDict
 
-from scenetok_jax.disk import check_writable, kept, remove_leftovers
+from scenetok_jax.disk import check_writable, remove_leftovers
 from scenetok_jax.io import (
+  kept,
   new_folders,
   remove_empty,
   storage_reason,

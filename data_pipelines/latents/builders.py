@@ -21,8 +21,7 @@ from data_pipelines.latents.records import CHUNKS, KIND
 from data_pipelines.storage import builders, parts, writer
 from data_pipelines.storage.records import Dataset, SceneRow
 from scenetok_jax.console import Progress
-from scenetok_jax.disk import kept
-from scenetok_jax.io import storage_reason
+from scenetok_jax.io import kept, storage_reason
 from scenetok_jax.types import InputError
 
 

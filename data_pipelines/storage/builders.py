@@ -16,8 +16,7 @@ from data_pipelines.storage.recipes import (
   unique,
 )
 from scenetok_jax.console import Progress
-from scenetok_jax.disk import kept
-from scenetok_jax.io import storage_reason, write_json
+from scenetok_jax.io import kept, storage_reason, write_json
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
 

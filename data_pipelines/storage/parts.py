@@ -12,8 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from scenetok_jax.disk import kept
-from scenetok_jax.io import new_folders, remove_empty
+from scenetok_jax.io import kept, new_folders, remove_empty
 from scenetok_jax.outputs import lock
 
 MAX_SCENES = 64  # ours: a part of 64 clips at 256x256 is about 150 MB

@@ -9,8 +9,7 @@ import numpy as np
 
 from scenetok_jax.convert.engine import Table, export_tensors, manifest
 from scenetok_jax.convert.reader import import_torch
-from scenetok_jax.disk import kept
-from scenetok_jax.io import atomic_path
+from scenetok_jax.io import atomic_path, kept
 from scenetok_jax.types import check_known
 
 Network = tuple[Table, Any]  # a rename table and the parameters it is for

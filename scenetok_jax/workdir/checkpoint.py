@@ -16,8 +16,7 @@ from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
-from scenetok_jax.disk import kept
-from scenetok_jax.io import fetched, locate
+from scenetok_jax.io import fetched, kept, locate
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
 from scenetok_jax.parallel.rules import place_params, placed_shapes
