@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from scenetok_jax import io, outputs
+from scenetok_jax import flags, io, outputs
 from scenetok_jax.disk import check_file
 from scenetok_jax.flags import add_options
 from scenetok_jax.reading.shown import escaped, shortened
@@ -34,6 +34,12 @@ class Parser(argparse.ArgumentParser):
   are a URL for a flag that takes none, and an output that is, holds or lies in
   what another flag names.
   """
+
+  def __init__(self, *args: Any, **kwargs: Any) -> None:
+    super().__init__(*args, **kwargs)
+    # type=int and type=float of any flag, in groups too.
+    self.register("type", int, flags.whole)
+    self.register("type", float, flags.finite)
 
   urls = ("workdir",)  # names of flags that take gs://
   places = ("out", "to")  # names of flags that say where to write

@@ -2,14 +2,41 @@
 
 import argparse
 import dataclasses
+import functools
+import math
+import re
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
 _T = TypeVar("_T")
+
+
+def whole(text: str, low: float = 0, high: float = 10**9) -> int:
+  """A whole number in a range, ends included."""
+  value = int(text) if re.fullmatch("[+-]?[0-9]{1,20}", text) else None
+  if value is None or not low <= value <= high:
+    raise argparse.ArgumentTypeError(
+      f"invalid value: {shown(text)} is not a whole number from {low} to {high}"
+    )
+  return value
+
+
+def finite(text: str) -> float:
+  """A number that is neither NaN nor infinite."""
+  try:
+    value = float(text)
+  except ValueError:
+    value = math.nan
+  if not math.isfinite(value):
+    raise argparse.ArgumentTypeError(
+      f"invalid value: {shown(text)} is not a finite number"
+    )
+  return value
 
 
 def add_options(parser: Any, options: type, prefix: str = "") -> None:
@@ -19,7 +46,7 @@ def add_options(parser: Any, options: type, prefix: str = "") -> None:
   bool fields are switches; tuples take as many values as they have members;
   "X | None" takes an X.
   """
-  hints = typing.get_type_hints(options)
+  hints = typing.get_type_hints(options, include_extras=True)
   for field in dataclasses.fields(options):
     if "help" not in field.metadata:
       continue
@@ -56,7 +83,7 @@ def add_union(parser: Any, kinds: Mapping[str, type]) -> None:
     if names not in groups:
       groups[names] = parser.add_argument_group(", ".join(names))
     field = next(iter(fields.values()))
-    hint = typing.get_type_hints(kinds[names[0]])[name]
+    hint = typing.get_type_hints(kinds[names[0]], include_extras=True)[name]
     argument = _argument(hint, field)
     argument["default"] = argparse.SUPPRESS
     argument["help"] += _defaults(fields)
@@ -113,6 +140,14 @@ def _flags(field: dataclasses.Field, prefix: str = "") -> list[str]:
   return ["--" + prefix + name.removeprefix("--") for name in names]
 
 
+def ranged(hint: Any) -> Any:
+  """What reads a flag of Annotated[int, Between(1, 9)], or of a plain type."""
+  if typing.get_origin(hint) is not Annotated:
+    return hint
+  _, limit = typing.get_args(hint)
+  return functools.partial(whole, low=limit.low, high=limit.high)
+
+
 def _argument(hint: Any, field: dataclasses.Field) -> dict[str, Any]:
   """What argparse needs to read a value of a field of this type."""
   own = ("flag", "aliases", "elsewhere")
@@ -120,12 +155,12 @@ def _argument(hint: Any, field: dataclasses.Field) -> dict[str, Any]:
   more["default"] = field.default
   if "type" in more:
     return more
-  if isinstance(hint, types.UnionType):
+  if typing.get_origin(hint) in (types.UnionType, typing.Union):
     (hint,) = (h for h in typing.get_args(hint) if h is not types.NoneType)
   if hint is bool:
     return {"action": "store_true", **more}
   if typing.get_origin(hint) is tuple:
     members = typing.get_args(hint)
     count = "*" if members[-1] is Ellipsis else len(members)
-    return {"type": members[0], "nargs": count, **more}
-  return {"type": hint, **more}
+    return {"type": ranged(members[0]), "nargs": count, **more}
+  return {"type": ranged(hint), **more}

@@ -18,6 +18,7 @@ from data_pipelines.storage.recipes import (
   SplitPlan,
   size_option,
 )
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import InputError, option
 
 ATTRIBUTION = "ATTRIBUTION.md"
@@ -30,7 +31,7 @@ class FurnishedOptions(GeneratedOptions):
   """Which clips: clip n is path n % 2 of room n // 2."""
 
   size: Any = size_option(128)
-  frames: int = option(64, "frames a clip")
+  frames: Few = option(64, "frames a clip")
 
 
 def plan(

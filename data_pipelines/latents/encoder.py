@@ -20,6 +20,7 @@ from scenetok_jax.codecs.api import Codec
 from scenetok_jax.io import to_unit
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.reading.schema import Seed
 from scenetok_jax.types import Array, Cameras, InputError, option
 
 TILE_FRAMES = 16  # release: latents depend on their own tile of 16 frames
@@ -39,7 +40,7 @@ class LatentOptions:
 
   dtype: str = option("float16", "on disk", choices=sorted(DTYPES))
   flipped: bool = True
-  seed: int = option(0, "of the posterior's samples")
+  seed: Seed = option(0, "of the posterior's samples")
   sample: bool = True
 
 

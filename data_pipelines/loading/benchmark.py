@@ -27,8 +27,8 @@ def measure(
   Returns:
     JSON; megabytes_per_sample is None where the system does not count them.
   """
-  if seconds <= 0 or samples < 1:
-    raise InputError("--seconds, --samples: must be positive")
+  if not 0 < seconds <= 86_400 or samples < 1:
+    raise InputError("--seconds, --samples: must be positive, a day at most")
   workers = loader.count_workers(config.data.workers)
   return {
     "data": config.data.get("latents") or config.data.path,

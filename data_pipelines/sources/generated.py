@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from data_pipelines.storage.recipes import FrameOptions
+from scenetok_jax.reading.schema import Few, Many, Seed
 from scenetok_jax.types import InputError, option
 
 # Scene number at which the rooms of a split start: splits share no room.
@@ -16,12 +17,12 @@ _MOST_LATERAL = 5.0  # metres
 class GeneratedOptions(FrameOptions):
   """Which clips: scenes numbers from first_scene on, of a seed."""
 
-  scenes: int = option(100, "clips to make")
+  scenes: Many = option(100, "clips to make")
   first_scene: int | None = option(
     None, "number of the first one (default: apart for each split)"
   )
-  frames: int = option(48, "frames a clip")
-  seed: int = option(0, "of all rooms")
+  frames: Few = option(48, "frames a clip")
+  seed: Seed = option(0, "of all rooms")
   lateral_offset: float = option(
     0.0,
     "the same rooms along the same paths, moved sideways as far as there is"

@@ -9,6 +9,7 @@ import numpy as np
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views import evaluation
 from scenetok_jax.geometry.view_selection import farthest_point
+from scenetok_jax.reading.schema import Few, Seed
 from scenetok_jax.types import InputError, option
 
 Entry = dict[str, list[int]]  # "context" and "target", as in published files
@@ -25,7 +26,7 @@ class IndexOptions:
   """
 
   context: int
-  targets: int | None = option(
+  targets: Few | None = option(
     None,
     "consecutive frames to predict, from the window's start on (default:"
     " all of it); with --gap, drawn strictly between the context views",
@@ -36,7 +37,7 @@ class IndexOptions:
     " from the window's first frame, both ends and others at random, even,"
     " random, or spread by heading",
   )
-  span: int | None = option(
+  span: Few | None = option(
     None, "frames in which the context lies (default: --targets, else all)"
   )
   gap: tuple[int, int] | None = option(
@@ -50,7 +51,7 @@ class IndexOptions:
     choices=("first", "random"),
   )
   min_heading: float = option(30.0, "degrees, with --choose=heading")
-  seed: int = option(0, "of what is drawn")
+  seed: Seed = option(0, "of what is drawn")
 
   def __post_init__(self) -> None:
     if self.choose is None:

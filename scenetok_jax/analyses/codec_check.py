@@ -30,6 +30,7 @@ from scenetok_jax.media import (
 )
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.outputs import Output
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import InputError, option
 
 FILES = ("contact_sheet.png", "round_trip.mp4")
@@ -48,18 +49,18 @@ class CodecOptions:
   dtype: str | None = option(
     None, "of the computation", choices=["float32", "bfloat16"]
   )
-  frames_at_once: int | None = option(None, "that one device works on together")
-  spatial: int | None = option(None, "block_dct: pixels per block side")
-  channels: int | None = option(None, "block_dct: coefficients kept")
-  frames_per_latent: int | None = option(None, "block_dct: frames per block")
+  frames_at_once: Few | None = option(None, "that one device works on together")
+  spatial: Few | None = option(None, "block_dct: pixels per block side")
+  channels: Few | None = option(None, "block_dct: coefficients kept")
+  frames_per_latent: Few | None = option(None, "block_dct: frames per block")
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipOptions:
   """How images become clips that are coded by themselves."""
 
-  size: int | None = option(None, "resize to cover and crop to this square")
-  frames: int | None = option(None, "only the first so many frames")
+  size: Few | None = option(None, "resize to cover and crop to this square")
+  frames: Few | None = option(None, "only the first so many frames")
   each: bool = option(False, "code every image alone, also with a video codec")
 
 

@@ -12,6 +12,7 @@ from scenetok_jax.analyses.sweep import Level, SweepOptions
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import InputError, option
 
 
@@ -19,7 +20,7 @@ from scenetok_jax.types import InputError, option
 class ContextViewsOptions(SweepOptions):
   """Numbers of context views, at least three of them."""
 
-  views: tuple[int, ...] = option((2, 6, 12), "counts")
+  views: tuple[Few, ...] = option((2, 6, 12), "counts")
 
   def __post_init__(self) -> None:
     super().__post_init__()

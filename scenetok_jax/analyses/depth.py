@@ -32,6 +32,7 @@ from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
 from scenetok_jax.metrics.depth import METRICS
 from scenetok_jax.metrics.registry import get_metric
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import InputError, Views, option
 
 _SHOWN = 8
@@ -47,7 +48,7 @@ class DepthOptions(FrameOptions):
   depth_data: str = option(
     None, "the true depth", required=True, metavar="DATA"
   )
-  frames: int = option(24, "frames rendered of each")
+  frames: Few = option(24, "frames rendered of each")
 
 
 def run(

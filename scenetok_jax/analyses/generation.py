@@ -37,6 +37,7 @@ from scenetok_jax.media import stack_images
 from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics, missing
 from scenetok_jax.metrics.registry import METRICS, of_kind
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import InputError, option
 
 DISTANCES = tuple(m.name for m in of_kind("image_set", "video_set"))
@@ -47,12 +48,12 @@ _SHEETS = 4
 class GenerationOptions(SceneOptions):
   """Two scenes or more, so that each has another's cameras."""
 
-  batch: int = option(4, "scenes generated together")
+  batch: Few = option(4, "scenes generated together")
   metrics: tuple[str, ...] = option((), "default: fid", choices=DISTANCES)
   metric_weights: str | None = option(
     None, "of FID's and FVD's networks", metavar="DIR"
   )
-  resamples: int = option(50, "of scenes, for intervals")
+  resamples: Few = option(50, "of scenes, for intervals")
 
   def __post_init__(self) -> None:
     super().__post_init__()

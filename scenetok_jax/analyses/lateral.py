@@ -29,6 +29,7 @@ from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import Cameras, InputError, option
 
 _SHOWN = 6
@@ -44,7 +45,7 @@ class LateralOptions(FrameOptions):
     required=True,
     metavar="DATA",
   )
-  frames: int = option(24, "frames rendered of each")
+  frames: Few = option(24, "frames rendered of each")
 
 
 @dataclasses.dataclass(frozen=True)

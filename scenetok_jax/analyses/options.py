@@ -3,6 +3,7 @@
 import dataclasses
 
 from scenetok_jax.inference.changes import SamplingChanges
+from scenetok_jax.reading.schema import Few, Many, Seed
 from scenetok_jax.types import InputError, option
 
 
@@ -20,9 +21,9 @@ class DataOptions:
 class SceneOptions(SamplingChanges, DataOptions):
   """Which scenes of them, and how their videos are sampled."""
 
-  scenes: int = option(16, "the first so many scenes")
-  batch: int = option(4, "scenes rendered together")
-  seed: int = option(0, "of noise, masks and tokens")
+  scenes: Many = option(16, "the first so many scenes")
+  batch: Few = option(4, "scenes rendered together")
+  seed: Seed = option(0, "of noise, masks and tokens")
 
   def __post_init__(self) -> None:
     for name in ("scenes", "frames", "batch", "samples"):
@@ -35,7 +36,7 @@ class SceneOptions(SamplingChanges, DataOptions):
 class FrameOptions(SceneOptions):
   """samples: videos of each scene; an analysis may offer it as an option."""
 
-  frames: int = option(12, "frames rendered of each")
+  frames: Few = option(12, "frames rendered of each")
   samples: int = 1
 
 
@@ -43,7 +44,7 @@ class FrameOptions(SceneOptions):
 class SampleOptions(FrameOptions):
   """Of an analysis of how samples differ."""
 
-  samples: int = option(4, "videos of each scene")
+  samples: Few = option(4, "videos of each scene")
 
   def __post_init__(self) -> None:
     super().__post_init__()

@@ -15,6 +15,7 @@ from scenetok_jax.analyses.rendering_benchmark import Benchmark
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
+from scenetok_jax.reading.schema import Few, Many, Seed
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.video import VideoProgram
 from scenetok_jax.types import Array, InputError, option
@@ -24,16 +25,16 @@ from scenetok_jax.types import Array, InputError, option
 class QualitySpeedOptions(DataOptions):
   """Every solver is run with every number of steps."""
 
-  scenes: int = option(8, "the first so many scenes")
-  frames: int | None = option(None, "only the first so many frames of each")
+  scenes: Many = option(8, "the first so many scenes")
+  frames: Few | None = option(None, "only the first so many frames of each")
   solvers: tuple[str, ...] = option(
     tuple(SOLVERS), "any of them", choices=tuple(SOLVERS)
   )
-  steps: tuple[int, ...] = option((1, 2, 3, 5, 8, 15, 25), "any numbers")
+  steps: tuple[Few, ...] = option((1, 2, 3, 5, 8, 15, 25), "any numbers")
   metric_weights: str | None = option(
     None, "LPIPS, if not installed", metavar="DIR"
   )
-  seed: int = option(0, "of the noise")
+  seed: Seed = option(0, "of the noise")
 
   def __post_init__(self) -> None:
     if self.scenes < 1 or min(self.steps, default=0) < 1:

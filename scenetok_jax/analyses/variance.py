@@ -11,6 +11,7 @@ from scenetok_jax.analyses.sampler import VideoSampler, encode, sample_variance
 from scenetok_jax.analyses.trends import rank_correlation
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import option
 
 _SHOWN = 8
@@ -20,7 +21,7 @@ _SHOWN = 8
 class VarianceOptions(SampleOptions):
   """More samples than where levels are compared."""
 
-  samples: int = option(8, "videos of each scene")
+  samples: Few = option(8, "videos of each scene")
 
 
 def run(

@@ -12,6 +12,7 @@ from scenetok_jax.aot.report import report
 from scenetok_jax.aot.search import search
 from scenetok_jax.ops.compute import AUTO
 from scenetok_jax.parallel.mesh import AXES, check_batch, make_mesh, mesh_shape
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.train import auto
 from scenetok_jax.types import InputError, option
 
@@ -30,7 +31,7 @@ class AotOptions:
   search: bool = option(
     False, "choose mesh and remat even where the configuration says them"
   )
-  tries: int = option(4, "compilations that the choice may take")
+  tries: Few = option(4, "compilations that the choice may take")
 
 
 def compile_for_slice(

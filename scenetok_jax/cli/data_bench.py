@@ -5,8 +5,9 @@ The data are those of the configuration: --config.data.path=DIR or
 """
 
 from data_pipelines.loading import benchmark
-from scenetok_jax import console
+from scenetok_jax import console, flags
 from scenetok_jax.parallel.join import initialize
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.workdir.config import load_config
 
 
@@ -16,7 +17,12 @@ def main(argv: console.Argv = None) -> None:
   add = parser.add_argument
   add("--config", required=True, help="the training's, FILE.py[:variant]")
   add("--seconds", type=float, default=10.0, help="how long to read")
-  add("--samples", type=int, default=32, help="samples whose bytes are counted")
+  add(
+    "--samples",
+    type=flags.ranged(Few),
+    default=32,
+    help="samples whose bytes are counted",
+  )
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
   initialize()

@@ -8,6 +8,7 @@ from scenetok_jax.disk import check_file
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenes import SceneChoice
+from scenetok_jax.reading.schema import Seed
 from scenetok_jax.sampling.scene_file import STORAGES
 from scenetok_jax.types import InputError
 
@@ -18,7 +19,7 @@ def main(argv: console.Argv = None) -> None:
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
   add("--storage", default="float32", choices=STORAGES)
-  add("--seed", type=int, default=0)
+  add("--seed", type=flags.ranged(Seed), default=0)
   add("--out", required=True, metavar="FILE.tok", help="file to write")
   args = parser.parse_args(argv)
   if (args.scene is None) == (args.capture is None):

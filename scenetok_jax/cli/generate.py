@@ -11,6 +11,7 @@ from scenetok_jax.inference import changes, conditions, report
 from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.conditions import ConditionChoice
 from scenetok_jax.inference.placement import open_model
+from scenetok_jax.reading.schema import Few, Seed
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.video import video_plan
 from scenetok_jax.types import InputError
@@ -22,8 +23,8 @@ def main(argv: console.Argv = None) -> None:
   parser = console.parser("generate", __doc__, *options, json=True)
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a stage-2 run")
-  add("--seeds", type=int, default=1, help="new scenes to draw")
-  add("--seed", type=int, default=0, help="of all draws")
+  add("--seeds", type=flags.ranged(Few), default=1, help="new scenes to draw")
+  add("--seed", type=flags.ranged(Seed), default=0, help="of all draws")
   flags.add_options(parser, SamplingChanges, "render-")
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)

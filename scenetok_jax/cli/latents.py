@@ -12,6 +12,7 @@ from data_pipelines.storage.builders import summary
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console, flags
 from scenetok_jax.parallel.join import initialize
+from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
 
@@ -35,6 +36,8 @@ def main(argv: console.Argv = None) -> None:
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)
   index, count = args.process_index, args.process_count
+  if count is None and index:
+    raise InputError("--process-index: needs --process-count")
   if count is None:
     initialize()
     index, count = jax.process_index(), jax.process_count()

@@ -8,6 +8,7 @@ from scenetok_jax import console, flags
 from scenetok_jax.disk import check_file
 from scenetok_jax.evaluation.index_file import make_index
 from scenetok_jax.io import write_text
+from scenetok_jax.reading.schema import Few, Many
 from scenetok_jax.types import InputError
 
 
@@ -18,8 +19,12 @@ def main(argv: console.Argv = None) -> None:
   add("--data", required=True, help="prepared data")
   add("--split", default="test")
   add("--out", required=True, metavar="FILE", help="index file to write")
-  add("--context", type=int, required=True, help="context views")
-  add("--scenes", type=int, help="only the first so many that serve")
+  add("--context", type=flags.ranged(Few), required=True, help="context views")
+  add(
+    "--scenes",
+    type=flags.ranged(Many),
+    help="only the first so many that serve",
+  )
   add("--allow-short", action="store_true", help="leave scenes out")
   args = parser.parse_args(argv)
   check_file(Path(args.out), "--out")

@@ -9,6 +9,7 @@ from scenetok_jax.inference import changes, report, scenes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenes import SceneChoice
+from scenetok_jax.reading.schema import Few, Seed
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.scene_file import Scene
@@ -24,8 +25,13 @@ def main(argv: console.Argv = None) -> None:
   add("--tokens", metavar="FILE.tok", help="a scene file by scenetok encode")
   names = f"{'|'.join(paths.SCENE_PATHS)}|FILE.json"
   add("--trajectory", default="context", help=names)
-  add("--samples", type=int, default=1, help="more than 1: variance maps too")
-  add("--seed", type=int, default=0)
+  add(
+    "--samples",
+    type=flags.ranged(Few),
+    default=1,
+    help="more than 1: variance maps too",
+  )
+  add("--seed", type=flags.ranged(Seed), default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
   if sum(x is not None for x in (args.scene, args.capture, args.tokens)) != 1:

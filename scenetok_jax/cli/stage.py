@@ -5,7 +5,8 @@ same command goes on after a kill; the folder appears when it is whole.
 """
 
 from data_pipelines.storage.stage import stage
-from scenetok_jax import console
+from scenetok_jax import console, flags
+from scenetok_jax.reading.schema import Few
 
 
 def main(argv: console.Argv = None) -> None:
@@ -15,7 +16,12 @@ def main(argv: console.Argv = None) -> None:
   add = parser.add_argument
   add("--data", required=True, help="folder, gs://BUCKET/NAME or s3://...")
   add("--to", required=True, help="folder to make")
-  add("--workers", type=int, default=16, help="files at the same time")
+  add(
+    "--workers",
+    type=flags.ranged(Few),
+    default=16,
+    help="files at the same time",
+  )
   args = parser.parse_args(argv)
   with console.follow("stage", "MB") as progress:
     found = stage(args.data, args.to, args.workers, progress)

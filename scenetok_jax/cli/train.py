@@ -5,7 +5,8 @@ import sys
 import threading
 
 from data_pipelines.loading.watchdog import StuckWorkerError
-from scenetok_jax import console
+from scenetok_jax import console, flags
+from scenetok_jax.reading.schema import Many
 from scenetok_jax.train import experiment
 from scenetok_jax.train.dry_run import dry_run
 from scenetok_jax.train.preemption import PREEMPTED
@@ -29,7 +30,11 @@ def main(argv: console.Argv = None) -> int:
     help="only check the run: config, mesh, data, weights and workdir (all),"
     " or what needs no file (config)",
   )
-  add("--devices", type=int, help="with --dry-run: that the run will have")
+  add(
+    "--devices",
+    type=flags.ranged(Many),
+    help="with --dry-run: that the run will have",
+  )
   parser.epilog = "Any field: --config.FIELD=VALUE (--config.data.path=DATA)."
   args, overrides = parser.parse_known_args(argv)
   config = load_config(args.config, overrides)

@@ -15,6 +15,7 @@ from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
 from scenetok_jax.metrics.registry import optional, published
+from scenetok_jax.reading.schema import Few, Many, Seed
 from scenetok_jax.types import InputError, option
 
 
@@ -39,10 +40,10 @@ class EvaluationRequest:
   split: str | None = option(
     None, "default: test, else train with held-out frames"
   )
-  scenes: int | None = option(None, "only the first so many scenes")
-  batch: int = option(4, "scenes rendered together")
-  steps: int | None = option(None, "denoising steps (default: the run's)")
-  seed: int = option(0, "of noise and tokens")
+  scenes: Many | None = option(None, "only the first so many scenes")
+  batch: Few = option(4, "scenes rendered together")
+  steps: Few | None = option(None, "denoising steps (default: the run's)")
+  seed: Seed = option(0, "of noise and tokens")
   metrics: tuple[str, ...] | None = option(
     None,
     f"of {', '.join(optional())} (default: the protocol's)",
@@ -69,7 +70,7 @@ class EvaluationRequest:
   allow_missing_metrics: bool = option(
     False, "leave out metrics whose weights or packages are absent"
   )
-  resamples: int = option(1000, "of scenes, for intervals")
+  resamples: Few = option(1000, "of scenes, for intervals")
   set_resamples: int = option(
     20, "the same for distances between sets, which are slow"
   )

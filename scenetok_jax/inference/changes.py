@@ -7,6 +7,7 @@ import numpy as np
 
 from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.flow.windows import SAMPLERS
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import InputError, option
 
@@ -20,7 +21,7 @@ _Options = TypeVar("_Options", RenderOptions, GenerateOptions)
 class GenerationChanges:
   """Of a new scene's tokens, or of a video."""
 
-  steps: int | None = option(None, "denoising steps (default: the run's)")
+  steps: Few | None = option(None, "denoising steps (default: the run's)")
   solver: str | None = option(
     None, "default: the run's", choices=tuple(SOLVERS)
   )

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import warnings
 from collections.abc import Iterator
 
 from PIL import Image, UnidentifiedImageError
@@ -11,6 +12,8 @@ from scenetok_jax.reading import files
 
 # 8K video; a header that claims more is damage, and decoding it a bomb.
 MAX_PIXELS = 7680 * 4320
+# Pillow's own warning comes later, and two lines long.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @contextlib.contextmanager
@@ -27,6 +30,8 @@ def open_image(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
       file = stack.enter_context(files.open_file(source))  # type: ignore[assignment]
     try:
       picture = stack.enter_context(Image.open(file))  # type: ignore[arg-type]
+    except Image.DecompressionBombError as error:  # larger than twice theirs
+      raise ValueError(f"its header claims too much: {error}") from None
     except UnidentifiedImageError:
       raise OSError("no kind of picture that is known") from None
     width, height = picture.size

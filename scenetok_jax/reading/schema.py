@@ -35,6 +35,9 @@ class Text(NamedTuple):
 
 Count = Annotated[int, Between(0, 1 << 40)]
 Positive = Annotated[int, Between(1, 1 << 40)]
+Few = Annotated[int, Between(1, 1 << 16)]  # made or held at once
+Many = Annotated[int, Between(1, 10**6)]
+Seed = Annotated[int, Between(0, 2**32 - 1)]  # no two draw the same
 Name = Annotated[str, Text(1, 255)]
 
 
@@ -66,7 +69,7 @@ def _checked(value: Any, hint: Any) -> Any:
     return value
   if kind in (typing.NotRequired, typing.Required):
     return _checked(value, members[0])
-  if kind is types.UnionType:
+  if kind in (types.UnionType, typing.Union):
     return _either(value, members)
   if dataclasses.is_dataclass(kind) or typing.is_typeddict(kind):
     return _fields(value, kind)

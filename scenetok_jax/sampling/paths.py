@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from scenetok_jax.geometry import camera_files, trajectories
+from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import Cameras, InputError, check_known, option
 
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
@@ -29,7 +30,7 @@ class PathOptions:
   Raises InputError: numbers that are not finite, or no frame.
   """
 
-  frames: int | None = option(None, "frames of the video")
+  frames: Few | None = option(None, "frames of the video")
   degrees: float | None = option(None, "turn of an orbit or a look around")
   distance: float | None = option(None, "length of a move, in scene units")
 

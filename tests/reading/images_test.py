@@ -73,6 +73,25 @@ def test_a_header_beyond_8k_is_refused_of_bytes(read, size):
     read(_png(*size), "here")
 
 
+@pytest.mark.parametrize("read", _READERS[:4])
+@pytest.mark.filterwarnings("error")
+def test_a_header_beyond_pillows_own_limit_is_refused(tmp_path, read):
+  path = tmp_path / "x.png"
+  path.write_bytes(_png(60_000, 60_000))
+  with pytest.raises(InputError, match=r"x\.png: .*its header claims too much"):
+    read(path)
+
+
+@pytest.mark.parametrize(
+  "name", ["a\0b", "x" * 300, "x" * 252, "d/" * 3000, "\ud800", "\x1b[2J"]
+)
+def test_names_that_no_file_has_are_one_error(tmp_path, name):
+  (tmp_path / "images").mkdir()
+  with pytest.raises(InputError, match="poses: ") as error:
+    frames.ImageFinder(tmp_path).find(name, "poses")
+  assert len(str(error.value)) < 500 and str(error.value).isprintable()
+
+
 def test_8k_itself_is_read(tmp_path):
   path = tmp_path / "x.png"
   Image.fromarray(np.zeros((4320, 7680), np.uint8)).save(path)

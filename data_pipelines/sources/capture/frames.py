@@ -4,15 +4,22 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import imageio.v3 as imageio
 import numpy as np
 
 from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading.schema import Text, checked
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+
+
+_ImageName = Annotated[str, Text(1, 4096)]
+_LONGEST = 240  # bytes of a part, to which a suffix may come
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +110,12 @@ class ImageFinder:
     Raises:
       InputError: no such image, or another frame has it already.
     """
-    path = self._by_path(name) or self._by_name(name)
+    checked(name, _ImageName, where, "rename the image")
+    long = any(len(part.encode()) > _LONGEST for part in name.split("/"))
+    path = None if long else self._by_path(name) or self._by_name(name)
     if path is None:
       raise InputError(
-        f"{where}: image {name!r} is not in {self._root}; add the image or"
+        f"{where}: image {shown(name)} is not in {self._root}; add the image or"
         " remove its frame"
       )
     if not path.resolve().is_relative_to(self._top):

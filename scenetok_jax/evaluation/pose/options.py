@@ -2,10 +2,12 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 from scenetok_jax.evaluation.pose import structure
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.metrics.registry import of_kind
+from scenetok_jax.reading.schema import Between, Few, Many, Seed
 from scenetok_jax.types import InputError, option
 
 # Distances between sets of images that may stand beside a pose score.
@@ -21,11 +23,11 @@ class PoseScoreOptions(SamplingChanges):
 
   data: str = option(None, "prepared data, of any image size", required=True)
   split: str | None = option(None, "default: test, else train")
-  scenes: int = option(1, "the first so many scenes")
+  scenes: Many = option(1, "the first so many scenes")
   scene: str | None = option(
     None, "one scene instead, by key or number", metavar="KEY"
   )
-  every: int = option(4, "only every so many frames")
+  every: Few = option(4, "only every so many frames")
   images: str | None = option(
     None, "judge these, one per frame of --scene", metavar="DIR"
   )
@@ -39,8 +41,10 @@ class PoseScoreOptions(SamplingChanges):
   metric_weights: str | None = option(
     None, "of the distance's network", metavar="DIR"
   )
-  threads: int = option(1, "of pycolmap; -1: all cores")
-  seed: int = option(0, "of tokens, noise and the estimator")
+  threads: Annotated[int, Between(-1, 4096)] = option(
+    1, "of pycolmap; -1: all cores"
+  )
+  seed: Seed = option(0, "of tokens, noise and the estimator")
   out: str | None = option(
     None,
     "write pose_score.json, renderings and each scene's result here; an"
