@@ -205,7 +205,7 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
       ["context-views", "--views", "1", "2", "40"],
       "which leaves none to render",
     ),
-    (["variance", "--frames=0"], "--frames: 0 must be at least 1"),
+    (["variance", "--frames=0"], "--frames: invalid value"),
     (["lateral", "--beside=nowhere"], "nowhere: data.path: no such folder"),
   ],
 )

@@ -74,7 +74,7 @@ def test_photos_that_do_not_fit(
   ("options", "message"),
   [
     ((), "--image, --scene: give one of the two"),
-    (("--image=PHOTO", "--fov=60", "--seeds=0"), "--seeds: 0 must be"),
+    (("--image=PHOTO", "--fov=60", "--seeds=0"), "--seeds: invalid value"),
     (("--image=PHOTO", "--fov=60", "--anchors=fly"), "'fly' is not one of"),
     (("--image=PHOTO", "--fov=60", "--anchors=scene"), "no path of their own"),
     (("--image=PHOTO", "--fov=60", "--frames=3"), "fewer than one window"),

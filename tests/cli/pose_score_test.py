@@ -164,7 +164,7 @@ def test_frames_are_rendered_for_another_estimator(run, workdir, tmp_path):
     (["--images=frames"], "--images: say of which scene"),
     (["--scene=0"], "pycolmap is not installed"),
     (["--render-only"], "--render-only: needs --workdir"),
-    (["--scenes=0"], "--scenes 0: must be at least 1"),
+    (["--scenes=0"], "--scenes: invalid value"),
   ],
 )
 def test_bad_usage_is_one_line(
