@@ -41,7 +41,7 @@ def base(stage: str) -> ConfigDict:
     "latents": placeholder(str),  # of `scenetok latents`, read instead of path
     "split": "train",
     "batch_size": 128,  # global; paper: 4 GPUs x 32
-    "workers": 0,
+    "workers": -1,  # "auto": as many as suit the machine
     "threads": 0,  # examples a process reads at once; 0: 64 in a worker, else 1
     "timeout": 600.0,  # seconds without a batch that mean a stuck worker
     "cache": True,
@@ -294,6 +294,7 @@ def smoke(config: ConfigDict) -> None:
 def smoke_training(config: ConfigDict) -> None:
   """Two steps, everything logged, saved and evaluated once."""
   config.sampling.steps = 2
+  config.data.workers = 0
   config.optimizer.warmup_steps = 1
   config.train.update(
     {

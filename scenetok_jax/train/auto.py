@@ -8,10 +8,11 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from data_pipelines.loading.loader import count_workers
 from scenetok_jax.io import gib, locate
 from scenetok_jax.ops.compute import AUTO, Compute
 from scenetok_jax.parallel.mesh import filled_sizes
-from scenetok_jax.parallel.runtime import gather_bytes, is_lead
+from scenetok_jax.parallel.runtime import gather_bytes, is_lead, processes_here
 from scenetok_jax.train import forecast
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
 
@@ -23,7 +24,8 @@ def resolve(config: ConfigDict, workdir: PathLike | None = None) -> ConfigDict:
 
   On CPUs float32, nothing recomputed, all devices on the data axis. Elsewhere
   bfloat16, the fused attention of the device if it has one, and mesh and remat
-  policy by with_place. A run that goes on keeps the dtype of its workdir.
+  policy by with_place. As many data workers as suit the host. A run that goes
+  on keeps the dtype of its workdir.
   """
   devices = jax.devices()
   config = with_compute(config, devices[0], workdir)
@@ -32,7 +34,7 @@ def resolve(config: ConfigDict, workdir: PathLike | None = None) -> ConfigDict:
   if config.remat == AUTO:
     config.remat = "none"
   config.mesh = filled_sizes(config.mesh)
-  config.data.workers = max(config.data.workers, 0)
+  config.data.workers = count_workers(config.data.workers, processes_here())
   return config
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import pytest
 
+from data_pipelines.loading import loader
 from scenetok_jax.model import build
 from scenetok_jax.ops.compute import Compute
 from scenetok_jax.parallel.mesh import make_mesh
@@ -33,7 +34,7 @@ def rooms(*overrides):
 def test_published_configurations_leave_all_to_the_devices():
   config = load_config("scenetok_re10k")
   assert {config.dtype, config.remat, config.attention} == {"auto"}
-  assert set(config.mesh.values()) == {0}
+  assert set(config.mesh.values()) == {0} and config.data.workers == -1
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,9 @@ def test_on_cpus_all_is_plain():
     "data": -1, "fsdp": 1, "tensor": 1, "sequence": 1,
   }  # fmt: skip
   assert auto.resolve(found) == found
+  assert auto.resolve(rooms("--config.data.workers=auto")).data.workers == (
+    loader.count_workers(-1)
+  )
   without_a_run = build(rooms())
   assert without_a_run.tokenizer == build(found).tokenizer
 
