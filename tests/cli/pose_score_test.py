@@ -130,7 +130,7 @@ def test_a_folder_has_the_poses_of_every_scene(run, truth, tmp_path, capsys):
   assert result["checkpoint_sha256"] is None
   (folder / f"{next(iter(truth))}.json").unlink()
   assert run("--scenes=2", f"--poses={folder}")[0] == 2
-  assert "cannot be read" in capsys.readouterr().err
+  assert "not found" in capsys.readouterr().err
 
 
 def test_frames_of_a_folder_are_compared_with_the_true_ones(
