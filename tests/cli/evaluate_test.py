@@ -186,7 +186,7 @@ def test_a_scene_listed_twice_is_refused(workdir, data, index, capsys):
   again = f', "{key}": {{"context": [0], "target": [1, 2, 3, 4]}}}}'
   index.write_text(text[:-1] + again)
   assert console.run(evaluate.main, options(workdir, data, index)) == 2
-  assert f"scene {key} is listed twice" in capsys.readouterr().err
+  assert f"'{key}' is listed twice" in capsys.readouterr().err
 
 
 def test_a_published_protocol_needs_its_file(workdir, data, tmp_path, capsys):
