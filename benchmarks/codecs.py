@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
   results: dict[str, Any] = {name: {} for name in FRAMES}
   if args.json and Path(args.json).exists():
-    results |= json.loads(Path(args.json).read_text())
+    results |= json.loads(Path(args.json).read_text(encoding="utf-8"))
   for name in args.codecs:
     for part in args.parts:
       results[name][part] = run_child(name, part, args)
@@ -316,7 +316,7 @@ def precision_table(results: dict[str, Any]) -> list[str]:
 
 def replace_section(page: Path, text: str) -> None:
   """Puts text between the markers of a page, which is made when absent."""
-  old = page.read_text() if page.exists() else "# Performance\n"
+  old = page.read_text(encoding="utf-8") if page.exists() else "# Performance\n"
   if START not in old:
     old += f"\n## Codecs\n\n{START}\n{END}\n"
   head, rest = old.split(START, 1)

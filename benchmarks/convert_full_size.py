@@ -53,7 +53,9 @@ def main() -> None:
     report = run(args.stage, Path(scratch))
   print(json.dumps(report, indent=1))
   if args.json:
-    Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
+    Path(args.json).write_text(
+      json.dumps(report, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def measure(stage: str, scratch: Path) -> dict:

@@ -154,7 +154,7 @@ def perceptual(truth: np.ndarray, other: np.ndarray) -> list[tuple]:
 
 def replace(page: Path, table: str) -> None:
   """Puts the table between the page's marks."""
-  text = page.read_text()
+  text = page.read_text(encoding="utf-8")
   head, rest = text.split(MARKS[0])
   _, tail = rest.split(MARKS[1])
   with atomic_path(page) as temporary:

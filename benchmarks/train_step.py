@@ -174,7 +174,7 @@ def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
 
 def available_bytes() -> int:
   """Memory that a process may still take without swapping."""
-  with open("/proc/meminfo") as file:
+  with open("/proc/meminfo", encoding="utf-8") as file:
     rows = dict(line.split(":") for line in file)
   return int(rows["MemAvailable"].split()[0]) * 1024
 

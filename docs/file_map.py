@@ -21,7 +21,7 @@ ROOMS = (
 
 def first_line(path: Path) -> str:
   """The first line of a module's docstring, "" where there is none."""
-  docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+  docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
   return docstring.split("\n")[0]
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from scenetok_jax import flags, io, outputs
+from scenetok_jax import flags, io, outputs, streams
 from scenetok_jax.disk import check_file
 from scenetok_jax.flags import add_options
 from scenetok_jax.reading.shown import escaped, shortened
@@ -108,7 +108,7 @@ def write_json(args: argparse.Namespace, values: Any) -> None:
 
 def script(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
   """Ends the process with what run(main) returns."""
-  sys.exit(run(main))
+  sys.exit(streams.guarded(lambda: run(main)))
 
 
 def run(

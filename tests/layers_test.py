@@ -13,6 +13,7 @@ _STEPS = (
   ("reading",),
   ("io", "flags"),
   ("disk",),
+  ("streams",),
   ("outputs",),
   ("console",),
   ("media",),

@@ -71,7 +71,7 @@ class ActivityLog:
   def _write(path: pathlib.Path, text: str) -> None:
     # The folder is gone when the run is ending.
     with contextlib.suppress(OSError):
-      path.write_text(text)
+      path.write_text(text, encoding="utf-8")
 
 
 class TimedCall:
@@ -151,7 +151,7 @@ class TimedCall:
 def _state(process: int) -> str:
   """What the kernel says of a process."""
   try:
-    text = pathlib.Path(f"/proc/{process}/stat").read_text()
+    text = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
   except OSError:
     return "dead"
   letter = text.rpartition(")")[2].split()[0]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scenetok_jax import __version__
+from scenetok_jax import __version__, streams
 
 # What each verb does; its module has the same name.
 VERBS = {
@@ -37,7 +37,11 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Dispatches `VERB ARGS...`; returns the exit code."""
-  argv = list(sys.argv[1:] if argv is None else argv)
+  words = list(sys.argv[1:] if argv is None else argv)
+  return streams.guarded(lambda: _dispatch(words))
+
+
+def _dispatch(argv: list[str]) -> int:
   if argv and argv[0] == "--version":
     print(f"scenetok {__version__}")
     return 0

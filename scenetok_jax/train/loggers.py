@@ -28,7 +28,7 @@ def drop_rows(path: pathlib.Path, start_step: int) -> None:
   if path.exists():
     kept = [row for row in read_rows(path) if row["step"] <= start_step]
     text = "".join(json.dumps(row) + "\n" for row in kept)
-    if text != path.read_text():
+    if text != path.read_text(encoding="utf-8"):
       write_text(path, text, sync=True)
 
 
@@ -90,9 +90,12 @@ def _append(path: pathlib.Path, lines: str) -> None:
   remedy = "free space there and start again"
   with explained(f"{path}: cannot be written", remedy, Exception):
     if is_url(path):  # an object cannot grow
-      path.write_text((path.read_text() if path.exists() else "") + lines)
+      path.write_text(
+        (path.read_text(encoding="utf-8") if path.exists() else "") + lines,
+        encoding="utf-8",
+      )
       return
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
       file.write(lines)
 
 

@@ -190,7 +190,11 @@ def _in_use(path: pathlib.Path, held: dict[str, Any]) -> InputError:
 def _machine() -> str:
   """Where process numbers mean the same; "" where nobody can know."""
   try:
-    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    boot = (
+      pathlib.Path("/proc/sys/kernel/random/boot_id")
+      .read_text(encoding="utf-8")
+      .strip()
+    )
     return f"{boot} {os.readlink('/proc/self/ns/pid')}"
   except OSError:
     return ""
@@ -199,7 +203,7 @@ def _machine() -> str:
 def _started(pid: int) -> str:
   """When a process was started, in ticks since boot; "" where it is dead."""
   try:
-    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
   except OSError:
     return ""
   # Its name, in brackets, may hold anything.
