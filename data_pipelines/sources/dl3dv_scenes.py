@@ -18,6 +18,7 @@ from data_pipelines.sources.capture.frames import (
   natural_key,
 )
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
+from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.geometry.transforms_json import (
   TransformsFrame,
   distortion_note,
@@ -104,13 +105,14 @@ def _clip(
 ) -> PosedClip:
   """Frames by stem -> a clip in the order of the names."""
   ordered = [frames[stem] for stem in sorted(frames, key=natural_key)]
-  poses = np.array([c2w for _, c2w, _ in ordered], np.float32)
+  poses = np.array([c2w for _, c2w, _ in ordered])
+  lenses = np.array([matrix for _, _, matrix in ordered])
+  names = "transform_matrix", "intrinsics"
+  check_cameras(poses, lenses, os.fspath(path), names=names)
   return PosedClip(
     key=key,
     source=os.fspath(path),
-    cameras=Cameras(
-      poses, np.array([matrix for _, _, matrix in ordered], np.float32)
-    ),
+    cameras=Cameras(poses.astype(np.float32), lenses.astype(np.float32)),
     frames=[functools.partial(read_bytes, file) for file, _, _ in ordered],
     names=[os.fspath(file) for file, _, _ in ordered],
     warnings=notes,

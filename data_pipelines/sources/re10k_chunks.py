@@ -15,6 +15,7 @@ import numpy as np
 
 from data_pipelines.sources.posed_clips import PosedClip
 from data_pipelines.sources.torch_chunks import Chunk, LazyTensor
+from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.geometry.cameras import invert
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import Cameras, InputError
@@ -128,10 +129,13 @@ def cameras_from_rows(rows: np.ndarray, where: str) -> Cameras:
       f"{where}: frame {flat[0]}: the rotation has no inverse; correct or"
       " remove this frame"
     )
-  intrinsics = np.tile(np.eye(3, dtype=np.float32), (len(rows), 1, 1))
+  intrinsics = np.tile(np.eye(3), (len(rows), 1, 1))
   intrinsics[:, 0, 0], intrinsics[:, 1, 1] = rows[:, 0], rows[:, 1]
   intrinsics[:, 0, 2], intrinsics[:, 1, 2] = rows[:, 2], rows[:, 3]
-  return Cameras(invert(w2c).astype(np.float32), intrinsics)
+  with np.errstate(all="ignore"):
+    found = invert(w2c), intrinsics
+  check_cameras(*found, where, names=("pose", "intrinsics"))
+  return Cameras(*(x.astype(np.float32) for x in found))
 
 
 def rows_from_cameras(cameras: Cameras) -> np.ndarray:

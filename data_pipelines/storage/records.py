@@ -25,6 +25,7 @@ from array_record.python.array_record_data_source import ArrayRecordDataSource
 from tensorflow_datasets.proto import tf_example_pb2
 
 from data_pipelines.storage.images import decode_image
+from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.reading.json_text import read_json, read_rows
 from scenetok_jax.reading.schema import Between, Count, checked
 from scenetok_jax.types import Cameras, InputError, check_key
@@ -236,14 +237,13 @@ def flatten_cameras(cameras: Cameras) -> np.ndarray:
 def to_cameras(numbers: np.ndarray, where: str) -> Cameras:
   """float32 [T, 25] -> Cameras [T]; `where` names the origin in errors."""
   numbers = np.array(numbers)  # a copy: the index is a read-only file map
-  if not np.isfinite(numbers).all():
-    raise InputError(
-      f"{where}: cameras: NaN or Inf in {CAMERAS}; prepare the data again"
-    )
-  return Cameras(
-    extrinsics=numbers[:, :16].reshape(len(numbers), 4, 4),
-    intrinsics=numbers[:, 16:].reshape(len(numbers), 3, 3),
-  )
+  extrinsics = numbers[:, :16].reshape(len(numbers), 4, 4)
+  intrinsics = numbers[:, 16:].reshape(len(numbers), 3, 3)
+  try:
+    check_cameras(extrinsics, intrinsics, f"{where}: cameras")
+  except InputError as error:
+    raise InputError(f"{error}; prepare the data again") from None
+  return Cameras(extrinsics, intrinsics)
 
 
 def map_cameras(path: Path) -> np.ndarray:

@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from scenetok_jax.geometry.cameras import check_rigid
+from scenetok_jax.geometry import camera_checks
 from scenetok_jax.types import Cameras, InputError
 
 # Median step between frames that counts as no motion, of the clip's extent.
 _STILL = 0.01
 _MIN_STEPS = 7  # fewer steps say nothing about what is usual
-# Focal lengths in pixels differ by less; swapped sides of 4:3 by 1.78.
-_MAX_ASPECT = 1.7
 
 
 def check_cameras(
@@ -19,27 +17,13 @@ def check_cameras(
 
   max_jump: see `jump`; 0 allows any.
   """
-  check_rigid(cameras.extrinsics, f"{source}: pose")
-  intrinsics = np.asarray(cameras.intrinsics, np.float64)
-  if not np.isfinite(intrinsics).all():
-    raise InputError(f"{source}: intrinsics: NaN or Inf; correct them")
-  focal = intrinsics[:, [0, 1], [0, 1]] * [size[1], size[0]]
-  if focal.min() <= 0:
-    raise InputError(
-      f"{source}: intrinsics: focal lengths must be positive; correct them"
-    )
-  centre = intrinsics[:, :2, 2]
-  if centre.min() < -1 or centre.max() > 2:
-    raise InputError(
-      f"{source}: intrinsics: the principal point {centre[0].tolist()} is far"
-      " outside the image; are these pixels?"
-    )
-  aspect = float(np.median(focal[:, 0] / focal[:, 1]))
-  if not 1 / _MAX_ASPECT < aspect < _MAX_ASPECT:
-    raise InputError(
-      f"{source}: intrinsics: pixels would be {aspect:.2f} times as wide as"
-      " high; are width and height swapped?"
-    )
+  camera_checks.check_cameras(
+    cameras.extrinsics,
+    cameras.intrinsics,
+    source,
+    names=("pose", "intrinsics"),
+    size=size,
+  )
   frame, ratio = jump(cameras.extrinsics)
   if 0 < max_jump < ratio:
     raise InputError(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.geometry import cameras, transforms_json
+from scenetok_jax.geometry.camera_checks import check_cameras, check_rigid
 from scenetok_jax.types import Cameras, InputError
 
 Path = str | os.PathLike[str]
@@ -65,14 +66,14 @@ def estimates_from_json(path: Path) -> np.ndarray:
   lost = ~np.isfinite(found).all(axis=(1, 2))
   # Whole, so that a message names the frame by its own number.
   found[lost] = np.eye(4)
-  cameras.check_rigid(found, f"{name}: {field}")
+  check_rigid(found, f"{name}: {field}")
   found[lost] = np.nan
-  return found
+  return found.astype(np.float32)
 
 
 def _matrices(value: Any, where: str, size: int) -> np.ndarray:
-  """A list of square matrices as float32 [T, size, size]."""
-  array = transforms_json.read_numbers(value, where).astype(np.float32)
+  """A list of square matrices as float64 [T, size, size]."""
+  array = transforms_json.read_numbers(value, where)
   if array.ndim != 3 or array.shape[1:] != (size, size) or not len(array):
     raise InputError(
       f"{where}: shape {array.shape}, not [frames, {size}, {size}]; write one"
@@ -84,7 +85,7 @@ def _matrices(value: Any, where: str, size: int) -> np.ndarray:
 def _read_native(content: dict[str, Any], name: str) -> Cameras:
   """Our layout: OpenCV poses and normalised intrinsics."""
   extrinsics = _matrices(content["extrinsics"], f"{name}: extrinsics", 4)
-  cameras.check_rigid(extrinsics, f"{name}: extrinsics")
+  check_rigid(extrinsics, f"{name}: extrinsics")
   value = content.get("intrinsics")
   if value is None:
     raise InputError(
@@ -102,17 +103,26 @@ def _read_native(content: dict[str, Any], name: str) -> Cameras:
       f"{name}: intrinsics: {len(intrinsics)} matrices for"
       f" {len(extrinsics)} poses; give one, or one per pose"
     )
-  cameras.check_intrinsics(intrinsics, f"{name}: intrinsics")
-  return Cameras(extrinsics, intrinsics)
+  return _checked(extrinsics, intrinsics, name)
 
 
 def _read_transforms(content: dict[str, Any], name: str) -> Cameras:
   """nerfstudio's layout: OpenGL poses and intrinsics in pixels."""
-  poses, intrinsics = [], []
+  poses, intrinsics, sizes = [], [], []
   for frame in transforms_json.frames_of(content, name):
     poses.append(frame.pose())
     matrix, (width, height) = frame.intrinsics()
     intrinsics.append(matrix / np.array([width, height, 1.0])[:, None])
-  extrinsics = np.array(poses, np.float32)
-  cameras.check_rigid(extrinsics, f"{name}: transform_matrix")
-  return Cameras(extrinsics, np.array(intrinsics, np.float32))
+    sizes.append((height, width))
+  names = "transform_matrix", "intrinsics"
+  return _checked(
+    np.array(poses), np.array(intrinsics), name, names=names, size=sizes
+  )
+
+
+def _checked(
+  extrinsics: np.ndarray, intrinsics: np.ndarray, where: str, **more: Any
+) -> Cameras:
+  """float64 -> float32, which numbers of any size would not survive."""
+  check_cameras(extrinsics, intrinsics, where, **more)
+  return Cameras(extrinsics.astype(np.float32), intrinsics.astype(np.float32))

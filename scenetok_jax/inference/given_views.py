@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from scenetok_jax.geometry.cameras import check_intrinsics, check_rigid
+from scenetok_jax.geometry import camera_checks
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
 
@@ -53,6 +53,7 @@ def fit_views(
         image, lens, (size, size), move_centre=True
       )
     squares.append(image)
+    camera_checks.check_intrinsics(lens, f"{name}: intrinsics", (size, size))
     lenses.append(np.asarray(lens, np.float32))
   return Views(
     images=np.stack(squares),
@@ -65,22 +66,6 @@ def check_cameras(cameras: Cameras, where: str) -> Cameras:
 
   where: starts the message.
   """
-  extrinsics = np.asarray(cameras.extrinsics, np.float32)
-  intrinsics = np.asarray(cameras.intrinsics, np.float32)
-  for name, matrices, side in (
-    ("extrinsics", extrinsics, 4),
-    ("intrinsics", intrinsics, 3),
-  ):
-    if matrices.ndim != 3 or matrices.shape[1:] != (side, side):
-      raise InputError(
-        f"{where}: {name}: shape {list(matrices.shape)} is not [V {side}"
-        f" {side}]; give one matrix for each view"
-      )
-  if len(extrinsics) != len(intrinsics):
-    raise InputError(
-      f"{where}: {len(extrinsics)} extrinsics and {len(intrinsics)}"
-      " intrinsics; give one of each for every view"
-    )
-  check_rigid(extrinsics, f"{where}: extrinsics")
-  check_intrinsics(intrinsics, f"{where}: intrinsics")
-  return Cameras(extrinsics, intrinsics)
+  found = cameras.extrinsics, cameras.intrinsics
+  camera_checks.check_cameras(*found, where)
+  return Cameras(*(np.asarray(x, np.float32) for x in found))

@@ -30,7 +30,12 @@ from scenetok_jax.sampling import generate
 from scenetok_jax.sampling.encode import encode_program
 from scenetok_jax.sampling.generate import SceneCondition, anchor_indices
 from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
-from scenetok_jax.sampling.scene_file import Scene, check_scene, codec_digest
+from scenetok_jax.sampling.scene_file import (
+  Scene,
+  check_numbers,
+  check_scene,
+  codec_digest,
+)
 from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.sampling.video import VideoProgram, render_video
 from scenetok_jax.types import Array, Cameras, InputError, Views, check_known
@@ -251,8 +256,9 @@ class SceneTok:
       cameras = (
         through_scene(path, None, scene.context, along).cameras
         if isinstance(path, str)
-        else check_cameras(path, "path")
+        else path
       )
+      cameras = check_cameras(cameras, "path")
       # One by one: a scene's numbers do not depend on its company.
       relative.append(relative_to(cameras, scene.reference))
     program = self.program(
@@ -341,7 +347,8 @@ class SceneTok:
       along = path_options or PathOptions()
       path = motion(anchors, start.extrinsics, start.intrinsics, along).cameras
     else:
-      path = check_cameras(anchors, "anchors")
+      path = anchors
+    path = check_cameras(path, "anchors")
     stops = anchor_indices(len(path.extrinsics), self.config.generation.anchors)
     marks = jax.tree.map(lambda a: np.asarray(a)[stops], path)
     program = self.program(
@@ -414,9 +421,11 @@ class SceneTok:
     codec = self.program(
       "codec digest", lambda: codec_digest(self.model.target_codec)
     )
-    return Scene(
+    scene = Scene(
       key, np.asarray(tokens), reference, context, self.digest, codec
     )
+    check_numbers(scene, f"scene {key}")
+    return scene
 
 
 def _split(seed: Seed) -> tuple[jax.Array, jax.Array]:

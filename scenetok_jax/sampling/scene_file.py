@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.convert.compact import quantize
 from scenetok_jax.convert.reader import own_arrays
-from scenetok_jax.geometry.cameras import check_rigid
+from scenetok_jax.geometry.camera_checks import check_cameras, check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
 from scenetok_jax.reading.json_text import parse
@@ -22,6 +22,7 @@ from scenetok_jax.sampling.digest import digest
 from scenetok_jax.types import Cameras, InputError, check_key, check_known
 
 VERSION = 1
+MAX_TOKEN = 1e4  # ours: trained tokens are of about unit size
 STORAGES = ("float32", "bfloat16", "int8")
 
 
@@ -56,9 +57,11 @@ class Scene:
     path: the file, by custom NAME.tok; its folder is made. storage: "float32",
     which keeps the tokens exactly; "bfloat16", half as large; or "int8", a
     quarter, with a float16 scale per token.
-    Raises InputError: another storage, or a file that cannot be written.
+    Raises InputError: another storage, broken numbers, or a file that cannot be
+    written.
     """
     check_key(self.key)
+    check_numbers(self, f"scene {self.key}")
     arrays = stored(self.tokens, storage)
     for name, value in (
       ("reference", self.reference),
@@ -100,11 +103,36 @@ class Scene:
         model=header["model"],
         codec=header["codec"],
       )
-    check_rigid(scene.reference, f"{path}: reference")
-    check_rigid(scene.context.extrinsics, f"{path}: context_extrinsics")
-    if not np.isfinite(scene.tokens).all():
-      raise InputError(f"{path}: tokens: NaN or Inf; {remedy}")
+    check_numbers(scene, str(path))
     return scene
+
+
+def check_numbers(scene: Scene, where: str) -> None:
+  """InputError unless a scene's tokens and cameras are such, and finite.
+
+  where: starts the message.
+  """
+  tokens = np.asarray(scene.tokens)
+  if tokens.ndim != 2 or tokens.dtype.kind != "f" or not tokens.size:
+    raise InputError(
+      f"{where}: tokens: {tokens.dtype} {list(tokens.shape)}, not floats [N C];"
+      " encode the scene again"
+    )
+  largest = np.abs(tokens).max()  # NaN where there is one
+  if not largest <= MAX_TOKEN:
+    finite = np.isfinite(largest)
+    problem = f"as large as {largest:.3g}" if finite else "NaN or Inf"
+    raise InputError(f"{where}: tokens: {problem}; encode the scene again")
+  if np.shape(scene.reference) != (4, 4):
+    raise InputError(
+      f"{where}: reference: shape {list(np.shape(scene.reference))} is not"
+      " [4 4]; encode the scene again"
+    )
+  check_rigid(scene.reference, f"{where}: reference")
+  context, names = scene.context, ("context_extrinsics", "context_intrinsics")
+  check_cameras(context.extrinsics, context.intrinsics, where, names=names)
+  if not len(context.extrinsics):
+    raise InputError(f"{where}: context: no camera; encode the scene again")
 
 
 def model_digest(params: Any) -> str:
@@ -134,17 +162,20 @@ def stored(tokens: np.ndarray, storage: str) -> dict[str, np.ndarray]:
 def restored(arrays: dict[str, np.ndarray]) -> np.ndarray:
   """The inverse of `stored`: [N C] float32."""
   tokens = arrays["tokens"].astype(np.float32)
-  scale = arrays.get("scale")
-  return tokens if scale is None else tokens * scale.astype(np.float32)
+  if arrays["tokens"].dtype != np.int8:
+    return tokens
+  with np.errstate(all="ignore"):  # the scene's numbers are checked later
+    return tokens * arrays["scale"].astype(np.float32)
 
 
 def check_scene(
   where: str | os.PathLike, scene: Scene, model: Model, identity: str
 ) -> None:
-  """InputError unless these networks and this codec made the scene.
+  """InputError unless it is whole, and by these networks and this codec.
 
   where: starts the message. identity: model_digest of the networks.
   """
+  check_numbers(scene, str(where))
   if scene.tokens.shape != model.token_shape:
     raise InputError(
       f"{where}: tokens: {scene.tokens.shape}, the model has"

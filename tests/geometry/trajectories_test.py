@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scenetok_jax.geometry import trajectories
-from scenetok_jax.geometry.cameras import check_rigid, invert, view_angles
+from scenetok_jax.geometry.camera_checks import check_rigid
+from scenetok_jax.geometry.cameras import invert, view_angles
 from scenetok_jax.types import InputError
 from tests.geometry.poses import random_poses, ring
 from tests.goldens import assert_close, load_case

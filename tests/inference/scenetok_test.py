@@ -180,7 +180,7 @@ BROKEN[2, 0, 3] = np.nan
     (
       IMAGES,
       dataclasses.replace(CAMERAS, intrinsics=CAMERAS.intrinsics * 100),
-      "looks like pixels",
+      "are these pixels",
     ),
     (
       IMAGES,
@@ -204,6 +204,7 @@ def test_what_makes_no_sense_is_told_in_a_line(model, images, given, message):
     ("orbit", {"solver": "rk4"}, "solver: 'rk4' is not one of"),
     ("clip", {}, "a scene file holds no clip"),
     (Cameras(BROKEN, CAMERAS.intrinsics), {}, "path: extrinsics: frame 2"),
+    ("dolly", {"distance": 1e38}, "path: extrinsics: frame 1: the position"),
   ],
 )
 def test_a_path_that_makes_no_sense_is_refused(

@@ -5,6 +5,8 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from scenetok_jax.sampling.scene_file import (
   Scene,
@@ -98,13 +100,49 @@ def test_a_file_of_another_model_is_refused(scene, tmp_path, change, message):
     check(path, Scene.load(path))
 
 
-def test_broken_numbers_are_refused(scene, tmp_path):
+def _rewritten(path, **arrays):
+  """A scene file with some arrays replaced, which save would not write."""
+  with safe_open(path, framework="np") as file:
+    stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata = file.metadata()
+  path.write_bytes(save({**stored, **arrays}, metadata))
+
+
+_LENS = np.diag([0.5, 0.5, 1]).astype(np.float32)
+_LENSES = np.repeat(_LENS[None], 3, axis=0)
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "message"),
+  [
+    ("tokens", np.full((4, 8), np.nan, np.float32), "tokens: NaN or Inf"),
+    ("tokens", np.full((4, 8), 3e38, np.float32), "tokens: as large as 3e.38"),
+    ("tokens", np.ones((2, 4, 8), np.float32), "tokens: .* not floats"),
+    ("tokens", np.ones((4, 8), np.int8), "not a whole scene file .*scale"),
+    ("reference", np.diag([-1.0, 1, 1, 1]), "reference: .*mirrored axes"),
+    ("reference", np.full((4, 4), 1e38), "reference: the last row"),
+    ("reference", np.eye(4)[None], "reference: shape"),
+    ("context_extrinsics", np.eye(4)[None], "1 context_extrinsics and 3"),
+    ("context_intrinsics", _LENSES[:2], "and 2 context_intrinsics"),
+    ("context_intrinsics", _LENSES * np.nan, "frame 0: holds NaN"),
+    ("context_intrinsics", _LENSES * 1e30, "frame 0: focal lengths"),
+  ],
+)
+def test_broken_numbers_are_refused(scene, tmp_path, name, value, message):
   path = tmp_path / "scene.tok"
-  broken = np.full_like(scene.tokens, np.nan)
-  dataclasses.replace(scene, tokens=broken).save(path)
-  with pytest.raises(InputError, match="tokens: NaN or Inf"):
+  scene.save(path)
+  if value.dtype == np.float64:
+    value = value.astype(np.float32)
+  _rewritten(path, **{name: value})
+  with pytest.raises(InputError, match=message) as told:
     Scene.load(path)
-  mirrored = scene.reference @ np.diag([-1, 1, 1, 1]).astype(np.float32)
-  dataclasses.replace(scene, reference=mirrored).save(path)
-  with pytest.raises(InputError, match=r"reference: .*mirrored axes"):
-    Scene.load(path)
+  assert str(path) in str(told.value)
+
+
+def test_broken_numbers_are_not_written(scene, tmp_path):
+  broken = dataclasses.replace(scene, tokens=scene.tokens * np.float32("nan"))
+  with pytest.raises(InputError, match="scene room: tokens: NaN or Inf"):
+    broken.save(tmp_path / "scene.tok")
+  with pytest.raises(InputError, match=r"^scene x: tokens: NaN or Inf"):
+    check("scene x", broken)
+  assert not list(tmp_path.iterdir())

@@ -11,7 +11,8 @@ from data_pipelines.sources.capture.frames import (
   PosedFrame,
   natural_key,
 )
-from scenetok_jax.geometry.cameras import check_rigid, invert
+from scenetok_jax.geometry.camera_checks import check_rigid
+from scenetok_jax.geometry.cameras import invert
 from scenetok_jax.types import InputError
 
 _MODEL_FOLDERS = ("sparse", "colmap")

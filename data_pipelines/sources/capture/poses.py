@@ -16,7 +16,8 @@ from data_pipelines.sources.capture.frames import (
   PosedFrame,
   find_video,
 )
-from scenetok_jax.geometry.cameras import check_rigid, invert
+from scenetok_jax.geometry.camera_checks import check_rigid
+from scenetok_jax.geometry.cameras import invert
 from scenetok_jax.geometry.transforms_json import (
   read_matrix,
   read_numbers,

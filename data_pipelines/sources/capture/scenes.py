@@ -31,6 +31,7 @@ from data_pipelines.storage.recipes import (
   shape_option,
   size_option,
 )
+from scenetok_jax.geometry.camera_checks import check_intrinsics
 from scenetok_jax.types import Cameras, InputError
 
 # Rounding of image sizes changes the aspect by less, swapped sides by more.
@@ -130,6 +131,7 @@ def load(root: Path, size: int | Shape) -> RawScene:
           f"image is {image.shape[0]}x{image.shape[1]}, the first one"
           f" {pictures[0].shape[0]}x{pictures[0].shape[1]}; give a --size"
         )
+      check_intrinsics(matrix, "intrinsics", image.shape[:2])
     except InputError as error:
       raise InputError(f"{frame.where}: {error}") from None
     pictures.append(image)

@@ -12,7 +12,7 @@ from data_pipelines.sources.capture.frames import (
   image_size,
   natural_key,
 )
-from scenetok_jax.geometry.cameras import check_rigid
+from scenetok_jax.geometry.camera_checks import check_rigid
 from scenetok_jax.geometry.transforms_json import (
   distortion_note,
   read_transforms,

@@ -292,6 +292,22 @@ def _focal_words(folder, document):
   document["fl_x"] = "wide"
 
 
+def _focal_huge(folder, document):
+  document["fl_x"] = document["fl_y"] = 1e300
+
+
+def _one_focal_huge(folder, document):
+  document["frames"][3]["fl_x"] = 1e4
+
+
+def _centre_far(folder, document):
+  document["cx"] = 1e9
+
+
+def _far_away(folder, document):
+  document["frames"][3]["transform_matrix"][0][3] = 3e38
+
+
 def _no_frames(folder, document):
   document["frames"] = []
 
@@ -316,6 +332,10 @@ BAD = [
   (_no_focal, r"frames\[0\]: fl_x"),
   (_focal_nan, r"frames\[0\]: fl_x: nan is not a positive"),
   (_focal_words, r"frames\[0\]: fl_x: 'wide' is not a"),
+  (_focal_huge, r"frames\[0\]: intrinsics: focal lengths .* not from 0.01"),
+  (_one_focal_huge, r"frames\[3\]: intrinsics: focal lengths .* not from"),
+  (_centre_far, r"frames\[0\]: intrinsics: the principal point .* pixels"),
+  (_far_away, r"frames.transform_matrix: frame 3: .* further than"),
   (_no_frames, r"transforms.json: frames: missing or empty"),
   (_one_frame, r"transforms.json: 1 usable frames, at least 2"),
 ]
@@ -333,6 +353,9 @@ def test_a_bad_capture_is_refused_and_nothing_is_written(
     builders.build(tmp_path / "out", capture.plan(folder, "train", _OPTIONS))
   assert str(folder) in str(caught.value)
   assert not (tmp_path / "out").exists()
+  if damage is not _one_frame:  # nor is it rendered
+    with pytest.raises(InputError, match=message):
+      capture.load(folder, _SIZE)
 
 
 def test_bad_captures_of_a_folder_are_dropped_with_their_reason(tmp_path):
