@@ -13,7 +13,16 @@ PAGE = ROOT / "docs" / "architecture.md"
 HEADING = "## Every file\n"
 # In the order of the layers, from the left to the right.
 ROOMS = (
-  *("geometry", "parallel", "ops", "nn", "flow", "convert", "codecs"),
+  *(
+    "reading",
+    "geometry",
+    "parallel",
+    "ops",
+    "nn",
+    "flow",
+    "convert",
+    "codecs",
+  ),
   *("tokenizer", "decoder", "generator", "sampling", "metrics", "workdir"),
   *("inference", "evaluation", "train", "aot", "parity", "analyses", "cli"),
 )

@@ -43,10 +43,13 @@ class EvaluationIndex:
   scenes: dict[str, tuple[list[int], list[int]]]
 
 
-def read_index(path: str | os.PathLike) -> EvaluationIndex:
+def read_index(
+  path: str | os.PathLike, *, repeats: bool = False
+) -> EvaluationIndex:
   """Reads {scene: {"context": [...], "target": [...]}} (release format).
 
-  Scenes whose value is null are left out, as in the published files.
+  Scenes whose value is null are left out, as in the published files. repeats:
+  a frame may be listed twice, and then counts twice (release).
   """
   path = Path(path)
   where = f"{path}: not an evaluation index"
@@ -58,7 +61,7 @@ def read_index(path: str | os.PathLike) -> EvaluationIndex:
   for key, lists in scenes.items():
     check_key(key, f"{path}: scene")
     for name, frames in zip(("context", "target"), lists, strict=True):
-      if len(set(frames)) < len(frames):
+      if len(set(frames)) < len(frames) and not repeats:
         raise InputError(
           f"{path}: scene {key}: {name}: a frame is listed twice; every"
           " frame counts once, so remove one of the two"

@@ -112,7 +112,7 @@ def view_samplers(case: Case) -> Arrays:
   for run in case.config.get("evaluation", ()):
     sampler = run["view_sampler"]
     chunked = is_chunked(case, sampler)
-    index = read_index(case.path / sampler["index_path"])
+    index = read_index(case.path / sampler["index_path"], repeats=True)
     for i, scene in enumerate(run["scenes"]):
       choice = from_index(
         index.scenes[scene], Grouping(sampler["temporal_downsample"], chunked)

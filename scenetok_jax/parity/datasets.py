@@ -100,7 +100,7 @@ def _choices(case: Case, run: Any) -> dict[str, ViewChoice]:
   """Views by scene, from the run's evaluation index."""
   sampler = run["view_sampler"]
   grouping = Grouping(sampler["temporal_downsample"], is_chunked(case, sampler))
-  index = read_index(case.path / sampler["index_path"])
+  index = read_index(case.path / sampler["index_path"], repeats=True)
   return {
     key: from_index(entry, grouping) for key, entry in index.scenes.items()
   }

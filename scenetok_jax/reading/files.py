@@ -1,6 +1,7 @@
 """Bytes of files: regular ones alone, up to a size."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
@@ -14,7 +15,7 @@ def open_file(path: str | os.PathLike) -> IO[bytes]:
   """
   if not isinstance(path, str | Path):  # a bucket has only objects
     found: Any = path
-    return found.open("rb")
+    return io.BytesIO(found.read_bytes())
   if "\0" in os.fspath(path):
     raise OSError(errno.EINVAL, "its name holds NUL", "")
   # Without O_NONBLOCK, opening a FIFO waits for a writer.

@@ -74,7 +74,7 @@ def train(
   stream at its start. evaluate: (params, step) -> scores to log, or None where
   they failed, every train.eval_every steps. describe: what config.json is to
   hold, of the stream; default: config. activity: is told what the loop is at.
-  keep_life: is entered once the workdir is this run's. Returns the final state;
+  keep_life: is entered once nothing can be refused. Returns the final state;
   InputError for a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
@@ -90,8 +90,6 @@ def train(
     check_lease = stack.enter_context(lock(workdir))
     preemption = stack.enter_context(PreemptionWatch())
     compare_config(workdir, config.to_dict())
-    if keep_life is not None:
-      stack.enter_context(keep_life(check_lease))
     activity.at("the data")
     data = open_data()
     settings = describe(data) if describe else config.to_dict()
@@ -119,6 +117,8 @@ def train(
     flops = count_flops(step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.
     store_config(workdir, settings)
+    if keep_life is not None:
+      stack.enter_context(keep_life(check_lease))
     if is_lead():
       write_overview(workdir, state.params, config)
     writer = stack.enter_context(

@@ -97,7 +97,7 @@ def test_an_unknown_data_set_is_named():
     (["--dataset=capture", "--depth"], "--depth: only for rooms"),
     (["--dataset=capture", "--aside=1"], "--lateral-offset: only for rooms"),
     (["--dataset=rooms", "--min-frames=9"], "--min-frames: only for re10k"),
-    (["--dataset=re10k", "--min-frames=1", "--source=."], "--min-frames=1"),
+    (["--dataset=re10k", "--min-frames=1", "--source=raw"], "--min-frames=1"),
     (["--dataset=rooms", "--aside=9"], "--lateral-offset=9: must be 0 to 5"),
     (["--dataset=rooms", "--size=16x32"], "rooms are square"),
     (["--dataset=rooms", "--depth"], "add --image-format=png"),
@@ -108,8 +108,8 @@ def test_flags_of_other_data_sets_are_refused(
   tmp_path, monkeypatch, capsys, arguments, message
 ):
   monkeypatch.chdir(tmp_path)
-  (tmp_path / "train").mkdir()
-  (tmp_path / "train" / "clip.txt").write_text("")
+  (tmp_path / "raw" / "train").mkdir(parents=True)
+  (tmp_path / "raw" / "train" / "clip.txt").write_text("")
   code = console.run(prepare.main, [*arguments, "--out=out"], "prepare")
   err = capsys.readouterr().err
   assert code == 2 and message in err and err.count("\n") == 1
