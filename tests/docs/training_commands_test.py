@@ -100,6 +100,13 @@ def _write_latents(out):
   part.close({"dropped": []})
   info = {
     "kind": latent_records.KIND,
+    "report": {
+      "seen": 2,
+      "kept": 2,
+      "frames": 2 * _FRAMES,
+      "dropped": [],
+      "warnings": [],
+    },
     "codecs": {
       name: {
         **codecs[name],

@@ -12,6 +12,7 @@ from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train import auto, forecast
 from scenetok_jax.workdir.config import load_config
 from scenetok_jax.workdir.stored_config import store_config
+from tests.train.forecast_test import traced_once  # noqa: F401
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,25 @@
 """The forecast prefers what fits, and leaves alone what is said."""
 
+import functools
+
 import jax
 import pytest
 
 from scenetok_jax.train import forecast
 from scenetok_jax.workdir.config import load_config
 
-GIB = 1 << 30
+_measured = forecast.saved_bytes
+
+
+@functools.cache
+def saved(policy):
+  """Of an example of rooms:smoke, traced once for all tests here."""
+  return _measured(load_config("rooms:smoke"), policy)
+
+
+@pytest.fixture(autouse=True)
+def traced_once(monkeypatch):
+  monkeypatch.setattr(forecast, "saved_bytes", lambda _, policy: saved(policy))
 
 
 def candidates(*overrides, config="rooms:smoke"):
@@ -67,6 +80,5 @@ def test_a_candidate_changes_what_is_auto_alone():
 
 
 def test_stored_bytes_grow_as_policies_keep_more():
-  config = load_config("rooms:smoke", ["--config.dtype=bfloat16"])
-  kept = [forecast.saved_bytes(config, p) for p in ("full", "dots", "none")]
+  kept = [saved(policy) for policy in ("full", "dots", "none")]
   assert kept == sorted(kept) and kept[0] > 0 and kept[1] > kept[0]
