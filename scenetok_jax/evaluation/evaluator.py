@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.sampling import render as renderer
 from scenetok_jax.sampling.encode import encode
 from scenetok_jax.sampling.options import RenderOptions
-from scenetok_jax.types import Array, Cameras, Views
+from scenetok_jax.types import Array, Cameras, InputError, Views
 
 Tree = TypeVar("Tree", Views, Cameras)
 Place = Callable[[Any], Any]  # puts arrays [B ...] where the parameters are
@@ -52,18 +52,35 @@ class Prediction:
   other: Cameras | None = None
 
 
+class Frames(NamedTuple):
+  """images: uint8 [B T H W 3]. finite: bool [B], of what they were made of."""
+
+  images: Array
+  finite: Array
+
+
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-  """A batch: images uint8 [B T H W 3] by name, and the seconds of all.
+  """A batch: what was rendered by name, and the seconds of all.
 
   Of encoded scenes the probes are "one_step" and "wrong_scene", rendered with
   the tokens of another scene of the batch: the gap to "sampled" shows that
   the tokens are used. Of generated scenes see generation.
   """
 
-  images: dict[str, Any]
+  images: dict[str, Frames]
   seconds: float
   generation_seconds: float = 0.0
+
+  def check(self, keys: Sequence[str]) -> None:
+    """InputError naming a scene, of the first [B], that is not finite."""
+    for name, frames in self.images.items():
+      for key, finite in zip(keys, np.asarray(frames.finite), strict=False):
+        if not finite:
+          raise InputError(
+            f"scene {key}: {name}: what was rendered is NaN or Inf; lower the"
+            " guidance, or evaluate another checkpoint"
+          )
 
 
 # Parameters, scenes [B], how many of them are no fillers, a key -> rendered.
@@ -136,9 +153,12 @@ def timed(
   return out, time.monotonic() - start
 
 
-def decode(model: Model, params: Any, latents: Array, frames: int) -> Array:
-  """Normalised latents [B L h w C] -> the first frames, uint8 [B T H W 3]."""
-  return to_uint8(model.target_codec.decode(params, latents)[:, :frames])
+def decode(model: Model, params: Any, latents: Array, frames: int) -> Frames:
+  """Normalised latents [B L h w C] -> the first frames."""
+  images = model.target_codec.decode(params, latents)[:, :frames]
+  # Both: a codec clips what is infinite.
+  each = [jnp.isfinite(x).all(axis=(1, 2, 3, 4)) for x in (latents, images)]
+  return Frames(to_uint8(images), each[0] & each[1])
 
 
 def predictor(
@@ -156,7 +176,8 @@ def predictor(
     rendered = render(params, filled, count, key)
     # Compiled functions sort names; the samples come first.
     names = sorted(rendered.images, key=lambda name: name != SAMPLED)
-    images = {name: np.asarray(rendered.images[name]) for name in names}
+    rendered.check([scene.key for scene in filled[:count]])
+    images = {name: np.asarray(rendered.images[name].images) for name in names}
     for i, scene in enumerate(filled[:count]):
       shown = {name: array[i] for name, array in images.items()}
       shown[CEILING] = round_trip(np.asarray(scene.target.images))
@@ -194,7 +215,8 @@ def reconstruction(
     shape = (context.images.shape[1], path.extrinsics.shape[1])
     arguments = (params, codecs, context, path, key)
     images, seconds = timed(programs, shape, program, *arguments)
-    return Rendered({k: v[:, :frames] for k, v in images.items()}, seconds)
+    shown = {k: Frames(v[0][:, :frames], v[1]) for k, v in images.items()}
+    return Rendered(shown, seconds)
 
   return predictor(model, options.seed, render, generated=False)
 
@@ -207,8 +229,8 @@ def _reconstruct(
   context: Views,
   path: Cameras,
   key: Array,
-) -> dict[str, Array]:
-  """Context [B V] and path [B T] of scenes -> images uint8 [B T H W 3].
+) -> dict[str, Frames]:
+  """Context [B V] and path [B T] of scenes -> frames [B T H W 3] by name.
 
   The reference pose is the middle context view (release, test mode).
   """
@@ -223,7 +245,7 @@ def _reconstruct(
   latents = renderer.horizon(model, frames)
   noise = renderer.video_noise(model, noise_key, len(reference), latents)
 
-  def render(tokens: Array, path: Cameras, noise: Array) -> Array:
+  def render(tokens: Array, path: Cameras, noise: Array) -> Frames:
     video = renderer.render_latents(
       model, params, tokens, path, noise, options.render
     )
@@ -237,7 +259,8 @@ def _reconstruct(
     lambda a: jnp.concatenate([a, a]), (path, noise)
   )
   both = render(tokens_of_both, path_of_both, noise_of_both)
-  sampled, wrong = jnp.split(both, 2)
+  halves = [jnp.split(x, 2) for x in both]
+  sampled, wrong = (Frames(*half) for half in zip(*halves, strict=True))
   video = renderer.one_step_latents(
     model, params, tokens, path, noise, options.render.window
   )

@@ -9,7 +9,7 @@ import numpy as np
 
 from scenetok_jax.evaluation import evaluator, measures
 from scenetok_jax.evaluation.batches import EvaluationScene
-from scenetok_jax.evaluation.evaluator import Rendered, timed
+from scenetok_jax.evaluation.evaluator import Frames, Rendered, timed
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, codec_params, encode_views
 from scenetok_jax.sampling import generate as generator
@@ -64,8 +64,8 @@ def generation(
     views: Views,
     target: Cameras,
     key: Array,
-  ) -> Array:
-    """Tokens along the path [B T] -> uint8 [B T H W 3]."""
+  ) -> Frames:
+    """Tokens along the path [B T] -> frames [B T H W 3]."""
     reference = jnp.asarray(views.cameras.extrinsics)[:, 0]
     path = relative_to(target, reference)
     path = renderer.fill_windows(model, options.render, path)

@@ -23,6 +23,7 @@ from scenetok_jax.metrics.i3d import CLIP, split_clips
 from scenetok_jax.metrics.image import psnr
 from scenetok_jax.metrics.metric import Video
 from scenetok_jax.metrics.registry import METRICS, of_kind
+from scenetok_jax.types import InputError
 
 # Metrics that need weights, loaded (metrics.loading), by name.
 Functions = Mapping[str, Callable[..., np.ndarray]]
@@ -94,14 +95,37 @@ def scene_result(prediction: Prediction, functions: Functions) -> SceneResult:
           distances = function(to_unit(shown), to_unit(truth[: len(shown)]))
           mean = float(np.mean(distances, dtype=np.float64))
           scores[image_key(name, who)] = mean
+  scores |= _video_scores(prediction, functions)
+  found = features({REAL: truth, **images}, functions)
+  check_finite(prediction.scene.key, scores, found)
   return SceneResult(
     key=prediction.scene.key,
-    scores={**scores, **_video_scores(prediction, functions)},
+    scores=scores,
     frames=len(images[SAMPLED]),
     seconds=prediction.seconds,
-    features=features({REAL: truth, **images}, functions),
+    features=found,
     generation_seconds=prediction.generation_seconds,
   )
+
+
+def check_finite(
+  key: str, scores: Mapping[str, float], features: Mapping[str, np.ndarray]
+) -> None:
+  """InputError naming a scene, and what of it is NaN or infinite.
+
+  Only the PSNR of equal images is rightly infinite.
+  """
+  bad = [
+    name
+    for name, value in scores.items()
+    if not (np.isfinite(value) or (name.endswith("psnr") and value == np.inf))
+  ]
+  bad += [name for name, x in features.items() if not np.isfinite(x).all()]
+  if bad:
+    raise InputError(
+      f"scene {key}: {', '.join(bad)}: NaN or Inf; look at its frames, and at"
+      " the weights of the metric"
+    )
 
 
 def _video_scores(

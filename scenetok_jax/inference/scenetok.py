@@ -278,6 +278,7 @@ class SceneTok:
         progress=progress,
         state=None if state is None else Path(state),
         identity=self.digest,
+        names=[scene.key for scene in scenes],
       )
 
   def generate(

@@ -59,6 +59,8 @@ class StateFile:
     with own_arrays(self.path, problem, remedy) as (arrays, header):
       if header.get("identity") != self.identity:
         return None
+      if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("NaN or Inf")
       return SolverState(**arrays), int(header["done"])
 
   def save(self, state: SolverState, done: int) -> None:

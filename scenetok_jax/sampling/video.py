@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ class VideoProgram:
     self.cache = jax.jit(cache)
     self.embed = jax.jit(functools.partial(embed_path, model))
     self.run = jax.jit(self._run, static_argnames="size")
-    self.to_uint8 = jax.jit(to_uint8)
+    self.finite = jax.jit(_finite)
+    self.shown = jax.jit(lambda images: (to_uint8(images), _finite(images)))
 
   def _run(
     self,
@@ -75,13 +76,22 @@ class VideoProgram:
     step = windows.window_step(self.model, params, cache, path, size, traced)
     return run_steps(step, video, table, *part)
 
-  def decode(self, params: Any, latents: Array) -> Iterator[np.ndarray]:
+  def decode(
+    self, params: Any, latents: Array, names: Sequence[str] = ()
+  ) -> Iterator[np.ndarray]:
     """[B L h w C] -> uint8 parts [B t H W 3] on the host.
 
-    params: of the codec. One part at a time is in the device's memory.
+    params: of the codec. One part at a time is in the device's memory. names:
+    of the videos, for messages.
+    Raises InputError: a video that is not finite, which bytes would not show.
     """
+    _check_finite(self.finite(latents), names, "latent")
+    first = 0
     for part in self.model.target_codec.decode_parts(params, latents):
-      yield np.asarray(self.to_uint8(part))
+      images, finite = self.shown(part)
+      _check_finite(finite, names, "frame", first)
+      first += images.shape[1]
+      yield np.asarray(images)
 
 
 def render_video(
@@ -96,6 +106,7 @@ def render_video(
   progress: Progress = silent,
   state: Path | None = None,
   identity: str = "",
+  names: Sequence[str] = (),
 ) -> np.ndarray:
   """Scenes along camera paths: uint8 [B S T H W 3].
 
@@ -106,6 +117,8 @@ def render_video(
   than the program's own; the solver, the window and whether to guide stay.
   progress: told after every few seconds. state: file in which an interrupted
   run is kept and continued from, by the networks of this `identity` alone.
+  names: of the scenes, for messages.
+  Raises InputError: a path below one window, or a video that is not finite.
   """
   options = options or program.options
   model, params = program.model, {"decoder": params["decoder"]}
@@ -132,9 +145,27 @@ def render_video(
   )
   video = slices.run_slices(run, video, plan.steps, progress, file)
   codec = model.target_codec.params
-  parts = list(program.decode(codec, video.x[:, :latents]))
+  each = np.repeat(names, samples).tolist()
+  parts = list(program.decode(codec, video.x[:, :latents], each))
   images = np.concatenate(parts, axis=1)[:, :asked]
   return rearrange(images, "(b s) ... -> b s ...", s=samples)
+
+
+def _finite(values: Array) -> Array:
+  """[B T h w C] -> bool [B T]."""
+  return jnp.isfinite(values).all(axis=(-3, -2, -1))
+
+
+def _check_finite(
+  finite: Array, names: Sequence[str], what: str, first: int = 0
+) -> None:
+  """InputError naming a video [B] and its latent or frame [B T]."""
+  for video, number in np.argwhere(~np.asarray(finite))[:1]:
+    name = f"scene {names[video]}" if len(names) else f"video {video}"
+    raise InputError(
+      f"{name}: {what} {first + number} of the rendering is NaN or Inf; lower"
+      " --guidance, take another path or tokens, or another checkpoint"
+    )
 
 
 def _prepare(

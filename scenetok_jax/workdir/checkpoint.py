@@ -232,7 +232,7 @@ def restore_params(
 
   Returns a nested dict of arrays of the latest checkpoint; floating-point ones
   in float32, whatever was stored. InputError without one, where it is damaged
-  or where it does not match the target.
+  or not finite, or where it does not match the target.
   """
   mesh = mesh or make_mesh()
 
@@ -241,6 +241,7 @@ def restore_params(
     if target is not None:
       stored.check_shapes(tree[name], target, where)
     if where.is_file():
+      stored.check_finite(tree[name], where)
       return place_params(tree[name], mesh)
 
     def wanted(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
@@ -248,7 +249,9 @@ def restore_params(
       return leaf.update(dtype=jnp.float32 if floating else leaf.dtype)
 
     places = jax.tree.map(wanted, placed_shapes(tree[name], mesh))
-    return stored.arrays(where, {name: places})[name]
+    found = stored.arrays(where, {name: places})[name]
+    stored.check_finite(found, where)
+    return found
 
   return _newest(workdir, read).found
 

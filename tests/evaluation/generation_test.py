@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,9 +15,9 @@ from scenetok_jax.evaluation.measures import (
   SHUFFLED_POSE,
   UNCONDITIONAL,
 )
-from scenetok_jax.evaluation.scores import scene_result
+from scenetok_jax.evaluation.scores import check_finite, scene_result
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
-from scenetok_jax.types import Cameras, Views
+from scenetok_jax.types import Cameras, InputError, Views
 from tests.sampling.models import tiny
 
 OPTIONS = EvaluationOptions(RenderOptions(steps=2, window=4, overlap=2), 2)
@@ -89,3 +90,27 @@ def test_features_are_kept_for_every_set(found):
   }  # fmt: skip
   assert result.generation_seconds == generated[0].generation_seconds
   assert set(result.scores) == {"codec_ceiling_psnr"}
+
+
+def test_what_is_not_finite_names_its_scene(found):
+  program, batch, _ = found
+  _, params = tiny("generator")
+  spoilt = jax.tree.map(lambda x: x * np.float32("nan"), params["decoder"])
+  predict = program.func
+  with pytest.raises(InputError, match=r"scene a: sampled: .* is NaN or Inf"):
+    list(predict({**params, "decoder": spoilt}, batch))
+
+
+def test_scores_that_are_not_finite_name_their_scene(found):
+  _, _, generated = found
+  one = generated[0]
+  same = one.images[CEILING]
+  truth = dataclasses.replace(one.scene.target, images=same)
+  equal = dataclasses.replace(one.scene, target=truth)
+  scores = scene_result(dataclasses.replace(one, scene=equal), {}).scores
+  assert scores["codec_ceiling_psnr"] == np.inf  # rightly
+  functions = {"fid": lambda images: np.full((len(images), 2), np.nan)}
+  with pytest.raises(InputError, match=r"scene a: fid/.*fid/sampled.*: NaN"):
+    scene_result(one, functions)
+  with pytest.raises(InputError, match="scene a: ssim, lpips: NaN or Inf"):
+    check_finite("a", {"ssim": np.nan, "psnr": 3.0, "lpips": np.inf}, {})

@@ -160,6 +160,15 @@ def test_a_hub_is_no_workdir():
     SceneTok.from_pretrained("hf://owner/name")
 
 
+def test_tokens_that_are_not_finite_are_refused(model):
+  spoilt = {**model.params, "tokenizer": jax.tree.map(
+    lambda x: x * np.float32("nan"), model.params["tokenizer"]
+  )}  # fmt: skip
+  broken = dataclasses.replace(model, params=spoilt)
+  with pytest.raises(InputError, match="scene room: tokens: NaN or Inf"):
+    broken.encode(IMAGES, CAMERAS, key="room")
+
+
 BROKEN = CAMERAS.extrinsics.copy()
 BROKEN[2, 0, 3] = np.nan
 

@@ -115,6 +115,38 @@ def test_decoding_holds_one_part_at_a_time(program):
   assert np.abs(found - whole).max() <= 0.51
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_video_that_is_not_finite_is_refused(program, tmp_path, value):
+  model, params = tiny()
+  spoilt = tokens(model, 2).copy()
+  spoilt[1] = value
+  state = tmp_path / "state.safetensors"
+  for told in ("scene b: latent 0 ", "damaged .NaN or Inf.; delete it"):
+    with pytest.raises(InputError, match=told):
+      render_video(
+        program,
+        params,
+        spoilt,
+        networks.cameras(3, 2, FRAMES),
+        KEY,
+        state=state,
+        names=["a", "b"],
+      )
+
+
+def test_a_frame_that_is_not_finite_is_refused(program, monkeypatch):
+  model, _ = tiny()
+  parts = np.zeros((2, 1, 4, 2, 2, 3), np.float32)
+  parts[1, 0, 2, 1, 1, 0] = np.nan
+  codec = dataclasses.replace(model.target_codec, decode=None)
+  monkeypatch.setattr(
+    type(codec), "decode_parts", lambda codec, params, latents: iter(parts)
+  )
+  latents = np.zeros((1, 8, 2, 2, 3), np.float32)
+  with pytest.raises(InputError, match="video 0: frame 6 "):
+    list(program.decode({}, latents))
+
+
 def test_the_state_of_another_video_is_not_continued(program, tmp_path):
   state = tmp_path / "state.safetensors"
   whole = render(program)
@@ -141,7 +173,7 @@ def test_eight_devices_render_what_one_does():
   latents = []
 
   def keep_latents(program):
-    def decode(codec, x):
+    def decode(codec, x, names):
       latents.append(np.asarray(x))
       yield np.zeros((len(x), 1), np.uint8)
 

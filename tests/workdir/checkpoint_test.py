@@ -14,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import InputError
@@ -187,6 +189,21 @@ def test_errors_name_folder_and_parameter(tmp_path):
       saver.restore(target(mesh, width=32))
   with pytest.raises(InputError, match=r"1 missing \(\S*other"):
     checkpoint.restore_params(tmp_path, target={"other": jnp.ones(3)})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_parameters_that_are_not_finite_are_refused(tmp_path, value):
+  params = {"a": np.ones((9, 8), np.float32), "b": np.ones(3, np.float32)}
+  params["a"][8, 7] = value
+  told = r"1 of 2 parameters are not finite \(a among them\)"
+  mesh = make_mesh()
+  placed = place_params(params, mesh)
+  checkpoint.save_params(tmp_path / "run", placed, {})
+  save_compact(tmp_path / PARAMS_FILE, params, 1)
+  for folder in (tmp_path / "run", tmp_path):
+    with pytest.raises(InputError, match=told) as caught:
+      checkpoint.restore_params(folder)
+    assert str(folder) in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
