@@ -26,15 +26,16 @@ def whole(text: str, low: float = 0, high: float = 10**9) -> int:
   return value
 
 
-def finite(text: str) -> float:
-  """A number that is neither NaN nor infinite."""
+def finite(text: str, low: float = -math.inf, high: float = math.inf) -> float:
+  """A number that is neither NaN nor infinite, in a range, ends included."""
   try:
     value = float(text)
   except ValueError:
     value = math.nan
-  if not math.isfinite(value):
+  if not math.isfinite(value) or not low <= value <= high:
+    span = "" if low == -math.inf else f" from {low:,g} to {high:,g}"
     raise argparse.ArgumentTypeError(
-      f"invalid value: {shown(text)} is not a finite number"
+      f"invalid value: {shown(text)} is not a finite number{span}"
     )
   return value
 
@@ -144,8 +145,9 @@ def ranged(hint: Any) -> Any:
   """What reads a flag of Annotated[int, Between(1, 9)], or of a plain type."""
   if typing.get_origin(hint) is not Annotated:
     return hint
-  _, limit = typing.get_args(hint)
-  return functools.partial(whole, low=limit.low, high=limit.high)
+  kind, limit = typing.get_args(hint)
+  read: Any = finite if kind is float else whole
+  return functools.partial(read, low=limit.low, high=limit.high)
 
 
 def _argument(hint: Any, field: dataclasses.Field) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from data_pipelines.storage.recipes import (
   unique,
 )
 from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading.schema import Ratio, Some
 from scenetok_jax.types import InputError, option
 
 
@@ -26,9 +27,9 @@ from scenetok_jax.types import InputError, option
 class VideoOptions(FrameOptions):
   """How clips become scenes, and which are left out."""
 
-  min_frames: int = option(2, "drop scenes with fewer frames")
+  min_frames: Some = option(2, "drop scenes with fewer frames")
   # ours: handheld walks stay below 10, lost tracks exceed 50
-  max_jump: float = option(
+  max_jump: Ratio = option(
     30.0,
     "drop scenes with a camera step of more than this many usual ones; 0"
     " keeps all",

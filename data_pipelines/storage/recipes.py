@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.storage import images
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.types import Cameras, InputError, option
 
 Shape = tuple[int, int] | None  # (h, w) of prepared frames; None as they are
@@ -80,10 +81,10 @@ class FrameOptions:
   image_format: str = option(
     "jpeg", "of the stored frames", choices=images.FORMATS
   )
-  holdout_every: int = option(
+  holdout_every: Some = option(
     0, "keep every N-th frame from training, for scoring", metavar="N"
   )
-  frames_left_out: tuple[int, ...] = option(
+  frames_left_out: tuple[Some, ...] = option(
     (), "frame numbers to keep from training as well", metavar="FRAME"
   )
 

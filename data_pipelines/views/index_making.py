@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views import evaluation
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.reading.schema import Few, Seed
+from scenetok_jax.reading.schema import Few, Seed, Some
 from scenetok_jax.types import InputError, option
 
 Entry = dict[str, list[int]]  # "context" and "target", as in published files
@@ -40,7 +40,7 @@ class IndexOptions:
   span: Few | None = option(
     None, "frames in which the context lies (default: --targets, else all)"
   )
-  gap: tuple[int, int] | None = option(
+  gap: tuple[Some, Some] | None = option(
     None,
     "frames from the first to the last context view, instead of --span",
     metavar=("MIN", "MAX"),

@@ -17,6 +17,7 @@ from scenetok_jax.analyses.sampler import (
 )
 from scenetok_jax.analyses.trends import trend
 from scenetok_jax.media import colorize, contact_sheet
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.types import InputError, option
 
 SHOWN = 6  # frames in a row of a sheet of maps
@@ -26,7 +27,7 @@ SHOWN = 6  # frames in a row of a sheet of maps
 class SweepOptions(SampleOptions):
   """Of an analysis over levels."""
 
-  sheets: int = option(2, "scenes with a sheet of maps")
+  sheets: Some = option(2, "scenes with a sheet of maps")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ from scenetok_jax.analyses.trends import rank_correlation
 from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import ssim
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.types import InputError, option
 
 
@@ -35,7 +36,7 @@ from scenetok_jax.types import InputError, option
 class TokensOptions(FrameOptions):
   """keep: numbers of tokens that each model is also rendered from."""
 
-  keep: tuple[int, ...] = option((), "also render with only so many")
+  keep: tuple[Some, ...] = option((), "also render with only so many")
 
   def __post_init__(self) -> None:
     super().__post_init__()

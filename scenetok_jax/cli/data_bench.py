@@ -7,7 +7,7 @@ The data are those of the configuration: --config.data.path=DIR or
 from data_pipelines.loading import benchmark
 from scenetok_jax import console, flags
 from scenetok_jax.parallel.join import initialize
-from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.schema import Few, Seconds
 from scenetok_jax.workdir.config import load_config
 
 
@@ -16,7 +16,8 @@ def main(argv: console.Argv = None) -> None:
   parser = console.parser("data-bench", __doc__, json=True)
   add = parser.add_argument
   add("--config", required=True, help="the training's, FILE.py[:variant]")
-  add("--seconds", type=float, default=10.0, help="how long to read")
+  seconds = flags.ranged(Seconds)
+  add("--seconds", type=seconds, default=10.0, help="how long to read")
   add(
     "--samples",
     type=flags.ranged(Few),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from data_pipelines.inspection import report
-from scenetok_jax import console
+from scenetok_jax import console, flags
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.types import InputError
 
 
@@ -16,7 +17,7 @@ def main(argv: console.Argv = None) -> None:
   add("--scene", help="its key or number; without it, an overview")
   add(
     "--epipolar",
-    type=int,
+    type=flags.ranged(Some),
     nargs="*",
     metavar="FRAME",
     help="draw epipolar lines between two frames (default: chosen)",

@@ -12,6 +12,7 @@ from data_pipelines.storage.builders import summary
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console, flags
 from scenetok_jax.parallel.join import initialize
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
@@ -26,10 +27,15 @@ def main(argv: console.Argv = None) -> None:
   add("--split", default="train")
   add("--no-flip", action="store_true", help="no latents of mirrored frames")
   add("--mean", action="store_true", help="the posterior's mean, not a sample")
-  add("--process-index", type=int, default=0, help="see --process-count")
+  add(
+    "--process-index",
+    type=flags.ranged(Some),
+    default=0,
+    help="see --process-count",
+  )
   add(
     "--process-count",
-    type=int,
+    type=flags.ranged(Some),
     help="processes that share the work without a JAX cluster (default: the"
     " processes of the JAX job)",
   )

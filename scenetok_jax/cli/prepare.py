@@ -5,6 +5,7 @@ import os
 from data_pipelines import sources
 from data_pipelines.storage import builders
 from scenetok_jax import console, flags
+from scenetok_jax.reading.schema import Some
 
 
 def main(argv: console.Argv = None) -> None:
@@ -22,7 +23,7 @@ def main(argv: console.Argv = None) -> None:
   add("--out", required=True, help="folder of the prepared data")
   add(
     "--workers",
-    type=int,
+    type=flags.ranged(Some),
     default=os.cpu_count() or 1,
     help="processes; 0 works in this one",
   )

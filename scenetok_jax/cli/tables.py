@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scenetok_jax import console, outputs
+from scenetok_jax import console, flags, outputs
 from scenetok_jax.evaluation.html import page
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.evaluation.table_text import latex, markdown
 from scenetok_jax.evaluation.tables import make_tables
 from scenetok_jax.io import write_text
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.types import InputError
 
 _PAGES = ("markdown", "latex", "html")
@@ -32,7 +33,12 @@ def main(argv: console.Argv = None) -> None:
     action="store_true",
     help="allow different checkpoints in one table",
   )
-  add("--worst", type=int, default=3, help="scenes shown per result")
+  add(
+    "--worst",
+    type=flags.ranged(Some),
+    default=3,
+    help="scenes shown per result",
+  )
   args = parser.parse_args(argv)
   if args.worst < 0:
     raise InputError(f"--worst: {args.worst} must be at least 0")

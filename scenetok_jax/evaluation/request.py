@@ -15,7 +15,7 @@ from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
 from scenetok_jax.metrics.registry import optional, published
-from scenetok_jax.reading.schema import Few, Many, Seed
+from scenetok_jax.reading.schema import Few, Many, Seed, Some
 from scenetok_jax.types import InputError, option
 
 
@@ -71,7 +71,7 @@ class EvaluationRequest:
     False, "leave out metrics whose weights or packages are absent"
   )
   resamples: Few = option(1000, "of scenes, for intervals")
-  set_resamples: int = option(
+  set_resamples: Some = option(
     20, "the same for distances between sets, which are slow"
   )
   out: str | None = option(

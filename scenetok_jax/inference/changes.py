@@ -7,7 +7,7 @@ import numpy as np
 
 from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.flow.windows import SAMPLERS
-from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.schema import Few, Guidance, Some
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import InputError, option
 
@@ -25,7 +25,7 @@ class GenerationChanges:
   solver: str | None = option(
     None, "default: the run's", choices=tuple(SOLVERS)
   )
-  guidance: float | None = option(None, "default: the run's; 1 is none")
+  guidance: Guidance | None = option(None, "default: the run's; 1 is none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SamplingChanges(GenerationChanges):
   sampler: str | None = option(
     None, "which latents are denoised when", choices=SAMPLERS
   )
-  uncertainty_scale: int | None = option(
+  uncertainty_scale: Some | None = option(
     None, "of the sampler pyramid: its lag in steps"
   )
 

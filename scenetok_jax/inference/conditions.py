@@ -10,7 +10,7 @@ from scenetok_jax.inference.given_views import fit_views
 from scenetok_jax.inference.scenes import PreparedScene, open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
-from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.schema import Some
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
 from scenetok_jax.types import Cameras, InputError, Views, option
@@ -30,7 +30,7 @@ class ConditionChoice(PreparedScene):
     "where to visit the new scene: forward|look|orbit|FILE.json, or scene for"
     " the prepared scene's own path (default: scene, else forward)",
   )
-  views: tuple[Few, ...] = option(
+  views: tuple[Some, ...] = option(
     (0,), "with --scene: frames to condition on", metavar="FRAME", nargs="+"
   )
 

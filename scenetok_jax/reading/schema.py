@@ -36,8 +36,14 @@ class Text(NamedTuple):
 Count = Annotated[int, Between(0, 1 << 40)]
 Positive = Annotated[int, Between(1, 1 << 40)]
 Few = Annotated[int, Between(1, 1 << 16)]  # made or held at once
+Some = Annotated[int, Between(0, 1 << 16)]  # or none; a frame's number
 Many = Annotated[int, Between(1, 10**6)]
 Seed = Annotated[int, Between(0, 2**32 - 1)]  # no two draw the same
+Guidance = Annotated[float, Between(0, 1000)]
+Degrees = Annotated[float, Between(-36_000, 36_000)]
+Distance = Annotated[float, Between(-1e6, 1e6)]  # scene units
+Ratio = Annotated[float, Between(0, 1e6)]
+Seconds = Annotated[float, Between(0, 86_400)]
 Name = Annotated[str, Text(1, 255)]
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from scenetok_jax.geometry import camera_files, trajectories
-from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.schema import Degrees, Distance, Few
 from scenetok_jax.types import Cameras, InputError, check_known, option
 
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
@@ -31,8 +31,8 @@ class PathOptions:
   """
 
   frames: Few | None = option(None, "frames of the video")
-  degrees: float | None = option(None, "turn of an orbit or a look around")
-  distance: float | None = option(None, "length of a move, in scene units")
+  degrees: Degrees | None = option(None, "turn of an orbit or a look around")
+  distance: Distance | None = option(None, "length of a move, in scene units")
 
   def __post_init__(self) -> None:
     for name, value in dataclasses.asdict(self).items():

@@ -1,0 +1,101 @@
+"""Every verb's every number x {0, -1, 10^9, 10^30, nan, inf, empty, text}."""
+
+import functools
+
+import pytest
+
+from scenetok_jax import console, flags
+from scenetok_jax.analyses.registry import ANALYSES
+from scenetok_jax.cli import main
+from scenetok_jax.types import InputError
+
+_NEVER = ("1" + "0" * 30, "nan", "inf", "-inf", "", "x", "-9223372036854775809")
+_VERBS = [*main.VERBS.keys() - {"analyze"}, *(f"analyze {k}" for k in ANALYSES)]
+
+
+class _Built(Exception):
+  """args: the parser that a verb made."""
+
+
+def _parser(verb, monkeypatch):
+  def stop(parser, args=None, namespace=None):
+    raise _Built(parser)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(console.Parser, "parse_known_args", stop)
+    name, *rest = verb.split()
+    with pytest.raises(_Built) as caught:
+      main.module(name).main([*rest, "--x"])
+  parser = caught.value.args[0]
+  for action in parser._actions:
+    action.required = False
+  return parser
+
+
+def _numbers(parser):
+  """(flag, its action) of every flag that takes numbers."""
+  for action in parser._actions:
+    kind = action.type
+    whole = kind is int or getattr(kind, "func", None) is flags.whole
+    if action.option_strings and (whole or kind is float):
+      yield action.option_strings[0], action, whole
+
+
+def _taken(parser, flag, action, text):
+  """Whether a value passes; else the error is one line about the flag."""
+  count = action.nargs if isinstance(action.nargs, int) else 1
+  line = [flag, *[text] * count] if action.nargs else [f"{flag}={text}"]
+  try:
+    _, rest = parser.parse_known_args(line)
+  except InputError as error:
+    told = str(error)
+    assert "\n" not in told and flag in told and len(told) < 300
+    return False
+  return not rest
+
+
+# What may be none or the first, and what may be as large as that.
+_ZERO = {
+  *("--seed", "--sheets", "--keep", "--views", "--epipolar", "--gap"),
+  *("--uncertainty-scale", "--render-uncertainty-scale", "--set-resamples"),
+  *("--process-index", "--process-count", "--threads", "--workers", "--worst"),
+  *("--holdout-every", "--frames-left-out", "--min-frames", "--first-scene"),
+}
+_SOME = {("stage", "--workers"), ("analyze context-views", "--views")}
+_BELOW = {"--threads"}  # -1: all that the machine has
+_BILLION = {"--seed", "--first-scene"}
+# Numbers that are not whole: bounded by their type, or where they are used.
+_LIMITED = {
+  *("--guidance", "--render-guidance", "--degrees", "--distance"),
+  *("--max-jump", "--seconds"),
+}
+_LATER = {
+  *("--interval", "--render-interval", "--masked", "--fov"),
+  *("--min-heading", "--lateral-offset"),
+}
+
+
+@pytest.mark.parametrize("verb", sorted(_VERBS))
+def test_numbers_of_every_verb(verb, monkeypatch):
+  parser = _parser(verb, monkeypatch)
+  for flag, action, whole in _numbers(parser):
+    taken = functools.partial(_taken, parser, flag, action)
+    for text in _NEVER:
+      later = flag in _LATER and text.lstrip("-").isdigit()  # finite at least
+      assert not taken(text) or later, (flag, text)
+    if whole:
+      assert taken("1")
+      assert taken("0") == (flag in _ZERO and (verb, flag) not in _SOME), flag
+      assert taken("-1") == (flag in _BELOW), flag
+      assert taken("1000000000") == (flag in _BILLION), flag
+      assert not taken("2.5") and not taken("1e3"), flag
+    else:
+      assert flag in _LIMITED | _LATER, flag
+
+
+def test_every_verb_with_numbers_is_looked_at(monkeypatch):
+  found = {v: [*_numbers(_parser(v, monkeypatch))] for v in _VERBS}
+  assert {verb for verb, numbers in found.items() if not numbers} <= {
+    *("check-release", "compact", "convert", "goodput", "parity"),
+    *("quickstart", "train"),
+  }
