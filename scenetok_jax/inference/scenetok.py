@@ -435,5 +435,8 @@ def _split(seed: Seed) -> tuple[jax.Array, jax.Array]:
     seed.dtype, jax.dtypes.prng_key
   ):
     return seed, seed
+  # Beyond, two seeds would draw the same.
+  if not 0 <= int(seed) < 2**32:
+    raise InputError(f"seed: {int(seed)} is not from 0 to {2**32 - 1}")
   first, second = jax.random.split(jax.random.key(seed))
   return first, second

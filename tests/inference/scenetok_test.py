@@ -208,6 +208,9 @@ def test_what_makes_no_sense_is_told_in_a_line(model, images, given, message):
   ("path", "options", "message"),
   [
     ("fly", {}, "'fly' is not one of"),
+    ("orbit", {"seed": 2**32}, "seed: 4294967296 is not from 0 to 4294967295"),
+    ("orbit", {"seed": -1}, "seed: -1 is not from"),
+    ("orbit", {"seed": 2**70}, "seed: 1180591620717411303424 is not"),
     ("orbit", {"frames": 3}, "3 frames are fewer than one window of 6"),
     ("orbit", {"steps": 0}, "steps: 0 must be at least 1"),
     ("orbit", {"solver": "rk4"}, "solver: 'rk4' is not one of"),
