@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,18 +13,13 @@ from safetensors.numpy import save
 from scenetok_jax.convert.reader import own_arrays
 from scenetok_jax.io import atomic_path
 from scenetok_jax.reading.json_text import parse
-from scenetok_jax.reading.schema import Count, checked
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
 PARAMS_FILE = "params.safetensors"
 _SCALE = "#scale"
 _LARGE = 4096  # smaller arrays stay float32: norms, biases
 _VERSION = 1
-
-
-class _Header(TypedDict):
-  version: Count
-  step: Count
 
 
 def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,13 +63,14 @@ def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
   problem, remedy = "not a parameter file of this package", "fetch it again"
   with own_arrays(path, problem, remedy) as (arrays, metadata):
     header = parse(metadata["format"].encode(), f"{path}: format", remedy)
-    found = checked(header, _Header, f"{path}: format", remedy)
-    if found["version"] != _VERSION:
+    version, step = header.get("version"), header.get("step")
+    if version != _VERSION:
       raise InputError(
-        f"{path}: version: {found['version']}, this program reads {_VERSION};"
+        f"{path}: version: {shown(version)}, this program reads {_VERSION};"
         f" {remedy}"
       )
-    step = found["step"]
+    if type(step) is not int or step < 0:
+      raise InputError(f"{path}: format: step: {shown(step)}; {remedy}")
   params = {
     name: values.astype(np.float32) * arrays.get(name + _SCALE, np.float32(1))
     for name, values in arrays.items()
