@@ -12,13 +12,14 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow faults aot-table docs-map lint format \
+.PHONY: help quickstart test test-slow fuzz faults aot-table docs-map lint format \
 	lock audit sbom clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
 	@echo "make test        install and run the fast tests"
 	@echo "make test-slow   the long tests (real processes, smoke configs)"
+	@echo "make fuzz        hostile files of every format, for ten minutes"
 	@echo "make faults      break running trainings; prints what was lost"
 	@echo "make aot-table   compile published configurations for TPU slices"
 	@echo "make docs-map    write the map of files in docs/architecture.md"
@@ -38,6 +39,13 @@ test: $(DEV)
 
 test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
+
+# The same seeds every time; a machine of two cores takes ten minutes.
+FUZZ_EXAMPLES ?= 500
+
+fuzz: $(DEV)
+	JAX_PLATFORMS=cpu FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV)/bin/python \
+		-m pytest -q -m fuzz tests/fuzz -n $(WORKERS) --dist worksteal
 
 faults: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m faults

@@ -5,7 +5,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.disk import whole
 from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.schema import Count, Name, checked
 from scenetok_jax.types import InputError, explained
 
 CONFIG_FILE = "config.json"
@@ -25,6 +26,17 @@ PARAMS_FILE = "codec.safetensors"
 PARAMS_FOLDER = "params"  # Orbax
 FORMATS = ("safetensors", "orbax")
 REMEDY = "make it with scenetok convert --codec NAME --source FILE --out DIR"
+
+
+class _Config(TypedDict):
+  """A folder's config.json."""
+
+  codec: Name
+  fields: dict[str, Any]
+  source: str
+  sha256: str
+  tensors: Count
+  parameters: Count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,21 +100,24 @@ def _save(
 
 def read_manifest(folder: str | os.PathLike) -> Manifest:
   """What a folder holds; InputError where it is no converted codec."""
-  path = Path(folder) / CONFIG_FILE
-  kinds = (OSError, ValueError, KeyError, TypeError, AttributeError)
-  with explained(f"{path}: does not describe a codec", REMEDY, *kinds):
-    found = read_json(path, REMEDY)
-    fields = {
-      name: tuple(value) if isinstance(value, list) else value
-      for name, value in found["fields"].items()
-    }
-    return Manifest(found["codec"], fields, found["source"], found["sha256"])
+  found = _read_config(folder)
+  fields = {
+    name: tuple(value) if isinstance(value, list) else value
+    for name, value in found["fields"].items()
+  }
+  return Manifest(found["codec"], fields, found["source"], found["sha256"])
 
 
 def read_counts(folder: str | os.PathLike) -> dict[str, int]:
   """{"tensors", "parameters"}: how many a folder holds."""
-  found = read_json(Path(folder) / CONFIG_FILE, REMEDY)
+  found = _read_config(folder)
   return {name: found[name] for name in ("tensors", "parameters")}
+
+
+def _read_config(folder: str | os.PathLike) -> dict[str, Any]:
+  path = Path(folder) / CONFIG_FILE
+  where = f"{path}: does not describe a codec"
+  return checked(read_json(path, REMEDY), _Config, where, REMEDY)
 
 
 def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:

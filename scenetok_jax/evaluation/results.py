@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from scenetok_jax.evaluation.measures import (
   GENERATED,
@@ -19,9 +19,58 @@ from scenetok_jax.evaluation.measures import (
 from scenetok_jax.evaluation.paper import TPS
 from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.schema import Count, checked
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
+_REMEDY = "give files made by scenetok evaluate --json"
 _NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
+
+
+class _Generation(TypedDict):
+  shift: float
+
+
+class _Options(TypedDict):
+  generation: NotRequired[_Generation | None]
+
+
+class _Data(TypedDict):
+  """What tables read of a result, beside its measures."""
+
+  protocol: str
+  checkpoint_sha256: str
+  index_sha256: str
+  scenes: Count
+  index_file: NotRequired[str | None]
+  index_scenes: NotRequired[Count | None]
+  index_scenes_published: NotRequired[Count | None]
+  confidence_intervals: NotRequired[
+    dict[str, tuple[float | None, float | None]]
+  ]
+  missing_metrics: NotRequired[dict[str, str]]
+  impossible_metrics: NotRequired[dict[str, str]]
+  missing_scenes: NotRequired[list[str]]
+  per_scene: NotRequired[dict[str, dict[str, Any]]]
+  pictures: NotRequired[dict[str, str]]
+  options: NotRequired[_Options]
+
+
+class _Arguments(TypedDict):
+  transfer: bool
+  every: Count
+
+
+class _Scored(TypedDict):
+  frames: Count
+
+
+class _Pose(TypedDict):
+  """What pose-score wrote, beside its measures."""
+
+  arguments: _Arguments
+  judged: str
+  per_scene: dict[str, _Scored]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +109,17 @@ def read_result(path: str | os.PathLike) -> Result:
   file = Path(path)
   if file.is_dir():
     file = file / "result.json"
-  remedy = "give files made by scenetok evaluate --json"
-  data = _pose_score(read_json(file, remedy), file)
+  data = _pose_score(read_json(file, _REMEDY), file)
   if absent := [key for key in _NEEDED if key not in data]:
     raise InputError(
       f"{file}: {', '.join(absent)}: not there; give files made by scenetok"
       " evaluate or pose-score --json of this version"
     )
+  data = checked(data, _Data, str(file), _REMEDY)
+  for where, row in (("", data), *data.get("per_scene", {}).items()):
+    scores = {name: row[name] for name in measures().keys() & row.keys()}
+    place = f"{file}: per_scene: {shown(where)}" if where else str(file)
+    checked(scores, dict[str, float | None], place, _REMEDY)
   return Result(file, data)
 
 
@@ -74,6 +127,7 @@ def _pose_score(data: dict[str, Any], file: Path) -> dict[str, Any]:
   """What `pose-score` wrote, with the keys of an evaluation."""
   if not {"oracle", "judged"} <= data.keys():
     return data
+  data = checked(data, _Pose, str(file), _REMEDY)
   arguments, scenes = data["arguments"], data["per_scene"]
   if not arguments["transfer"]:
     raise InputError(

@@ -8,8 +8,7 @@ import os
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -19,9 +18,23 @@ from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import gather_bytes
 from scenetok_jax.reading.json_text import parse
+from scenetok_jax.reading.npz import read_npz
+from scenetok_jax.reading.schema import Count, checked
 from scenetok_jax.types import InputError, explained
 
 _FIELDS = "fields.json"
+_AGAIN = "delete it to compute it again"
+
+
+class _Fields(TypedDict):
+  """Those of a SceneResult but for its features."""
+
+  key: str
+  scores: dict[str, Any]
+  frames: Count
+  seconds: float
+  total_seconds: NotRequired[float]
+  generation_seconds: NotRequired[float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +96,16 @@ def pack(result: SceneResult) -> bytes:
 
 def unpack(data: bytes, where: str) -> SceneResult:
   """The inverse of pack; `where` is named in errors."""
-  kinds = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
-  problem = f"{where}: not a scene's result"
-  with (
-    explained(problem, "delete it to compute it again", *kinds),
-    np.load(io.BytesIO(data), allow_pickle=False) as file,
-  ):
-    arrays = dict(file)
-    fields = parse(arrays.pop(_FIELDS).tobytes(), where)
+  kinds = (ValueError, KeyError, TypeError)
+  with explained(f"{where}: not a scene's result", _AGAIN, *kinds):
+    arrays = read_npz(data)
+    # Of equal pictures the PSNR is infinite.
+    fields = parse(arrays.pop(_FIELDS).tobytes(), where, _AGAIN, nan=True)
+    fields = checked(fields, _Fields, where, _AGAIN)
+    numbers = all(isinstance(x, int | float) for x in fields["scores"].values())
+    rows = all(x.ndim == 2 and x.dtype.kind == "f" for x in arrays.values())
+    if not numbers or not rows:
+      raise ValueError("scores or features are no numbers")
     return SceneResult(**{**fields, "features": arrays})
 
 

@@ -177,6 +177,7 @@ def _lines(setting: Setting, result: Result | None) -> list[Line]:
       missing=None if name in measured else missing.get(name),
     )
     for name in dict.fromkeys([*setting.paper, *measured, *missing])
+    if name in measures()  # others are told in notes
   ]
 
 

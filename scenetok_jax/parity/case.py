@@ -1,7 +1,6 @@
 """A reference case on disk, and the comparison of its arrays with ours."""
 
 import dataclasses
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from scenetok_jax.parity.fields import Fields
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.npz import read_npz
 from scenetok_jax.types import Cameras, InputError
 
 Arrays = dict[str, Any]
@@ -146,9 +146,8 @@ def _arrays(path: Path) -> Arrays:
   if not path.is_file():
     return {}
   try:
-    with np.load(path, allow_pickle=False) as file:
-      return dict(file)
-  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    return read_npz(path)
+  except (OSError, ValueError) as error:
     raise InputError(
       f"{path}: not a whole archive of arrays ({error}); fetch it again"
     ) from error

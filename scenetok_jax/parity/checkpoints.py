@@ -11,7 +11,8 @@ from scenetok_jax.convert.load import load_params, load_partial
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.parity import modules
 from scenetok_jax.parity.case import CONFIG_FILE, Arrays, Case
-from scenetok_jax.types import InputError
+from scenetok_jax.reading.npz import read_npz
+from scenetok_jax.types import InputError, explained
 
 
 def formats(case: Case) -> Arrays:
@@ -34,8 +35,8 @@ def _files(case: Case) -> list[str]:
 def formats_wanted(case: Case) -> Arrays:
   """The stored arrays, once for every file."""
   path = case.path / case.config["expected"].split(";")[0]
-  with np.load(path, allow_pickle=False) as file:
-    arrays = dict(file)
+  with explained(f"{path}: not arrays", "fetch it again", OSError, ValueError):
+    arrays = read_npz(path)
   wanted: Arrays = {}
   for file in _files(case):
     wanted |= {f"{file}/{name}": x for name, x in arrays.items()}

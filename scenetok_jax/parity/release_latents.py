@@ -8,16 +8,17 @@ Each file holds latent [L, C, h, w], extrinsics [T, 4, 4] and intrinsics
 
 import dataclasses
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.npz import read_npz
 from scenetok_jax.types import Cameras, InputError
 
 MAP = "map_dict.json"
+_MATRICES = {"extrinsics": 4, "intrinsics": 3}
 # The release scales focal lengths of DL3DV by its 3840x2160 images over 256.
 RELEASE_FOCAL = (15.0, 8.4375)
 
@@ -64,17 +65,15 @@ def read_file(path: str | os.PathLike) -> LatentClip:
   """
   path = Path(path)
   try:
-    with np.load(path, allow_pickle=False) as file:
-      arrays = {
-        name: file[name] for name in ("latent", "extrinsics", "intrinsics")
-      }
-  except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    found = read_npz(path)
+    arrays = {name: found[name] for name in ("latent", *_MATRICES)}
+  except (OSError, ValueError, KeyError) as error:
     raise InputError(
       f"{path}: not a latent file ({error}); make it again"
     ) from None
   latent = arrays["latent"]
-  frames = len(arrays["extrinsics"])
-  shapes = {"extrinsics": (frames, 4, 4), "intrinsics": (frames, 3, 3)}
+  frames = arrays["extrinsics"].shape[:1]
+  shapes = {n: (*frames, side, side) for n, side in _MATRICES.items()}
   for name, shape in shapes.items():
     if arrays[name].shape != shape:
       raise InputError(

@@ -34,11 +34,11 @@ def goodput(lives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     kept = int(max(min(last, kept_until) - first, 0))
     share = kept / (last - first) if last > first else 0.0
     spent = dict(life["seconds"])
-    step = spent.pop("step")
+    step = spent.pop("step", 0.0)
     seconds["productive"] += share * step
     seconds["lost"] += step - share * step
     for kind, value in spent.items():
-      seconds[kind] += value
+      seconds[kind] = seconds.get(kind, 0.0) + value
     if life["first_step"] is not None:
       kept_until = min(kept_until, first)
     again = last - first - kept

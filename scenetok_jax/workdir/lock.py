@@ -9,18 +9,32 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import jax
 
 from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.reading.json_text import parse
+from scenetok_jax.reading.schema import Count, Text, checked
 from scenetok_jax.types import InputError, explained
 
 LOCK_FILE = "run.lock"
 BEAT = 10.0  # seconds between two renewals of a lease
 EXPIRED = 60.0  # a lease that nobody renews for so long is free
+
+
+_Word = Annotated[str, Text(0, 255)]
+
+
+class _Held(TypedDict):
+  """What a lease says of who has it."""
+
+  owner: _Word
+  pid: Count
+  host: _Word
+  machine: NotRequired[_Word]
+  started: NotRequired[_Word]
 
 
 class LeaseLostError(InputError):
@@ -89,9 +103,9 @@ def check_free(workdir: str | os.PathLike[str]) -> None:
   first, start, told = _read(path), time.monotonic(), False
   while held := _read(path):
     alive, waited = None, time.monotonic() - start
-    if held["machine"] and held["machine"] == _machine():
+    if held.get("machine") and held["machine"] == _machine():
       # Its number may have gone to another process since.
-      alive = _started(held["pid"]) == held["started"]
+      alive = _started(held["pid"]) == held.get("started")
     # A killed process takes a moment to die.
     if (alive and waited > 1) or (alive is None and held != first):
       raise _in_use(path, held)
@@ -173,11 +187,13 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   with explained(f"{path}: cannot be read", remedy, Exception):
     try:
       found = parse(path.read_bytes(), str(path))
+      if "owner" in found:  # else an older run's, of an flock
+        return checked(found, _Held, str(path), remedy)
     except FileNotFoundError:
       return {}
     except InputError:  # cut off, or by nobody: it is no free one
-      found = {"owner": "", "pid": "?", "host": "?", "machine": ""}
-  return found if "owner" in found else {}  # an older run's, of an flock
+      return {"owner": "", "pid": "?", "host": "?", "machine": ""}
+  return {}
 
 
 def _in_use(path: pathlib.Path, held: dict[str, Any]) -> InputError:

@@ -1,5 +1,7 @@
 """Results of scenes survive the disk, and an interrupted run continues."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,16 @@ def test_a_killed_run_continues_where_it_was(tmp_path):
   fresh = list(score_batches(jobs, compute, None))
   assert computed == ["s0", "s1", "s2", "s3", "s4"]
   assert all(same(a, b) for a, b in zip(resumed, fresh, strict=True))
+
+
+def test_equal_pictures_have_an_infinite_psnr():
+  assert same(unpack(pack(make("a", np.inf)), "x"), make("a", np.inf))
+
+
+@pytest.mark.parametrize(
+  "changes", [{"scores": {"psnr": "x"}}, {"frames": 1e30}, {"key": 7}]
+)
+def test_fields_of_other_types_are_refused(changes):
+  result = dataclasses.replace(make("a"), **changes)
+  with pytest.raises(InputError, match="x: "):
+    unpack(pack(result), "x")

@@ -219,3 +219,36 @@ def test_other_files_are_refused(tmp_path, text, told):
     read_result(path)
   with pytest.raises(InputError, match="not found"):
     read_result(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+  "changes, told",
+  [
+    ({"missing_metrics": "fid"}, "missing_metrics: 'fid' is not an object"),
+    ({"psnr": "23"}, "psnr: '23' is not a finite number"),
+    ({"per_scene": {"a": {"psnr": []}}}, "'a': psnr: a list of 0 is not"),
+    ({"confidence_intervals": {"psnr": [1]}}, "is not a list of 2"),
+    ({"options": {"generation": 7}}, "generation: 7 is not an object"),
+    ({"scenes": 1e30}, "scenes: 1e.30 is not an integer"),
+  ],
+)
+def test_fields_of_other_types_are_named(tmp_path, changes, told):
+  with pytest.raises(InputError, match=told):
+    result(tmp_path, "r", **changes)
+
+
+def test_a_measure_that_nobody_knows_is_a_note(tmp_path):
+  found = result(tmp_path, "r", missing_metrics={"other": "no weights"})
+  (table,) = make_tables([found])
+  assert any("other not computed: no weights" in x for x in table.notes)
+  assert "no weights" in markdown([table])
+
+
+@pytest.mark.parametrize("field", ["transfer", "every"])
+def test_pose_scores_without_their_arguments_are_refused(tmp_path, field):
+  path = pose_score(tmp_path)
+  data = json.loads(path.read_text())
+  del data["arguments"][field]
+  path.write_text(json.dumps(data))
+  with pytest.raises(InputError, match=f"arguments.{field}: missing"):
+    read_result(path)

@@ -208,3 +208,11 @@ def test_a_storage_that_fails_for_a_while_ends_nothing(
     before = (tmp_path / LOCK_FILE).read_text()
     time.sleep(0.5)
     assert (tmp_path / LOCK_FILE).read_text() != before
+
+
+def test_a_lease_that_lacks_who_has_it_is_of_an_unknown_process(
+  tmp_path, monkeypatch
+):
+  (tmp_path / "run.lock").write_text('{"owner": "a", "machine": "m"}')
+  monkeypatch.setattr(module, "EXPIRED", 0.1)
+  module.check_free(tmp_path)

@@ -1,0 +1,182 @@
+"""Small valid files of every format; each function fills an empty folder."""
+
+import json
+import pickle
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from data_pipelines.latents import builders as latent_builders
+from data_pipelines.storage import builders, records
+from data_pipelines.storage.depth_maps import encode_depth
+from scenetok_jax import outputs
+from scenetok_jax.codecs.weights import Manifest, save_weights
+from scenetok_jax.evaluation.scores import SceneResult
+from scenetok_jax.evaluation.store import pack
+from scenetok_jax.sampling.scene_file import Scene
+from scenetok_jax.types import Cameras
+from tests.cli import workdirs
+from tests.data_pipelines import chunks, clips
+from tests.data_pipelines.damage_test import _write_text
+from tests.data_pipelines.latents.builders_test import _work
+
+_LENS = [[0.9, 0, 0.5], [0, 0.9, 0.5], [0, 0, 1]]
+
+
+def _cameras(count):
+  lenses = np.tile(np.array(_LENS, np.float32), (count, 1, 1))
+  return Cameras(clips.poses(count).astype(np.float32), lenses)
+
+
+def _json(folder, name, value):
+  (folder / name).write_text(json.dumps(value))
+
+
+def prepared(folder):
+  builders.build(folder, clips.plan(scenes=2, frames=6))
+
+
+def latents(folder):
+  frames = folder.with_name("frames")
+  builders.build(frames, clips.plan(scenes=2, frames=40))
+  latent_builders.build(folder, _work(frames, flipped=False))
+
+
+def index(folder):
+  entry = {"context": [0, 4], "target": [1, 2, 3]}
+  _json(folder, "index.json", {"s0": entry, "s1": entry, "s2": None})
+
+
+def chunk(folder):
+  content = {"a.torch": [chunks.scene("a", 3), chunks.scene("b", 2)]}
+  chunks.save_split(folder / "train", content)
+
+
+def camera_texts(folder):
+  _write_text(folder, "walk")
+
+
+def dl3dv(folder):
+  clips.write_capture(folder / "scene", frames=3)
+
+
+def capture(folder):
+  clips.write_capture(folder, frames=3)
+
+
+def poses_json(folder):
+  clips.write_capture(folder, frames=3)
+  (folder / "transforms.json").unlink()
+  k = [[50, 0, 20], [0, 50, 15], [0, 0, 1]]
+  frames = [
+    {"file": f"images/frame_{i}.png", "w2c": pose.tolist(), "K": k}
+    for i, pose in enumerate(clips.poses(3))
+  ]
+  _json(folder, "poses.json", {"frames": frames})
+
+
+def paths(folder):
+  cameras = _cameras(3)
+  fields = {"extrinsics": cameras.extrinsics, "intrinsics": cameras.intrinsics}
+  _json(folder, "path.json", {n: x.tolist() for n, x in fields.items()})
+  frames = [{"transform_matrix": x.tolist()} for x in cameras.extrinsics]
+  size = {"w": 40, "h": 30, "fl_x": 36, "cx": 20, "cy": 15}
+  _json(folder, "transforms.json", {**size, "frames": frames})
+
+
+def scene(folder):
+  eye = np.eye(4, dtype=np.float32)
+  found = Scene("good", np.ones((2, 4)), eye, _cameras(2), "m" * 8, "c" * 8)
+  found.save(folder / "float.tok")
+  found.save(folder / "small.tok", "int8")
+
+
+def compact(folder):
+  workdirs.stage1(folder)
+
+
+def workdir(folder):
+  rows = [{"step": i, "loss": 1.0 / i, "kind": "train"} for i in (1, 2, 3)]
+  lines = "".join(json.dumps(row) + "\n" for row in rows)
+  (folder / "metrics.jsonl").write_text(lines)
+  life = {
+    "begin": 10.0, "end": 60.0, "ended": "killed", "processes": 1,
+    "devices": 8, "first_step": 0, "last_step": 50,
+    "seconds": {"step": 40.0, "data_wait": 5.0, "compile": 5.0},
+  }  # fmt: skip
+  later = {**life, "begin": 70.0, "end": 99.0, "first_step": 40}
+  lines = "".join(json.dumps(row) + "\n" for row in (life, later))
+  (folder / "lives.jsonl").write_text(lines)
+  lease = {"owner": "a" * 32, "pid": 1, "host": "h", "machine": "m"}
+  _json(folder, "run.lock", {**lease, "started": "1", "beat": "1.000"})
+
+
+def results(folder):
+  row = {"psnr": 20.0, "ssim": 0.7, "frames": 5}
+  found = {
+    "protocol": "re10k_c12_128", "generation": False,
+    "checkpoint_sha256": "a" * 64, "checkpoint_step": 7,
+    "index_file": "x.json", "index_sha256": "b" * 64, "index_scenes": 136,
+    "index_scenes_published": 136, "scenes": 130, "frames": 999,
+    "psnr": 23.5, "ssim": 0.8, "representation_floats": 32768,
+    "confidence_intervals": {"psnr": [23.0, 24.0]},
+    "missing_metrics": {"fid": "fid_inception: get it"},
+    "impossible_metrics": {"fvd": "too few frames"},
+    "missing_scenes": ["gone1", "gone2"], "per_scene": {"a": row, "b": row},
+    "pictures": {"a": "a.png"}, "options": {"generation": {"shift": 4.0}},
+  }  # fmt: skip
+  _json(folder, "result.json", found)
+  generated = {**found, "generation": True, "protocol": "own"}
+  _json(folder, "generated.json", generated)
+  row = {"frames": 10, "placed": 9, "racc@10": 0.5, "auc@30": 0.25}
+  pose = {
+    "arguments": {"transfer": True, "every": 4, "workdir": "runs/x"},
+    "oracle": "pycolmap", "judged": "another scene along this path",
+    "racc@10": 0.5, "auc@30": 0.25, "shuffled_auc@30": 0.1,
+    "checkpoint_sha256": "a" * 64, "checkpoint_step": 5,
+    "confidence_intervals": {"auc@30": [0.2, 0.3]},
+    "missing_metrics": {}, "per_scene": {"a": row, "b": row},
+  }  # fmt: skip
+  _json(folder, "pose.json", pose)
+  features = {"fid/real": np.ones((2, 3), np.float32)}
+  data = pack(SceneResult("a", {"psnr": 20.0}, 5, 0.25, features))
+  (folder / "a.npz").write_bytes(data)
+
+
+def output(folder):
+  with outputs.opened(folder / "out") as held:
+    for path in held.claim("video.mp4", "frames/0000.png"):
+      path.parent.mkdir(exist_ok=True)
+      path.write_text("a run's")
+
+
+def codec(folder):
+  params = {"encoder": {"kernel": np.ones((2, 3), np.float32)}}
+  manifest = Manifest("va_vae", {"sides": [1, 2]}, "x.pt", "a" * 64)
+  save_weights(folder / "codec", manifest, params)
+  named = {"a.weight": np.ones((2, 3), np.float32), "step": np.array(3)}
+  save_file(named, folder / "published.safetensors", {"step": "12"})
+  arrays = {"VGG16_0": {"Conv_0": {"kernel": np.ones((2, 2), np.float32)}}}
+  (folder / "lpips.ckpt").write_bytes(pickle.dumps(arrays, 4))
+
+
+def release(folder):
+  (folder / "train/1").mkdir(parents=True)
+  _json(folder, "map_dict.json", {"train": {"1": {"s": ["s.npz"]}}})
+  cameras = _cameras(4)
+  np.savez(
+    folder / "train/1/s.npz",
+    latent=np.ones((4, 8, 2, 2), np.float16),
+    extrinsics=cameras.extrinsics.astype(np.float16),
+    intrinsics=cameras.intrinsics.astype(np.float16),
+  )
+
+
+def pictures(folder):
+  (folder / "a.jpg").write_bytes(chunks.jpeg(24, 32, 9).tobytes())
+  (folder / "d.png").write_bytes(encode_depth(np.ones((8, 8), np.float32)))
+
+
+def report(folder):
+  prepared(folder)
+  assert records.splits(folder) == ["train"]
