@@ -19,6 +19,7 @@ def main(argv: console.Argv = None) -> None:
   rows = lives.read_lives(path)
   if not rows:
     raise InputError(f"{path}: not there; give the workdir of a run")
+  goodput.check_lives(rows, str(path))
   found = goodput.goodput(rows)
   print(goodput.table(found))
   console.write_json(args, found)

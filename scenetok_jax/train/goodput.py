@@ -2,7 +2,9 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, TypedDict
+
+from scenetok_jax.reading.schema import Between, Count, Text, checked
 
 # What a line of the table says of a kind of time, in this order.
 _NAMES = {
@@ -16,6 +18,27 @@ _NAMES = {
   "evaluation": "evaluation",
   "between": "between lives",
 }
+
+
+_Moment = Annotated[float, Between(0, 1e11)]  # seconds
+
+
+class _Life(TypedDict):
+  """What a row says at least; seconds: by Activity's kinds of time."""
+
+  begin: _Moment
+  end: _Moment
+  ended: Annotated[str, Text(1, 255)]
+  first_step: Count | None
+  last_step: Count | None
+  seconds: dict[str, _Moment]
+
+
+def check_lives(lives: Sequence[Mapping[str, Any]], where: str) -> None:
+  """InputError where a row lacks what goodput reads; where: starts it."""
+  remedy = "correct or remove this row"
+  for number, life in enumerate(lives, start=1):
+    checked(life, _Life, f"{where}: life {number}", remedy)
 
 
 def goodput(lives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,32 +9,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Any
 
 import jax
 
 from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.reading.json_text import parse
-from scenetok_jax.reading.schema import Count, Text, checked
+from scenetok_jax.reading.shown import escaped
 from scenetok_jax.types import InputError, explained
 
 LOCK_FILE = "run.lock"
 BEAT = 10.0  # seconds between two renewals of a lease
 EXPIRED = 60.0  # a lease that nobody renews for so long is free
-
-
-_Word = Annotated[str, Text(0, 255)]
-
-
-class _Held(TypedDict):
-  """What a lease says of who has it."""
-
-  owner: _Word
-  pid: Count
-  host: _Word
-  machine: NotRequired[_Word]
-  started: NotRequired[_Word]
+# Who has a lease that is cut off, or by nobody.
+_UNKNOWN = {"owner": "", "pid": "?", "host": "?", "machine": ""}
 
 
 class LeaseLostError(InputError):
@@ -103,16 +92,16 @@ def check_free(workdir: str | os.PathLike[str]) -> None:
   first, start, told = _read(path), time.monotonic(), False
   while held := _read(path):
     alive, waited = None, time.monotonic() - start
-    if held.get("machine") and held["machine"] == _machine():
+    if held["machine"] and held["machine"] == _machine():
       # Its number may have gone to another process since.
-      alive = _started(held["pid"]) == held.get("started")
+      alive = _started(held["pid"]) == held["started"]
     # A killed process takes a moment to die.
     if (alive and waited > 1) or (alive is None and held != first):
       raise _in_use(path, held)
     if alive is False or waited > EXPIRED:
       return
     if alive is None and not told:
-      by = f"process {held['pid']} on {held['host']}"
+      by = f"process {held['pid']} on {escaped(held['host'])}"
       print(f"{path}: held by {by}; waiting whether it lives", file=sys.stderr)
       told = True
     time.sleep(BEAT / 50)
@@ -187,13 +176,16 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   with explained(f"{path}: cannot be read", remedy, Exception):
     try:
       found = parse(path.read_bytes(), str(path))
-      if "owner" in found:  # else an older run's, of an flock
-        return checked(found, _Held, str(path), remedy)
     except FileNotFoundError:
       return {}
     except InputError:  # cut off, or by nobody: it is no free one
-      return {"owner": "", "pid": "?", "host": "?", "machine": ""}
-  return {}
+      return _UNKNOWN
+  if "owner" not in found:  # an older run's, of an flock
+    return {}
+  held = {"machine": "", "started": ""} | found
+  words = [held.get(name) for name in ("owner", "host", "machine", "started")]
+  whole = all(isinstance(word, str) for word in words)
+  return held if whole and type(held.get("pid")) is int else _UNKNOWN
 
 
 def _in_use(path: pathlib.Path, held: dict[str, Any]) -> InputError:

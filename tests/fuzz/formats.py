@@ -104,6 +104,7 @@ def _rows(folder):
 
 def _lives(folder):
   rows = lives.read_lives(folder / "lives.jsonl")
+  goodput.check_lives(rows, "lives.jsonl")
   if rows:
     goodput.table(goodput.goodput(rows))
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scenetok_jax.train.goodput import goodput, table
+from scenetok_jax.train.goodput import check_lives, goodput, table
+from scenetok_jax.types import InputError
 
 
 def life(begin, end, first, last, ended="killed", **seconds):
@@ -74,3 +75,14 @@ def test_the_table_is_for_people(text):
     life(70.0, 100.0, 40, 60, "finished", step=20.0, data_wait=10.0),
   ]
   assert text in table(goodput(rows))
+
+
+@pytest.mark.parametrize(
+  "field, value",
+  [("end", "x"), ("seconds", [1]), ("ended", None), ("last_step", -1)],
+)
+def test_a_row_of_other_things_is_named(field, value):
+  good = life(0.0, 60.0, 0, 50)
+  check_lives([good, good], "x")
+  with pytest.raises(InputError, match=f"x: life 2: {field}: "):
+    check_lives([good, good | {field: value}], "x")

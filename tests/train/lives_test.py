@@ -1,6 +1,5 @@
 """Every life of a run leaves its row, however it ended."""
 
-import json
 import threading
 import time
 
@@ -96,16 +95,3 @@ def test_a_file_that_is_no_record_is_told(tmp_path):
   (tmp_path / LIVES_FILE).write_text("{half")
   with pytest.raises(InputError, match=r"lives\.jsonl: line 1: .* move"):
     rows(tmp_path)
-
-
-@pytest.mark.parametrize(
-  "changes",
-  [{"end": "x"}, {"seconds": [1]}, {"ended": None}, {"last_step": -1}],
-)
-def test_a_row_of_other_things_is_named(tmp_path, changes):
-  with live(tmp_path):
-    (row,) = rows(tmp_path)
-  file = tmp_path / LIVES_FILE
-  file.write_text(json.dumps(row) + "\n" + json.dumps(row | changes) + "\n")
-  with pytest.raises(InputError, match=f"line 2: {next(iter(changes))}: "):
-    read_lives(file)
