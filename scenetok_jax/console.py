@@ -124,6 +124,8 @@ def run(
   """
   verb = verb or Path(main.__code__.co_filename).stem
   logging.getLogger("absl").addFilter(_is_news)
+  if sys.unraisablehook is sys.__unraisablehook__:
+    sys.unraisablehook = _unraisable
   try:
     return main(sys.argv[1:] if argv is None else argv) or 0
   except InputError as error:
@@ -149,6 +151,12 @@ def _is_news(record: logging.LogRecord) -> bool:
   """Whether no line of ours says it: Orbax logs a full disk with tracebacks."""
   error = record.exc_info[1] if record.exc_info else None
   return not io.storage_reason(error or Exception(record.getMessage()))
+
+
+def _unraisable(found: Any) -> None:
+  """Leaves out what threads of Orbax say of a save that failed."""
+  if str(found.exc_value) != "Event loop is closed":
+    sys.__unraisablehook__(found)
 
 
 def _end_soon(code: int) -> None:
