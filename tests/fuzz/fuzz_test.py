@@ -5,43 +5,18 @@ outside the sample is touched. `make fuzz` tries many, `make test` a few; the
 seeds are fixed.
 """
 
-import os
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scenetok_jax.reading.shown import escaped, shortened
 from scenetok_jax.types import InputError
 from tests.fuzz.formats import FORMATS
-from tests.fuzz.limits import check_line, limited, tree
+from tests.fuzz.limits import check_line, fuzz, limited, tree
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
-FUZZ = settings(
-  max_examples=EXAMPLES,
-  derandomize=True,
-  deadline=None,  # limits.SECONDS, where only the reader counts
-  database=None,
-  suppress_health_check=list(HealthCheck),
-)
 pytestmark = pytest.mark.fuzz
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-  """fill -> a folder that it has filled, made once and left unchanged."""
-  root = tmp_path_factory.mktemp("samples")
-  made = {}
-
-  def sample(fill):
-    if fill not in made:
-      made[fill] = root / fill.__name__
-      made[fill].mkdir()
-      fill(made[fill])
-    return made[fill]
-
-  return sample
 
 
 def _restore(good, folder):
@@ -51,8 +26,8 @@ def _restore(good, folder):
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.title)
-def test_hostile_files(form, samples, tmp_path):
-  good, folder = samples(form.fill), tmp_path / "sample"
+def test_hostile_files(form, filled, tmp_path):
+  good, folder = filled(form.fill), tmp_path / "sample"
   shutil.copytree(good, folder)
   (tmp_path / "near").mkdir()
   (tmp_path / "near/secret.txt").write_text("the user's")
@@ -60,7 +35,7 @@ def test_hostile_files(form, samples, tmp_path):
   data = file.read_bytes()
   form.read(folder)  # a valid file is taken
 
-  @FUZZ
+  @fuzz()
   @given(st.data())
   def hostile(drawn):
     if form.own:

@@ -9,10 +9,24 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 SECONDS = 5.0  # of this process's time
 WALL = 60.0  # a machine may be busy; a reader that waits does not end
 GROWTH = 512 << 20  # bytes
 _ADDRESSES = 16 << 30  # more than that is asked for, even if never touched
+
+
+def fuzz(cost: int = 1) -> settings:
+  """EXAMPLES of a test, or fewer where one costs more; the same every time."""
+  return settings(
+    max_examples=max(EXAMPLES // cost, 1),
+    derandomize=True,
+    deadline=None,  # SECONDS are of the reader alone
+    database=None,
+    suppress_health_check=list(HealthCheck),
+  )
 
 
 class Hangs(BaseException):

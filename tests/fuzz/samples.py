@@ -4,6 +4,7 @@ import json
 import pickle
 
 import numpy as np
+from PIL import Image
 from safetensors.numpy import save_file
 
 from data_pipelines.latents import builders as latent_builders
@@ -126,6 +127,7 @@ def results(folder):
     "pictures": {"a": "a.png"}, "options": {"generation": {"shift": 4.0}},
   }  # fmt: skip
   _json(folder, "result.json", found)
+  Image.new("RGB", (40, 30)).save(folder / "a.png")
   generated = {**found, "generation": True, "protocol": "own"}
   _json(folder, "generated.json", generated)
   row = {"frames": 10, "placed": 9, "racc@10": 0.5, "auc@30": 0.25}

@@ -1,6 +1,7 @@
 """The public calls: encode, render, generate, save and open again."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
@@ -224,3 +225,20 @@ def test_a_path_that_makes_no_sense_is_refused(
 ):
   with pytest.raises(InputError, match=message):
     model.render(scene, path, **options)
+
+
+@pytest.mark.parametrize(
+  "field, value",
+  [("attention", None), ("decoder", 7), ("a.b", 1), ("tokenizer", {})],
+)
+def test_a_stored_configuration_of_other_fields_is_named(
+  tmp_path, field, value
+):
+  folder = workdirs.stage1(tmp_path)
+  file = folder / "config.json"
+  file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+  with pytest.raises(InputError):
+    SceneTok.from_pretrained(folder)
+  file.write_text("{}")
+  with pytest.raises(InputError, match="not a configuration of a model"):
+    SceneTok.from_pretrained(folder)
