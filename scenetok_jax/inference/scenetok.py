@@ -22,8 +22,7 @@ from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
 from scenetok_jax.io import is_url, locate, write_json
-from scenetok_jax.model import Model, build, encode_views
-from scenetok_jax.ops.compute import AUTO
+from scenetok_jax.model import Model, encode_views
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling import generate
@@ -38,21 +37,10 @@ from scenetok_jax.sampling.scene_file import (
 )
 from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.sampling.video import VideoProgram, render_video
-from scenetok_jax.types import (
-  Array,
-  Cameras,
-  InputError,
-  Views,
-  check_known,
-  explained,
-)
-from scenetok_jax.workdir import ranges
+from scenetok_jax.types import Array, Cameras, InputError, Views, check_known
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
-from scenetok_jax.workdir.stored_config import (
-  CONFIG_FILE,
-  IDENTITY,
-  load_stored_config,
-)
+from scenetok_jax.workdir.stored_config import CONFIG_FILE
+from scenetok_jax.workdir.stored_model import stored_model
 
 Seed = int | jax.Array
 
@@ -91,7 +79,7 @@ class SceneTok:
       InputError: no configuration or checkpoint there.
     """
     folder = os.fspath(path)
-    config, model = _stored_model(folder)
+    config, model = stored_model(folder)
     step = latest_step(folder)
     read = [(folder, step)]
     params = restore_params(folder, item="ema")
@@ -450,18 +438,3 @@ def _split(seed: Seed) -> tuple[jax.Array, jax.Array]:
     raise InputError(f"seed: {int(seed)} is not from 0 to {2**32 - 1}")
   first, second = jax.random.split(jax.random.key(seed))
   return first, second
-
-
-def _stored_model(folder: str) -> tuple[ConfigDict, Model]:
-  """A workdir's configuration and what it builds, or InputError."""
-  where = f"{folder}: config.json"
-  # A file of other fields or types makes what is built of it raise these.
-  kinds = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError)
-  remedy = "restore it, or give another run's --workdir"
-  with explained(f"{where}: not a configuration of a model", remedy, *kinds):
-    config = ConfigDict(load_stored_config(folder))
-    fields = {n: x for n, x in config.items() if n != IDENTITY}
-    ranges.check_numbers(ConfigDict(fields), where)
-    if config.attention == "cudnn":
-      config.attention = AUTO  # trained where there is one
-    return config, build(config)

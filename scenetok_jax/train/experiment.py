@@ -111,6 +111,11 @@ def make_task(config: ConfigDict, model: Model) -> Task:
   stored = stored_config.load_stored_config(config.tokenizer_from)
   for section in ("tokenizer", "decoder", "codecs"):
     ours = stored_config.flatten(to_plain(config[section].to_dict()))
+    if not isinstance(stored.get(section), dict):
+      raise InputError(
+        f"{config.tokenizer_from}: config.json: {section}: missing; give a"
+        " stage-1 workdir"
+      )
     theirs = stored_config.flatten(stored[section])
     for name in sorted(ours.keys() | theirs.keys()):
       same = ours.get(name) == theirs.get(name)

@@ -28,7 +28,7 @@ def drop_rows(path: pathlib.Path, start_step: int) -> None:
   if path.exists():
     kept = [row for row in read_rows(path) if row["step"] <= start_step]
     text = "".join(json.dumps(row) + "\n" for row in kept)
-    if text != path.read_text(encoding="utf-8"):
+    if text.encode() != path.read_bytes():
       write_text(path, text, sync=True)
 
 

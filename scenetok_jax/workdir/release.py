@@ -25,6 +25,7 @@ from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError, explained
 from scenetok_jax.workdir import checkpoint, fields, stored_config
 from scenetok_jax.workdir.stored import FOLDER
+from scenetok_jax.workdir.stored_model import stored_model
 
 SOURCE_FILE = "converted_from.json"
 BUFFERS_FILE = "release_buffers.safetensors"
@@ -165,8 +166,7 @@ def export_workdir(
   "params", or "ema" for the average where there is one. Returns the step of
   the checkpoint; InputError without one, or for an unknown suffix.
   """
-  config = ConfigDict(stored_config.load_stored_config(workdir))
-  model = build(config)
+  config, model = stored_model(workdir)
   step = checkpoint.latest_step(workdir)
   params = checkpoint.restore_params(workdir, item=item)
   stored = _buffers(locate(workdir) / BUFFERS_FILE)

@@ -23,10 +23,14 @@ from scenetok_jax.geometry import camera_files
 from scenetok_jax.metrics.lpips_package import read_numpy_pickle
 from scenetok_jax.parity import release_latents
 from scenetok_jax.sampling.scene_file import Scene
-from scenetok_jax.train import goodput, lives, loggers
+from scenetok_jax.train import experiment, goodput, lives, loggers
 from scenetok_jax.workdir import lock
-from scenetok_jax.workdir.stored_config import load_stored_config
+from scenetok_jax.workdir.stored_config import (
+  compare_config,
+  load_stored_config,
+)
 from tests.fuzz import mutations, samples
+from tests.sampling.models import tiny, tiny_config
 
 Path = pathlib.Path
 
@@ -96,6 +100,16 @@ def _estimates(folder):
 
 def _scene(name):
   return lambda folder: Scene.load(folder / name)
+
+
+def _same_config(folder):
+  compare_config(folder, tiny_config().to_dict())
+
+
+def _first_stage(folder):
+  config = tiny_config("generator")
+  config.tokenizer_from = str(folder)
+  experiment.make_task(config, tiny("generator")[0])
 
 
 def _rows(folder):
@@ -206,6 +220,8 @@ FORMATS = [
     lambda folder: load_compact(folder / PARAMS_FILE),
   ),
   Format(samples.compact, "config.json", _M.json_text, load_stored_config),
+  Format(samples.compact, "config.json", _M.json_text, _same_config),
+  Format(samples.compact, "config.json", _M.json_text, _first_stage),
   Format(samples.workdir, "metrics.jsonl", _M.json_lines, _rows, own=True),
   Format(samples.workdir, "lives.jsonl", _M.json_lines, _lives),
   Format(samples.workdir, "run.lock", _M.json_text, _lock),

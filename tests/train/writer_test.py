@@ -216,3 +216,10 @@ def test_a_full_disk_ends_the_run_from_the_thread_too(tmp_path):
     writer.write(1, {"loss": 1.0})
     time.sleep(0.5)
     writer.write(2, {"loss": 1.0})
+
+
+def test_rows_that_are_no_text_are_dropped(tmp_path):
+  path = tmp_path / "metrics.jsonl"
+  path.write_bytes(b'\xff\n{"step": 1}\n{"step": 2}\n{"step": [3]}\n')
+  loggers.drop_rows(path, 1)
+  assert path.read_text() == '{"step": 1}\n'
