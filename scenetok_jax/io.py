@@ -238,7 +238,8 @@ def write_text(
 ) -> None:
   """Replaces a text file in one step; see atomic_path."""
   with atomic_path(path, sync=sync) as temporary:
-    temporary.write_text(text, encoding="utf-8")
+    # Names of files need not be UTF-8.
+    temporary.write_text(text, "utf-8", "backslashreplace")
 
 
 def write_json(

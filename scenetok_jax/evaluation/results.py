@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from scenetok_jax.evaluation.measures import (
   GENERATED,
@@ -19,12 +19,15 @@ from scenetok_jax.evaluation.measures import (
 from scenetok_jax.evaluation.paper import TPS
 from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.reading.json_text import read_json
-from scenetok_jax.reading.schema import Count, checked
+from scenetok_jax.reading.schema import Count, Text, checked
 from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
 _REMEDY = "give files made by scenetok evaluate --json"
 _NEEDED = ("protocol", "checkpoint_sha256", "index_sha256", "scenes")
+
+
+_Word = Annotated[str, Text(0, 4096)]
 
 
 class _Generation(TypedDict):
@@ -38,11 +41,11 @@ class _Options(TypedDict):
 class _Data(TypedDict):
   """What tables read of a result, beside its measures."""
 
-  protocol: str
-  checkpoint_sha256: str
-  index_sha256: str
+  protocol: _Word
+  checkpoint_sha256: _Word
+  index_sha256: _Word
   scenes: Count
-  index_file: NotRequired[str | None]
+  index_file: NotRequired[_Word | None]
   index_scenes: NotRequired[Count | None]
   index_scenes_published: NotRequired[Count | None]
   confidence_intervals: NotRequired[
@@ -50,7 +53,7 @@ class _Data(TypedDict):
   ]
   missing_metrics: NotRequired[dict[str, str]]
   impossible_metrics: NotRequired[dict[str, str]]
-  missing_scenes: NotRequired[list[str]]
+  missing_scenes: NotRequired[list[_Word]]
   per_scene: NotRequired[dict[str, dict[str, Any]]]
   pictures: NotRequired[dict[str, str]]
   options: NotRequired[_Options]

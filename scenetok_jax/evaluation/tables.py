@@ -7,6 +7,7 @@ from typing import Any
 from scenetok_jax.evaluation.measures import measures
 from scenetok_jax.evaluation.paper import TABLES, PaperTable, Setting
 from scenetok_jax.evaluation.results import Result, shortcomings
+from scenetok_jax.reading.shown import escaped
 from scenetok_jax.types import InputError
 
 OWN = "own"
@@ -190,5 +191,8 @@ def _notes(result: Result) -> list[str]:
     f" checkpoint {result.checkpoint[:16]} step {data.get('checkpoint_step')};"
     f" {data.get('frames', '?')} frames",
     *shortcomings(data),
-    *(f"{name} not computed: {why}" for name, why in result.missing.items()),
+    *(
+      escaped(f"{name} not computed: {' '.join(why.split())}")
+      for name, why in result.missing.items()
+    ),
   ]

@@ -229,6 +229,8 @@ def test_other_files_are_refused(tmp_path, text, told):
     ({"per_scene": {"a": {"psnr": []}}}, "'a': psnr: a list of 0 is not"),
     ({"confidence_intervals": {"psnr": [1]}}, "is not a list of 2"),
     ({"options": {"generation": 7}}, "generation: 7 is not an object"),
+    ({"index_sha256": "\ud800"}, "without control characters"),
+    ({"protocol": "\x1b[31m"}, "without control characters"),
     ({"scenes": 1e30}, "scenes: 1e.30 is not an integer"),
   ],
 )
@@ -238,7 +240,7 @@ def test_fields_of_other_types_are_named(tmp_path, changes, told):
 
 
 def test_a_measure_that_nobody_knows_is_a_note(tmp_path):
-  found = result(tmp_path, "r", missing_metrics={"other": "no weights"})
+  found = result(tmp_path, "r", missing_metrics={"other": "no\nweights"})
   (table,) = make_tables([found])
   assert any("other not computed: no weights" in x for x in table.notes)
   assert "no weights" in markdown([table])
