@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 _MAX_KEY = 200  # bytes, so that KEY.png is the name of a file
 
+AUTO = "auto"  # in a field of a configuration: what suits the devices
 Array = Any  # jax.Array, np.ndarray or an abstract value with shape and dtype
 
 

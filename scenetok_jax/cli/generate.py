@@ -14,7 +14,6 @@ from scenetok_jax.inference.placement import open_model
 from scenetok_jax.reading.schema import Few, Seed
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.video import video_plan
-from scenetok_jax.types import InputError
 
 
 def main(argv: console.Argv = None) -> None:
@@ -28,8 +27,6 @@ def main(argv: console.Argv = None) -> None:
   flags.add_options(parser, SamplingChanges, "render-")
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
-  if args.seeds < 1:
-    raise InputError(f"--seeds: {args.seeds} must be at least 1")
   with outputs.opened(args.out, report.GENERATED) as out:
     print(_generate(args, out))
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-AUTO = "auto"
+from scenetok_jax.types import AUTO
 
 
 class Compute(NamedTuple):

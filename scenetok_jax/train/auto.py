@@ -10,10 +10,11 @@ from ml_collections import ConfigDict
 
 from data_pipelines.loading.loader import count_workers
 from scenetok_jax.io import gib, locate
-from scenetok_jax.ops.compute import AUTO, Compute
+from scenetok_jax.ops.compute import Compute
 from scenetok_jax.parallel.mesh import filled_sizes
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead, processes_here
 from scenetok_jax.train import forecast
+from scenetok_jax.types import AUTO
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
 
 PathLike = str | os.PathLike[str]

@@ -11,7 +11,6 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from scenetok_jax.model import build
-from scenetok_jax.ops.compute import AUTO
 from scenetok_jax.parallel import rules
 from scenetok_jax.parallel.mesh import (
   batch_ways,
@@ -24,7 +23,7 @@ from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.shapes import abstract_key, latent_batch, stage_task
 from scenetok_jax.train.state import at_start
 from scenetok_jax.train.task import Task
-from scenetok_jax.types import InputError
+from scenetok_jax.types import AUTO, InputError
 
 # The fastest first. "none" is not among them: on every slice tried, what it
 # stores takes longer to move than "dots" takes to recompute.

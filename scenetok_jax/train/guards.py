@@ -7,12 +7,12 @@ import sys
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.train.gradients import all_finite
 from scenetok_jax.types import Array, InputError
 
 REPORT_FILE = "nonfinite.json"
@@ -61,9 +61,9 @@ class NonFiniteGuard:
     life's, nothing was finite. InputError if it is `final` then, or where the
     parameters themselves are not finite.
     """
-    flags = jax.device_get(_finite(params))
-    leaves = jax.tree_util.tree_leaves_with_path(flags)
-    if spoilt := [path_name(path) for path, finite in leaves if not finite]:
+    if not _finite(params):
+      leaves = jax.tree_util.tree_leaves_with_path(params)
+      spoilt = [path_name(path) for path, x in leaves if not _finite(x)]
       self._report(step, step, parameters=spoilt[:_KEPT])
       raise InputError(
         f"{len(spoilt)} of {len(leaves)} parameters are not finite after step"
@@ -103,9 +103,7 @@ class NonFiniteGuard:
     write_json(self._path, to_plain(report, words=True), sync=True)
 
 
-@jax.jit
-def _finite(params: Any) -> Any:
-  return jax.tree.map(lambda x: jnp.isfinite(jnp.sum(x - x)), params)
+_finite = jax.jit(all_finite)
 
 
 class LossWatch:

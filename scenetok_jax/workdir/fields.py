@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.io import refused_url
 from scenetok_jax.parallel.mesh import filled_sizes
-from scenetok_jax.types import InputError
+from scenetok_jax.types import AUTO, InputError
 
 # Old dotted name -> the name it has now, in the same section.
 RENAMED = {
@@ -16,7 +16,6 @@ RENAMED = {
   "decoder.rope_split": "decoder.rope_parts",
   "sampling.clean": "sampling.overlap",
 }
-AUTO = "auto"  # of configs: what suits the devices
 
 
 def renamed(field: str, where: str) -> str:

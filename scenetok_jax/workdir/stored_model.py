@@ -5,8 +5,7 @@ import os
 from ml_collections import ConfigDict
 
 from scenetok_jax.model import Model, build
-from scenetok_jax.ops.compute import AUTO
-from scenetok_jax.types import explained
+from scenetok_jax.types import AUTO, explained
 from scenetok_jax.workdir import ranges
 from scenetok_jax.workdir.stored_config import IDENTITY, load_stored_config
 
