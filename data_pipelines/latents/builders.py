@@ -51,6 +51,7 @@ def build(
       " below --process-count"
     )
   out = Path(out)
+  builders.stored_report(out)
   final = out / job.dataset.split
   recipe = job.describe()
   if final.exists():

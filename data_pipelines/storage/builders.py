@@ -21,6 +21,7 @@ from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
 
 REPORT = "report.json"
+_FIELDS = {"seen", "kept", "dropped", "splits"}  # of a report
 
 
 def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
@@ -42,6 +43,7 @@ def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
   if workers < 0:
     raise InputError(f"--workers={workers}: at least 0, which works in here")
   out = Path(out)
+  stored_report(out)
   recipe = plan.recipe
   final = out / recipe.split
   if final.exists():
@@ -218,14 +220,25 @@ def tidy(out: Path, split: str) -> None:
     with contextlib.suppress(InputError, OSError), parts.lock(path):
       shutil.rmtree(path)
   report = _merged_report(out)
-  if not (out / REPORT).exists() or _read(out / REPORT) != report:
+  if stored_report(out) != report:
     write_json(out / REPORT, report, indent=1)
 
 
-def _read(path: Path) -> dict | None:
-  with contextlib.suppress(InputError):
-    return read_json(path)
-  return None
+def stored_report(out: Path) -> dict | None:
+  """OUT/report.json, None where there is none.
+
+  InputError: it is not of this kind, so the user's, and must stay.
+  """
+  file = out / REPORT
+  if not file.exists() and not file.is_symlink():
+    return None
+  remedy = "choose another --out, or move it away"
+  found = read_json(file, remedy)
+  if found.keys() != _FIELDS:
+    raise InputError(
+      f"{file}: --out: exists, and no earlier run wrote it; {remedy}"
+    )
+  return found
 
 
 def summary(out: str | os.PathLike, split: str, report: dict) -> str:

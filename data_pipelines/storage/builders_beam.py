@@ -100,6 +100,7 @@ def build(
       f"--beam: {plan.recipe.dataset} scenes are made by --workers only"
     )
   out = Path(out)
+  builders.stored_report(out)
   recipe = plan.recipe
   final = out / recipe.split
   if final.exists() or not plan.scenes:

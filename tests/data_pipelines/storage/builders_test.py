@@ -205,6 +205,19 @@ def test_every_number_of_scenes_is_cut_into_parts():
   assert len(parts.ranges(64)) == 64
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("text", ["notes", "[]", '{"seen": 3}', "folder"])
+def test_a_report_that_no_run_wrote_stays(tmp_path, text, split):
+  file = tmp_path / "report.json"
+  builders.build(tmp_path, clips.plan(scenes=2))
+  file.unlink()
+  file.mkdir() if text == "folder" else file.write_text(text)
+  before = _tree(tmp_path)
+  with pytest.raises(InputError, match=r"report\.json.*move it away"):
+    builders.build(tmp_path, clips.plan(scenes=2, split=split))
+  assert _tree(tmp_path) == before
+
+
 def test_the_report_covers_all_splits(tmp_path):
   builders.build(tmp_path, clips.plan(scenes=3))
   builders.build(tmp_path, clips.plan(scenes=2, split="test"))
