@@ -1,10 +1,10 @@
 """What the generators of indoor clips share: which clips of which seed."""
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 from data_pipelines.storage.recipes import FrameOptions
-from scenetok_jax.reading.schema import Few, Many, Seed
+from scenetok_jax.reading.schema import Between, Few, Many, Seed
 from scenetok_jax.types import InputError, option
 
 # Scene number at which the rooms of a split start: splits share no room.
@@ -23,7 +23,7 @@ class GeneratedOptions(FrameOptions):
   )
   frames: Few = option(48, "frames a clip")
   seed: Seed = option(0, "of all rooms")
-  lateral_offset: float = option(
+  lateral_offset: Annotated[float, Between(0, _MOST_LATERAL)] = option(
     0.0,
     "the same rooms along the same paths, moved sideways as far as there is"
     " room",

@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.storage.records import Dataset, SceneRow
 from data_pipelines.views import evaluation
 from scenetok_jax.geometry.view_selection import farthest_point
-from scenetok_jax.reading.schema import Few, Seed, Some
+from scenetok_jax.reading.schema import Angle, Few, Seed, Some
 from scenetok_jax.types import InputError, option
 
 Entry = dict[str, list[int]]  # "context" and "target", as in published files
@@ -50,7 +50,7 @@ class IndexOptions:
     "where in the clip the window is; with --gap always at random",
     choices=("first", "random"),
   )
-  min_heading: float = option(30.0, "degrees, with --choose=heading")
+  min_heading: Angle = option(30.0, "degrees, with --choose=heading")
   seed: Seed = option(0, "of what is drawn")
 
   def __post_init__(self) -> None:

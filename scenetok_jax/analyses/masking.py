@@ -9,6 +9,7 @@ from scenetok_jax.analyses.sampler import VideoSampler, encode
 from scenetok_jax.analyses.sweep import Level, SweepOptions
 from scenetok_jax.analyses.token_masks import MASKS, mask_tokens
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.reading.schema import Percent
 from scenetok_jax.types import InputError, option
 
 
@@ -16,7 +17,7 @@ from scenetok_jax.types import InputError, option
 class MaskingOptions(SweepOptions):
   """Shares in percent, at least three of them."""
 
-  masked: tuple[float, ...] = option(
+  masked: tuple[Percent, ...] = option(
     (0, 20, 40, 60, 80, 100),
     "shares of the tokens to remove",
     metavar="PERCENT",

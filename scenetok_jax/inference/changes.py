@@ -7,7 +7,7 @@ import numpy as np
 
 from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.flow.windows import SAMPLERS
-from scenetok_jax.reading.schema import Few, Guidance, Some
+from scenetok_jax.reading.schema import Few, Guidance, Share, Some
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import InputError, option
 
@@ -32,7 +32,7 @@ class GenerationChanges:
 class SamplingChanges(GenerationChanges):
   """Of a video. interval: (low, high) within [0, 1]."""
 
-  interval: tuple[float, float] | None = option(
+  interval: tuple[Share, Share] | None = option(
     None,
     "noise levels between which guidance acts (default: all)",
     metavar=("LOW", "HIGH"),

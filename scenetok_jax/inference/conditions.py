@@ -10,7 +10,7 @@ from scenetok_jax.inference.given_views import fit_views
 from scenetok_jax.inference.scenes import PreparedScene, open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image
-from scenetok_jax.reading.schema import Some
+from scenetok_jax.reading.schema import FieldOfView, Some
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
 from scenetok_jax.types import Cameras, InputError, Views, option
@@ -24,7 +24,9 @@ class ConditionChoice(PreparedScene):
   cameras: str | None = option(
     None, "one camera per image", metavar="FILE.json"
   )
-  fov: float | None = option(None, "horizontal field of view of one photo, deg")
+  fov: FieldOfView | None = option(
+    None, "horizontal field of view of one photo, deg"
+  )
   anchors: str | None = option(
     None,
     "where to visit the new scene: forward|look|orbit|FILE.json, or scene for"

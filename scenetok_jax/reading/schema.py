@@ -43,6 +43,10 @@ Guidance = Annotated[float, Between(0, 1000)]
 Degrees = Annotated[float, Between(-36_000, 36_000)]
 Distance = Annotated[float, Between(-1e6, 1e6)]  # scene units
 Ratio = Annotated[float, Between(0, 1e6)]
+Share = Annotated[float, Between(0, 1)]
+Percent = Annotated[float, Between(0, 100)]
+Angle = Annotated[float, Between(0, 180)]  # degrees between two directions
+FieldOfView = Annotated[float, Between(1, 170)]  # degrees, of a straight lens
 Seconds = Annotated[float, Between(0, 86_400)]
 Name = Annotated[str, Text(1, 255)]
 

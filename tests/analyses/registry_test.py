@@ -26,3 +26,8 @@ def test_an_analysis_is_a_function_of_options_that_are_flags(name, capsys):
 def test_an_unknown_analysis_is_told_with_those_that_are_there():
   with pytest.raises(InputError, match=r"unknown kind 'colour'.*masking"):
     get_analysis("colour")
+
+
+def test_shares_of_masked_tokens_are_percents():
+  with pytest.raises(InputError, match="must lie between 0 and 100"):
+    get_analysis("masking").options_class(masked=(0, 50, 120))

@@ -196,7 +196,7 @@ def test_poses_of_another_estimator_are_scored(data, tmp_path, capsys):
     ([], "no kind given"),
     (["colour"], "unknown kind 'colour'; choose one of masking"),
     (["masking", "--samples=1"], "1 sample has no variance"),
-    (["masking", "--masked", "120"], "must lie between 0 and 100"),
+    (["masking", "--masked", "120"], "a finite number from 0 to 100"),
     (["masking", "--masked", "0", "50", "50"], "2 distinct levels show no"),
     (["context-views", "--views", "2", "6"], "2 distinct levels show no"),
     (["generation", "--batch=1"], "1 scene at a time has no other's"),

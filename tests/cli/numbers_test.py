@@ -64,14 +64,18 @@ _ZERO = {
 _SOME = {("stage", "--workers"), ("analyze context-views", "--views")}
 _BELOW = {"--threads"}  # -1: all that the machine has
 _BILLION = {"--seed", "--first-scene"}
-# Numbers that are not whole: bounded by their type, or where they are used.
-_LIMITED = {
-  *("--guidance", "--render-guidance", "--degrees", "--distance"),
-  *("--max-jump", "--seconds"),
-}
-_LATER = {
-  *("--interval", "--render-interval", "--masked", "--fov"),
-  *("--min-heading", "--lateral-offset"),
+# Numbers that are not whole: the least and the largest.
+_SPANS = {
+  **dict.fromkeys(("--guidance", "--render-guidance"), (0, 1000)),
+  **dict.fromkeys(("--interval", "--render-interval"), (0, 1)),
+  "--degrees": (-36_000, 36_000),
+  "--distance": (-1_000_000, 1_000_000),
+  "--fov": (1, 170),
+  "--lateral-offset": (0, 5),
+  "--masked": (0, 100),
+  "--max-jump": (0, 1_000_000),
+  "--min-heading": (0, 180),
+  "--seconds": (0, 86_400),
 }
 
 
@@ -81,8 +85,7 @@ def test_numbers_of_every_verb(verb, monkeypatch):
   for flag, action, whole in _numbers(parser):
     taken = functools.partial(_taken, parser, flag, action)
     for text in _NEVER:
-      later = flag in _LATER and text.lstrip("-").isdigit()  # finite at least
-      assert not taken(text) or later, (flag, text)
+      assert not taken(text), (flag, text)
     if whole:
       assert taken("1")
       assert taken("0") == (flag in _ZERO and (verb, flag) not in _SOME), flag
@@ -90,7 +93,9 @@ def test_numbers_of_every_verb(verb, monkeypatch):
       assert taken("1000000000") == (flag in _BILLION), flag
       assert not taken("2.5") and not taken("1e3"), flag
     else:
-      assert flag in _LIMITED | _LATER, flag
+      low, high = _SPANS[flag]
+      assert taken(f"{low}") and taken(f"{high}"), flag
+      assert not taken(f"{low - 0.01}") and not taken(f"{high + 0.01}"), flag
 
 
 def test_every_verb_with_numbers_is_looked_at(monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import sources
+from data_pipelines.sources import generated
 from data_pipelines.storage import builders
 from data_pipelines.storage.recipes import (
   FrameOptions,
@@ -98,7 +99,7 @@ def test_an_unknown_data_set_is_named():
     (["--dataset=capture", "--aside=1"], "--lateral-offset: only for rooms"),
     (["--dataset=rooms", "--min-frames=9"], "--min-frames: only for re10k"),
     (["--dataset=re10k", "--min-frames=1", "--source=raw"], "--min-frames=1"),
-    (["--dataset=rooms", "--aside=9"], "--lateral-offset=9: must be 0 to 5"),
+    (["--dataset=rooms", "--aside=9"], "not a finite number from 0 to 5"),
     (["--dataset=rooms", "--size=16x32"], "rooms are square"),
     (["--dataset=rooms", "--depth"], "add --image-format=png"),
     (["--dataset=acid"], "give the folder of acid, with train/ in it"),
@@ -169,3 +170,9 @@ def test_video_recipes_stay_as_they_were(tmp_path):
       "min_frames": 2,
       "max_jump": 0.0 if name == "capture" else 30.0,
     }
+
+
+def test_a_lateral_offset_stays_in_a_room():
+  options = generated.GeneratedOptions(lateral_offset=9)
+  with pytest.raises(InputError, match="--lateral-offset=9: must be 0 to 5"):
+    options.describe("train")
