@@ -158,7 +158,7 @@ def _latent_statistics(dataset: Any, row: Any) -> dict[str, Any]:
 def overview_lines(path: str | os.PathLike, found: dict) -> list[str]:
   """The numbers of `overview` for a person."""
   low, middle, high = found["frames_each"]
-  sizes = ", ".join(f"{h}x{w}" for h, w in found["sizes"])
+  sizes = ", ".join(f"{w}x{h}" for h, w in found["sizes"])
   lines = [
     f"{path}: {found['scenes']} scenes of {found['kind']},"
     f" {found['frames']} frames ({low} to {high} each, median {middle}),"

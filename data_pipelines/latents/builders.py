@@ -90,7 +90,8 @@ def _check(job: EncodingJob) -> None:
     for codec in job.codecs.values():
       if row.height % codec.spatial or row.width % codec.spatial:
         raise InputError(
-          f"{job.dataset.directory}: scene {row.key}: {row.height}x{row.width}"
+          f"{job.dataset.directory}: scene {row.key}:"
+          f" {row.width}x{row.height}"
           f" frames, {codec.name} needs multiples of {codec.spatial}; prepare"
           " with another --size"
         )

@@ -133,7 +133,7 @@ def unusable(
       if (row.height, row.width) != (image_size, image_size):
         raise InputError(
           f"data.image_size: the config says {image_size}, the frames are"
-          f" {row.height}x{row.width}; prepare with --size={image_size} or set"
+          f" {row.width}x{row.height}; prepare with --size={image_size} or set"
           f" --config.data.image_size={row.height}"
         )
       sampler.check_frames(len(row.kept))

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from scenetok_jax.geometry import cameras as camera_math
+from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError
 
 
@@ -34,8 +35,8 @@ def rescale_and_crop(
   target_height, target_width = shape
   if target_height > height or target_width > width:
     raise InputError(
-      f"image is {height}x{width}, smaller than the asked"
-      f" {target_height}x{target_width}; choose a smaller --size"
+      f"image is {sides(image.shape)}, smaller than the asked {sides(shape)}"
+      " (width x height); choose a smaller --size"
     )
   factor = max(target_height / height, target_width / width)
   scaled_height, scaled_width = round(height * factor), round(width * factor)

@@ -9,6 +9,7 @@ import numpy as np
 from data_pipelines.loading.transforms import rescale_and_crop
 from data_pipelines.storage.images import decode_image
 from scenetok_jax.reading import files
+from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError
 
 _MAX_FILE = 256 << 20  # of a picture: 8K without compression is 100 MB
@@ -80,9 +81,8 @@ class PosedClip:
           raise InputError(f"{self.names[frame]}: {error}") from None
       elif images and image.shape != images[0].shape:
         raise InputError(
-          f"{self.names[frame]}: image is {image.shape[1]}x{image.shape[0]},"
-          f" the first of the clip {images[0].shape[1]}x{images[0].shape[0]};"
-          " give a --size"
+          f"{self.names[frame]}: image is {sides(image.shape)}, the first of"
+          f" the clip {sides(images[0].shape)}; give a --size"
         )
       images.append(image)
       intrinsics.append(matrix)

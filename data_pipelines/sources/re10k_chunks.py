@@ -18,6 +18,7 @@ from data_pipelines.sources.torch_chunks import Chunk, LazyTensor
 from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.geometry.cameras import invert
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import Cameras, InputError
 
 INDEX = "index.json"
@@ -54,9 +55,12 @@ def read_chunk(path: str | os.PathLike) -> dict[str, list[Mapping[str, Any]]]:
     )
   scenes: dict[str, list[Mapping[str, Any]]] = {}
   for number, scene in enumerate(content):
-    if not isinstance(scene, Mapping) or not isinstance(scene.get("key"), str):
+    where = f"{path}: scene {number}"
+    if not isinstance(scene, Mapping) or "key" not in scene:
+      raise InputError(f"{where}: no `key`; fetch the chunk again")
+    if not isinstance(scene["key"], str):
       raise InputError(
-        f"{path}: scene {number}: no `key`; fetch the chunk again"
+        f"{where}: `key` is {shown(scene['key'])}, not a string; save it as one"
       )
     scenes.setdefault(scene["key"], []).append(scene)
   return scenes

@@ -6,7 +6,9 @@
 
 A row is timestamp (microseconds), fx fy cx cy (normalised), two unused
 numbers and the 3x4 world-to-camera matrix. A frame's image is called after
-its timestamp; numbered images are taken in order when there is one per row.
+its time, which decoders give up to 1 ms off the row's: the nearest within 8 ms
+is taken, as the authors advise. Numbered images are taken in order when there
+is one per row.
 """
 
 import functools
@@ -20,6 +22,9 @@ from data_pipelines.sources.capture.frames import IMAGE_SUFFIXES, natural_key
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
 from data_pipelines.sources.re10k_chunks import ROW, cameras_from_rows
 from scenetok_jax.types import Cameras, InputError
+
+_NEAR = 8_000  # microseconds; frames are 16,000 or more apart
+_TIME = re.compile("[0-9]{1,15}")  # exact in float64
 
 
 def texts(source: str | os.PathLike, split: str) -> list[Path]:
@@ -54,7 +59,7 @@ def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
       row = [float(part) for part in parts]
     except ValueError:
       row = []
-    if len(row) != ROW + 1 or not re.fullmatch("[0-9]+", parts[0]):
+    if len(row) != ROW + 1 or not _TIME.fullmatch(parts[0]):
       raise InputError(
         f"{path}: line {number}: not a timestamp and {ROW} numbers; fetch the"
         " text again"
@@ -71,26 +76,22 @@ def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
 def load_scene(path: str | os.PathLike, split: str = "") -> PosedClip:
   """The clip of one camera text, with the frames found for it.
 
-  Rows without an image are left out, with a note.
+  Rows without an image and images without a row are left out, with a note.
   """
   path = Path(path)
   stamps, cameras = read_text(path)
-  files = _images(_frame_folder(path, split))
-  by_stem = {file.stem: file for file in files}
-  rows = [i for i, stamp in enumerate(stamps) if stamp in by_stem]
-  found = [by_stem[stamps[i]] for i in rows]
-  notes = []
-  if not rows and len(files) == len(stamps):
+  folder = _frame_folder(path, split)
+  files = _images(folder)
+  rows, found, notes = _by_time(stamps, files)
+  if len(rows) < 2 and len(files) == len(stamps):
     rows, found = list(range(len(stamps))), files
-    notes.append("images are not called after timestamps: taken in order")
+    notes = ["images are not called after timestamps: taken in order"]
   if not rows:
     raise InputError(
-      f"{path}: none of its {len(stamps)} timestamps is the name of an image"
-      f" in {_frame_folder(path, split)}, which holds {len(files)}; name the"
-      " frames <timestamp>.jpg, or extract one per row"
+      f"{path}: none of its {len(stamps)} timestamps is within"
+      f" {_NEAR // 1000} ms of the name of an image in {folder}, which holds"
+      f" {len(files)}; name the frames <timestamp>.jpg, or extract one per row"
     )
-  if len(rows) < len(stamps):
-    notes.append(f"{len(stamps) - len(rows)} rows have no image, left out")
   return PosedClip(
     key=path.stem,
     source=os.fspath(path),
@@ -99,6 +100,43 @@ def load_scene(path: str | os.PathLike, split: str = "") -> PosedClip:
     names=[os.fspath(file) for file in found],
     warnings=tuple(notes),
   )
+
+
+def _by_time(
+  stamps: list[str], files: list[Path]
+) -> tuple[list[int], list[Path], list[str]]:
+  """Rows and images that are each other's nearest within _NEAR, and notes."""
+  timed = [file for file in files if _TIME.fullmatch(file.stem)]
+  times = np.array([float(file.stem) for file in timed])
+  wanted = np.array([float(stamp) for stamp in stamps])
+  if not timed:
+    return [], [], []
+  nearest, owner = _nearest(wanted, times), _nearest(times, wanted)
+  apart = np.abs(times[nearest] - wanted)
+  pairs = (owner[nearest] == np.arange(len(wanted))) & (apart <= _NEAR)
+  rows = np.flatnonzero(pairs).tolist()
+  notes = []
+  if len(rows) < len(stamps):
+    notes.append(f"{len(stamps) - len(rows)} rows have no image, left out")
+  if len(rows) < len(files):
+    notes.append(f"{len(files) - len(rows)} images have no row, left out")
+  if any(off := apart[rows]):
+    notes.append(
+      f"{np.count_nonzero(off)} images are up to {max(off) / 1000:.3g} ms off"
+      " their rows' timestamps: the nearest are taken"
+    )
+  return rows, [timed[nearest[row]] for row in rows], notes
+
+
+def _nearest(these: np.ndarray, those: np.ndarray) -> np.ndarray:
+  """Of each of these numbers the number of the nearest of those."""
+  order = np.argsort(those, kind="stable")
+  known = those[order]
+  after = np.searchsorted(known, these).clip(1, max(len(known) - 1, 1))
+  before = after - 1
+  after = after.clip(max=len(known) - 1)
+  closer = np.abs(known[before] - these) <= np.abs(known[after] - these)
+  return order[np.where(closer, before, after)]
 
 
 def _frame_folder(path: Path, split: str) -> Path:

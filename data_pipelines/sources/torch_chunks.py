@@ -175,7 +175,10 @@ class _Unpickler(pickle.Unpickler):
     steps = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
     strides = zip(shape, stride, steps, strict=True)
     if any(n > 1 and s != t for n, s, t in strides):
-      raise ValueError("a tensor is not contiguous; save it again")
+      raise InputError(
+        f"{self._chunk.path}: a tensor is not contiguous; save the chunk with"
+        " .contiguous() of every tensor"
+      )
     if any(n < 0 for n in shape):
       raise ValueError("a tensor has a negative size")
     return LazyTensor(self._chunk, member, dtype, int(offset), shape)

@@ -28,6 +28,7 @@ from data_pipelines.storage.images import decode_image
 from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.reading.json_text import read_json, read_rows
 from scenetok_jax.reading.schema import Between, Count, checked
+from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError, check_key
 
 FORMAT_VERSION = 1
@@ -168,8 +169,8 @@ class Dataset:
     image = decode_image(field["image"].bytes_list.value[0], where)
     if image.shape != (row.height, row.width, 3):
       raise InputError(
-        f"{where}: image is {image.shape[0]}x{image.shape[1]}, the index says"
-        f" {row.height}x{row.width}; prepare the data again"
+        f"{where}: image is {sides(image.shape)}, the index says"
+        f" {row.width}x{row.height}; prepare the data again"
       )
     camera = [
       *field["extrinsics"].float_list.value,

@@ -6,6 +6,7 @@ import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
 from scenetok_jax.geometry import camera_checks
+from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
 
@@ -46,7 +47,7 @@ def fit_views(
     if image.shape[:2] != (size, size):
       if min(image.shape[:2]) < size:
         raise InputError(
-          f"{name}: {image.shape[0]}x{image.shape[1]} pixels are fewer than"
+          f"{name}: {sides(image.shape)} pixels are fewer than"
           f" the {size}x{size} that the model reads; give a larger image"
         )
       image, lens = rescale_and_crop(

@@ -1,5 +1,7 @@
 """Text of files as messages show it: one line, escaped, short."""
 
+from collections.abc import Sequence
+
 
 def escaped(text: str) -> str:
   """Without what moves a terminal's cursor: \\x1b for an escape character."""
@@ -16,6 +18,11 @@ def shortened(text: str, limit: int) -> str:
   head = limit * 2 // 3
   tail = limit - head - 3
   return text if len(text) <= limit else f"{text[:head]}...{text[-tail:]}"
+
+
+def sides(shape: Sequence[int]) -> str:
+  """(height, width, ...) of an image as people say it: width first."""
+  return f"{shape[1]}x{shape[0]}"
 
 
 def shown(value: object, limit: int = 80) -> str:

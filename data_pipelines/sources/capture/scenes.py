@@ -32,6 +32,7 @@ from data_pipelines.storage.recipes import (
   size_option,
 )
 from scenetok_jax.geometry.camera_checks import check_intrinsics
+from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError
 
 # Rounding of image sizes changes the aspect by less, swapped sides by more.
@@ -128,8 +129,8 @@ def load(root: Path, size: int | Shape) -> RawScene:
         image, matrix = rescale_and_crop(image, matrix, shape, move_centre=True)
       elif pictures and image.shape != pictures[0].shape:
         raise InputError(
-          f"image is {image.shape[0]}x{image.shape[1]}, the first one"
-          f" {pictures[0].shape[0]}x{pictures[0].shape[1]}; give a --size"
+          f"image is {sides(image.shape)}, the first one"
+          f" {sides(pictures[0].shape)}; give a --size"
         )
       check_intrinsics(matrix, "intrinsics", image.shape[:2])
     except InputError as error:

@@ -395,7 +395,7 @@ def test_folders_without_captures_are_refused(tmp_path):
 
 def test_images_smaller_than_the_asked_size_are_refused(tmp_path):
   clips.write_capture(tmp_path)
-  with pytest.raises(InputError, match=r"frames\[0\]: image is 30x40.*--size"):
+  with pytest.raises(InputError, match=r"frames\[0\]: image is 40x30.*--size"):
     capture.load(tmp_path, 31)
 
 
