@@ -11,7 +11,7 @@ import numpy as np
 from einops import rearrange
 
 from data_pipelines.latents.identity import codec_identities
-from data_pipelines.latents.records import DTYPES
+from data_pipelines.latents.records import DTYPES, finite
 from data_pipelines.latents.writer import EncodedLatents
 from data_pipelines.loading import transforms
 from data_pipelines.storage.records import Dataset, SceneRow
@@ -120,7 +120,7 @@ class Encoder:
       for number, part in enumerate(sorted(found)):
         key = _key(self.job.options.seed, row.key, 2 * number + flipped)
         latents = self._encode(part, np.ascontiguousarray(frames), key)
-        if not np.isfinite(latents.astype(np.float32)).all():
+        if not finite(latents):
           raise InputError(
             f"{where}: {part} latents overflow {self.job.options.dtype}; use"
             " --dtype=bfloat16"

@@ -251,7 +251,17 @@ def unpack(
     raise InputError(
       f"{where}: cannot be unpacked ({error}); make the latents again"
     ) from None
-  return planes.reshape(-1).view(dtype).reshape(shape)
+  latents = planes.reshape(-1).view(dtype).reshape(shape)
+  if not finite(latents):
+    raise InputError(f"{where}: holds NaN or Inf; make the latents again")
+  return latents
+
+
+def finite(latents: np.ndarray) -> bool:
+  """Whether no 16-bit number is NaN or Inf, by their bits: that is quick."""
+  least = np.array(np.inf, latents.dtype).view(np.uint16)
+  magnitudes = latents.view(np.uint16) & np.uint16(0x7FFF)
+  return bool((magnitudes < least).all())
 
 
 def check_codecs(dataset: LatentDataset, wanted: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
-from scenetok_jax.convert.engine import check_same
+from scenetok_jax.convert.engine import check_finite, check_same
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.disk import whole
 from scenetok_jax.io import atomic_path, write_json
@@ -124,7 +124,7 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
   """Parameters of a folder by save_weights, as float32 numpy arrays.
 
   shapes: the network's abstract parameters. InputError where the file is
-  missing, cut off, or of another network.
+  missing, cut off, not finite, or of another network.
   """
   folder = Path(folder)
   path = folder / PARAMS_FILE
@@ -138,6 +138,7 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
     )
   wanted = flatten_dict(dict(shapes), sep="/")
   check_same(leaves, wanted, str(path), "convert the published file again")
+  check_finite(leaves, path)
   leaves = {name: np.asarray(x, np.float32) for name, x in leaves.items()}
   return unflatten_dict(leaves, sep="/")
 

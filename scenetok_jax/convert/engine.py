@@ -6,6 +6,7 @@ inverse, so import and export share the table.
 """
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -279,3 +280,25 @@ def export_tensors(
     yield table.prefix + name, entry.to_torch(parts)
   for name, make in table.buffers.items():
     yield table.prefix + name, make()
+
+
+def check_finite(params: Any, where: str | os.PathLike) -> None:
+  """InputError naming parameters that hold a NaN or an infinity here.
+
+  On the host: compiling that for a tree takes longer than reading it.
+  """
+  leaves = flatten(params)
+  spoilt = [name for name, leaf in leaves.items() if not _finite(leaf)]
+  if spoilt:
+    raise InputError(
+      f"{where}: {len(spoilt)} of {len(leaves)} parameters are not finite"
+      f" ({spoilt[0]} among them); use an earlier checkpoint, or fetch it again"
+    )
+
+
+def _finite(leaf: Any) -> bool:
+  """Of the parts of an array that this process has; abstract ones pass."""
+  if not isinstance(leaf, jax.Array):
+    return not isinstance(leaf, np.ndarray) or bool(np.isfinite(leaf).all())
+  parts = {str(part.index): part.data for part in leaf.addressable_shards}
+  return all(np.isfinite(np.asarray(part)).all() for part in parts.values())

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from scenetok_jax.codecs.check import RoundTrip
+from scenetok_jax.codecs.check import RoundTrip, finite_frames
 from scenetok_jax.evaluation.batches import (
   EvaluationBatch,
   EvaluationScene,
@@ -157,7 +157,7 @@ def decode(model: Model, params: Any, latents: Array, frames: int) -> Frames:
   """Normalised latents [B L h w C] -> the first frames."""
   images = model.target_codec.decode(params, latents)[:, :frames]
   # Both: a codec clips what is infinite.
-  each = [jnp.isfinite(x).all(axis=(1, 2, 3, 4)) for x in (latents, images)]
+  each = [finite_frames(x).all(axis=1) for x in (latents, images)]
   return Frames(to_uint8(images), each[0] & each[1])
 
 

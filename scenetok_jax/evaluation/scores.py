@@ -97,8 +97,7 @@ def scene_result(prediction: Prediction, functions: Functions) -> SceneResult:
           scores[image_key(name, who)] = mean
   scores |= _video_scores(prediction, functions)
   found = features({REAL: truth, **images}, functions)
-  check_finite(prediction.scene.key, scores, found)
-  return SceneResult(
+  result = SceneResult(
     key=prediction.scene.key,
     scores=scores,
     frames=len(images[SAMPLED]),
@@ -106,26 +105,32 @@ def scene_result(prediction: Prediction, functions: Functions) -> SceneResult:
     features=found,
     generation_seconds=prediction.generation_seconds,
   )
+  check_finite(result)
+  return result
 
 
-def check_finite(
-  key: str, scores: Mapping[str, float], features: Mapping[str, np.ndarray]
-) -> None:
+def check_finite(result: SceneResult, where: str = "") -> None:
   """InputError naming a scene, and what of it is NaN or infinite.
 
-  Only the PSNR of equal images is rightly infinite.
+  Only the PSNR of equal images is rightly infinite. where: starts the message.
   """
   bad = [
     name
-    for name, value in scores.items()
-    if not (np.isfinite(value) or (name.endswith("psnr") and value == np.inf))
+    for name, value in result.scores.items()
+    if not (_finite(value) or (name.endswith("psnr") and value == np.inf))
   ]
-  bad += [name for name, x in features.items() if not np.isfinite(x).all()]
+  bad += [name for name, x in result.features.items() if not _finite(x)]
   if bad:
     raise InputError(
-      f"scene {key}: {', '.join(bad)}: NaN or Inf; look at its frames, and at"
-      " the weights of the metric"
+      f"{where}scene {result.key}: {', '.join(bad)}: NaN or Inf; look at its"
+      " frames, and at the weights of the metric"
     )
+
+
+def _finite(values: Any) -> bool:
+  """In float32: distances between sets square what they are given."""
+  with np.errstate(over="ignore"):
+    return bool(np.isfinite(np.asarray(values).astype(np.float32)).all())
 
 
 def _video_scores(

@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from scenetok_jax.disk import remove_leftovers
-from scenetok_jax.evaluation.scores import SceneResult
+from scenetok_jax.evaluation.scores import SceneResult, check_finite
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import gather_bytes
@@ -106,7 +106,9 @@ def unpack(data: bytes, where: str) -> SceneResult:
     rows = all(x.ndim == 2 and x.dtype.kind == "f" for x in arrays.values())
     if not numbers or not rows:
       raise ValueError("scores or features are no numbers")
-    return SceneResult(**{**fields, "features": arrays})
+    result = SceneResult(**{**fields, "features": arrays})
+  check_finite(result, f"{where}: ")
+  return result
 
 
 def gather(results: Iterable[SceneResult], rounds: int) -> list[SceneResult]:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange, repeat
 
+from scenetok_jax.codecs.check import finite_frames
 from scenetok_jax.flow.solvers import SolverState, get_solver, run_steps
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.io import to_uint8
@@ -57,8 +58,10 @@ class VideoProgram:
     self.cache = jax.jit(cache)
     self.embed = jax.jit(functools.partial(embed_path, model))
     self.run = jax.jit(self._run, static_argnames="size")
-    self.finite = jax.jit(_finite)
-    self.shown = jax.jit(lambda images: (to_uint8(images), _finite(images)))
+    self.finite = jax.jit(finite_frames)
+    self.shown = jax.jit(
+      lambda images: (to_uint8(images), finite_frames(images))
+    )
 
   def _run(
     self,
@@ -149,11 +152,6 @@ def render_video(
   parts = list(program.decode(codec, video.x[:, :latents], each))
   images = np.concatenate(parts, axis=1)[:, :asked]
   return rearrange(images, "(b s) ... -> b s ...", s=samples)
-
-
-def _finite(values: Array) -> Array:
-  """[B T h w C] -> bool [B T]."""
-  return jnp.isfinite(values).all(axis=(-3, -2, -1))
 
 
 def _check_finite(

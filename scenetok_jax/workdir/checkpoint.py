@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from orbax.checkpoint import checkpoint_managers as policies
 
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
+from scenetok_jax.convert.engine import check_finite
 from scenetok_jax.io import fetched, kept, locate
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
@@ -241,7 +242,7 @@ def restore_params(
     if target is not None:
       stored.check_shapes(tree[name], target, where)
     if where.is_file():
-      stored.check_finite(tree[name], where)
+      check_finite(tree[name], where)
       return place_params(tree[name], mesh)
 
     def wanted(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
@@ -250,7 +251,7 @@ def restore_params(
 
     places = jax.tree.map(wanted, placed_shapes(tree[name], mesh))
     found = stored.arrays(where, {name: places})[name]
-    stored.check_finite(found, where)
+    check_finite(found, where)
     return found
 
   return _newest(workdir, read).found

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -98,28 +97,6 @@ def check_shapes(found: Any, target: Any, where: pathlib.Path) -> None:
   """InputError naming parameters that differ in name or shape."""
   remedy = "use the config that made this checkpoint, or another --workdir"
   check_same(flatten(found), flatten(target), str(where), remedy)
-
-
-def check_finite(params: Any, where: pathlib.Path) -> None:
-  """InputError naming parameters that hold a NaN or an infinity here.
-
-  On the host: compiling that for a tree takes longer than reading it.
-  """
-  leaves = flatten(params)
-  spoilt = [name for name, leaf in leaves.items() if not _finite(leaf)]
-  if spoilt:
-    raise InputError(
-      f"{where}: {len(spoilt)} of {len(leaves)} parameters are not finite"
-      f" ({spoilt[0]} among them); use an earlier checkpoint, or fetch it again"
-    )
-
-
-def _finite(leaf: Any) -> bool:
-  """Of the parts of an array that this process has; abstract ones pass."""
-  if not isinstance(leaf, jax.Array):
-    return not isinstance(leaf, np.ndarray) or bool(np.isfinite(leaf).all())
-  parts = {str(part.index): part.data for part in leaf.addressable_shards}
-  return all(np.isfinite(np.asarray(part)).all() for part in parts.values())
 
 
 def short(error: BaseException) -> str:

@@ -144,6 +144,15 @@ def test_a_folder_returns_what_was_saved(params, tmp_path, form):
     save_weights(tmp_path / "codec", given, params)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_weights_that_are_not_finite_are_refused(tmp_path, form):
+  spoilt = {"a": {"kernel": np.array([1.0, np.nan], np.float32)}}
+  save_weights(tmp_path / "codec", Manifest("va_vae"), spoilt, form=form)
+  told = r"1 of 1 parameters are not finite \(a/kernel"
+  with pytest.raises(InputError, match=told):
+    load_weights(tmp_path / "codec", spoilt)
+
+
 def test_the_folder_s_fields_make_the_network(folder):
   codec = get_codec("va_vae", weights=str(folder))
   assert codec.params["encoder"]["embed"]["kernel"].shape == (3, 3, 3, 8)

@@ -1,5 +1,6 @@
 """codec-check: parts equal the whole, scores are right, bad input is told."""
 
+import dataclasses
 import json
 
 import jax
@@ -237,3 +238,18 @@ def test_a_coupled_codec_decodes_part_by_part(clip, monkeypatch):
   assert seen == [(1, 8, 32, 32, 3)]
   assert found.shape == (7, 32, 32, 3)
   assert found[:5].max() == 0 and found[5:].min() == 255
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize("where", ["encode", "decode"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_names_its_frames(clip, where, value, coupled):
+  codec = get_codec("block_dct", spatial=16, channels=64)
+
+  def spoil(*arguments):
+    made = getattr(codec, where)(*arguments)
+    return made.at[0, -1, 0, 0, 0].set(value)
+
+  spoilt = dataclasses.replace(codec, coupled=coupled, **{where: spoil})
+  with pytest.raises(InputError, match=r"frames 0 to 7: .*block_dct.* NaN"):
+    RoundTrip(spoilt)(clip)

@@ -15,7 +15,11 @@ from scenetok_jax.evaluation.measures import (
   SHUFFLED_POSE,
   UNCONDITIONAL,
 )
-from scenetok_jax.evaluation.scores import check_finite, scene_result
+from scenetok_jax.evaluation.scores import (
+  SceneResult,
+  check_finite,
+  scene_result,
+)
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import Cameras, InputError, Views
 from tests.sampling.models import tiny
@@ -113,4 +117,5 @@ def test_scores_that_are_not_finite_name_their_scene(found):
   with pytest.raises(InputError, match=r"scene a: fid/.*fid/sampled.*: NaN"):
     scene_result(one, functions)
   with pytest.raises(InputError, match="scene a: ssim, lpips: NaN or Inf"):
-    check_finite("a", {"ssim": np.nan, "psnr": 3.0, "lpips": np.inf}, {})
+    scores = {"ssim": np.nan, "psnr": 3.0, "lpips": np.inf}
+    check_finite(SceneResult("a", scores, 1, 0.0))

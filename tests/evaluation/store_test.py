@@ -103,6 +103,15 @@ def test_equal_pictures_have_an_infinite_psnr():
   assert same(unpack(pack(make("a", np.inf)), "x"), make("a", np.inf))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_features_that_are_not_finite_name_their_file_and_scene(value):
+  features = {"fid/real": np.array([[1.0, value]])}
+  result = dataclasses.replace(make("a"), features=features)
+  told = r"x\.npz: scene a: fid/real: NaN or Inf"
+  with pytest.raises(InputError, match=told):
+    unpack(pack(result), "x.npz")
+
+
 @pytest.mark.parametrize(
   "changes", [{"scores": {"psnr": "x"}}, {"frames": 1e30}, {"key": 7}]
 )

@@ -304,6 +304,17 @@ def test_packing_loses_nothing(dtype):
       latent_records.unpack(wrong, kind, values.shape, "here")
 
 
+@pytest.mark.parametrize("dtype", latent_records.DTYPES)
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_latents_that_are_not_finite_are_refused(dtype, value):
+  values = np.full((3, 4), 6e4, latent_records.DTYPES[dtype])
+  assert latent_records.finite(values)
+  values[2, 3] = value
+  data = latent_records.pack(values)
+  with pytest.raises(InputError, match="here: holds NaN or Inf"):
+    latent_records.unpack(data, values.dtype, values.shape, "here")
+
+
 def _other_weights(codec):
   return dataclasses.replace(codec, load=lambda: {"w": np.ones(2, np.float32)})
 
