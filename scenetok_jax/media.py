@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenetok_jax.io import atomic_path, to_uint8, to_unit
-from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading import pictures, videos
 from scenetok_jax.types import InputError, explained
 
 # Otherwise every video forks with a Python hook, which warns (rightly) that
@@ -26,30 +27,38 @@ _INK = (40, 40, 40)
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-  """An image file -> uint8 RGB [H W 3]; InputError unless it is whole."""
+  """An image file -> upright uint8 RGB [H W 3]; InputError unless it is whole.
+
+  What was chosen or left out (reading.pictures) is told on stderr.
+  """
+  picture = read_picture(path)
+  for note in picture.notes:
+    print(f"{path}: {note}", file=sys.stderr)
+  return picture.pixels
+
+
+def read_picture(path: str | os.PathLike) -> pictures.Picture:
+  """An image file with its header and notes; InputError unless it is whole."""
   remedy = "restore the file or drop it from the list"
   # Pillow reports a truncated or damaged file by any of these.
   kinds = (OSError, SyntaxError, ValueError)
   with (
     explained(f"{path}: image cannot be decoded", "replace the file", *kinds),
     explained(f"{path}: no such image", remedy, FileNotFoundError),
-    open_image(path) as image,
   ):
-    return np.array(image.convert("RGB"))
+    return pictures.read_picture(path)
 
 
 def read_video(path: str | os.PathLike, limit: int | None = None) -> np.ndarray:
   """The first `limit` frames of a video, or all -> uint8 RGB [T H W 3].
 
-  Raises InputError: the file is missing, or holds no frame that FFmpeg can
-  read.
+  Upright, in the order of their presentation, none twice. Raises InputError:
+  the file is missing, or holds no frame that FFmpeg can read.
   """
-  kinds = (OSError, RuntimeError, ValueError)
+  kinds = (OSError, ValueError)
   with explained(f"{path}: video cannot be read", "replace the file", *kinds):
-    reader: Any = imageio.get_reader(os.fspath(path), format="FFMPEG")
-    with reader:
-      frames = itertools.islice(reader, limit)
-      images = [np.asarray(frame)[..., :3] for frame in frames]
+    frames = itertools.islice(videos.video_frames(path), limit)
+    images = [frame.picture().pixels for frame in frames]
   if not images:
     raise InputError(f"{path}: holds no frames; replace the file")
   return np.stack(images)

@@ -65,6 +65,15 @@ def explained(
     raise InputError(f"{problem} ({text[:200]}); {remedy}") from error
 
 
+@contextlib.contextmanager
+def naming(where: str) -> Iterator[None]:
+  """InputErrors inside start with where they come from."""
+  try:
+    yield
+  except InputError as error:
+    raise InputError(f"{where}: {error}") from None
+
+
 def option(default: Any, help: str, **more: Any) -> Any:
   """A field of an options dataclass that commands offer as a flag.
 

@@ -19,6 +19,11 @@ class Dl3dvOptions(VideoOptions):
     "image folder (default: the smallest that will do)",
     elsewhere="only dl3dv has several image folders",
   )
+  distorted: bool = option(
+    False,
+    "take lenses for pinholes, as the release does, and note nothing",
+    elsewhere="only dl3dv was published with its lens ignored",
+  )
 
 
 def plan(
@@ -32,10 +37,14 @@ def plan(
   root = video.check_source("dl3dv", source, split)
   folders = dl3dv_scenes.scene_folders(video.split_folder(root, split))
   load = functools.partial(
-    dl3dv_scenes.read_scene, images=options.images, size=options.shape
-  )
+    dl3dv_scenes.read_scene, images=options.images, size=options.shape,
+    distorted=options.distorted,
+  )  # fmt: skip
   found = FoundClips(
     [(folder.name, functools.partial(load, folder)) for folder in folders],
     [f for folder in folders for f in dl3dv_scenes.transforms_files(folder)],
   )
-  return video.plan_clips("dl3dv", root, split, options, found, options.images)
+  more = {"distorted": True} if options.distorted else {}
+  return video.plan_clips(
+    "dl3dv", root, split, options, found, {"images": options.images, **more}
+  )

@@ -5,6 +5,7 @@ pixels of the original w x h images; the stored images are smaller. Frames are
 matched to images by name, so either may be partial and in any order.
 """
 
+import dataclasses
 import functools
 import os
 from pathlib import Path
@@ -14,21 +15,19 @@ import numpy as np
 from data_pipelines.sources.capture.frames import (
   IMAGE_SUFFIXES,
   image_folders,
-  image_size,
+  image_header,
   natural_key,
 )
+from data_pipelines.sources.notes import counted
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
+from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.camera_checks import check_cameras
-from scenetok_jax.geometry.transforms_json import (
-  TransformsFrame,
-  distortion_note,
-  read_object,
-  read_transforms,
-)
+from scenetok_jax.geometry.lenses import Lens
+from scenetok_jax.geometry.posed_pictures import Fitted, fit
+from scenetok_jax.geometry.transforms_json import read_object, read_transforms
 from scenetok_jax.types import Cameras, InputError
 
 TRANSFORMS = "transforms.json"
-_ASPECT_TOLERANCE = 0.02
 
 
 def scene_folders(folder: str | os.PathLike) -> list[Path]:
@@ -47,6 +46,8 @@ def read_scene(
   root: str | os.PathLike,
   images: str | None = None,
   size: tuple[int, int] | None = None,
+  *,
+  distorted: bool = False,
 ) -> PosedClip:
   """One scene, its frames in the order of their names.
 
@@ -55,6 +56,7 @@ def read_scene(
     images: image folder, such as "images_4"; None takes the smallest one
       that is at least `size` (h, w), or else the largest.
     size: see `images`.
+    distorted: take the lens for a pinhole, as the release does.
 
   Raises:
     InputError: no poses, no images, or a field that is wrong.
@@ -65,7 +67,7 @@ def read_scene(
   entries = read_transforms(path)
   folder = _image_folder(base, images, size)
   files = _files_by_stem(folder)
-  frames: dict[str, tuple[Path, np.ndarray, np.ndarray]] = {}
+  frames: dict[str, tuple[Path, Fitted]] = {}
   missing = []
   for entry in entries:
     name = entry.name()
@@ -78,16 +80,17 @@ def read_scene(
     if stem not in files:
       missing.append(name)
       continue
-    intrinsics = _normalised(entry, files[stem])
-    frames[stem] = files[stem], entry.pose(), intrinsics
+    header = functools.partial(image_header, files[stem])
+    shot = entry.shot(header)
+    if distorted:
+      shot = dataclasses.replace(shot, lens=Lens())
+    frames[stem] = files[stem], fit(shot, header())
   if not frames:
     raise InputError(
       f"{path}: none of its {len(entries)} frames has an image in {folder};"
       " fetch the images"
     )
-  notes = distortion_note(entries) + _partial(
-    folder, missing, len(files) - len(frames)
-  )
+  notes = _partial(folder, missing, len(files) - len(frames))
   return _clip(root.name, path, frames, notes)
 
 
@@ -100,22 +103,31 @@ def original_size(root: str | os.PathLike) -> tuple[float, float]:
 def _clip(
   key: str,
   path: Path,
-  frames: dict[str, tuple[Path, np.ndarray, np.ndarray]],
+  frames: dict[str, tuple[Path, Fitted]],
   notes: tuple[str, ...],
 ) -> PosedClip:
   """Frames by stem -> a clip in the order of the names."""
   ordered = [frames[stem] for stem in sorted(frames, key=natural_key)]
-  poses = np.array([c2w for _, c2w, _ in ordered])
-  lenses = np.array([matrix for _, _, matrix in ordered])
+  fits = [fitted for _, fitted in ordered]
+  given = np.array([fitted.c2w for fitted in fits])
+  origin = origins.clip_origin(given)
+  poses = origins.moved(given, origin)
+  lenses = np.array([fitted.intrinsics for fitted in fits])
   names = "transform_matrix", "intrinsics"
   check_cameras(poses, lenses, os.fspath(path), names=names)
   return PosedClip(
     key=key,
     source=os.fspath(path),
     cameras=Cameras(poses.astype(np.float32), lenses.astype(np.float32)),
-    frames=[functools.partial(read_bytes, file) for file, _, _ in ordered],
-    names=[os.fspath(file) for file, _, _ in ordered],
-    warnings=notes,
+    frames=[functools.partial(read_bytes, file) for file, _ in ordered],
+    names=[os.fspath(file) for file, _ in ordered],
+    warnings=(
+      *notes,
+      *counted(fitted.notes for fitted in fits),
+      *origins.note(origin),
+    ),
+    fits=fits,
+    origin=tuple(origin.tolist()),
   )
 
 
@@ -147,7 +159,7 @@ def _image_folder(
   for folder in image_folders(base):
     files = sorted(_files_by_stem(folder).values())
     if files:
-      sizes.append((image_size(files[0]), folder))
+      sizes.append((image_header(files[0]).shown, folder))
   if not sizes:
     raise InputError(
       f"{base}: no folder images or images_N with images in it; fetch them"
@@ -170,20 +182,6 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
       )
     found[path.stem] = path
   return found
-
-
-def _normalised(frame: TransformsFrame, image: Path) -> np.ndarray:
-  """Pixel intrinsics of w x h -> [3, 3] divided by width and height."""
-  stored = functools.partial(image_size, image)
-  matrix, (width, height) = frame.intrinsics(stored)
-  stored_width, stored_height = image_size(image)
-  ratio = width / height / (stored_width / stored_height)
-  if abs(ratio - 1) > _ASPECT_TOLERANCE:
-    raise InputError(
-      f"{frame.where}: w, h: {width:g}x{height:g} has another shape than"
-      f" {image}, {stored_width:g}x{stored_height:g}; correct w and h"
-    )
-  return matrix / np.array([width, height, 1.0])[:, None]
 
 
 def _partial(folder: Path, missing: list[str], poseless: int) -> tuple:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from data_pipelines.storage.images import decode_image
+from data_pipelines.sources.notes import counted
+from data_pipelines.storage.images import decode_picture
+from scenetok_jax.geometry.posed_pictures import TAKEN, Fitted
 from scenetok_jax.reading import files
+from scenetok_jax.reading.orientation import UPRIGHT
 from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError
 
@@ -21,7 +24,9 @@ class PosedClip:
 
   cameras: [T] float32, as the package has them. frames: for each frame a
   function that gives the bytes of its image file. names: what a frame is
-  called in messages.
+  called in messages. fits: how each frame's picture is made of its file, where
+  that is more than decoding. origin: what was subtracted from the source's
+  positions.
   """
 
   key: str
@@ -30,6 +35,8 @@ class PosedClip:
   frames: Sequence[Callable[[], bytes]]
   names: Sequence[str]
   warnings: tuple[str, ...] = ()
+  fits: Sequence[Fitted] = ()
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
   def __len__(self) -> int:
     return len(self.frames)
@@ -40,7 +47,17 @@ class PosedClip:
 
   def image(self, frame: int) -> np.ndarray:
     """uint8 [H, W, 3] of one frame."""
-    return decode_image(self.encoded(frame), self.names[frame])
+    return self._image(frame)[0]
+
+  def _image(self, frame: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The image of a frame, and what is to be told of its pixels."""
+    picture = decode_picture(self.encoded(frame), self.names[frame])
+    if self.fits:
+      return self.fits[frame].picture(picture), picture.notes
+    notes = picture.notes
+    if picture.header.tag != UPRIGHT:
+      notes = (*notes, TAKEN)
+    return picture.pixels, notes
 
   def take(self, frames: Sequence[int] | np.ndarray) -> "PosedClip":
     """The clip of some frames, in the order given."""
@@ -58,6 +75,7 @@ class PosedClip:
       ),
       frames=[self.frames[i] for i in frames],
       names=[self.names[i] for i in frames],
+      fits=[self.fits[i] for i in frames] if self.fits else (),
     )
 
   def render(
@@ -68,10 +86,19 @@ class PosedClip:
     Returns:
       images uint8 [T, h, w, 3] and their cameras.
     """
+    images, cameras, _ = self.render_told(shape, move_centre=move_centre)
+    return images, cameras
+
+  def render_told(
+    self, shape: tuple[int, int] | None, *, move_centre: bool = True
+  ) -> tuple[np.ndarray, Cameras, tuple[str, ...]]:
+    """As render, with what is to be told of the pixels."""
     images: list[np.ndarray] = []
-    intrinsics = []
+    intrinsics, notes = [], []
     for frame in range(len(self)):
-      image, matrix = self.image(frame), self.cameras.intrinsics[frame]
+      image, told = self._image(frame)
+      matrix = self.cameras.intrinsics[frame]
+      notes.append(told)
       if shape is not None:
         try:
           image, matrix = rescale_and_crop(
@@ -89,7 +116,7 @@ class PosedClip:
     if not images:
       raise InputError(f"{self.source}: no frame in it; leave this scene out")
     cameras = Cameras(self.cameras.extrinsics, np.stack(intrinsics))
-    return np.stack(images), cameras
+    return np.stack(images), cameras, counted(notes)
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:

@@ -19,6 +19,8 @@ from data_pipelines.storage.recipes import (
   unique,
 )
 from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading.orientation import UPRIGHT
+from scenetok_jax.reading.pictures import read_header
 from scenetok_jax.reading.schema import Ratio, Some
 from scenetok_jax.types import InputError, option
 
@@ -68,12 +70,12 @@ def plan_clips(
   split: str,
   options: VideoOptions,
   found: FoundClips,
-  images: str | None = None,
+  more: dict[str, Any] | None = None,
 ) -> SplitPlan:
-  """The plan of a split; images: the image folder, where it was chosen."""
+  """The plan of a split; more: what of the data set's own options decides."""
   described: dict[str, Any] = {
     "shape": shape_option(options.shape),
-    "images": images,
+    **(more or {"images": None}),
     "source": source.resolve().name,
     "source_sha256": fingerprint(found.files, source),
   }
@@ -99,17 +101,22 @@ def _load(load: Callable[[], PosedClip], options: VideoOptions) -> RawScene:
 
 def raw_scene(clip: PosedClip, options: FrameOptions) -> RawScene:
   """Frames of the asked shape; files kept as they are where nothing changes."""
-  images, cameras = clip.render(options.shape)
+  images, cameras, told = clip.render_told(options.shape)
   encoded = None
   if options.shape is None:
     files = tuple(clip.encoded(i) for i in range(len(clip)))
-    if all(_is_plain(file, options.image_format) for file in files):
+    plain = all(fitted.is_plain for fitted in clip.fits)
+    if plain and all(_is_plain(file, options.image_format) for file in files):
       encoded = files
-  return RawScene(images, cameras, clip.source, clip.warnings, encoded)
+  warnings = (*clip.warnings, *told)
+  return RawScene(
+    images, cameras, clip.source, warnings, encoded, origin=clip.origin
+  )
 
 
 def _is_plain(file: bytes, image_format: str) -> bool:
   """A file of this format that decodes to RGB without conversion."""
   with open_image(file) as picture:
     same = (picture.format or "").lower() == image_format
-    return same and picture.mode == "RGB"
+    upright = read_header(file).tag == UPRIGHT
+    return same and upright and picture.mode == "RGB"

@@ -66,6 +66,7 @@ def _encoded(key: str, scene: RawScene, recipe: Recipe) -> EncodedScene:
     source=scene.source,
     held_out=held_out,
     warnings=scene.warnings,
+    origin=scene.origin,
     depth=(
       None
       if scene.depth is None

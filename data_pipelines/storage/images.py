@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading.pictures import Picture, read_picture
 from scenetok_jax.types import InputError
 
 FORMATS = ("jpeg", "png")
@@ -33,13 +33,17 @@ def encode_image(image: np.ndarray, image_format: str = "jpeg") -> bytes:
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
   """File bytes -> RGB uint8 [H, W, 3]; `where` names the origin in errors."""
+  return decode_picture(data, where).pixels
+
+
+def decode_picture(data: bytes, where: str) -> Picture:
+  """File bytes -> upright pixels, with what a report should tell of them."""
   if not data:
     raise InputError(
       f"{where}: image is empty (0 bytes); replace it or remove its frame"
     )
   try:
-    with open_image(data) as picture:
-      return np.array(picture.convert("RGB"))
+    return read_picture(data)
   # PIL raises many types on damage: OSError, SyntaxError, struct.error, ...
   except Exception as error:
     raise InputError(

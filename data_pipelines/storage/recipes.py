@@ -22,6 +22,7 @@ class RawScene:
 
   encoded: image files of exactly these frames, to be stored as they are.
   depth: float32 [T, H, W], metres along the optical axis, where it is known.
+  origin: what was subtracted from the source's positions.
   """
 
   images: np.ndarray
@@ -30,6 +31,7 @@ class RawScene:
   warnings: tuple[str, ...] = ()
   encoded: tuple[bytes, ...] | None = None
   depth: np.ndarray | None = None
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,6 +79,7 @@ class SceneRow:
     first + i.
   held_out: frames that training must not see.
   sha256: hash of all encoded images and cameras.
+  origin: what was subtracted from the source's positions, in its units.
   """
 
   key: str
@@ -89,6 +90,7 @@ class SceneRow:
   sha256: str
   first: Count
   held_out: tuple[Count, ...] = ()
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
   @property
   def kept(self) -> np.ndarray:

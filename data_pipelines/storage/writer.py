@@ -31,6 +31,7 @@ class EncodedScene:
   """A scene ready for writing.
 
   images: encoded frames, T of them; cameras: [T]; source: where it came from.
+  origin: what was subtracted from the source's positions.
   depth: encoded depth maps, T of them, or None; all scenes of a split alike.
   """
 
@@ -42,6 +43,7 @@ class EncodedScene:
   source: str
   held_out: tuple[int, ...] = ()
   warnings: tuple[str, ...] = ()
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
   depth: Sequence[bytes] | None = None
 
 
@@ -101,6 +103,7 @@ def index_scene(index: IndexWriter, scene: EncodedScene) -> records.SceneRow:
     sha256=_content_hash(scene.images, cameras),
     first=index.frames,
     held_out=tuple(int(i) for i in scene.held_out),
+    origin=scene.origin,
   )
   index.add(row, cameras)
   return row

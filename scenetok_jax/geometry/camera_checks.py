@@ -11,6 +11,8 @@ from scenetok_jax.types import Array, InputError
 # Poses stored as float16 are off by about 1e-3; real errors (a scale, a
 # row-major mix-up, degrees for radians) are off by much more.
 _TOLERANCE = 5e-3
+# Of what a file says, before its positions are taken relative to a camera.
+MAX_GIVEN = 1e9
 MAX_POSITION = 1e6  # scene units; float32 then has steps of a sixteenth
 MIN_FOCAL, MAX_FOCAL = 0.01, 100.0  # shares of the image: 178.9 to 0.6 degrees
 _MIN_CENTRE, _MAX_CENTRE = -1.0, 2.0
@@ -53,10 +55,12 @@ def check_cameras(
   check_intrinsics(intrinsics, f"{where}: {names[1]}", size)
 
 
-def check_rigid(extrinsics: Array, where: str) -> None:
+def check_rigid(
+  extrinsics: Array, where: str, reach: float = MAX_POSITION
+) -> None:
   """InputError unless poses [T 4 4], or one [4 4], are finite rigid motions.
 
-  Their positions are at most MAX_POSITION from the origin. where: what was read
+  Their positions are at most reach from the origin. where: what was read
   ("FILE: FIELD"); starts the message.
   """
   poses = np.asarray(extrinsics, np.float64)
@@ -72,10 +76,10 @@ def check_rigid(extrinsics: Array, where: str) -> None:
     good &= np.abs(poses[..., 3, :] - [0, 0, 0, 1]).max(-1) <= _TOLERANCE
     good &= error.max(axis=(-2, -1)) <= _TOLERANCE
     good &= np.linalg.det(turns) > 0
-    good &= np.abs(poses[..., :3, 3]).max(-1) <= MAX_POSITION
+    good &= np.abs(poses[..., :3, 3]).max(-1) <= reach
   if not good.all():
     index = int(np.argmin(good))
-    problem = _pose_problem(poses.reshape(-1, 4, 4)[index])
+    problem = _pose_problem(poses.reshape(-1, 4, 4)[index], reach)
     which = f"frame {index}: " if poses.ndim > 2 else ""
     raise InputError(f"{where}: {which}{problem}; correct or remove this frame")
 
@@ -115,16 +119,16 @@ def _sides(size: Array | None) -> Array:
   return sides[..., 1] / sides[..., 0]
 
 
-def _pose_problem(pose: np.ndarray) -> str:
+def _pose_problem(pose: np.ndarray, reach: float) -> str:
   """What is wrong with one pose [4, 4] that is not good."""
   if not np.isfinite(pose).all():
     return "the pose holds NaN or Inf"
   if np.abs(pose[3] - [0, 0, 0, 1]).max() > _TOLERANCE:
     return f"the last row of the pose is {pose[3].tolist()}, not [0, 0, 0, 1]"
-  if np.abs(pose[:3, 3]).max() > MAX_POSITION:
+  if np.abs(pose[:3, 3]).max() > reach:
     return (
-      f"the position {_shown(pose[:3, 3])} is further than {MAX_POSITION:,.0f}"
-      " from the origin, where float32 is coarse: move the origin"
+      f"the position {_shown(pose[:3, 3])} is further than {reach:,.0f} from"
+      " the origin, where float32 is coarse: move the origin"
     )
   with np.errstate(all="ignore"):
     error = np.abs(pose[:3, :3].T @ pose[:3, :3] - np.eye(3)).max()

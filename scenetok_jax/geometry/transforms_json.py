@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from scenetok_jax.geometry.cameras import from_opengl
+from scenetok_jax.geometry.lens_fields import read_lens
+from scenetok_jax.geometry.posed_pictures import Shot
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.pictures import Header
 from scenetok_jax.types import InputError, explained
 
-_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+_ANGLE_TOLERANCE = 0.02  # between a focal length and an angle of view
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,19 @@ class TransformsFrame:
   def pose(self) -> np.ndarray:
     """Camera-to-world float64 [4, 4], OpenCV axes; [3, 4] is completed."""
     return from_opengl(read_matrix(self.fields, "transform_matrix", self.where))
+
+  def shot(self, header: Callable[[], Header] | None = None) -> Shot:
+    """The camera, lens included; header: of its image, if there is one."""
+    size = None if header is None else lambda: header().shown
+    matrix, for_size = self.intrinsics(size)
+    given = self._number("w") is not None and self._number("h") is not None
+    return Shot(
+      self.where,
+      self.pose(),
+      matrix,
+      for_size if given or header is None else None,
+      read_lens(self.fields, self.where),
+    )
 
   def intrinsics(
     self, image_size: Callable[[], tuple[float, float]] | None = None
@@ -77,10 +93,25 @@ class TransformsFrame:
     return matrix, (width, height)
 
   def _focal(self, field: str, angle_field: str, side: float) -> float | None:
-    if self.fields.get(field) != 0 and (found := self._number(field)):
-      return found
-    angle = self._number(angle_field, positive=False) or 0.0
-    return side / (2 * math.tan(angle / 2)) if 0 < angle < math.pi else None
+    """Pixels, by a focal length or an angle; the two may not contradict."""
+    given = None if self.fields.get(field) == 0 else self._number(field)
+    angle = self._number(angle_field, positive=False) or None
+    if angle is None:
+      return given
+    if not 0 < angle < math.pi:
+      raise InputError(
+        f"{self.where}: {angle_field}: {angle:g} is no angle of view in radians"
+        " (0 to 3.14); convert degrees, or remove it"
+      )
+    found = side / (2 * math.tan(angle / 2))
+    if given is None or abs(given / found - 1) <= _ANGLE_TOLERANCE:
+      return given or found
+    seen = 2 * math.degrees(math.atan(side / 2 / given))
+    raise InputError(
+      f"{self.where}: {field} {given:g} sees {seen:.1f} degrees of"
+      f" {side:g} pixels, {angle_field} is {math.degrees(angle):.1f} degrees;"
+      " give w and h of the pixels that it is in, or remove the wrong one"
+    )
 
   def _number(self, field: str, positive: bool = True) -> float | None:
     value = self.fields.get(field)
@@ -120,17 +151,6 @@ def frames_of(content: dict[str, Any], name: str) -> list[TransformsFrame]:
     )
     for i, entry in enumerate(entries)
   ]
-
-
-def distortion_note(frames: list[TransformsFrame]) -> tuple[str, ...]:
-  """A note when lens distortion is given: it is ignored, as in the release."""
-  given = sorted({n for f in frames for n in _DISTORTION if f.fields.get(n)})
-  if not given:
-    return ()
-  return (
-    f"lens distortion ({', '.join(given)}) is ignored; undistort the images"
-    " first if the lens is not straight",
-  )
 
 
 def read_matrix(fields: Any, field: str, where: str) -> np.ndarray:

@@ -59,7 +59,7 @@ def dl3dv(case: Case) -> Arrays:
 
 def _camera_rows(folder: Path) -> Arrays:
   """Rows as they are, and with focal lengths scaled by size / 256."""
-  clip = dl3dv_reader.read_scene(folder, "images_4")
+  clip = dl3dv_reader.read_scene(folder, "images_4", distorted=True)
   factors = np.array(dl3dv_reader.original_size(folder)) / 256
   scaled = release_views.scale_focal(clip.cameras, factors)
   found: Arrays = {}

@@ -80,7 +80,7 @@ def dl3dv(
     scale_context_focal_by_256: known bug 2, context views only, times
       (3840, 2160) / 256, after cropping.
   """
-  clip = dl3dv_reader.read_scene(scene, "images_4")
+  clip = dl3dv_reader.read_scene(scene, "images_4", distorted=True)
   chosen = clip.take([*choice.context, *choice.target])
   sizes = [min(chosen.image(i).shape[:2]) for i in range(len(chosen))]
   if min(sizes, default=_MIN_PIXELS) < _MIN_PIXELS:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from PIL import Image, UnidentifiedImageError
 
-from scenetok_jax.reading import files
+from scenetok_jax.reading import files, foreign_images
 
 # 8K video; a header that claims more is damage, and decoding it a bomb.
 MAX_PIXELS = 7680 * 4320
@@ -33,7 +33,7 @@ def open_image(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:  # larger than twice theirs
       raise ValueError(f"its header claims too much: {error}") from None
     except UnidentifiedImageError:
-      raise OSError("no kind of picture that is known") from None
+      picture = stack.enter_context(foreign_images.opened(file))  # type: ignore[arg-type]
     width, height = picture.size
     if width * height > MAX_PIXELS:
       raise ValueError(f"its header claims {width}x{height} pixels")

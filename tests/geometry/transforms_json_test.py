@@ -45,7 +45,7 @@ def test_a_frame_s_own_fields_come_first(tmp_path):
   matrix, _ = frame.intrinsics()
   np.testing.assert_allclose(matrix, [[70, 0, 39], [0, 70, -2.5], [0, 0, 1]])
   assert frame.name() == "a.png"
-  assert "k1" in transforms_json.distortion_note([frame])[0]
+  assert frame.shot().lens.coefficients[0] == 0.1
 
 
 def test_the_image_gives_the_size_where_the_file_does_not(tmp_path):
@@ -73,7 +73,11 @@ def test_captures_and_camera_paths_see_the_same_pose(tmp_path):
     ({"fl_x": 50, "cx": "middle"}, "cx: 'middle' is not a finite number"),
     ({"h": 0}, "h: 0 is not a positive number"),
     ({}, r"fl_x: missing; give fl_x \(pixels\) or camera_angle_x"),
-    ({"camera_angle_x": 4.0}, "fl_x: missing"),
+    ({"camera_angle_x": 4.0}, "camera_angle_x: 4 is no angle of view"),
+    (
+      {"fl_x": 50, "camera_angle_x": 0.7},
+      "fl_x 50 sees 77.3 degrees of 80 pixels, camera_angle_x is 40.1",
+    ),
   ],
 )
 def test_wrong_intrinsics_are_named(tmp_path, own, message):

@@ -32,7 +32,7 @@ def _of_a_result(path):
 _READERS = [
   read_image,
   frames.read_image,
-  frames.image_size,
+  frames.image_header,
   _of_a_result,
   posed_clips.read_bytes,
   re10k_texts.read_text,

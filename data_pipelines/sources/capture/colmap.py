@@ -11,12 +11,19 @@ from data_pipelines.sources.capture.frames import (
   PosedFrame,
   natural_key,
 )
-from scenetok_jax.geometry.camera_checks import check_rigid
+from scenetok_jax.geometry.camera_checks import MAX_GIVEN, check_rigid
 from scenetok_jax.geometry.cameras import invert
+from scenetok_jax.geometry.lenses import FISHEYE, OPENCV, Lens
+from scenetok_jax.geometry.posed_pictures import Shot
 from scenetok_jax.types import InputError
 
 _MODEL_FOLDERS = ("sparse", "colmap")
 _PINHOLE = ("PINHOLE", "SIMPLE_PINHOLE")
+# Models, and how many of their parameters stand before the coefficients.
+_BROWN = {"SIMPLE_RADIAL": 3, "RADIAL": 3, "OPENCV": 4, "FULL_OPENCV": 4}
+_EQUIDISTANT = {
+  "SIMPLE_RADIAL_FISHEYE": 3, "RADIAL_FISHEYE": 3, "OPENCV_FISHEYE": 4,
+}  # fmt: skip
 
 
 def is_model(path: Path) -> bool:
@@ -39,27 +46,31 @@ def read(path: Path) -> Capture:
   if not entries:
     raise InputError(f"{path}: images: no image is registered; run the mapper")
   poses = np.array([w2c for _, w2c, _ in entries])
-  check_rigid(poses, f"{path}: images (by name)")
+  check_rigid(poses, f"{path}: images (by name)", MAX_GIVEN)
   frames = []
   for (name, _, camera), c2w in zip(entries, invert(poses), strict=True):
     where = f"{path}: images: {name}"
-    frames.append(
-      PosedFrame(
-        name,
-        where,
-        c2w,
-        np.array(camera.calibration_matrix(), np.float64),
-        (float(camera.width), float(camera.height)),
-        finder.find(name, where),
-      )
-    )
-  models = {camera.model.name for _, _, camera in entries} - set(_PINHOLE)
-  warnings = tuple(
-    f"lens distortion of {name} cameras is ignored; run `colmap"
-    " image_undistorter` first if the lens is not straight"
-    for name in sorted(models)
-  )
-  return Capture(frames, warnings=warnings)
+    matrix = np.array(camera.calibration_matrix(), np.float64)
+    size = float(camera.width), float(camera.height)
+    # COLMAP looks at no orientation tag.
+    shot = Shot(where, c2w, matrix, size, _lens(camera), stored=True)
+    frames.append(PosedFrame(name, shot, finder.find(name, where)))
+  return Capture(frames)
+
+
+def _lens(camera: Any) -> Lens:
+  """COLMAP's parameters are focal lengths, centre, then coefficients."""
+  name, size = camera.model.name, (float(camera.width), float(camera.height))
+  values = tuple(float(x) for x in camera.params)
+  if name in _PINHOLE:
+    return Lens()
+  if name in _BROWN:
+    rest = values[_BROWN[name] :]
+    return Lens(OPENCV, (*rest, *(0.0,) * (8 - len(rest))))
+  if name in _EQUIDISTANT:
+    rest = values[_EQUIDISTANT[name] :]
+    return Lens(FISHEYE, (*rest, *(0.0,) * (4 - len(rest))))
+  return Lens(name, values, size)
 
 
 def _reconstruction(path: Path) -> Any:

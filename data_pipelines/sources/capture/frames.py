@@ -6,16 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import imageio.v3 as imageio
-import numpy as np
-
-from scenetok_jax.reading.images import open_image
+from scenetok_jax.geometry.posed_pictures import Shot
+from scenetok_jax.reading import videos
+from scenetok_jax.reading.pictures import (
+  Header,
+  Picture,
+  read_header,
+  read_picture,
+)
 from scenetok_jax.reading.schema import Text, checked
 from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+IMAGE_SUFFIXES = (
+  *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+  *(".avif", ".heic", ".heif", ".exr"),  # by an extra, or with a hint
+)
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 
 
 _ImageName = Annotated[str, Text(1, 4096)]
@@ -26,17 +33,12 @@ _LONGEST = 240  # bytes of a part, to which a suffix may come
 class PosedFrame:
   """One frame before its pixels are read.
 
-  name: what orders the frames in time. where: "FILE: FIELD" for messages.
-  c2w: float64 [4, 4] OpenCV. intrinsics: float64 [3, 3] in pixels of an
-  image of `size` (width, height), or of the image itself when None. image:
-  file, or None for frame `index` of the capture's video.
+  name: what orders the frames in time. shot: its camera. image: file, or
+  None for frame `index` of the capture's video.
   """
 
   name: str
-  where: str
-  c2w: np.ndarray
-  intrinsics: np.ndarray
-  size: tuple[float, float] | None = None
+  shot: Shot
   image: Path | None = None
   index: int = 0
 
@@ -56,21 +58,18 @@ def natural_key(name: str) -> list:
   return [int(p) if p.isascii() and p.isdigit() else p.lower() for p in parts]
 
 
-def image_size(path: Path) -> tuple[float, float]:
-  """(width, height) from the header of an image file."""
+def image_header(path: Path) -> Header:
+  """Size and orientation of an image file."""
   try:
-    with open_image(path) as picture:
-      width, height = picture.size
+    return read_header(path)
   except Exception as error:  # PIL raises many types on damaged files
     raise unreadable(path, error) from None
-  return float(width), float(height)
 
 
-def read_image(path: Path) -> np.ndarray:
-  """RGB uint8 [H, W, 3] as stored (orientation tags are not applied)."""
+def read_image(path: Path) -> Picture:
+  """The upright picture of an image file."""
   try:
-    with open_image(path) as picture:
-      return np.array(picture.convert("RGB"))
+    return read_picture(path)
   except Exception as error:
     raise unreadable(path, error) from None
 
@@ -176,19 +175,21 @@ def find_video(root: Path, where: str) -> Path:
   return videos[0]
 
 
-def video_frames(capture: Capture) -> Iterator[tuple[int, np.ndarray]]:
-  """(frame number, uint8 [H, W, 3]), reading the video once."""
+def video_frames(capture: Capture) -> Iterator[tuple[int, Picture]]:
+  """(frame number, picture), reading the video once."""
   assert capture.video is not None
   wanted = {frame.index: i for i, frame in enumerate(capture.frames)}
   found = 0
   try:
-    for index, image in enumerate(imageio.imiter(capture.video)):
+    for index, frame in enumerate(videos.video_frames(capture.video)):
       if index in wanted:
         found += 1
-        yield wanted[index], np.asarray(image)[..., :3]
+        yield wanted[index], frame.picture()
       if found == len(wanted):
         return
-  except (OSError, RuntimeError, ValueError) as error:
+  except InputError:
+    raise
+  except (OSError, ValueError) as error:
     raise unreadable(capture.video, error) from None
   raise InputError(
     f"{capture.video}: the video has {found} of the {len(wanted)} posed"

@@ -16,8 +16,9 @@ from data_pipelines.sources.capture.frames import (
   PosedFrame,
   find_video,
 )
-from scenetok_jax.geometry.camera_checks import check_rigid
+from scenetok_jax.geometry.camera_checks import MAX_GIVEN, check_rigid
 from scenetok_jax.geometry.cameras import invert
+from scenetok_jax.geometry.posed_pictures import Shot
 from scenetok_jax.geometry.transforms_json import (
   read_matrix,
   read_numbers,
@@ -36,16 +37,14 @@ def read(path: Path) -> Capture:
   posed, numbers = [], set()
   for i, item in enumerate(frames):
     where = f"{path}: frames[{i}]"
-    intrinsics = _matrix_k(item.get("K"), where)
+    shot = Shot(where, poses[i], _matrix_k(item.get("K"), where))
     name, index = item.get("file"), item.get("index")
     if isinstance(name, str) and name:
       image = finder.find(name, f"{where}.file")
-      posed.append(PosedFrame(name, where, poses[i], intrinsics, image=image))
+      posed.append(PosedFrame(name, shot, image))
     elif isinstance(index, int) and index >= 0 and index not in numbers:
       numbers.add(index)
-      posed.append(
-        PosedFrame(str(index), where, poses[i], intrinsics, index=index)
-      )
+      posed.append(PosedFrame(str(index), shot, index=index))
     else:
       raise InputError(
         f"{where}: neither a `file` nor an `index` of its own; name the image"
@@ -69,7 +68,7 @@ def _poses(path: Path, frames: list) -> np.ndarray:
       for i, item in enumerate(frames)
     ]
   )
-  check_rigid(poses, f"{path}: frames.{field}")
+  check_rigid(poses, f"{path}: frames.{field}", MAX_GIVEN)
   return invert(poses) if field == "w2c" else poses
 
 

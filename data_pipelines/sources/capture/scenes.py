@@ -19,6 +19,7 @@ import numpy as np
 from data_pipelines.loading.transforms import rescale_and_crop
 from data_pipelines.sources.capture import colmap, frames, poses, transforms
 from data_pipelines.sources.capture.frames import Capture, PosedFrame
+from data_pipelines.sources.notes import counted
 from data_pipelines.storage.recipes import (
   FrameOptions,
   RawScene,
@@ -31,12 +32,13 @@ from data_pipelines.storage.recipes import (
   shape_option,
   size_option,
 )
-from scenetok_jax.geometry.camera_checks import check_intrinsics
+from scenetok_jax.geometry import origins
+from scenetok_jax.geometry.camera_checks import check_intrinsics, check_rigid
+from scenetok_jax.geometry.origins import clip_origin
+from scenetok_jax.geometry.posed_pictures import fit
+from scenetok_jax.reading.pictures import Picture
 from scenetok_jax.reading.shown import sides
-from scenetok_jax.types import Cameras, InputError
-
-# Rounding of image sizes changes the aspect by less, swapped sides by more.
-_ASPECT_TOLERANCE = 0.02
+from scenetok_jax.types import Cameras, InputError, naming
 
 _READERS: dict[str, Callable[[Path], Capture]] = {
   "transforms.json": transforms.read,
@@ -119,12 +121,13 @@ def load(root: Path, size: int | Shape) -> RawScene:
   if pose_file is None:
     raise InputError(f"{root}: {_nothing_found()}")
   capture = _READERS[pose_file](root / pose_file)
+  source = os.fspath(root / pose_file)
   pictures: list[np.ndarray] = []
-  intrinsics, order = [], []
-  for number, image in _images(capture):
-    frame = capture.frames[number]
-    try:
-      matrix = _normalised(frame, image)
+  poses, intrinsics, notes = [], [], []
+  for frame, picture in _pictures(capture):
+    fitted = fit(frame.shot, picture.header)
+    image, matrix = fitted.picture(picture), fitted.intrinsics
+    with naming(frame.shot.where):
       if shape is not None:
         image, matrix = rescale_and_crop(image, matrix, shape, move_centre=True)
       elif pictures and image.shape != pictures[0].shape:
@@ -133,46 +136,31 @@ def load(root: Path, size: int | Shape) -> RawScene:
           f" {sides(pictures[0].shape)}; give a --size"
         )
       check_intrinsics(matrix, "intrinsics", image.shape[:2])
-    except InputError as error:
-      raise InputError(f"{frame.where}: {error}") from None
     pictures.append(image)
+    poses.append(fitted.c2w)
     intrinsics.append(matrix)
-    order.append(number)
-  cameras = Cameras(
-    extrinsics=np.array(
-      [capture.frames[i].c2w for i in order], np.float32
-    ).reshape(-1, 4, 4),
-    intrinsics=np.array(intrinsics, np.float32).reshape(-1, 3, 3),
-  )
+    notes.append((*picture.notes, *fitted.notes))
   if not pictures:
-    raise InputError(f"{root / pose_file}: no frame has an image; add images")
-  images = np.stack(pictures)
-  source = os.fspath(root / pose_file)
-  return RawScene(images, cameras, source, capture.warnings)
+    raise InputError(f"{source}: no frame has an image; add images")
+  origin = clip_origin(np.array(poses))
+  moved = origins.moved(np.array(poses), origin)
+  check_rigid(moved, f"{source}: frames in order of time")
+  cameras = Cameras(moved.astype(np.float32), np.array(intrinsics, np.float32))
+  warnings = (*capture.warnings, *counted(notes), *origins.note(origin))
+  return RawScene(
+    np.stack(pictures), cameras, source, warnings, origin=tuple(origin.tolist())
+  )
 
 
-def _images(capture: Capture) -> Iterator[tuple[int, np.ndarray]]:
-  """(frame number, uint8 [H, W, 3]) of all frames, in temporal order."""
+def _pictures(capture: Capture) -> Iterator[tuple[PosedFrame, Picture]]:
+  """All frames with their pictures, in temporal order."""
   if capture.video is not None:
-    yield from frames.video_frames(capture)
+    for number, picture in frames.video_frames(capture):
+      yield capture.frames[number], picture
     return
-  for number, frame in enumerate(capture.frames):
+  for frame in capture.frames:
     if frame.image is not None:
-      yield number, frames.read_image(frame.image)
-
-
-def _normalised(frame: PosedFrame, image: np.ndarray) -> np.ndarray:
-  """Pixel intrinsics -> [3, 3] divided by the size they were made for."""
-  height, width = image.shape[:2]
-  declared_width, declared_height = frame.size or (width, height)
-  ratio = declared_width / declared_height / (width / height)
-  if abs(ratio - 1) > _ASPECT_TOLERANCE:
-    raise InputError(
-      f"w, h: {declared_width:g}x{declared_height:g} has another"
-      f" shape than the image, {width}x{height}; correct w and h"
-    )
-  scale = np.array([1 / declared_width, 1 / declared_height, 1.0])
-  return frame.intrinsics * scale[:, None]
+      yield frame, frames.read_image(frame.image)
 
 
 def _pose_file(root: Path) -> str | None:

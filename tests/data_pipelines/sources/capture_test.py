@@ -410,11 +410,91 @@ def test_a_changed_source_is_not_taken_for_the_old_one(tmp_path):
     builders.build(tmp_path / "out", changed)
 
 
-def test_distortion_is_ignored_with_a_note(tmp_path):
+def test_a_lens_is_made_straight_with_a_note(tmp_path):
   document = clips.write_capture(tmp_path)
-  clips.write_transforms(tmp_path, {**document, "k1": 0.1, "k2": 0.0})
-  (note,) = capture.load(tmp_path, _SIZE).warnings
-  assert "k1" in note and "k2" not in note
+  clips.write_transforms(tmp_path, {**document, "k1": -0.1, "k2": 0.0})
+  scene = capture.load(tmp_path, _SIZE)
+  assert scene.warnings == ("6 images: lens (opencv) made straight",)
+  # The barrel's edges are cut: as many rows see the same, columns less.
+  focal = scene.cameras.intrinsics[0, [0, 1], [0, 1]]
+  assert focal[1] == pytest.approx(52 / 30, rel=0.03)
+
+
+@pytest.mark.parametrize(
+  "frame", [{"camera_model": "EQUIRECTANGULAR"}, {"latlong": True}]
+)
+def test_a_lens_of_one_frame_that_is_no_pinholes_is_refused(tmp_path, frame):
+  document = clips.write_capture(tmp_path)
+  document["frames"][3].update(frame)
+  clips.write_transforms(tmp_path, document)
+  with pytest.raises(InputError, match=r"frames\[3\]: .*cut pinhole views"):
+    capture.load(tmp_path, _SIZE)
+
+
+_MAP = np.array([448262.5, 5411932.25, 120.0])
+
+
+def _far_transforms(folder):
+  document = clips.write_capture(folder)
+  for frame in document["frames"]:
+    matrix = np.array(frame["transform_matrix"])
+    matrix[:3, 3] += _MAP
+    frame["transform_matrix"] = matrix.tolist()
+  clips.write_transforms(folder, document)
+
+
+def _far_poses(folder, field):
+  clips.write_capture(folder)
+  frames = _poses_document()
+  for i, frame in enumerate(frames):
+    c2w = np.linalg.inv(frame.pop("w2c"))
+    c2w[:3, 3] += _MAP
+    frame[field] = (np.linalg.inv(c2w) if field == "w2c" else c2w).tolist()
+    frame["file"] = f"images/frame_{i}.png"
+  _write_poses(folder, frames)
+
+
+@pytest.mark.parametrize(
+  "write",
+  [
+    _far_transforms,
+    lambda folder: _far_poses(folder, "c2w"),
+    lambda folder: _far_poses(folder, "w2c"),
+  ],
+  ids=["transforms", "c2w", "w2c"],
+)
+def test_map_coordinates_keep_relative_poses(tmp_path, write):
+  source, out = tmp_path / "mine", tmp_path / "out"
+  write(source)
+  scene = capture.load(source, _SIZE)
+  expected = clips.poses(6)
+  relative = np.linalg.inv(expected[3]) @ expected
+  poses = scene.cameras.extrinsics.astype(np.float64)
+  found = np.linalg.inv(poses[3]) @ poses
+  np.testing.assert_allclose(found, relative, atol=1e-6)
+  np.testing.assert_allclose(scene.origin, _MAP + expected[0, :3, 3], atol=1e-6)
+  assert "relative to the first camera's" in scene.warnings[0]
+  builders.build(out, capture.plan(source, "train", _OPTIONS))
+  row = Dataset(out, "train").scenes[0]
+  assert row.origin == scene.origin
+
+
+def test_tagged_photos_stand_upright_with_their_cameras(tmp_path):
+  document = clips.write_capture(tmp_path, width=30, height=40)
+  for frame in document["frames"]:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / frame["file_path"]
+    with Image.open(path) as picture:
+      turned = picture.transpose(Image.Transpose.ROTATE_90)
+    turned.save(path, exif=exif)
+  scene = capture.load(tmp_path, None)
+  assert scene.images.shape[1:3] == (40, 30) and not scene.warnings
+  left, right = scene.images[0, :, 5], scene.images[0, :, 25]
+  assert (left[:, 0] == 9).all() and (right[:, 0] == 0).all()
+  np.testing.assert_allclose(
+    np.diag(scene.cameras.intrinsics[0]), [50 / 30, 52 / 40, 1], atol=1e-6
+  )
 
 
 @pytest.mark.parametrize(

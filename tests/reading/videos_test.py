@@ -1,0 +1,49 @@
+"""Videos give every frame once, as it was recorded, whatever their rate."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from scenetok_jax import media
+from scenetok_jax.reading import videos
+from scenetok_jax.types import InputError
+
+_TIMES = [0, 3, 6, 12, 18, 20, 21, 30, 45, 46, 47, 60]  # in sixtieths
+
+
+def write_video(path, levels, times, rotation=0):
+  """Grey frames [48 96] shown at times / 60 seconds; left half 30 darker."""
+  with av.open(str(path), "w") as container:
+    stream = container.add_stream("libx264", rate=60, options={"crf": "1"})
+    stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv444p"
+    stream.time_base = stream.codec_context.time_base = Fraction(1, 60)
+    for level, time in zip(levels, times, strict=True):
+      pixels = np.full((48, 96, 3), level, np.uint8)
+      pixels[:, :48] -= 30
+      frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+      frame.pts, frame.time_base = time, Fraction(1, 60)
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def test_frames_of_a_variable_rate_come_once_each(tmp_path):
+  levels = [40 + 15 * i for i in range(len(_TIMES))]
+  write_video(tmp_path / "x.mp4", levels, _TIMES)
+  found = list(videos.video_frames(tmp_path / "x.mp4"))
+  got = [int(frame.pixels[24, 72].mean()) for frame in found]
+  np.testing.assert_allclose(got, levels, atol=3)
+  seconds = [frame.seconds for frame in found]
+  np.testing.assert_allclose(seconds, np.array(_TIMES) / 60, atol=1e-3)
+  np.testing.assert_array_equal(
+    media.read_video(tmp_path / "x.mp4", 3),
+    [frame.pixels for frame in found[:3]],
+  )
+
+
+@pytest.mark.parametrize("data", [b"", b"no video", bytes(4096)])
+def test_damage_is_one_error(tmp_path, data):
+  (tmp_path / "x.mp4").write_bytes(data)
+  with pytest.raises(InputError, match=r"x\.mp4: video cannot be read"):
+    media.read_video(tmp_path / "x.mp4")
