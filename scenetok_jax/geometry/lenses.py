@@ -233,7 +233,7 @@ def _opencv_maps(
 
   half = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])  # as OpenCV counts
   known = np.array(lens.coefficients, np.float64)
-  make = cv2.initUndistortRectifyMap
+  make: Any = cv2.initUndistortRectifyMap
   if lens.model == FISHEYE:
     make = cv2.fisheye.initUndistortRectifyMap
   return make(

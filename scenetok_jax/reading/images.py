@@ -28,6 +28,7 @@ def open_image(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
       file: io.IOBase = io.BytesIO(source)
     else:
       file = stack.enter_context(files.open_file(source))  # type: ignore[assignment]
+    picture: Image.Image
     try:
       picture = stack.enter_context(Image.open(file))  # type: ignore[arg-type]
     except Image.DecompressionBombError as error:  # larger than twice theirs

@@ -44,7 +44,7 @@ def video_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
 
   with files.open_file(path) as file:
     try:
-      with av.open(file) as container:
+      with av.open(file, "r") as container:
         if not container.streams.video:
           raise ValueError("holds no video")
         stream = container.streams.video[0]
