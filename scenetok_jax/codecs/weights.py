@@ -14,7 +14,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
 from scenetok_jax.convert.engine import check_finite, check_same
-from scenetok_jax.convert.reader import read_tensors
+from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.disk import whole
 from scenetok_jax.io import atomic_path, write_json
 from scenetok_jax.reading.json_text import read_json
@@ -84,7 +84,7 @@ def _save(
   }
   if form == "safetensors":
     with atomic_path(folder / PARAMS_FILE) as temporary:
-      save_file(leaves, temporary)
+      save_file(leaves, temporary, sealed(leaves, {}))
   else:
     folder.mkdir(parents=True, exist_ok=True)
     with ocp.StandardCheckpointer() as checkpointer:
@@ -124,12 +124,14 @@ def load_weights(folder: str | os.PathLike, shapes: Any) -> Any:
   """Parameters of a folder by save_weights, as float32 numpy arrays.
 
   shapes: the network's abstract parameters. InputError where the file is
-  missing, cut off, not finite, or of another network.
+  missing, damaged, not finite, or of another network.
   """
   folder = Path(folder)
   path = folder / PARAMS_FILE
   if path.exists():
-    leaves = dict(read_tensors(path))
+    problem = "not a whole safetensors file"
+    with own_arrays(path, problem, "convert it again") as (leaves, _):
+      pass
   elif (path := folder / PARAMS_FOLDER).is_dir():
     leaves = _read_orbax(path)
   else:

@@ -10,7 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save
 
-from scenetok_jax.convert.reader import own_arrays
+from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.io import atomic_path
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.reading.shown import shown
@@ -41,7 +41,7 @@ def save_compact(
   """Writes nested float32 parameters as int8 rows with float16 scales.
 
   Arrays under 4,096 values are kept as float32, and all where `exact`.
-  Written atomically.
+  Written atomically, with a hash of its bytes.
   """
   arrays: dict[str, np.ndarray] = {}
   for name, leaf in flatten_dict(dict(params), sep="/").items():
@@ -52,13 +52,13 @@ def save_compact(
       arrays[name], arrays[name + _SCALE] = quantize(values)
   metadata = {"format": json.dumps({"version": _VERSION, "step": int(step)})}
   with atomic_path(path) as temporary:
-    temporary.write_bytes(save(arrays, metadata))
+    temporary.write_bytes(save(arrays, sealed(arrays, metadata)))
 
 
 def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
   """(nested float32 parameters, training step) of a file by save_compact.
 
-  InputError where the file is missing, cut off or of another kind.
+  InputError where the file is missing, damaged or of another kind.
   """
   problem, remedy = "not a parameter file of this package", "fetch it again"
   with own_arrays(path, problem, remedy) as (arrays, metadata):

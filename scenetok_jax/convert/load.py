@@ -70,6 +70,13 @@ def load_params(
 
 
 def load_partial(path: str | Path, table: engine.Table, params: Any) -> Partial:
+  """take_partial of a file; path: as for `load_params`."""
+  return take_partial(read_tensors(path), table, params, str(path))
+
+
+def take_partial(
+  tensors: Tensors, table: engine.Table, params: Any, where: str
+) -> Partial:
   """Takes what fits from a checkpoint of another configuration.
 
   The release's rules (its load_strict: false): tensors of another shape and
@@ -77,21 +84,21 @@ def load_partial(path: str | Path, table: engine.Table, params: Any) -> Partial:
   tokens are copied into the first rows, so that 512 trained ones can start a
   model of 1024.
 
-  path: as for `load_params`. params: freshly initialised. InputError where the
-  file cannot be read, has more scene tokens than the model, or nothing in it
-  fits.
+  tensors: of one network or several. params: freshly initialised. where: the
+  file. InputError where it has more scene tokens than the model, or nothing in
+  it fits.
   """
-  tensors = select(read_tensors(path), table.prefix)
+  tensors = select(tensors, table.prefix)
   initial = {
     name.removeprefix(table.prefix): tensor
     for name, tensor in engine.export_tensors(params, table)
   }
   initial = {n: t for n, t in initial.items() if n not in table.buffers}
-  fit = _fit(initial, tensors, 1, str(path))
+  fit = _fit(initial, tensors, 1, where)
   found = Tensors(fit.params, fit.params.__getitem__)
   return dataclasses.replace(
     fit,
-    params=engine.import_params(found, table, params, str(path)),
+    params=engine.import_params(found, table, params, where),
     ignored=tuple(name for name in fit.ignored if name not in table.buffers),
   )
 

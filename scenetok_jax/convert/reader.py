@@ -1,28 +1,43 @@
 """Reads named tensors from safetensors files and torch checkpoints."""
 
-import contextlib
 import importlib
-import os
 import re
 import zipfile
 from collections import UserDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from scenetok_jax.convert.wrapping import own_names, tensors_of
+from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import InputError, explained
+
+Load = Callable[[str], np.ndarray]
+_AGAIN = "save it as dense float32"
+# Types of safetensors that NumPy lacks.
+_NARROW: dict[str, Any] = {
+  "BF16": ml_dtypes.bfloat16,
+  "F8_E4M3": ml_dtypes.float8_e4m3fn,
+  "F8_E5M2": ml_dtypes.float8_e5m2,
+  "F8_E8M0": ml_dtypes.float8_e8m0fnu,
+}
 
 
 class Tensors(UserDict[str, np.ndarray]):
-  """Named tensors that are read, by load(name), when asked for."""
+  """Named tensors that are read, by load(name), when asked for.
+
+  averages: how many averaged ones the file holds besides.
+  """
 
   def __init__(
-    self, names: Iterable[str], load: Callable[[str], np.ndarray]
+    self, names: Iterable[str], load: Load, averages: int = 0
   ) -> None:
     self.data, self._load = dict.fromkeys(names), load  # type: ignore[assignment]
+    self.averages = averages
 
   def __getitem__(self, name: str) -> np.ndarray:
     if name not in self.data:
@@ -30,20 +45,21 @@ class Tensors(UserDict[str, np.ndarray]):
     return self._load(name)
 
 
-def read_tensors(path: str | Path) -> Tensors:
+def read_tensors(path: str | Path, *, ema: bool = False) -> Tensors:
   """Opens a checkpoint: safetensors, or torch's zip or legacy pickle.
 
-  A torch file may hold the tensors themselves or, as Lightning's do, under
-  `state_dict`. Torch files are read without running any code they contain.
+  Names come without what wraps them (convert/wrapping.py). Torch files are read
+  without running any code they contain. The first bytes tell the format;
+  bfloat16 and float8 tensors are widened to float32.
 
-  The first bytes tell the format; bfloat16 tensors are widened to float32.
-  InputError where there is no such file, for a truncated one, one that holds
+  ema: the moving averages that the file holds beside the networks. InputError
+  where there is no such file or average, for a truncated one, one that holds
   other objects than tensors, or a torch file where torch is not installed.
   """
   path = Path(path)
-  if _is_safetensors(path):
-    return _read_safetensors(path)
-  return _read_torch(path)
+  names, load = (_safetensors if _is_safetensors(path) else _torch)(path)
+  own, averages = own_names(list(names), path, ema=ema)
+  return Tensors(own, lambda name: load(own[name]), averages)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -61,9 +77,11 @@ def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
   if _is_safetensors(path):
     file = _open_safetensors(path)
     names = file.keys()
-    return {name: tuple(file.get_slice(name).get_shape()) for name in names}
-  # Mapped, not read.
-  return {name: tuple(t.shape) for name, t in _torch_tensors(path).items()}
+    found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+  else:  # mapped, not read
+    found = {name: tuple(t.shape) for name, t in _torch_tensors(path).items()}
+  own = own_names(found, path, ema=False).own
+  return {name: found[old] for name, old in own.items()}
 
 
 def read_step(path: str | Path) -> int:
@@ -74,8 +92,10 @@ def read_step(path: str | Path) -> int:
     step = metadata.get("step", "0")
     return int(step) if re.fullmatch("[0-9]{1,18}", step) else 0
   payload = _load_torch(path)
-  step = payload.get("global_step", 0) if isinstance(payload, Mapping) else 0
-  return step if isinstance(step, int) else 0
+  if not isinstance(payload, Mapping):
+    return 0
+  steps = (payload.get(name) for name in ("global_step", "step"))
+  return next((step for step in steps if type(step) is int and step >= 0), 0)
 
 
 def select(tensors: Tensors, prefix: str) -> Tensors:
@@ -102,34 +122,30 @@ def _open_safetensors(path: Path) -> Any:
     return safe_open(path, framework="np")
 
 
-@contextlib.contextmanager
-def own_arrays(
-  path: str | os.PathLike, problem: str, remedy: str
-) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
-  """Arrays and metadata of a safetensors file that this package wrote.
-
-  InputError where it is not there, is damaged, or lacks what the body looks
-  for in them.
-  """
-  kinds = (SafetensorError, OSError, KeyError, ValueError, TypeError)
-  with (
-    explained(f"{path}: {problem}", remedy, *kinds),
-    explained(f"{path}: not found", "check the path", FileNotFoundError),
-    safe_open(path, framework="np") as file,
-  ):
-    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    yield arrays, file.metadata() or {}
-
-
-def _read_safetensors(path: Path) -> Tensors:
+def _safetensors(path: Path) -> tuple[Iterable[str], Load]:
+  """Names, and what loads one of them."""
   file = _open_safetensors(path)
 
   def load(name: str) -> np.ndarray:
-    tensor = file.get_tensor(name)
-    narrow = str(tensor.dtype) == "bfloat16"
-    return tensor.astype(np.float32) if narrow else tensor
+    kind = file.get_slice(name).get_dtype()
+    if kind in _NARROW:
+      return _widened(path, name, _NARROW[kind])
+    with explained(f"{path}: {name}: of type {kind}", _AGAIN, Exception):
+      found: np.ndarray = file.get_tensor(name)
+    return found
 
-  return Tensors(file.keys(), load)
+  return file.keys(), load
+
+
+def _widened(path: Path, name: str, kind: type) -> np.ndarray:
+  """float32 of a tensor whose type NumPy does not know."""
+  with path.open("rb") as file:
+    length = int.from_bytes(file.read(8), "little")
+    entry = parse(file.read(length), str(path), "fetch it again")[name]
+    start, end = entry["data_offsets"]
+    file.seek(8 + length + start)
+    data = file.read(end - start)
+  return np.frombuffer(data, kind).reshape(entry["shape"]).astype(np.float32)
 
 
 def _load_torch(path: Path) -> Any:
@@ -144,28 +160,25 @@ def _load_torch(path: Path) -> Any:
 
 
 def _torch_tensors(path: Path) -> dict[str, Any]:
-  """Torch's tensors by name, under `state_dict` or not."""
-  payload = _load_torch(path)
-  torch = import_torch(path)
-  if isinstance(payload, Mapping) and "state_dict" in payload:
-    payload = payload["state_dict"]
-  if not isinstance(payload, Mapping):
-    raise InputError(
-      f"{path}: holds a {type(payload).__name__}, not tensors by name; save"
-      " the network's state_dict"
-    )
-  return {n: value for n, value in payload.items() if torch.is_tensor(value)}
+  """Torch's tensors by name, whatever holds them."""
+  return tensors_of(_load_torch(path), import_torch(path).is_tensor, path)
 
 
-def _read_torch(path: Path) -> Tensors:
+def _torch(path: Path) -> tuple[Iterable[str], Load]:
+  """Names, and what loads one of them."""
   found, torch = _torch_tensors(path), import_torch(path)
+  known = (torch.float16, torch.float32, torch.float64)
 
   def load(name: str) -> np.ndarray:
     tensor = found[name].detach()
-    narrow = tensor.dtype == torch.bfloat16
-    return (tensor.float() if narrow else tensor).numpy()
+    narrow = tensor.is_floating_point() and tensor.dtype not in known
+    with explained(
+      f"{path}: {name}: of type {tensor.dtype}", _AGAIN, Exception
+    ):
+      array: np.ndarray = (tensor.float() if narrow else tensor).numpy()
+    return array
 
-  return Tensors(found, load)
+  return found, load
 
 
 def _explain(error: Exception) -> str:

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 
 from scenetok_jax.codecs.api import Codec
 from scenetok_jax.convert.compact import quantize
-from scenetok_jax.convert.reader import own_arrays
+from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.geometry.camera_checks import check_cameras, check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
@@ -71,7 +71,8 @@ class Scene:
       arrays[name] = np.ascontiguousarray(value, np.float32)
     header = {"version": VERSION, "key": self.key}
     header |= {"model": self.model, "codec": self.codec, "storage": storage}
-    data = save(arrays, {"scenetok": json.dumps(header)})
+    metadata = {"scenetok": json.dumps(header)}
+    data = save(arrays, sealed(arrays, metadata))
     with atomic_path(path) as temporary:
       temporary.write_bytes(data)
     return len(data)
@@ -80,7 +81,7 @@ class Scene:
   def load(cls, path: str | os.PathLike) -> "Scene":
     """Reads a scene file; whichever model made it, no network is needed.
 
-    Raises InputError: missing, cut short, of another kind, or with broken
+    Raises InputError: missing, damaged, of another kind, or with broken
     numbers.
     """
     problem = "not a whole scene file"

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save
 
-from scenetok_jax.convert.reader import own_arrays
+from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.io import atomic_path
 from scenetok_jax.parallel.rules import shard_batch
@@ -72,7 +72,7 @@ class StateFile:
     }
     header = {"identity": self.identity, "done": str(done)}
     with atomic_path(self.path) as temporary:
-      temporary.write_bytes(save(arrays, header))
+      temporary.write_bytes(save(arrays, sealed(arrays, header)))
 
 
 def run_slices(

@@ -37,6 +37,9 @@ class ConvertOptions:
   partial: bool = option(
     False, "take what fits: first rows of scene tokens, the rest as initialised"
   )
+  ema: bool = option(
+    False, "the moving averages in the file (ema_state_dict), not the networks"
+  )
   export: bool = option(False, "write the release's names")
   workdir: str = option("", "with --export: what to write")
   codec: str | None = option(
@@ -58,6 +61,8 @@ def convert(options: ConvertOptions, overrides: Sequence[str] = ()) -> Report:
   """
   if options.export:
     return _export(options)
+  if options.ema and (options.codec or options.metric):
+    raise InputError("--ema: for networks alone; leave it out")
   if options.codec:
     return _codec(options, options.codec)
   if options.metric:
@@ -76,7 +81,7 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
   if config.stage == "generator":
     tokenizer = released.tokenizer_of(source, config.tokenizer_from)
   found = release.import_checkpoint(
-    config, source, options.out, partial=options.partial
+    config, source, options.out, partial=options.partial, ema=options.ema
   )
   lines = [
     f"{name}: {line}"
@@ -87,6 +92,10 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
     f"{options.out}: stage {config.stage}, {found.parameters:,} parameters,"
     f" step {found.step}"
   )
+  if found.averages:
+    lines.append(
+      f"{found.averages} averaged tensors of {source} ignored; --ema takes them"
+    )
   if tokenizer:
     lines.append(tokenizer)
   values = {
@@ -95,6 +104,7 @@ def _networks(options: ConvertOptions, overrides: Sequence[str]) -> Report:
     "step": found.step,
     "parameters": found.parameters,
     "tokenizer": tokenizer,
+    "averages_ignored": found.averages,
     "partial": {name: part.report() for name, part in found.partial.items()},
   }
   return Report(values, lines)

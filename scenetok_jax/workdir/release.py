@@ -7,22 +7,27 @@ from typing import Any
 import jax
 import numpy as np
 from ml_collections import ConfigDict
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
-from scenetok_jax.convert.engine import Table, file_buffers, with_buffers
+from scenetok_jax.convert.engine import (
+  Table,
+  file_buffers,
+  import_params,
+  with_buffers,
+)
 from scenetok_jax.convert.export import export
-from scenetok_jax.convert.load import Partial, load_params, load_partial
-from scenetok_jax.convert.reader import read_step, read_tensors, select
+from scenetok_jax.convert.load import Partial, take_partial
+from scenetok_jax.convert.own_files import own_arrays, sealed
+from scenetok_jax.convert.reader import Tensors, read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.disk import whole
 from scenetok_jax.generator import scenegen_table
-from scenetok_jax.io import atomic_path, locate, to_plain, write_json
+from scenetok_jax.io import atomic_path, fetched, locate, to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.tokenizer import perceiver_table
-from scenetok_jax.types import InputError, explained
+from scenetok_jax.types import InputError
 from scenetok_jax.workdir import checkpoint, fields, stored_config
 from scenetok_jax.workdir.stored import FOLDER
 from scenetok_jax.workdir.stored_model import stored_model
@@ -37,11 +42,15 @@ NULL_TOKEN = f"{dit_table.PREFIX}null_tokens"
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-  """What an import wrote: step, parameters, and what a partial one skipped."""
+  """What an import wrote: step, parameters, and what it did not take.
+
+  partial: of each network, where asked. averages: tensors of moving averages.
+  """
 
   step: int
   parameters: int
   partial: dict[str, Partial]
+  averages: int
 
 
 def tables(model: Model, stage: str) -> dict[str, Table]:
@@ -55,21 +64,29 @@ def tables(model: Model, stage: str) -> dict[str, Table]:
 
 
 def import_checkpoint(
-  config: ConfigDict, source: str | Path, out: str | Path, *, partial: bool
+  config: ConfigDict,
+  source: str | Path,
+  out: str | Path,
+  *,
+  partial: bool,
+  ema: bool = False,
 ) -> Imported:
   """Writes a folder that serves as a workdir, from a checkpoint.
 
   config: of the stage whose networks the file holds; a null token in the file
   is added to it. source: .ckpt, .pt, .pth or .safetensors with the release's
-  names. partial: take what fits (convert.load.load_partial). InputError where
-  it is unreadable, not exactly of this configuration, or the folder holds a
-  checkpoint already.
+  names. partial: take what fits (convert.load.load_partial). ema: the moving
+  averages that it holds. InputError where it is unreadable, not exactly of this
+  configuration, or the folder holds a checkpoint already.
   """
   stored = Path(out) / stored_config.CONFIG_FILE
   if stored.exists():
     raise InputError(f"{stored}: exists; delete it or choose another --out")
   config = fields.plain(config)
-  params, buffers, reports = _read(config, source, partial)
+  tensors = read_tensors(source, ema=ema)
+  params, buffers, reports = _read(config, source, tensors, partial)
+  averages = tensors.averages
+  del tensors
   # The source is closed here: its pages count as memory while it is mapped.
   params = _on_device(params)
   step = read_step(source)
@@ -81,16 +98,15 @@ def import_checkpoint(
     write_json(folder / SOURCE_FILE, {"file": Path(source).name})
     if buffers:
       with atomic_path(folder / BUFFERS_FILE) as temporary:
-        temporary.write_bytes(save(buffers))
+        temporary.write_bytes(save(buffers, sealed(buffers, {})))
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
-  return Imported(step, count, reports)
+  return Imported(step, count, reports, averages)
 
 
 def _read(
-  config: ConfigDict, source: str | Path, partial: bool
+  config: ConfigDict, source: str | Path, tensors: Tensors, partial: bool
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Partial]]:
   """(parameters, buffers to keep, partial reports) by network."""
-  tensors = read_tensors(source)
   strange = [name for name in tensors if not name.startswith(PREFIXES)]
   # A file without any prefix holds one bare network.
   if not partial and 0 < len(strange) < len(tensors):
@@ -107,11 +123,12 @@ def _read(
   buffers: dict[str, np.ndarray] = {}
   for name, table in tables(model, config.stage).items():
     if partial:
-      found = load_partial(source, table, fresh.pop(name))
+      found = take_partial(tensors, table, fresh.pop(name), str(source))
       params[name] = found.params
       reports[name] = dataclasses.replace(found, params={})
     else:
-      params[name] = load_params(source, table, fresh.pop(name))
+      own = select(tensors, table.prefix)
+      params[name] = import_params(own, table, fresh.pop(name), str(source))
     buffers |= file_buffers(select(tensors, table.prefix), table)
   return params, buffers, reports
 
@@ -181,6 +198,6 @@ def export_workdir(
 def _buffers(path: Path) -> dict[str, np.ndarray]:
   if not path.is_file():
     return {}
-  kinds, remedy = (SafetensorError, OSError), "convert the checkpoint again"
-  with explained(f"{path}: not a whole safetensors file", remedy, *kinds):
-    return load(path.read_bytes())
+  how = "not a whole safetensors file", "convert the checkpoint again"
+  with fetched(path) as file, own_arrays(file, *how) as (arrays, _):
+    return arrays

@@ -87,6 +87,23 @@ def test_a_lightning_checkpoint_and_back(workdir, tensors, tmp_path):
   assert_same(restore_params(again), restore_params(workdir), 0)
 
 
+def test_averages_are_told_of_and_taken_by_ema(
+  workdir, tensors, tmp_path, capsys
+):
+  path, out, again = tmp_path / "x.safetensors", tmp_path / "a", tmp_path / "b"
+  averages = {f"ema_state_dict.{n}": 2 * x for n, x in tensors.items()}
+  save_file({f"model.{n}": x for n, x in tensors.items()} | averages, path)
+  assert run("--config", CONFIG, "--source", path, "--out", out) == 0
+  told = f"{len(tensors)} averaged tensors of {path} ignored; --ema takes them"
+  assert told in capsys.readouterr().out
+  assert_same(restore_params(out), restore_params(workdir), 0)
+  argv = ("--config", CONFIG, "--source", path, "--out", again, "--ema")
+  assert run(*argv) == 0
+  assert "ignored" not in capsys.readouterr().out
+  doubled = jax.tree.map(lambda x: 2 * x, restore_params(workdir))
+  assert_same(restore_params(again), doubled, 0)
+
+
 def test_buffers_that_torch_rounded_otherwise_come_back(tensors, tmp_path):
   name = "compressor.feat_rope.freqs_cos"
   path, out = tmp_path / "x.safetensors", tmp_path / "run"

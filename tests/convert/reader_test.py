@@ -34,15 +34,39 @@ def test_safetensors_are_read_as_stored(tmp_path):
     assert tensors[name].dtype == expected.dtype
 
 
-def test_bfloat16_is_widened(tmp_path):
-  header = {"x": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
-  text = json.dumps(header).encode()
-  values = b"\x80\x3f\x00\xc0"  # 1, -2
+@pytest.mark.parametrize(
+  "kind, size, values, expected",
+  [
+    ("BF16", 2, b"\x80\x3f\x00\xc0", [1, -2]),
+    ("F8_E4M3", 1, b"\x38\xc0\x01\x7e", [1, -2, 2**-9, 448]),
+    ("F8_E5M2", 1, b"\x3c\xc0\x01\x7b", [1, -2, 2**-16, 57344]),
+  ],
+)
+def test_narrow_floats_are_widened(tmp_path, kind, size, values, expected):
+  shape = [len(values) // size]
+  places = {"dtype": kind, "shape": shape, "data_offsets": [0, len(values)]}
+  text = json.dumps({"x": places}).encode()
   path = tmp_path / "x.safetensors"
   path.write_bytes(len(text).to_bytes(8, "little") + text + values)
   tensor = read_tensors(path)["x"]
   assert tensor.dtype == np.float32
-  assert tensor.tolist() == [1, -2]
+  assert tensor.tolist() == expected
+
+
+def test_narrow_floats_of_torch_are_widened(tmp_path):
+  torch = pytest.importorskip("torch")
+  values = torch.tensor([1.0, -2, 448])
+  kinds = (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+  torch.save({str(k): values.to(k) for k in kinds}, tmp_path / "x.ckpt")
+  for tensor in dict(read_tensors(tmp_path / "x.ckpt")).values():
+    assert tensor.dtype == np.float32 and tensor[:2].tolist() == [1, -2]
+
+
+def test_tensors_that_are_no_arrays_are_named(tmp_path):
+  torch = pytest.importorskip("torch")
+  torch.save({"x": torch.eye(3).to_sparse()}, tmp_path / "x.ckpt")
+  with pytest.raises(InputError, match=r"x\.ckpt: x: .*; save it as dense"):
+    dict(read_tensors(tmp_path / "x.ckpt"))
 
 
 def test_a_prefix_selects_one_network():

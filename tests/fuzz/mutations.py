@@ -206,6 +206,7 @@ def safetensors(draw, data: bytes) -> bytes:
   meta = header.get("__metadata__") or {}
   if way < 2:
     return draw(damaged(data))
+  meta.pop("sha256", None)  # which would tell first
   if way < 5 and meta:
     name = draw(st.sampled_from(sorted(meta)))
     inner = draw(json_text(meta[name].encode())).decode("utf-8", "replace")

@@ -105,6 +105,7 @@ def _rewritten(path, **arrays):
   with safe_open(path, framework="np") as file:
     stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     metadata = file.metadata()
+  del metadata["sha256"]  # which would tell first
   path.write_bytes(save({**stored, **arrays}, metadata))
 
 
