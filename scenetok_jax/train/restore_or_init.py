@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from scenetok_jax.convert.load import take_fitting
+from scenetok_jax.convert.fitting import take_fitting
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train import state as states
@@ -106,7 +106,7 @@ def restore_or_init(
 
   1. its own workdir, exactly where it stopped;
   2. config.restore, the parameters of another run: exactly these networks,
-     or with config.restore_partial what fits (convert.load.take_fitting);
+     or with config.restore_partial what fits (convert.fitting);
   3. scratch.
   """
   target = states.abstract(task.init, optimizer, key, mesh)

@@ -16,7 +16,8 @@ from scenetok_jax.convert.engine import (
   with_buffers,
 )
 from scenetok_jax.convert.export import export
-from scenetok_jax.convert.load import Partial, take_partial
+from scenetok_jax.convert.fitting import Partial
+from scenetok_jax.convert.load import take_partial
 from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.convert.reader import Tensors, read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
@@ -75,7 +76,7 @@ def import_checkpoint(
 
   config: of the stage whose networks the file holds; a null token in the file
   is added to it. source: .ckpt, .pt, .pth or .safetensors with the release's
-  names. partial: take what fits (convert.load.load_partial). ema: the moving
+  names. partial: take what fits (convert.load.take_partial). ema: the moving
   averages that it holds. InputError where it is unreadable, not exactly of this
   configuration, or the folder holds a checkpoint already.
   """

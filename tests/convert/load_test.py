@@ -6,7 +6,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from scenetok_jax.convert.engine import Table, export_tensors
-from scenetok_jax.convert.load import load_params, load_partial, take_fitting
+from scenetok_jax.convert.fitting import take_fitting
+from scenetok_jax.convert.load import load_params, load_partial
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.nn.block_spec import with_fields
