@@ -184,12 +184,17 @@ def kept(path: str | os.PathLike[str]) -> Iterator[None]:
     raise
 
 
-def lock_file(handle: int) -> bool:
-  """Locks an open file as its writer does; False where another has it."""
+def lock_file(handle: int, *, lacking: bool = False) -> bool:
+  """Locks an open file or folder until it is closed; False where another has.
+
+  lacking: the answer on a file system without locks.
+  """
   try:
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError:  # held, or a file system without locks
+  except BlockingIOError:
     return False
+  except OSError:
+    return lacking
   return True
 
 

@@ -1,7 +1,6 @@
 """A folder that one run writes: what in it is whose, and who writes now."""
 
 import contextlib
-import fcntl
 import fnmatch
 import glob
 import os
@@ -12,6 +11,7 @@ from typing import Annotated, Any, TypedDict
 from scenetok_jax.disk import check_writable, remove_leftovers
 from scenetok_jax.io import (
   kept,
+  lock_file,
   new_folders,
   remove_empty,
   storage_reason,
@@ -141,21 +141,14 @@ def lock(path: Path) -> Iterator[None]:
   """
   handle = os.open(path, os.O_RDONLY)
   try:
-    try:
-      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise
-    except OSError:  # a file system without locks
-      pass
-    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(handle)):
-      raise BlockingIOError  # finished by its owner while we looked
-  except BlockingIOError:
-    os.close(handle)
-    raise InputError(
-      f"{path}: another process writes here; wait for it or choose another"
-      " --out"
-    ) from None
-  try:
+    held = lock_file(handle, lacking=True)
+    # Its owner may have finished while we looked.
+    there = path.exists() and os.path.samestat(path.stat(), os.fstat(handle))
+    if not held or not there:
+      raise InputError(
+        f"{path}: another process writes here; wait for it or choose another"
+        " --out"
+      )
     yield
   finally:
     os.close(handle)

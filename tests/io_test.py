@@ -1,5 +1,6 @@
 """Files appear whole, and bytes and unit floats are each other's inverse."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenetok_jax import io
+from scenetok_jax import io, outputs
 from scenetok_jax.types import InputError
 
 LEVELS = np.arange(256, dtype=np.uint8)
@@ -73,7 +74,7 @@ def test_a_body_s_missing_source_is_not_an_error_of_writing(tmp_path):
 def test_a_disk_that_fills_leaves_nothing(size, tmp_path):
   program = """
 import resource, sys
-from scenetok_jax import io
+from scenetok_jax import io, outputs
 from scenetok_jax.types import InputError
 size = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -88,3 +89,23 @@ except InputError as error:
   ended = subprocess.run(command, check=False, capture_output=True, text=True)
   assert f"{path}: cannot be written (File too large)" in ended.stderr
   assert ended.returncode == 1 and not os.listdir(tmp_path)
+
+
+def test_a_lock_is_of_one_and_what_lacks_locks_is_told(tmp_path, monkeypatch):
+  file = tmp_path / "file"
+  file.touch()
+  with file.open() as one, file.open() as other:
+    assert io.lock_file(one.fileno())
+    assert not io.lock_file(other.fileno(), lacking=True)  # held
+  with file.open() as other:
+    assert io.lock_file(other.fileno())
+
+  def lacking(*_):
+    raise OSError(errno.ENOTSUP, "no locks")
+
+  monkeypatch.setattr(io.fcntl, "flock", lacking)
+  with file.open() as one:
+    assert not io.lock_file(one.fileno())
+    assert io.lock_file(one.fileno(), lacking=True)
+  with outputs.lock(tmp_path):
+    pass
