@@ -2,6 +2,7 @@
 
 import functools
 import json
+import struct
 
 import ml_collections
 import numpy as np
@@ -121,3 +122,33 @@ def write_capture(
 def write_transforms(folder, document: dict) -> None:
   """(Over)writes a capture's transforms.json."""
   (folder / "transforms.json").write_text(json.dumps(document))
+
+
+def write_colmap(folder, frames: int = 6, *, binary: bool = False) -> None:
+  """A COLMAP model of write_capture's pictures, listed from the last on."""
+  folder.mkdir(parents=True)
+  lens = (50.0, 52.0, 19.0, 16.0)
+  images = []
+  for i, w2c in enumerate(np.linalg.inv(poses(frames))):
+    # Poses turn about y only.
+    angle = np.arctan2(w2c[0, 2], w2c[0, 0]) / 2
+    pose = (np.cos(angle), 0, np.sin(angle), 0, *w2c[:3, 3])
+    images.append((frames - i, pose, f"frame_{i}.png"))
+  if binary:
+    data = struct.pack("<QiiQQ4d", 1, 1, 1, 40, 30, *lens)
+    (folder / "cameras.bin").write_bytes(data)
+    data = struct.pack("<Q", frames)
+    for number, pose, name in images:
+      data += struct.pack("<I7dI", number, *pose, 1) + name.encode() + b"\0"
+      data += struct.pack("<QddQ", 1, 1.0, 2.0, 2**64 - 1)  # a point of none
+    (folder / "images.bin").write_bytes(data)
+    (folder / "points3D.bin").write_bytes(bytes(8))
+    return
+  told = " ".join(f"{x:g}" for x in lens)
+  (folder / "cameras.txt").write_text(f"# one\n1 PINHOLE 40 30 {told}\n")
+  (folder / "points3D.txt").write_text("")
+  lines = []
+  for number, pose, name in images:
+    values = " ".join(f"{x:.17g}" for x in pose)
+    lines += [f"{number} {values} 1 {name}", "1 1 -1" if number % 2 else ""]
+  (folder / "images.txt").write_text("\n".join(lines) + "\n")

@@ -1,10 +1,10 @@
-"""Reading COLMAP models, text and binary, with pycolmap (extra `colmap`)."""
+"""COLMAP models as captures."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from data_pipelines.sources.capture.colmap_files import model_suffix, read_model
 from data_pipelines.sources.capture.frames import (
   Capture,
   ImageFinder,
@@ -19,30 +19,25 @@ from scenetok_jax.types import InputError
 
 _MODEL_FOLDERS = ("sparse", "colmap")
 _PINHOLE = ("PINHOLE", "SIMPLE_PINHOLE")
-# Models, and how many of their parameters stand before the coefficients.
-_BROWN = {"SIMPLE_RADIAL": 3, "RADIAL": 3, "OPENCV": 4, "FULL_OPENCV": 4}
-_EQUIDISTANT = {
-  "SIMPLE_RADIAL_FISHEYE": 3, "RADIAL_FISHEYE": 3, "OPENCV_FISHEYE": 4,
-}  # fmt: skip
+_BROWN = ("SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
+_EQUIDISTANT = (
+  *("SIMPLE_FISHEYE", "FISHEYE", "SIMPLE_RADIAL_FISHEYE"),
+  *("RADIAL_FISHEYE", "OPENCV_FISHEYE"),
+)
 
 
 def is_model(path: Path) -> bool:
   """Whether a folder holds a COLMAP model."""
-  return any(
-    (path / f"cameras{suffix}").is_file()
-    and (path / f"images{suffix}").is_file()
-    for suffix in (".bin", ".txt")
-  )
+  return model_suffix(path) is not None
 
 
 def read(path: Path) -> Capture:
   """Registered images of a model, ordered by name."""
-  model = _reconstruction(path)
   root = path
   while root.name in (*_MODEL_FOLDERS, "0"):
     root = root.parent
   finder = ImageFinder(root)
-  entries = sorted(_entries(model), key=lambda item: natural_key(item[0]))
+  entries = sorted(read_model(path), key=lambda item: natural_key(item.name))
   if not entries:
     raise InputError(f"{path}: images: no image is registered; run the mapper")
   poses = np.array([w2c for _, w2c, _ in entries])
@@ -58,44 +53,14 @@ def read(path: Path) -> Capture:
   return Capture(frames)
 
 
-def _lens(camera: Any) -> Lens:
+def _lens(camera: Camera) -> Lens:
   """COLMAP's parameters are focal lengths, centre, then coefficients."""
-  name, size = camera.model.name, (float(camera.width), float(camera.height))
-  values = tuple(float(x) for x in camera.params)
+  name, rest = camera.model.name, camera.params[camera.model.focals + 2 :]
   if name in _PINHOLE:
     return Lens()
   if name in _BROWN:
-    rest = values[_BROWN[name] :]
     return Lens(OPENCV, (*rest, *(0.0,) * (8 - len(rest))))
   if name in _EQUIDISTANT:
-    rest = values[_EQUIDISTANT[name] :]
     return Lens(FISHEYE, (*rest, *(0.0,) * (4 - len(rest))))
-  return Lens(name, values, size)
-
-
-def _reconstruction(path: Path) -> Any:
-  try:
-    import pycolmap
-  except ImportError:
-    raise InputError(
-      f"{path}: COLMAP model: pycolmap is not installed; pip install"
-      " 'scenetok_jax[colmap]'"
-    ) from None
-  try:
-    return pycolmap.Reconstruction(str(path))
-  except Exception as error:  # pycolmap's types differ between releases
-    text = " ".join(str(error).split())
-    raise InputError(f"{path}: COLMAP model: unreadable ({text})") from None
-
-
-def _entries(model: Any) -> list[tuple[str, np.ndarray, Any]]:
-  """(image name, world-to-camera [4, 4], camera) of registered images."""
-  entries = []
-  for image in model.images.values():
-    if not getattr(image, "has_pose", True):
-      continue
-    pose = image.cam_from_world
-    pose = pose() if callable(pose) else pose  # a method since pycolmap 3.12
-    matrix = np.concatenate([pose.matrix(), [[0.0, 0.0, 0.0, 1.0]]])
-    entries.append((image.name, matrix, model.cameras[image.camera_id]))
-  return entries
+  size = float(camera.width), float(camera.height)
+  return Lens(name, camera.params, size)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 
 import imageio.v3 as imageio
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from data_pipelines.sources import capture
+from data_pipelines.sources.capture import colmap_files
 from data_pipelines.storage import builders, encoding, recipes
 from data_pipelines.storage.records import Dataset
 from scenetok_jax.types import InputError
@@ -184,40 +186,62 @@ def test_video_frames_are_found_by_index(tmp_path):
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("where", ["sparse/0", "colmap/sparse/0", "sparse"])
 def test_colmap_models_read_alike(tmp_path, binary, where):
-  pycolmap = pytest.importorskip("pycolmap", reason="extra `colmap`")
   clips.write_capture(tmp_path)
   (tmp_path / "transforms.json").unlink()
-  _write_colmap(tmp_path / where)
-  if binary:
-    model = pycolmap.Reconstruction(str(tmp_path / where))
-    for file in (tmp_path / where).glob("*.txt"):
-      file.unlink()
-    model.write_binary(str(tmp_path / where))
+  clips.write_colmap(tmp_path / where, binary=binary)
   _check(capture.load(tmp_path, _SIZE))
 
 
-def test_colmap_without_pycolmap_names_the_extra(tmp_path, monkeypatch):
-  monkeypatch.setitem(__import__("sys").modules, "pycolmap", None)
+@pytest.mark.parametrize("binary", [False, True])
+def test_colmap_itself_reads_and_writes_the_same(tmp_path, binary):
+  pycolmap = pytest.importorskip("pycolmap", reason="extra `colmap`")
   clips.write_capture(tmp_path)
   (tmp_path / "transforms.json").unlink()
-  _write_colmap(tmp_path / "sparse/0")
-  with pytest.raises(InputError, match=r"pip install 'scenetok_jax\[colmap\]'"):
+  clips.write_colmap(tmp_path / "ours", binary=binary)
+  model = pycolmap.Reconstruction(str(tmp_path / "ours"))
+  (tmp_path / "sparse").mkdir()
+  (model.write_binary if binary else model.write_text)(str(tmp_path / "sparse"))
+  _check(capture.load(tmp_path, _SIZE))
+
+
+def _lens(model, *params):
+  return colmap_files.Camera(model, 40, 30, params).calibration_matrix()
+
+
+def test_colmap_s_lenses_have_one_focal_length_or_two():
+  one, two = colmap_files.MODELS[2], colmap_files.MODELS[4]
+  np.testing.assert_array_equal(
+    _lens(one, 5, 2, 3, 9), [[5, 0, 2], [0, 5, 3], [0, 0, 1]]
+  )
+  np.testing.assert_array_equal(
+    _lens(two, 5, 6, 2, 3, 9), [[5, 0, 2], [0, 6, 3], [0, 0, 1]]
+  )
+
+
+@pytest.mark.parametrize(
+  ("name", "at", "value", "told"),
+  [
+    ("cameras", 0, "<Q", "cameras.bin: .*cut short"),
+    ("cameras", 12, "<i", "unknown model"),
+    ("cameras", 16, "<Q", "a camera of 1152921504606846976x30 pixels"),
+    ("images", 0, "<Q", "images.bin: .*cut short"),
+    ("images", 68, "<I", "there is no camera 268435456"),
+    ("images", 84, "<Q", "1152921504606846976 points of an image: cut short"),
+  ],
+)
+def test_counts_that_colmap_s_files_do_not_hold_are_told(
+  tmp_path, name, at, value, told
+):
+  clips.write_capture(tmp_path)
+  (tmp_path / "transforms.json").unlink()
+  clips.write_colmap(tmp_path / "sparse", binary=True)
+  file = tmp_path / f"sparse/{name}.bin"
+  data = bytearray(file.read_bytes())
+  large = 1 << (28 if value == "<I" or value == "<i" else 60)
+  struct.pack_into(value, data, at, large)
+  file.write_bytes(data)
+  with pytest.raises(InputError, match=told):
     capture.load(tmp_path, _SIZE)
-
-
-def _write_colmap(folder):
-  """A text model whose poses turn about y only, as clips.poses do."""
-  folder.mkdir(parents=True)
-  camera = "1 PINHOLE 40 30 50 52 19 16\n"
-  (folder / "cameras.txt").write_text(camera)
-  (folder / "points3D.txt").write_text("")
-  lines = []
-  for i, w2c in enumerate(np.linalg.inv(clips.poses(6))):
-    angle = np.arctan2(w2c[0, 2], w2c[0, 0])
-    quaternion = (np.cos(angle / 2), 0, np.sin(angle / 2), 0)
-    values = " ".join(f"{x:.17g}" for x in (*quaternion, *w2c[:3, 3]))
-    lines += [f"{6 - i} {values} 1 frame_{i}.png", "1 1 -1"]
-  (folder / "images.txt").write_text("\n".join(lines) + "\n")
 
 
 # Bad input: each is one clear line that names the file and the field.
