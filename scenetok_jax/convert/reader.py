@@ -1,5 +1,6 @@
 """Reads named tensors from safetensors files and torch checkpoints."""
 
+import contextlib
 import importlib
 import re
 import zipfile
@@ -13,7 +14,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from scenetok_jax.convert.wrapping import own_names, tensors_of
+from scenetok_jax.reading.files import open_file
 from scenetok_jax.reading.json_text import parse
+from scenetok_jax.reading.torch_files import check_torch_file
 from scenetok_jax.types import InputError, explained
 
 Load = Callable[[str], np.ndarray]
@@ -66,7 +69,7 @@ def _is_safetensors(path: Path) -> bool:
   """Whether a file starts as they do: an 8-byte length, then JSON."""
   with (
     explained(f"{path}: cannot be read", "give a file", OSError),
-    path.open("rb") as file,
+    open_file(path) as file,
   ):
     return file.read(9)[8:] == b"{"
 
@@ -95,7 +98,7 @@ def read_step(path: str | Path) -> int:
   if not isinstance(payload, Mapping):
     return 0
   steps = (payload.get(name) for name in ("global_step", "step"))
-  return next((step for step in steps if type(step) is int and step >= 0), 0)
+  return next((step for step in steps if type(step) is int and 0 <= step < 1 << 53), 0)
 
 
 def select(tensors: Tensors, prefix: str) -> Tensors:
@@ -152,6 +155,7 @@ def _load_torch(path: Path) -> Any:
   """What a torch file holds; only tensors and plain containers."""
   torch = import_torch(path)
   try:
+    check_torch_file(path)
     return torch.load(
       path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
     )
@@ -161,7 +165,23 @@ def _load_torch(path: Path) -> Any:
 
 def _torch_tensors(path: Path) -> dict[str, Any]:
   """Torch's tensors by name, whatever holds them."""
-  return tensors_of(_load_torch(path), import_torch(path).is_tensor, path)
+  found = tensors_of(_load_torch(path), import_torch(path).is_tensor, path)
+  _check_sizes(found, path)
+  return found
+
+
+def _check_sizes(found: Mapping[str, Any], path: Path) -> None:
+  """InputError where tensors are together larger than their file."""
+  size, held = path.stat().st_size, dict[int, int]()
+  for tensor in found.values():
+    with contextlib.suppress(Exception):  # sparse: refused when it is read
+      storage = tensor.untyped_storage()
+      held[storage.data_ptr()] = max(storage.nbytes(), tensor.nbytes)
+  if sum(held.values()) > size:
+    raise InputError(
+      f"{path}: its tensors claim {sum(held.values()):,} bytes, the file has"
+      f" {size:,}; fetch it again"
+    )
 
 
 def _torch(path: Path) -> tuple[Iterable[str], Load]:
