@@ -18,7 +18,7 @@ from typing import Any
 from data_pipelines.latents import writer as latent_writer
 from data_pipelines.latents.encoder import Encoder, EncodingJob
 from data_pipelines.latents.records import CHUNKS, KIND
-from data_pipelines.storage import builders, parts, writer
+from data_pipelines.storage import builders, parts
 from data_pipelines.storage.records import Dataset, SceneRow
 from scenetok_jax.console import Progress
 from scenetok_jax.io import kept, storage_reason
@@ -111,7 +111,7 @@ def _join(root: Path, final: Path, job: EncodingJob, count: int) -> dict | None:
   recipe = job.describe()
   try:
     with parts.lock(root):
-      reports = [writer.read_part(folder) for folder in folders]
+      reports = [latent_writer.read_part(folder) for folder in folders]
       try:
         where = f"{job.dataset.directory}: "
         report = builders.merge_reports(reports, where=where)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,6 +18,7 @@ from data_pipelines.storage import index_files, records, writer
 from data_pipelines.storage.index_files import IndexWriter
 from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.schema import Count
 from scenetok_jax.types import Cameras
 
 # `pack` has compressed them already.
@@ -37,6 +39,18 @@ class EncodedLatents:
   cameras: Cameras
   size: tuple[int, int]
   source: str
+
+
+class _Both(TypedDict):
+  context: Count
+  target: Count
+
+
+class _Part(writer.Counts):
+  """part.json of a part of latents."""
+
+  records: _Both
+  bytes: _Both
 
 
 class PartWriter:
@@ -114,6 +128,11 @@ class PartWriter:
     self._bytes[part] += len(data)
 
 
+def read_part(directory: Path) -> dict[str, Any]:
+  """part.json of a finished part; see writer.read_part."""
+  return writer.read_part(directory, _Part)
+
+
 def merge(
   parts: Sequence[Path], directory: Path, split: str, info: dict
 ) -> None:
@@ -122,7 +141,7 @@ def merge(
   info: goes into prepared.json, which is written last; its `codecs` also
   into the dataset info of either part.
   """
-  reports = [writer.read_part(part) for part in parts]
+  reports = [read_part(part) for part in parts]
   full = [
     (part, report)
     for part, report in zip(parts, reports, strict=True)
@@ -152,7 +171,9 @@ def merge(
     }
     for _, report in full
   ]
-  index_files.join([part for part, _ in full], directory, counts, info)
+  index_files.join(
+    [part for part, _ in full], directory, counts, info, LatentRow
+  )
 
 
 def features() -> tfds.features.FeaturesDict:

@@ -11,7 +11,6 @@ import numpy as np
 
 from data_pipelines.storage import records
 from scenetok_jax.io import write_json
-from scenetok_jax.reading.json_text import read_rows
 from scenetok_jax.types import InputError
 
 
@@ -42,8 +41,11 @@ def join(
   directory: Path,
   counts: Sequence[Mapping[str, int]],
   info: dict,
+  kind: type = records.SceneRow,
 ) -> None:
   """Joins the indices of parts into one, then writes prepared.json.
+
+  A part without frames adds nothing.
 
   Args:
     parts: their folders, in order.
@@ -51,9 +53,10 @@ def join(
     counts: for each part, how far every number of a row that counts through
       the split moves on; with "first", the frames.
     info: goes into prepared.json.
+    kind: of the rows.
 
   Raises:
-    InputError: a key stands twice.
+    InputError: a key stands twice, or a crash damaged a part.
   """
   keys: set[str] = set()
   offsets = {"first": 0}
@@ -62,15 +65,17 @@ def join(
     (directory / records.CAMERAS).open("wb") as cameras,
   ):
     for part, count in zip(parts, counts, strict=True):
-      for _, row in read_rows(part / records.SCENES):
-        if row["key"] in keys:
+      if not count["first"]:
+        continue
+      for row in _rows(part, count["first"], kind):
+        if row.key in keys:
           raise InputError(
-            f"scene {row['key']}: key: used twice; rename one of the two"
+            f"scene {row.key}: key: used twice; rename one of the two"
           )
-        keys.add(row["key"])
-        for field in count:
-          row[field] += offsets.get(field, 0)
-        rows.write(json.dumps(row) + "\n")
+        keys.add(row.key)
+        moved = {n: getattr(row, n) + offsets.get(n, 0) for n in count}
+        fields = dataclasses.asdict(dataclasses.replace(row, **moved))
+        rows.write(json.dumps(fields) + "\n")
       with (part / records.CAMERAS).open("rb") as source:
         shutil.copyfileobj(source, cameras)
       for field, number in count.items():
@@ -81,3 +86,19 @@ def join(
     "frames": offsets["first"],
   }
   write_json(directory / records.PREPARED, {**found, **info}, indent=1)
+
+
+def remedy(part: Path) -> str:
+  """What to do about a part that a crash of the machine damaged."""
+  return f"delete {part} and run the command again"
+
+
+def _rows(part: Path, frames: int, kind: type) -> list[Any]:
+  """Of a part of so many frames; InputError unless the files agree."""
+  rows = records.read_scenes(part / records.SCENES, kind)
+  cameras = len(records.map_cameras(part / records.CAMERAS))
+  if not sum(row.frames for row in rows) == cameras == frames:
+    raise InputError(
+      f"{part}: its files are of other numbers of frames; {remedy(part)}"
+    )
+  return rows

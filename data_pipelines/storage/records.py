@@ -47,7 +47,9 @@ Row = TypeVar("Row")
 Side = Annotated[int, Between(1, 1 << 16)]
 
 
-class _Dropped(TypedDict):
+class Dropped(TypedDict):
+  """A scene that is not kept, and why."""
+
   scene: str
   reason: str
 
@@ -58,7 +60,7 @@ class Report(TypedDict):
   seen: Count
   kept: Count
   frames: Count
-  dropped: list[_Dropped]
+  dropped: list[Dropped]
   warnings: list[str]
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -15,7 +16,8 @@ from data_pipelines.storage.depth_maps import DEPTH
 from data_pipelines.storage.index_files import IndexWriter
 from data_pipelines.storage.tfds_files import Serializer, write_dataset_info
 from scenetok_jax.io import write_json
-from scenetok_jax.reading.json_text import parse
+from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.schema import Count, checked
 from scenetok_jax.types import Cameras
 
 PART = "part.json"
@@ -45,6 +47,21 @@ class EncodedScene:
   warnings: tuple[str, ...] = ()
   origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
   depth: Sequence[bytes] | None = None
+
+
+class Counts(TypedDict):
+  """part.json of a part of any kind."""
+
+  scenes: Count
+  frames: Count
+  dropped: list[records.Dropped]
+  warnings: NotRequired[list[str]]
+
+
+class Part(Counts):
+  """part.json of a part of frames."""
+
+  bytes: Count
 
 
 class PartWriter:
@@ -109,9 +126,13 @@ def index_scene(index: IndexWriter, scene: EncodedScene) -> records.SceneRow:
   return row
 
 
-def read_part(directory: Path) -> dict:
-  """part.json of a finished part."""
-  return parse((directory / PART).read_bytes(), str(directory / PART))
+def read_part(directory: Path, kind: type = Part) -> dict[str, Any]:
+  """part.json of a finished part; InputError where a crash damaged it."""
+  path, remedy = directory / PART, index_files.remedy(directory)
+  found: dict[str, Any] = checked(
+    read_json(path, remedy), kind, str(path), remedy
+  )
+  return found
 
 
 def merge(

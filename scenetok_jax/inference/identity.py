@@ -6,19 +6,27 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import jax
 
 from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.io import write_json
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.schema import Text, checked
 from scenetok_jax.sampling.scene_file import model_digest
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.stored import FOLDER
 
 DIGEST_FILE = "digest.json"
 _REMEMBERED = 1 << 28  # ours: bytes of parameters that take long to hash
+
+
+class _Known(TypedDict):
+  """digest.json."""
+
+  model: Annotated[str, Text(1, 64)]
+  stamp: Annotated[str, Text(1, 64)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,12 +66,10 @@ def identity(params: Any, origin: Origin | None) -> str:
   size = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
   if origin is None or origin.params is not params or size < _REMEMBERED:
     return model_digest(params)
-  try:
-    known = read_json(origin.file)
+  with contextlib.suppress(InputError):  # none yet, or a broken one: replaced
+    known = checked(read_json(origin.file), _Known, str(origin.file), "")
     if known["stamp"] == origin.stamp:
       return str(known["model"])
-  except (OSError, ValueError, KeyError, TypeError):
-    pass  # none yet, or a broken one, which is replaced
   found = {"model": model_digest(params), "stamp": origin.stamp}
   with contextlib.suppress(InputError):  # a folder to read only
     write_json(origin.file, found)
