@@ -8,10 +8,11 @@ from unittest import mock
 
 import numpy as np
 
+from data_pipelines.latents import writer as latent_writer
 from data_pipelines.latents.records import LatentDataset
 from data_pipelines.sources import capture, dl3dv_scenes, re10k_texts
 from data_pipelines.sources import re10k_chunks as chunks
-from data_pipelines.storage import builders, depth_maps, records
+from data_pipelines.storage import builders, depth_maps, records, writer
 from data_pipelines.views.evaluation import read_index
 from scenetok_jax import media, outputs
 from scenetok_jax.codecs import weights
@@ -20,16 +21,21 @@ from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
 from scenetok_jax.evaluation import store, table_text, tables
 from scenetok_jax.evaluation.results import read_result
 from scenetok_jax.geometry import camera_files
+from scenetok_jax.inference import identity
 from scenetok_jax.metrics.lpips_package import read_numpy_pickle
 from scenetok_jax.parity import release_latents
+from scenetok_jax.parity import report as parity_report
+from scenetok_jax.parity import run as parity
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.train import experiment, goodput, lives, loggers
+from scenetok_jax.types import InputError
 from scenetok_jax.workdir import lock
 from scenetok_jax.workdir.stored_config import (
   compare_config,
   load_stored_config,
 )
-from tests.fuzz import mutations, samples
+from tests.fuzz import files
+from tests.fuzz.files import File
 from tests.sampling.models import tiny, tiny_config
 
 Path = pathlib.Path
@@ -37,22 +43,14 @@ Path = pathlib.Path
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-  """A file of a sample, and a function that reads the sample's folder.
+  """A file, and a function that reads the folder of its sample.
 
-  fill: makes the sample. name: of the file in it, a pattern with one match.
-  mutate: bytes -> a strategy of bytes. own: whether reading may change files
-  of the sample.
+  own: whether reading may change files of the sample.
   """
 
-  fill: Callable[[Path], None]
-  name: str
-  mutate: Callable[[bytes], Any]
+  file: File
   read: Callable[[Path], Any]
   own: bool = False
-
-  @property
-  def title(self) -> str:
-    return f"{self.fill.__name__}:{self.name.replace('*', '')}"
 
 
 def _prepared(folder):
@@ -173,79 +171,136 @@ def _depth(folder):
   depth_maps.decode_depth((folder / "d.png").read_bytes(), "d.png")
 
 
-_M = mutations
+def _video(folder):
+  media.read_video(folder / "clip.mp4", 4)
+
+
+def _torch(name):
+  def read(folder):
+    reader.read_shapes(folder / name)
+    step = reader.read_step(folder / name)
+    assert 0 <= step < 1 << 53
+    dict(reader.read_tensors(folder / name))
+
+  return read
+
+
+def _merge(merge, info):
+  def read(folder):
+    merge([folder / "part-00000"], folder / "made", "train", info)
+
+  return read
+
+
+def _digest(folder):
+  params = {"a": np.ones(3, np.float32)}
+  origin = identity.Origin(params, folder / "digest.json", "b" * 64)
+  with mock.patch.object(identity, "_REMEMBERED", 0):
+    assert len(identity.identity(params, origin)) <= 64
+
+
+def _case(name):
+  def read(folder):
+    for result in parity.run([folder / name]):
+      found = parity_report.lines(result, failures_only=False)
+      assert all(line.isprintable() for line in found)
+      if result.error:
+        raise InputError(result.error)
+
+  return read
+
+
+_LATENT_INFO = {"codecs": {"context": {}, "target": {}}}
 FORMATS = [
-  Format(samples.prepared, "train/prepared.json", _M.json_text, _prepared),
-  Format(samples.prepared, "train/scenes.jsonl", _M.json_lines, _prepared),
-  Format(samples.prepared, "train/cameras.f32", _M.floats, _prepared),
-  Format(samples.prepared, "train/*_record*", _M.damaged, _prepared),
+  Format(files.PREPARED_JSON, _prepared),
+  Format(files.PREPARED_SCENES_JSONL, _prepared),
+  Format(files.PREPARED_CAMERAS_F32, _prepared),
+  Format(files.PREPARED_RECORDS, _prepared),
   Format(
-    samples.report, "train/prepared.json", _M.json_text,
-    lambda folder: builders.tidy(folder, "train"), own=True,
+    files.REPORT_PREPARED_JSON,
+    lambda folder: builders.tidy(folder, "train"),
+    own=True,
   ),
   Format(
-    samples.report, "report.json", _M.json_text,
-    lambda folder: builders.tidy(folder, "train"), own=True,
+    files.REPORT_JSON, lambda folder: builders.tidy(folder, "train"), own=True
   ),
-  Format(samples.latents, "train/prepared.json", _M.json_text, _latents),
-  Format(samples.latents, "train/scenes.jsonl", _M.json_lines, _latents),
-  Format(samples.latents, "train/cameras.f32", _M.floats, _latents),
-  Format(samples.latents, "train/target/*_record*", _M.damaged, _latents),
+  Format(files.LATENTS_PREPARED_JSON, _latents),
+  Format(files.LATENTS_SCENES_JSONL, _latents),
+  Format(files.LATENTS_CAMERAS_F32, _latents),
+  Format(files.LATENTS_RECORDS, _latents),
+  Format(files.INDEX_JSON, lambda folder: read_index(folder / "index.json")),
+  Format(files.CHUNK_INDEX_JSON, _chunk),
+  Format(files.CHUNK_A_TORCH, _fresh_chunk),
+  Format(files.CAMERA_TEXTS_WALK_TXT, _camera_text),
+  Format(files.CAMERA_TEXTS_0_JPG, _camera_text),
+  Format(files.DL3DV_TRANSFORMS_JSON, _dl3dv),
+  Format(files.DL3DV_FRAME_1_PNG, _dl3dv),
+  Format(files.CAPTURE_TRANSFORMS_JSON, _capture),
+  Format(files.CAPTURE_FRAME_1_PNG, _capture),
+  Format(files.POSES_JSON, _capture),
   Format(
-    samples.index, "index.json", _M.json_text,
-    lambda folder: read_index(folder / "index.json"),
-  ),
-  Format(samples.chunk, "train/index.json", _M.json_text, _chunk),
-  Format(samples.chunk, "train/a.torch", _M.zipped, _fresh_chunk),
-  Format(samples.camera_texts, "walk.txt", _M.text, _camera_text),
-  Format(samples.camera_texts, "walk/0.jpg", _M.picture, _camera_text),
-  Format(samples.dl3dv, "scene/transforms.json", _M.json_text, _dl3dv),
-  Format(samples.dl3dv, "scene/images/frame_1.png", _M.picture, _dl3dv),
-  Format(samples.capture, "transforms.json", _M.json_text, _capture),
-  Format(samples.capture, "images/frame_1.png", _M.picture, _capture),
-  Format(samples.poses_json, "poses.json", _M.json_text, _capture),
-  Format(
-    samples.paths, "path.json", _M.json_text,
+    files.PATHS_PATH_JSON,
     lambda folder: camera_files.from_json(folder / "path.json"),
   ),
   Format(
-    samples.paths, "transforms.json", _M.json_text,
+    files.PATHS_TRANSFORMS_JSON,
     lambda folder: camera_files.from_json(folder / "transforms.json"),
   ),
-  Format(samples.paths, "path.json", _M.json_text, _estimates),
-  Format(samples.scene, "float.tok", _M.safetensors, _scene("float.tok")),
-  Format(samples.scene, "small.tok", _M.safetensors, _scene("small.tok")),
+  Format(files.PATHS_PATH_JSON, _estimates),
+  Format(files.SCENE_FLOAT_TOK, _scene("float.tok")),
+  Format(files.SCENE_SMALL_TOK, _scene("small.tok")),
   Format(
-    samples.compact, PARAMS_FILE, _M.safetensors,
-    lambda folder: load_compact(folder / PARAMS_FILE),
+    files.COMPACT_PARAMS, lambda folder: load_compact(folder / PARAMS_FILE)
   ),
-  Format(samples.compact, "config.json", _M.json_text, load_stored_config),
-  Format(samples.compact, "config.json", _M.json_text, _same_config),
-  Format(samples.compact, "config.json", _M.json_text, _first_stage),
-  Format(samples.workdir, "metrics.jsonl", _M.json_lines, _rows, own=True),
-  Format(samples.workdir, "lives.jsonl", _M.json_lines, _lives),
-  Format(samples.workdir, "run.lock", _M.json_text, _lock),
-  Format(samples.results, "result.json", _M.json_text, _tables("result.json")),
+  Format(files.COMPACT_CONFIG_JSON, load_stored_config),
+  Format(files.COMPACT_CONFIG_JSON, _same_config),
+  Format(files.COMPACT_CONFIG_JSON, _first_stage),
+  Format(files.WORKDIR_METRICS_JSONL, _rows, own=True),
+  Format(files.WORKDIR_LIVES_JSONL, _lives),
+  Format(files.WORKDIR_RUN_LOCK, _lock),
+  Format(files.RESULTS_RESULT_JSON, _tables("result.json")),
+  Format(files.RESULTS_GENERATED_JSON, _tables("generated.json")),
+  Format(files.RESULTS_POSE_JSON, _tables("pose.json")),
+  Format(files.RESULTS_A_NPZ, _unpack),
+  Format(files.OUTPUT_LIST, _output, own=True),
+  Format(files.CODEC_CONFIG_JSON, _manifest),
+  Format(files.CODEC_CODEC_SAFETENSORS, _weights),
+  Format(files.CODEC_PUBLISHED_SAFETENSORS, _published),
   Format(
-    samples.results, "generated.json", _M.json_text, _tables("generated.json")
-  ),
-  Format(samples.results, "pose.json", _M.json_text, _tables("pose.json")),
-  Format(samples.results, "a.npz", _M.npz, _unpack),
-  Format(
-    samples.output, f"out/{outputs.LIST_FILE}", _M.json_text, _output, own=True
-  ),
-  Format(samples.codec, "codec/config.json", _M.json_text, _manifest),
-  Format(samples.codec, "codec/codec.safetensors", _M.safetensors, _weights),
-  Format(samples.codec, "published.safetensors", _M.safetensors, _published),
-  Format(
-    samples.codec, "lpips.ckpt", _M.damaged,
+    files.CODEC_LPIPS_CKPT,
     lambda folder: read_numpy_pickle(folder / "lpips.ckpt"),
   ),
-  Format(samples.release, "map_dict.json", _M.json_text, _release),
-  Format(samples.release, "train/1/s.npz", _M.npz, _release),
+  Format(files.RELEASE_MAP_DICT_JSON, _release),
+  Format(files.RELEASE_S_NPZ, _release),
   Format(
-    samples.pictures, "a.jpg", _M.picture,
-    lambda folder: media.read_image(folder / "a.jpg"),
+    files.PICTURES_A_JPG, lambda folder: media.read_image(folder / "a.jpg")
   ),
-  Format(samples.pictures, "d.png", _M.picture, _depth),
-]  # fmt: skip
+  Format(files.PICTURES_D_PNG, _depth),
+  Format(files.COLMAP_CAMERAS_BIN, _capture),
+  Format(files.COLMAP_IMAGES_BIN, _capture),
+  Format(files.COLMAP_POINTS_BIN, _capture),
+  Format(files.COLMAP_CAMERAS_TXT, _capture),
+  Format(files.COLMAP_IMAGES_TXT, _capture),
+  Format(files.VIDEO, _video),
+  Format(files.VIDEO, _capture),
+  Format(files.VIDEO_POSES, _capture),
+  Format(files.TORCH_ZIP, _torch("flat_zip.pth")),
+  Format(files.TORCH_NESTED, _torch("nested_zip.pt")),
+  Format(files.TORCH_LEGACY, _torch("nested_legacy.pt")),
+  Format(files.PART_JSON, _merge(writer.merge, {}), own=True),
+  Format(files.PART_SCENES, _merge(writer.merge, {}), own=True),
+  Format(files.PART_CAMERAS, _merge(writer.merge, {}), own=True),
+  Format(
+    files.LATENT_PART_JSON, _merge(latent_writer.merge, _LATENT_INFO), own=True
+  ),
+  Format(
+    files.LATENT_PART_SCENES,
+    _merge(latent_writer.merge, _LATENT_INFO),
+    own=True,
+  ),
+  Format(files.DIGEST, _digest, own=True),
+  Format(files.CASE_CONFIG, _case("rays")),
+  Format(files.CASE_INPUTS, _case("geometry")),
+  Format(files.CASE_OUTPUTS, _case("frechet_distance")),
+  Format(files.CASE_CROP, _case("crop")),
+]

@@ -25,13 +25,13 @@ def _restore(good, folder):
   shutil.copytree(good, folder)
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.title)
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.file.title)
 def test_hostile_files(form, filled, tmp_path):
-  good, folder = filled(form.fill), tmp_path / "sample"
+  good, folder = filled(form.file.fill), tmp_path / "sample"
   shutil.copytree(good, folder)
   (tmp_path / "near").mkdir()
   (tmp_path / "near/secret.txt").write_text("the user's")
-  file = min(folder.glob(form.name))
+  file = min(folder.glob(form.file.name))
   data = file.read_bytes()
   form.read(folder)  # a valid file is taken
 
@@ -40,7 +40,7 @@ def test_hostile_files(form, filled, tmp_path):
   def hostile(drawn):
     if form.own:
       _restore(good, folder)
-    file.write_bytes(drawn.draw(form.mutate(data)))
+    file.write_bytes(drawn.draw(form.file.mutate(data)))
     before = tree(tmp_path / "near" if form.own else tmp_path)
     told = None
     with limited():

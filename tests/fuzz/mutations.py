@@ -221,7 +221,7 @@ def safetensors(draw, data: bytes) -> bytes:
   return draw(st.sampled_from(lengths)).to_bytes(8, "little") + told + body
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
+def zip_file(members: dict[str, bytes]) -> bytes:
   """Members stored as they are, with right checksums."""
   buffer = io.BytesIO()
   with zipfile.ZipFile(buffer, "w") as archive:
@@ -230,7 +230,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
   return buffer.getvalue()
 
 
-def _members(data: bytes) -> dict[str, bytes]:
+def zip_members(data: bytes) -> dict[str, bytes]:
   with zipfile.ZipFile(io.BytesIO(data)) as archive:
     return {name: archive.read(name) for name in archive.namelist()}
 
@@ -240,7 +240,7 @@ def zipped(draw, data: bytes) -> bytes:
   """Members of a zip file: one of them damaged, gone or doubled; or all."""
   if not draw(st.integers(0, 3)):
     return draw(damaged(data))
-  members = _members(data)
+  members = zip_members(data)
   # The first, a pickle or a header, is where others are named.
   names = [*members, *[next(iter(members))] * len(members)]
   name = draw(st.sampled_from(names))
@@ -248,7 +248,7 @@ def zipped(draw, data: bytes) -> bytes:
     del members[name]
   else:
     members[name] = draw(damaged(members[name]))
-  return _zip(members)
+  return zip_file(members)
 
 
 @st.composite
@@ -257,14 +257,14 @@ def npz(draw, data: bytes) -> bytes:
   way = draw(st.integers(0, 9))
   if way < 2:
     return draw(zipped(data))
-  members = _members(data)
+  members = zip_members(data)
   name = draw(st.sampled_from(sorted(members)))
   if way < 4:  # a header that claims other things
     told = members[name]
     for old in (b"'shape': (", b"'descr': '"):
       lies = [b"9999999999, ", b"-1, ", b"", b"0, ", b"|O", b"<U9", b">"]
       told = told.replace(old, old + draw(st.sampled_from([b"", *lies])), 1)
-    return _zip({**members, name: told})
+    return zip_file({**members, name: told})
   with np.load(io.BytesIO(data)) as file:
     found = dict(file)
   texts = [n for n in found if n.endswith(".json")]

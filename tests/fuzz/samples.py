@@ -2,15 +2,18 @@
 
 import json
 import pickle
+import shutil
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
 from data_pipelines.latents import builders as latent_builders
-from data_pipelines.storage import builders, records
+from data_pipelines.latents import writer as latent_writer
+from data_pipelines.storage import builders, records, writer
 from data_pipelines.storage.depth_maps import encode_depth
-from scenetok_jax import outputs
+from scenetok_jax import media, outputs
 from scenetok_jax.codecs.weights import Manifest, save_weights
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import pack
@@ -21,6 +24,7 @@ from tests.data_pipelines import chunks, clips
 from tests.data_pipelines.damage_test import _write_text
 from tests.data_pipelines.latents.builders_test import _work
 
+_GOLDENS = Path(__file__).parents[1] / "goldens"
 _LENS = [[0.9, 0, 0.5], [0, 0.9, 0.5], [0, 0, 1]]
 
 
@@ -182,3 +186,68 @@ def pictures(folder):
 def report(folder):
   prepared(folder)
   assert records.splits(folder) == ["train"]
+
+
+def colmap_binary(folder):
+  clips.write_capture(folder, frames=3)
+  (folder / "transforms.json").unlink()
+  clips.write_colmap(folder / "sparse/0", 3, binary=True)
+
+
+def colmap_text(folder):
+  clips.write_capture(folder, frames=3)
+  (folder / "transforms.json").unlink()
+  clips.write_colmap(folder / "sparse/0", 3)
+
+
+def videos(folder):
+  """A capture whose frames are in a video."""
+  frames = (
+    np.zeros((6, 32, 48, 3), np.uint8) + np.arange(6)[:, None, None, None]
+  )
+  media.write_mp4(folder / "clip.mp4", frames * 20, min_size=0)
+  k = [[50, 0, 24], [0, 50, 16], [0, 0, 1]]
+  rows = [
+    {"index": i, "w2c": pose.tolist(), "K": k}
+    for i, pose in enumerate(clips.poses(3))
+  ]
+  _json(folder, "poses.json", {"frames": rows})
+
+
+def checkpoints(folder):
+  """Torch's files, of its format since 1.6 and before."""
+  shutil.copytree(_GOLDENS / "checkpoint_formats", folder, dirs_exist_ok=True)
+
+
+def parts(folder):
+  """What a killed `prepare` leaves of frames."""
+  part = writer.PartWriter(folder / "part-00000")
+  part.add(_encoded())
+  part.close({"dropped": [], "warnings": ["a: note"]})
+
+
+def _encoded():
+  image = chunks.jpeg(16, 16, 9).tobytes()
+  return writer.EncodedScene("a", [image] * 3, _cameras(3), 16, 16, "here")
+
+
+def latent_parts(folder):
+  """And of latents."""
+  part = latent_writer.PartWriter(folder / "part-00000")
+  latents = np.ones((3, 2, 2, 4), np.float16)
+  part.add(
+    latent_writer.EncodedLatents(
+      "a", [latents], [latents], _cameras(3), (16, 16), "here"
+    )
+  )
+  part.close({"dropped": []})
+
+
+def digest(folder):
+  _json(folder, "digest.json", {"model": "a" * 64, "stamp": "b" * 64})
+
+
+def cases(folder):
+  """Reference cases that take no network."""
+  for name in ("crop", "frechet_distance", "geometry", "rays"):
+    shutil.copytree(_GOLDENS / name, folder / name)

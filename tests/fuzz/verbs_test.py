@@ -3,17 +3,14 @@
 import dataclasses
 import re
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scenetok_jax.cli import main as scenetok
-from tests.fuzz import mutations as _M
-from tests.fuzz import samples
+from tests.fuzz import files
+from tests.fuzz.files import File
 from tests.fuzz.limits import check_line, fuzz, limited, tree
 
 pytestmark = pytest.mark.fuzz
@@ -21,81 +18,69 @@ pytestmark = pytest.mark.fuzz
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-  """A line with IN, a sample's folder, and OUT; what is mutated in IN."""
+  """A line with IN, the folder of the file's sample, and OUT."""
 
   line: str
-  fill: Callable[[Path], None]
-  name: str
-  mutate: Callable[[bytes], Any]
+  file: File
 
 
 COMMANDS = [
-  Command("inspect IN", samples.prepared, "train/scenes.jsonl", _M.json_lines),
-  Command(
-    "inspect IN --scene=0 --out=OUT",
-    samples.prepared, "train/scenes.jsonl", _M.json_lines,
-  ),
-  Command(
-    "inspect IN --scene=0 --out=OUT",
-    samples.prepared, "train/cameras.f32", _M.floats,
-  ),
-  Command("inspect IN", samples.latents, "train/prepared.json", _M.json_text),
+  Command("inspect IN", files.PREPARED_SCENES_JSONL),
+  Command("inspect IN --scene=0 --out=OUT", files.PREPARED_SCENES_JSONL),
+  Command("inspect IN --scene=0 --out=OUT", files.PREPARED_CAMERAS_F32),
+  Command("inspect IN", files.LATENTS_PREPARED_JSON),
   Command(
     "tables IN/result.json IN/generated.json --html=OUT.html --json=OUT.json",
-    samples.results, "result.json", _M.json_text,
+    files.RESULTS_RESULT_JSON,
   ),
   Command(
     "tables IN/pose.json --latex=OUT.tex --markdown=OUT.md",
-    samples.results, "pose.json", _M.json_text,
+    files.RESULTS_POSE_JSON,
   ),
   Command(
     "make-index --data=IN --split=train --context=2 --targets=2 --out=OUT.json",
-    samples.prepared, "train/prepared.json", _M.json_text,
+    files.PREPARED_JSON,
   ),
-  Command(
-    "stage --data=IN --to=OUT --workers=2",
-    samples.prepared, "train/prepared.json", _M.json_text,
-  ),
-  Command("goodput IN", samples.workdir, "lives.jsonl", _M.json_lines),
+  Command("stage --data=IN --to=OUT --workers=2", files.PREPARED_JSON),
+  Command("goodput IN", files.WORKDIR_LIVES_JSONL),
   Command(
     "prepare --dataset=capture --source=IN --size=16 --workers=0 --out=OUT",
-    samples.capture, "transforms.json", _M.json_text,
+    files.CAPTURE_TRANSFORMS_JSON,
   ),
   Command(
     "prepare --dataset=dl3dv --source=IN --size=16 --workers=0 --out=OUT",
-    samples.dl3dv, "scene/transforms.json", _M.json_text,
+    files.DL3DV_TRANSFORMS_JSON,
   ),
   Command(
     "prepare --dataset=re10k --source=IN --size=16 --workers=0 --out=OUT",
-    samples.chunk, "train/a.torch", _M.zipped,
+    files.CHUNK_A_TORCH,
   ),
   Command(
     "prepare --dataset=acid --source=IN --size=16 --workers=0 --out=OUT",
-    samples.camera_texts, "walk.txt", _M.text,
+    files.CAMERA_TEXTS_WALK_TXT,
   ),
   Command(
-    "compact --workdir=IN --out=OUT",
-    samples.compact, "config.json", _M.json_text,
+    "prepare --dataset=capture --source=IN --size=16 --workers=0 --out=OUT",
+    files.COLMAP_IMAGES_BIN,
   ),
-  Command(
-    "compact --workdir=IN --out=OUT",
-    samples.compact, "params.safetensors", _M.safetensors,
-  ),
-]  # fmt: skip
+  Command("check-release IN", files.TORCH_ZIP),
+  Command("compact --workdir=IN --out=OUT", files.COMPACT_CONFIG_JSON),
+  Command("compact --workdir=IN --out=OUT", files.COMPACT_PARAMS),
+]
 
 
 def _title(command):
   verb, *rest = command.line.split()
-  return f"{verb} {rest[0][:17]} {command.name}".replace("/", "-")
+  return f"{verb} {rest[0][:17]} {command.file.title}".replace("/", "-")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=_title)
 def test_hostile_inputs(command, filled, tmp_path, monkeypatch, capfd):
   folder = tmp_path / "in"
-  shutil.copytree(filled(command.fill), folder)
+  shutil.copytree(filled(command.file.fill), folder)
   (tmp_path / "secret.txt").write_text("the user's")
   monkeypatch.chdir(tmp_path)
-  file = folder / command.name
+  file = min(folder.glob(command.file.name))
   data = file.read_bytes()
   words = command.line.replace("IN", str(folder)).replace("OUT", "out").split()
   assert scenetok.main(words) == 0
@@ -105,7 +90,7 @@ def test_hostile_inputs(command, filled, tmp_path, monkeypatch, capfd):
   def hostile(drawn):
     for path in tmp_path.glob("out*"):
       shutil.rmtree(path) if path.is_dir() else path.unlink()
-    file.write_bytes(drawn.draw(command.mutate(data)))
+    file.write_bytes(drawn.draw(command.file.mutate(data)))
     before = tree(tmp_path)
     capfd.readouterr()
     with limited():
