@@ -193,7 +193,7 @@ def _merge(merge, info):
 
 
 def _digest(folder):
-  params = {"a": np.ones(3, np.float32)}
+  params = {n: np.ones(3, np.float32) for n in ("tokenizer", "decoder")}
   origin = identity.Origin(params, folder / "digest.json", "b" * 64)
   with mock.patch.object(identity, "_REMEMBERED", 0):
     assert len(identity.identity(params, origin)) <= 64
