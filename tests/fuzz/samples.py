@@ -202,10 +202,9 @@ def colmap_text(folder):
 
 def videos(folder):
   """A capture whose frames are in a video."""
-  frames = (
-    np.zeros((6, 32, 48, 3), np.uint8) + np.arange(6)[:, None, None, None]
-  )
-  media.write_mp4(folder / "clip.mp4", frames * 20, min_size=0)
+  level = 20 * np.arange(6, dtype=np.uint8)[:, None, None, None]
+  frames = level + np.zeros((32, 48, 3), np.uint8)
+  media.write_mp4(folder / "clip.mp4", frames, min_size=0)
   k = [[50, 0, 24], [0, 50, 16], [0, 0, 1]]
   rows = [
     {"index": i, "w2c": pose.tolist(), "K": k}
