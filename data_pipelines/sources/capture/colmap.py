@@ -4,7 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.sources.capture.colmap_files import model_suffix, read_model
+from data_pipelines.sources.capture.colmap_files import (
+  Camera,
+  model_suffix,
+  read_model,
+)
 from data_pipelines.sources.capture.frames import (
   Capture,
   ImageFinder,
