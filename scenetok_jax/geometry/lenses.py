@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 PINHOLE, OPENCV, FISHEYE = "pinhole", "opencv", "fisheye"
 # ours: further out, a pinhole's picture is stretched more than four times.
@@ -105,7 +105,10 @@ def project(
       plane, *lens.coefficients
     )
     return bent @ matrix[:2, :2].T + matrix[:2, 2]
-  import pycolmap  # named by a COLMAP model, which it has read
+  remedy = "pip install 'scenetok_jax[colmap]', or colmap image_undistorter"
+  problem = f"a {lens.model} lens needs pycolmap"
+  with explained(problem, remedy, ImportError):
+    import pycolmap
 
   camera = pycolmap.Camera(
     model=lens.model, width=int(lens.size[0]), height=int(lens.size[1]),

@@ -32,6 +32,7 @@ _LIMITS = {
   "scene key": (f"{types._MAX_KEY} bytes",),
   "camera": (
     f"{camera_checks.MAX_POSITION:,.0f} of",
+    f"{camera_checks.MAX_GIVEN:,.0f};",
     f"{camera_checks.MIN_FOCAL:g} to {camera_checks.MAX_FOCAL:g} image",
     f"{camera_checks._MAX_ASPECT:g} times",
     f"{camera_checks._MIN_CENTRE:g} to {camera_checks._MAX_CENTRE:g} sides",

@@ -204,6 +204,17 @@ def test_colmap_itself_reads_and_writes_the_same(tmp_path, binary):
   _check(capture.load(tmp_path, _SIZE))
 
 
+def test_a_rare_lens_of_colmap_names_the_extra(tmp_path, monkeypatch):
+  monkeypatch.setitem(__import__("sys").modules, "pycolmap", None)
+  clips.write_capture(tmp_path)
+  (tmp_path / "transforms.json").unlink()
+  clips.write_colmap(tmp_path / "sparse/0")
+  told = "1 FOV 40 30 50 52 19 16 0.5\n"
+  (tmp_path / "sparse/0/cameras.txt").write_text(told)
+  with pytest.raises(InputError, match=r"FOV lens .*scenetok_jax\[colmap\]"):
+    capture.load(tmp_path, _SIZE)
+
+
 def _lens(model, *params):
   return colmap_files.Camera(model, 40, 30, params).calibration_matrix()
 
