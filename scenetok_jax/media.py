@@ -21,6 +21,7 @@ from scenetok_jax.types import InputError, explained
 # JAX's threads are running; the hook only shields ffmpeg from Ctrl-C.
 os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
 
+_MAX_BYTES = 8 << 30  # of a video's frames: a short file may hold hours
 _GAP = 4  # pixels between the cells of a contact sheet
 _BACKGROUND = 255
 _INK = (40, 40, 40)
@@ -58,7 +59,15 @@ def read_video(path: str | os.PathLike, limit: int | None = None) -> np.ndarray:
   kinds = (OSError, ValueError)
   with explained(f"{path}: video cannot be read", "replace the file", *kinds):
     frames = itertools.islice(videos.video_frames(path), limit)
-    images = [frame.picture().pixels for frame in frames]
+    images, left = list[np.ndarray](), _MAX_BYTES
+    for frame in frames:
+      images.append(frame.picture().pixels)
+      left -= images[-1].nbytes
+      if left < 0:
+        raise InputError(
+          f"{path}: its frames take more than {_MAX_BYTES >> 30} GiB; ask for"
+          f" fewer than {len(images)}"
+        )
   if not images:
     raise InputError(f"{path}: holds no frames; replace the file")
   return np.stack(images)

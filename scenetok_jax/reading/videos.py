@@ -14,6 +14,12 @@ from scenetok_jax.reading import files, orientation
 from scenetok_jax.reading.images import MAX_PIXELS
 from scenetok_jax.reading.pictures import Header, Picture
 
+# A list of other files, or of addresses, is no video whatever its name says.
+_FORMATS = {
+  "format_whitelist": "mov,mp4,matroska,webm,avi",
+  "protocol_whitelist": "",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class VideoFrame:
@@ -44,10 +50,12 @@ def video_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
 
   with files.open_file(path) as file:
     try:
-      with av.open(file, "r") as container:
+      with av.open(file, "r", options=_FORMATS) as container:
         if not container.streams.video:
           raise ValueError("holds no video")
         stream = container.streams.video[0]
+        # Frames may be larger than the header says.
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         if stream.width * stream.height > MAX_PIXELS:
           raise ValueError(
             f"its header claims {stream.width}x{stream.height} pixels"
@@ -58,3 +66,7 @@ def video_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
           yield VideoFrame(pixels, tag, frame.time)
     except av.error.FFmpegError as error:
       raise ValueError(error.strerror or str(error)) from None
+    except (OSError, ValueError):
+      raise
+    except Exception as error:  # a stream that no codec knows, and others
+      raise ValueError(f"damaged: {error}") from None

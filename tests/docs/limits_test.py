@@ -7,7 +7,7 @@ import pytest
 
 from data_pipelines.sources import posed_clips, torch_chunks
 from data_pipelines.sources.capture import colmap_files
-from scenetok_jax import types
+from scenetok_jax import media, types
 from scenetok_jax.geometry import camera_checks
 from scenetok_jax.reading import images, json_text, npz
 from scenetok_jax.sampling import scene_file
@@ -23,6 +23,7 @@ _LIMITS = {
     f"{images.MAX_PIXELS:,} pixels",
     f"{posed_clips._MAX_FILE >> 20} MiB",
   ),
+  "frames of": (f"{media._MAX_BYTES >> 30} GiB",),
   "array of": (f"{npz._MAX_BYTES >> 30} GiB",),
   "`.torch` chunk": (f"{torch_chunks._MAX_PICKLE >> 20} MiB",),
   "COLMAP model": (

@@ -47,3 +47,40 @@ def test_damage_is_one_error(tmp_path, data):
   (tmp_path / "x.mp4").write_bytes(data)
   with pytest.raises(InputError, match=r"x\.mp4: video cannot be read"):
     media.read_video(tmp_path / "x.mp4")
+
+
+def test_a_list_of_other_files_is_no_video(tmp_path):
+  write_video(tmp_path / "other.mp4", [100, 200], [0, 1])
+  (tmp_path / "x.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
+  with pytest.raises(InputError, match=r"x\.mp4: video cannot be read"):
+    media.read_video(tmp_path / "x.mp4")
+
+
+def test_a_stream_of_an_unknown_codec_is_damage(tmp_path):
+  write_video(tmp_path / "x.mp4", [100, 200], [0, 1])
+  data = (tmp_path / "x.mp4").read_bytes()
+  assert b"vide" in data and b"avc1" in data
+  (tmp_path / "x.mp4").write_bytes(data.replace(b"avc1", b"\0\0\0\0"))
+  with pytest.raises(InputError, match=r"x\.mp4: video cannot be read"):
+    media.read_video(tmp_path / "x.mp4")
+
+
+def test_frames_larger_than_the_header_says_are_refused(tmp_path, monkeypatch):
+  write_video(tmp_path / "x.mp4", [100, 200], [0, 1])
+  file = tmp_path / "x.mp4"
+  size = (96 << 16 | 48).to_bytes(4, "big")
+  file.write_bytes(
+    file.read_bytes().replace(size, (1 << 16 | 1).to_bytes(4, "big"))
+  )
+  assert len(media.read_video(file)) == 2
+  monkeypatch.setattr(videos, "MAX_PIXELS", 1000)
+  with pytest.raises(InputError, match=r"x\.mp4: video cannot be read"):
+    media.read_video(file)
+
+
+def test_a_video_of_more_frames_than_memory_is_refused(tmp_path, monkeypatch):
+  write_video(tmp_path / "x.mp4", [100, 200, 100], [0, 1, 2])
+  monkeypatch.setattr(media, "_MAX_BYTES", 2 * 96 * 48 * 3)
+  with pytest.raises(InputError, match="more than 0 GiB; ask for fewer than 3"):
+    media.read_video(tmp_path / "x.mp4")
+  assert len(media.read_video(tmp_path / "x.mp4", 2)) == 2
