@@ -95,7 +95,7 @@ def remedy(part: Path) -> str:
 
 def _rows(part: Path, frames: int, kind: type) -> list[Any]:
   """Of a part of so many frames; InputError unless the files agree."""
-  rows = records.read_scenes(part / records.SCENES, kind)
+  rows: list[Any] = records.read_scenes(part / records.SCENES, kind)
   cameras = len(records.map_cameras(part / records.CAMERAS))
   if not sum(row.frames for row in rows) == cameras == frames:
     raise InputError(

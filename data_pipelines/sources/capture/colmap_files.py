@@ -7,7 +7,7 @@ goes; COLMAP's own library would take its word for the memory.
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from struct import Struct
 from typing import IO, Any, NamedTuple
@@ -26,11 +26,11 @@ _POINT = 24  # bytes: x, y, number
 
 
 class Model(NamedTuple):
-  """focals: 1 or 2, the first parameters; the centre follows. count: of all."""
+  """focals: 1 or 2, the first parameters; the centre follows. total: of all."""
 
   name: str
   focals: int
-  count: int
+  total: int
 
 
 # Binary files say their place here.
@@ -95,10 +95,10 @@ def read_model(folder: Path) -> list[Image]:
   read_cameras, read_images = _READERS[suffix]
   cameras: dict[int, Camera] = {}
   with _opened(folder / f"cameras{suffix}") as file:
-    for number, model, size, params in read_cameras(file):
-      cameras[number] = _camera(model, size, params)
+    for lens in read_cameras(file):
+      cameras[lens.number] = _camera(lens)
   with _opened(folder / f"images{suffix}") as file:
-    return [_image(*fields, cameras) for fields in read_images(file)]
+    return [_image(shot, cameras) for shot in read_images(file)]
 
 
 @contextlib.contextmanager
@@ -112,27 +112,40 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     yield file
 
 
-def _camera(
-  model: Model | None, size: Sequence[int], params: Sequence[float]
-) -> Camera:
+class _Lens(NamedTuple):
+  """A camera as a file lists it; model: None for an unknown one."""
+
+  number: int
+  model: Model | None
+  width: int
+  height: int
+  params: Sequence[float]
+
+
+class _Shot(NamedTuple):
+  """An image as a file lists it. turn: quaternion w x y z, of any length."""
+
+  name: str
+  turn: Sequence[float]
+  shift: Sequence[float]
+  camera: int
+
+
+def _camera(lens: _Lens) -> Camera:
   """ValueError unless the numbers are of a camera."""
+  _, model, width, height, params = lens
   if model is None:
     raise ValueError("a lens of unknown model; run colmap image_undistorter")
-  if not all(1 <= side <= _MAX_SIDE for side in size):
-    raise ValueError(f"a camera of {size[0]}x{size[1]} pixels")
-  if len(params) != model.count or not all(map(math.isfinite, params)):
-    raise ValueError(f"not {model.count} numbers of a {model.name} camera")
-  return Camera(model, *size, tuple(params))
+  if not all(1 <= side <= _MAX_SIDE for side in (width, height)):
+    raise ValueError(f"a camera of {width}x{height} pixels")
+  if len(params) != model.total or not all(map(math.isfinite, params)):
+    raise ValueError(f"not {model.total} numbers of a {model.name} camera")
+  return Camera(model, width, height, tuple(params))
 
 
-def _image(
-  name: str,
-  turn: Sequence[float],
-  shift: Sequence[float],
-  number: int,
-  cameras: Mapping[int, Camera],
-) -> Image:
-  """turn: quaternion w x y z of any length. ValueError unless it is a pose."""
+def _image(shot: _Shot, cameras: Mapping[int, Camera]) -> Image:
+  """ValueError unless the numbers are of a pose and a camera that is there."""
+  name, turn, shift, number = shot
   if len(name) > _MAX_NAME:
     raise ValueError(f"image {shown(name)}: too long a name")
   if number not in cameras:
@@ -151,15 +164,16 @@ def _image(
   return Image(name, w2c, cameras[number])
 
 
-def _binary_cameras(file: IO[bytes]) -> Iterator[tuple]:
+def _binary_cameras(file: IO[bytes]) -> Iterator[_Lens]:
   for _ in range(*_take(file, "Q")):
-    number, place, *size = _take(file, "iiQQ")
+    number, place, width, height = _take(file, "iiQQ")
     model = MODELS[place] if 0 <= place < len(MODELS) else None
     # Those after a camera of unknown length cannot be found.
-    yield number, model, size, _take(file, f"{model.count if model else 0}d")
+    params = _take(file, f"{model.total if model else 0}d")
+    yield _Lens(number, model, width, height, params)
 
 
-def _binary_images(file: IO[bytes]) -> Iterator[tuple]:
+def _binary_images(file: IO[bytes]) -> Iterator[_Shot]:
   size = os.fstat(file.fileno()).st_size
   for _ in range(*_take(file, "Q")):
     _, *pose, number = _take(file, "I7dI")
@@ -173,7 +187,7 @@ def _binary_images(file: IO[bytes]) -> Iterator[tuple]:
     if end > size:
       raise ValueError(f"{points} points of an image: cut short")
     file.seek(end)
-    yield _text(name), pose[:4], pose[4:], number
+    yield _Shot(_text(name), pose[:4], pose[4:], number)
 
 
 def _take(file: IO[bytes], form: str) -> tuple[Any, ...]:
@@ -184,19 +198,19 @@ def _take(file: IO[bytes], form: str) -> tuple[Any, ...]:
   return layout.unpack(data)
 
 
-def _text_cameras(file: IO[bytes]) -> Iterator[tuple]:
+def _text_cameras(file: IO[bytes]) -> Iterator[_Lens]:
   for line in _lines(file):
     words = line.split()
     if not words or words[0].startswith("#"):
       continue
-    number, name, *rest = words
-    size, params = [*map(int, rest[:2])], [*map(float, rest[2:])]
-    if len(size) < 2:
+    if len(words) < 4:
       raise ValueError(f"{shown(line)} is no camera")
-    yield int(number), _BY_NAME.get(name), size, params
+    number, name, width, height, *params = words
+    model, numbers = _BY_NAME.get(name), [*map(float, params)]
+    yield _Lens(int(number), model, int(width), int(height), numbers)
 
 
-def _text_images(file: IO[bytes]) -> Iterator[tuple]:
+def _text_images(file: IO[bytes]) -> Iterator[_Shot]:
   lines = _lines(file)
   for line in lines:
     words = line.split(maxsplit=9)
@@ -205,7 +219,8 @@ def _text_images(file: IO[bytes]) -> Iterator[tuple]:
     if len(words) < 10:
       raise ValueError(f"{shown(line)} is no image")
     pose = [*map(float, words[1:8])]
-    yield words[9].rstrip("\r\n"), pose[:4], pose[4:], int(words[8])
+    name = words[9].rstrip("\r\n")
+    yield _Shot(name, pose[:4], pose[4:], int(words[8]))
     next(lines, None)  # its points
 
 
@@ -220,7 +235,10 @@ def _text(data: bytes) -> str:
   return data.decode("utf-8", "surrogateescape")
 
 
-_READERS = {
+_Readers = tuple[
+  Callable[[IO[bytes]], Iterator[_Lens]], Callable[[IO[bytes]], Iterator[_Shot]]
+]
+_READERS: dict[str, _Readers] = {
   ".bin": (_binary_cameras, _binary_images),
   ".txt": (_text_cameras, _text_images),
 }
