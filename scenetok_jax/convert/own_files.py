@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from scenetok_jax.reading.files import open_file
 from scenetok_jax.types import explained
 
 _SEAL = "sha256"
@@ -36,6 +37,7 @@ def own_arrays(
   with (
     explained(f"{path}: {problem}", remedy, *kinds),
     explained(f"{path}: not found", "check the path", FileNotFoundError),
+    open_file(path),  # it would wait for a pipe's writer
     safe_open(path, framework="np") as file,
   ):
     arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -98,7 +98,8 @@ def read_step(path: str | Path) -> int:
   if not isinstance(payload, Mapping):
     return 0
   steps = (payload.get(name) for name in ("global_step", "step"))
-  return next((step for step in steps if type(step) is int and 0 <= step < 1 << 53), 0)
+  told = (step for step in steps if type(step) is int and 0 <= step < 1 << 53)
+  return next(told, 0)
 
 
 def select(tensors: Tensors, prefix: str) -> Tensors:

@@ -1,6 +1,7 @@
 """Files of this package: a changed bit anywhere is noticed."""
 
 import json
+import os
 
 import ml_dtypes
 import numpy as np
@@ -73,3 +74,10 @@ def test_a_type_without_arrays_is_told_in_one_line(tmp_path):
   path.write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 4)
   with pytest.raises(InputError, match=r"not whole .*; make it again"):
     _read(path)
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+  os.mkfifo(tmp_path / "x.safetensors")
+  told = r"not whole \(not a regular file\); make it again"
+  with pytest.raises(InputError, match=told):
+    _read(tmp_path / "x.safetensors")

@@ -49,13 +49,6 @@ def test_tensors_larger_than_their_file_are_refused(tmp_path, zipped):
     read_shapes(path)
 
 
-def test_tensors_that_are_not_plain_are_named(tmp_path):
-  path = tmp_path / "x.ckpt"
-  torch.save({"a.sparse": torch.eye(2).to_sparse()}, path)
-  with pytest.raises(InputError, match=r"a\.sparse: not a plain tensor"):
-    read_tensors(path)
-
-
 def test_a_fifo_is_refused_without_waiting(tmp_path):
   os.mkfifo(tmp_path / "x.ckpt")
   _refused(tmp_path / "x.ckpt", "not a regular file")
