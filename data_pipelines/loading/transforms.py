@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from scenetok_jax.geometry import cameras as camera_math
+from scenetok_jax.geometry import cropping
 from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError
 
@@ -38,26 +39,15 @@ def rescale_and_crop(
       f"image is {sides(image.shape)}, smaller than the asked {sides(shape)}"
       " (width x height); choose a smaller --size"
     )
-  factor = max(target_height / height, target_width / width)
-  scaled_height, scaled_width = round(height * factor), round(width * factor)
-  if (scaled_height, scaled_width) != (height, width):
+  cut = cropping.crop((height, width), shape)
+  if cut.scaled != (height, width):
     picture = Image.fromarray(image)
     resample = Image.Resampling.LANCZOS
-    image = np.array(picture.resize((scaled_width, scaled_height), resample))
-  top = (scaled_height - target_height) // 2
-  left = (scaled_width - target_width) // 2
+    image = np.array(picture.resize(cut.scaled[::-1], resample))
+  top, left = cut.start
   image = image[top : top + target_height, left : left + target_width]
-  scaled = np.array([scaled_width, scaled_height])
-  target = np.array([target_width, target_height])
-  intrinsics = np.array(intrinsics)
-  # The factor is rounded first, as in the release.
-  scale = (scaled / target).astype(intrinsics.dtype)
-  intrinsics[0, 0] *= scale[0]
-  intrinsics[1, 1] *= scale[1]
-  if move_centre:
-    centre = intrinsics[:2, 2] * scaled - [left, top]
-    intrinsics[:2, 2] = centre / target
-  return np.ascontiguousarray(image), intrinsics
+  matrix = cut.intrinsics(intrinsics, move_centre=move_centre)
+  return np.ascontiguousarray(image), matrix
 
 
 def flip(images: np.ndarray, cameras: Cameras) -> tuple[np.ndarray, Cameras]:

@@ -1,6 +1,7 @@
 """Generates new scenes from one to three posed images, and renders them."""
 
 import argparse
+import dataclasses
 import time
 from typing import Any
 
@@ -55,7 +56,8 @@ def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
       seed=token_key,
       progress=progress,
     )
-  report.save_scenes(out, scenes)
+  kept = [dataclasses.replace(s, origin=given.origin) for s in scenes]
+  report.save_scenes(out, kept)
   state = out.file(report.STATE_FILE, stays=True)
   with console.follow("frames") as progress:
     videos = model.render_batch(

@@ -4,21 +4,25 @@ import argparse
 import time
 from typing import Any
 
+import numpy as np
+
 from scenetok_jax import console, flags, outputs
+from scenetok_jax.geometry.origins import returned
 from scenetok_jax.inference import changes, report, scenes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scenes import SceneChoice
 from scenetok_jax.reading.schema import Few, Seed
-from scenetok_jax.sampling import paths
+from scenetok_jax.sampling import paths, views
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.scene_file import Scene
+from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import InputError
 
 
 def main(argv: console.Argv = None) -> None:
   """Writes OUT/video.mp4, frames/, contact_sheet.png and render.json."""
-  options = SceneChoice, PathOptions, SamplingChanges
+  options = SceneChoice, PathOptions, ViewOptions, SamplingChanges
   parser = console.parser("render", __doc__, *options, json=True)
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a training run, or checkpoints/rooms")
@@ -53,14 +57,16 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
   else:
     opened = scenes.open_scene(model, flags.take_options(args, SceneChoice))
     scene = opened.encode(model, args.seed)
-  clip = opened.clip.cameras if opened else None
   along = flags.take_options(args, PathOptions)
-  path = paths.through_scene(args.trajectory, clip, scene.context, along)
+  view = flags.take_options(args, ViewOptions)
+  path = scenes.path_through(
+    scene, opened, args.trajectory, along, view, model.model.image_size
+  )
   state = out.file(report.STATE_FILE, stays=True)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       [scene],
-      path.cameras,
+      returned(path.cameras, np.array(scene.origin)),
       samples=args.samples,
       sampling=sampling,
       seed=args.seed,
@@ -70,7 +76,7 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
   result = {
     "scene": scene.key,
     "source": opened.source if opened else args.tokens,
-    **report.write_rendering(out, opened, path, videos),
+    **report.write_rendering(out, opened, path, views.cut(videos, view)),
   }
   result = report.write_result(
     out.file("render.json"), args.json, result, model, args.seed, start,

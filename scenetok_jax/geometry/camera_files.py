@@ -1,26 +1,70 @@
 """Cameras in JSON files: nerfstudio's transforms.json and our own layout."""
 
+import dataclasses
 import os
 from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry import cameras, transforms_json
-from scenetok_jax.geometry.camera_checks import check_cameras, check_rigid
+from scenetok_jax.geometry import cameras, origins, transforms_json
+from scenetok_jax.geometry.camera_checks import (
+  MAX_GIVEN,
+  check_intrinsics,
+  check_rigid,
+)
+from scenetok_jax.geometry.posed_pictures import Shot, pinhole
 from scenetok_jax.types import Cameras, InputError
 
 Path = str | os.PathLike[str]
 
+_SQUARE = 1.2  # focal lengths in shares that differ by less are of a square
+_SIDE = 1e4  # of a picture whose size is not told: fine enough to crop
 
-def from_json(path: Path) -> Cameras:
+
+@dataclasses.dataclass(frozen=True)
+class PosedFile:
+  """What a file of cameras holds, in the file's own coordinates.
+
+  extrinsics: float64 [T 4 4]. intrinsics: float64 [T 3 3], in shares of the
+  sides of straight pictures. sides: (height, width) of these, [T 2] float64;
+  only their shape counts. shots: the cameras as they are for pictures that
+  were taken with them, where the file has pixels.
+  """
+
+  extrinsics: np.ndarray
+  intrinsics: np.ndarray
+  sides: np.ndarray
+  shots: tuple[Shot, ...] = ()
+
+  def cameras(self, origin: np.ndarray) -> Cameras:
+    """NumPy float32 cameras whose positions are relative to origin [3]."""
+    poses = origins.moved(self.extrinsics, origin)
+    return Cameras(poses.astype(np.float32), self.intrinsics.astype(np.float32))
+
+
+def from_json(path: Path, origin: np.ndarray | None = None) -> Cameras:
   """Reads posed cameras (NumPy, float32, [T 4 4] and [T 3 3]).
 
-  Two layouts are understood:
+  The layouts are those of read_file. origin: float64 [3] that positions are
+  made relative to; None: what origins.clip_origin finds.
+  InputError names the file, the field and the remedy.
+  """
+  found = read_file(path)
+  if origin is None:
+    origin = origins.clip_origin(found.extrinsics)
+  check_rigid(origins.moved(found.extrinsics, origin), os.fspath(path))
+  return found.cameras(origin)
+
+
+def read_file(path: Path) -> PosedFile:
+  """Reads posed cameras in either of two layouts.
+
     {"frames": [{"transform_matrix": 4x4, ...}], "w", "h", "fl_x", "fl_y",
       "cx", "cy"}: OpenGL axes, intrinsics in pixels (nerfstudio,
-      instant-ngp); see transforms_json.
+      instant-ngp); see transforms_json. Lenses are made straight.
     {"extrinsics": [4x4, ...], "intrinsics": [3x3, ...] or one 3x3}: OpenCV
-      axes, intrinsics normalised by the image size.
+      axes, intrinsics normalised by the image size. Pixels are square: focal
+      lengths that differ by more than a fifth are of an oblong picture.
 
   InputError names the file, the field and the remedy.
   """
@@ -39,7 +83,8 @@ def from_json(path: Path) -> Cameras:
 def estimates_from_json(path: Path) -> np.ndarray:
   """Poses that an estimator found, float32 [T 4 4]; NaN where it found none.
 
-  The layouts are those of from_json, without their intrinsics. A frame that was
+  The layouts are those of read_file, without their intrinsics; positions that
+  are far out are relative to the first. A frame that was
   not placed is null, or a matrix with a null or NaN in it. InputError names the
   file, the field and the remedy.
   """
@@ -66,9 +111,9 @@ def estimates_from_json(path: Path) -> np.ndarray:
   lost = ~np.isfinite(found).all(axis=(1, 2))
   # Whole, so that a message names the frame by its own number.
   found[lost] = np.eye(4)
-  check_rigid(found, f"{name}: {field}")
+  check_rigid(found, f"{name}: {field}", MAX_GIVEN)
   found[lost] = np.nan
-  return found.astype(np.float32)
+  return origins.moved(found, origins.clip_origin(found)).astype(np.float32)
 
 
 def _matrices(value: Any, where: str, size: int) -> np.ndarray:
@@ -82,10 +127,10 @@ def _matrices(value: Any, where: str, size: int) -> np.ndarray:
   return array
 
 
-def _read_native(content: dict[str, Any], name: str) -> Cameras:
+def _read_native(content: dict[str, Any], name: str) -> PosedFile:
   """Our layout: OpenCV poses and normalised intrinsics."""
   extrinsics = _matrices(content["extrinsics"], f"{name}: extrinsics", 4)
-  check_rigid(extrinsics, f"{name}: extrinsics")
+  check_rigid(extrinsics, f"{name}: extrinsics", MAX_GIVEN)
   value = content.get("intrinsics")
   if value is None:
     raise InputError(
@@ -103,26 +148,21 @@ def _read_native(content: dict[str, Any], name: str) -> Cameras:
       f"{name}: intrinsics: {len(intrinsics)} matrices for"
       f" {len(extrinsics)} poses; give one, or one per pose"
     )
-  return _checked(extrinsics, intrinsics, name)
+  check_intrinsics(intrinsics, f"{name}: intrinsics")
+  shape = intrinsics[:, 1, 1] / intrinsics[:, 0, 0]  # width over height
+  oblong = np.abs(np.log(shape)) > np.log(_SQUARE)
+  width = np.where(oblong, shape, 1.0) * _SIDE
+  sides = np.stack([np.full(len(shape), _SIDE), width], axis=-1)
+  return PosedFile(extrinsics, intrinsics, sides)
 
 
-def _read_transforms(content: dict[str, Any], name: str) -> Cameras:
+def _read_transforms(content: dict[str, Any], name: str) -> PosedFile:
   """nerfstudio's layout: OpenGL poses and intrinsics in pixels."""
-  poses, intrinsics, sizes = [], [], []
-  for frame in transforms_json.frames_of(content, name):
-    poses.append(frame.pose())
-    matrix, (width, height) = frame.intrinsics()
-    intrinsics.append(matrix / np.array([width, height, 1.0])[:, None])
-    sizes.append((height, width))
-  names = "transform_matrix", "intrinsics"
-  return _checked(
-    np.array(poses), np.array(intrinsics), name, names=names, size=sizes
-  )
-
-
-def _checked(
-  extrinsics: np.ndarray, intrinsics: np.ndarray, where: str, **more: Any
-) -> Cameras:
-  """float64 -> float32, which numbers of any size would not survive."""
-  check_cameras(extrinsics, intrinsics, where, **more)
-  return Cameras(extrinsics.astype(np.float32), intrinsics.astype(np.float32))
+  shots = [frame.shot() for frame in transforms_json.frames_of(content, name)]
+  poses = np.array([shot.c2w for shot in shots])
+  check_rigid(poses, f"{name}: transform_matrix", MAX_GIVEN)
+  seen = [pinhole(shot) for shot in shots]
+  intrinsics = np.array([matrix for matrix, _ in seen])
+  sides = np.array([size[::-1] for _, size in seen], np.float64)
+  check_intrinsics(intrinsics, f"{name}: intrinsics", sides)
+  return PosedFile(poses, intrinsics, sides, tuple(shots))

@@ -19,6 +19,10 @@ from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.reading.pictures import Header
 from scenetok_jax.types import InputError, explained
 
+_SAME = {
+  "fl_x": "camera_angle_x", "camera_angle_x": "fl_x",
+  "fl_y": "camera_angle_y", "camera_angle_y": "fl_y",
+}  # fmt: skip
 _ANGLE_TOLERANCE = 0.02  # between a focal length and an angle of view
 
 
@@ -145,12 +149,17 @@ def frames_of(content: dict[str, Any], name: str) -> list[TransformsFrame]:
     raise InputError(f"{name}: frames: missing or empty; list the frames")
   shared = {k: v for k, v in content.items() if k != "frames"}
   return [
-    TransformsFrame(
-      f"{name}: frames[{i}]",
-      {**shared, **(entry if isinstance(entry, dict) else {})},
-    )
+    TransformsFrame(f"{name}: frames[{i}]", _merged(shared, entry))
     for i, entry in enumerate(entries)
   ]
+
+
+def _merged(shared: dict[str, Any], entry: Any) -> dict[str, Any]:
+  """A frame's fields, and the file's where it has none of their meaning."""
+  own = entry if isinstance(entry, dict) else {}
+  given = {field for field, value in own.items() if value is not None}
+  replaced = {other for field, other in _SAME.items() if field in given}
+  return {k: v for k, v in shared.items() if k not in replaced} | own
 
 
 def read_matrix(fields: Any, field: str, where: str) -> np.ndarray:

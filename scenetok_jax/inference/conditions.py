@@ -2,17 +2,22 @@
 
 import dataclasses
 import math
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 
-from scenetok_jax.geometry.camera_files import from_json
+from scenetok_jax.geometry.camera_files import read_file
+from scenetok_jax.geometry.origins import own
+from scenetok_jax.geometry.posed_pictures import fit
 from scenetok_jax.inference.given_views import fit_views
 from scenetok_jax.inference.scenes import PreparedScene, open_data
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.media import read_image
+from scenetok_jax.media import read_image, read_picture
 from scenetok_jax.reading.schema import FieldOfView, Some
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
+from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import Cameras, InputError, Views, option
 
 
@@ -42,11 +47,13 @@ class Conditions:
   """views: 1-3 square images uint8 [V H W 3] with absolute cameras.
 
   path: cameras of the scene that they were taken from, None for photos.
+  origin: what was subtracted from the positions that they were given with.
   """
 
   name: str
   views: Views
   path: Cameras | None = None
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def open_conditions(scenetok: SceneTok, choice: ConditionChoice) -> Conditions:
@@ -70,22 +77,44 @@ def _from_photos(scenetok: SceneTok, choice: ConditionChoice) -> Conditions:
       "--cameras, --fov: give one of the two: a camera file, or the"
       " horizontal field of view of a single photo in degrees"
     )
-  pictures = [read_image(name) for name in images]
   if cameras is None:
+    pictures = [read_image(name) for name in images]
     if len(images) > 1:
       raise InputError(
         f"--fov: {len(images)} photos need their poses; give --cameras=FILE"
       )
-    posed = camera_of_photo(pictures[0], float(fov or 0.0))
+    posed, origin = camera_of_photo(pictures[0], float(fov or 0.0)), np.zeros(3)
   else:
-    posed = from_json(cameras)
-    if len(posed.extrinsics) != len(images):
-      raise InputError(
-        f"{cameras}: {len(posed.extrinsics)} cameras for {len(images)} images;"
-        " give one per image, in the same order"
-      )
+    pictures, posed, origin = _posed_photos(images, cameras)
   views = fit_views(pictures, posed, scenetok.model.image_size, images)
-  return Conditions(", ".join(images), views)
+  x, y, z = origin.tolist()
+  return Conditions(", ".join(images), views, origin=(x, y, z))
+
+
+def _posed_photos(
+  images: Sequence[str], file: str
+) -> tuple[list[np.ndarray], Cameras, np.ndarray]:
+  """Straight upright photos with the cameras of a file, and their origin."""
+  given = read_file(file)
+  if len(given.extrinsics) != len(images):
+    raise InputError(
+      f"{file}: {len(given.extrinsics)} cameras for {len(images)} images; give"
+      " one per image, in the same order"
+    )
+  if not given.shots:
+    posed, origin = own(Cameras(given.extrinsics, given.intrinsics))
+    return [read_image(name) for name in images], posed, origin
+  pictures, poses, lenses = [], [], []
+  for name, shot in zip(images, given.shots, strict=True):
+    picture = read_picture(name)
+    fitted = fit(shot, picture.header)
+    for note in (*picture.notes, *fitted.notes):
+      print(f"{name}: {note}", file=sys.stderr)
+    pictures.append(fitted.picture(picture))
+    poses.append(fitted.c2w)
+    lenses.append(fitted.intrinsics)
+  posed, origin = own(Cameras(np.array(poses), np.array(lenses)))
+  return pictures, posed, origin
 
 
 def camera_of_photo(picture: np.ndarray, fov: float) -> Cameras:
@@ -120,7 +149,7 @@ def _from_scene(
       )
   images, cameras = dataset.read_frames(row, list(choice.views))
   views = Views(images=images, cameras=cameras)
-  return Conditions(row.key, views, dataset.cameras(row))
+  return Conditions(row.key, views, dataset.cameras(row), row.origin)
 
 
 def camera_path(
@@ -133,7 +162,9 @@ def camera_path(
   if name is None:
     name = "forward" if given.path is None else "scene"
   if name.endswith(".json"):
-    return paths.from_file(name, options)
+    path = paths.from_file(name, options, np.array(given.origin))
+    side = np.asarray(given.views.images).shape[1]
+    return path.seen(side, ViewOptions())
   if name == "scene":
     if given.path is None:
       raise InputError(

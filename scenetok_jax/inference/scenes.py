@@ -1,6 +1,7 @@
 """Opening the images of one scene: prepared data, or a user's capture."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ from data_pipelines.storage import records
 from data_pipelines.views.evaluation import choose, evaluation_split
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.scenetok import SceneTok, Seed
+from scenetok_jax.sampling import paths
+from scenetok_jax.sampling.paths import CameraPath, PathOptions
 from scenetok_jax.sampling.scene_file import Scene
+from scenetok_jax.sampling.views import ViewOptions, far_view
 from scenetok_jax.types import InputError, Views, check_key, option
 
 
@@ -42,6 +46,7 @@ class OpenScene:
 
   clip: all frames [T], uint8 [T H W 3] and absolute cameras.
   context: frame numbers [V], sorted. novel: frames that may be scored.
+  origin: what was subtracted from the source's positions.
   """
 
   key: str
@@ -49,6 +54,7 @@ class OpenScene:
   clip: Views
   context: np.ndarray
   novel: np.ndarray
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
   @property
   def context_views(self) -> Views:
@@ -71,9 +77,10 @@ class OpenScene:
   def encode(self, scenetok: SceneTok, seed: Seed = 0) -> Scene:
     """The scene of the context views."""
     given, count = self.context_views, len(self.context)
-    return scenetok.encode(
+    scene = scenetok.encode(
       given.images, given.cameras, views=count, seed=seed, key=self.key
     )
+    return dataclasses.replace(scene, origin=self.origin)
 
 
 def open_data(
@@ -110,7 +117,9 @@ def open_prepared(
   _check_frames(where, row.frames, count)
   choice = choose(row, extrinsics, count)
   clip = Views(images=images, cameras=cameras)
-  return OpenScene(row.key, where, clip, choice.context, choice.target)
+  return OpenScene(
+    row.key, where, clip, choice.context, choice.target, row.origin
+  )
 
 
 def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
@@ -131,7 +140,9 @@ def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   context = np.unique(farthest_point(extrinsics, count, 0))
   novel = np.setdiff1d(np.arange(len(extrinsics)), context)
   clip = Views(images=raw.images, cameras=raw.cameras)
-  return OpenScene(key, raw.source, clip, context, novel)
+  for note in raw.warnings:
+    print(f"{root}: {note}", file=sys.stderr)
+  return OpenScene(key, raw.source, clip, context, novel, raw.origin)
 
 
 def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
@@ -141,6 +152,29 @@ def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
   if choice.scene is None:
     raise InputError("--scene, --capture: give one of the two")
   return open_prepared(scenetok, choice.data, choice.split, choice.scene)
+
+
+def path_through(
+  scene: Scene,
+  opened: OpenScene | None,
+  name: str,
+  options: PathOptions,
+  view: ViewOptions,
+  side: int,
+) -> CameraPath:
+  """A path as squares of side pixels are rendered along it, for a view.
+
+  name, options: see paths.through_scene. opened: the clip that the scene was
+  made from, where it is known. A field of view that is far from the context's
+  is told on stderr.
+  """
+  clip = opened.clip.cameras if opened else None
+  origin = np.array(scene.origin)
+  path = paths.through_scene(name, clip, scene.context, options, origin)
+  path = path.seen(side, view)
+  if told := far_view(path.cameras, scene.context):
+    print(f"--trajectory: {told}", file=sys.stderr)
+  return path
 
 
 def _check_frames(where: str, frames: int, count: int) -> None:

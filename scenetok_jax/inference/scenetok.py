@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.disk import whole
+from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference import changes
@@ -37,6 +38,7 @@ from scenetok_jax.sampling.scene_file import (
 )
 from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.sampling.video import VideoProgram, render_video
+from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import Array, Cameras, InputError, Views, check_known
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.stored_config import CONFIG_FILE
@@ -155,6 +157,7 @@ class SceneTok:
       InputError: images that are not uint8 RGB or smaller than the model
         reads; cameras that are not as many, not finite or not rigid.
     """
+    cameras, origin = origins.own(cameras)
     given = fit_views(images, cameras, self.model.image_size)
     count = self.model.num_context if views is None else views
     if count < 1:
@@ -169,7 +172,8 @@ class SceneTok:
     batch = jax.tree.map(lambda a: a[None], given)
     with self.placed(1) as model:
       tokens = program(model.params, batch, reference[None], token_key)
-    return self._scene(key, tokens[0], reference, given.cameras)
+    scene = self._scene(key, tokens[0], reference, given.cameras)
+    return dataclasses.replace(scene, origin=tuple(origin.tolist()))
 
   def render(
     self,
@@ -190,9 +194,9 @@ class SceneTok:
 
     Args:
       scene: from `encode`, `generate` or `Scene.load`, of this model.
-      path: cameras [T] in the frame of the scene's own cameras, or the name
-        of a path through the scene's context views: "context" straight from
-        view to view, "spline" smoothly, "orbit" around what they look at,
+      path: cameras [T] in the coordinates that the views were given in, or the
+        name of a path through the scene's context views: "context" straight
+        from view to view, "spline" smoothly, "orbit" around what they look at,
         "dolly" ahead from the middle one, "lateral" beside them; or a JSON
         file of poses. The path must fill one window of the renderer.
       steps: denoising steps; None: the model's own number, here and below.
@@ -251,11 +255,12 @@ class SceneTok:
     relative = []
     for scene in scenes:
       check_scene(f"scene {scene.key}", scene, self.model, self.digest)
-      cameras = (
-        through_scene(path, None, scene.context, along).cameras
-        if isinstance(path, str)
-        else path
-      )
+      origin = np.array(scene.origin)
+      if isinstance(path, str):
+        found = through_scene(path, None, scene.context, along, origin)
+        cameras = found.seen(self.model.image_size, ViewOptions()).cameras
+      else:
+        cameras = origins.taken(path, origin)
       cameras = check_cameras(cameras, "path")
       # One by one: a scene's numbers do not depend on its company.
       relative.append(relative_to(cameras, scene.reference))
@@ -338,6 +343,7 @@ class SceneTok:
   ) -> list[Scene]:
     """`generate` of `count` scenes at once, none of which is its scene."""
     options = changes.generate_options(self, sampling or GenerationChanges())
+    cameras, origin = origins.own(cameras)
     given = fit_views(images, cameras, self.model.image_size)
     if count < 1:
       raise InputError(f"count: {count} must be at least 1")
@@ -346,7 +352,7 @@ class SceneTok:
       along = path_options or PathOptions()
       path = motion(anchors, start.extrinsics, start.intrinsics, along).cameras
     else:
-      path = anchors
+      path = origins.taken(anchors, origin)
     path = check_cameras(path, "anchors")
     stops = anchor_indices(len(path.extrinsics), self.config.generation.anchors)
     marks = jax.tree.map(lambda a: np.asarray(a)[stops], path)
@@ -364,10 +370,12 @@ class SceneTok:
         options,
         progress,
       )
-    return [
+    scenes = [
       self._scene(f"scene_{index:02d}", values, start.extrinsics, marks)
       for index, values in enumerate(np.asarray(tokens))
     ]
+    moved = tuple(origin.tolist())
+    return [dataclasses.replace(scene, origin=moved) for scene in scenes]
 
   def _condition(
     self, given: Views, anchors: Cameras, count: int

@@ -5,9 +5,13 @@ import dataclasses
 import numpy as np
 
 from scenetok_jax.geometry import camera_files, trajectories
+from scenetok_jax.geometry.camera_checks import check_rigid
 from scenetok_jax.reading.schema import Degrees, Distance, Few
+from scenetok_jax.sampling import views
+from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import Cameras, InputError, check_known, option
 
+ORIGIN = np.zeros(3)
 FRAMES = 48  # ours: where neither --frames nor a clip says how many
 SCENE_PATHS = ("clip", "context", "spline", "orbit", "dolly", "lateral")
 MOTIONS = ("forward", "look", "orbit")
@@ -15,11 +19,29 @@ MOTIONS = ("forward", "look", "orbit")
 
 @dataclasses.dataclass(frozen=True)
 class CameraPath:
-  """Cameras [T]; clip_frames: the clip's frame at each pose, if they match."""
+  """Cameras [T]; clip_frames: the clip's frame at each pose, if they match.
+
+  sides: (height, width) [T 2] of pictures whose intrinsics these are; None
+  where they are squares.
+  """
 
   name: str
   cameras: Cameras
   clip_frames: np.ndarray | None = None
+  sides: np.ndarray | None = None
+
+  def seen(self, side: int, view: ViewOptions) -> "CameraPath":
+    """The path as squares of side pixels are rendered along it."""
+    lenses, sides = np.asarray(self.cameras.intrinsics), self.sides
+    if view == ViewOptions() and sides is None:
+      return self
+    if sides is None:
+      sides = np.full((len(lenses), 2), side)
+    cameras = Cameras(
+      self.cameras.extrinsics, views.seen(lenses, sides, side, view)
+    )
+    same = view == ViewOptions()
+    return CameraPath(self.name, cameras, self.clip_frames if same else None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,22 +69,33 @@ def first_frames(cameras: Cameras, count: int | None) -> Cameras:
   return Cameras(cameras.extrinsics[:count], cameras.intrinsics[:count])
 
 
-def from_file(name: str, options: PathOptions) -> CameraPath:
+def from_file(
+  name: str, options: PathOptions, origin: np.ndarray = ORIGIN
+) -> CameraPath:
   """The first `frames` cameras of a JSON file; see geometry.camera_files.
 
+  origin: float64 [3], what was subtracted from the scene's positions.
   Raises InputError: unreadable, or poses that are not finite rigid motions.
   """
-  cameras = camera_files.from_json(name)
+  file = camera_files.read_file(name)
+  cameras = file.cameras(np.asarray(origin))
+  check_rigid(cameras.extrinsics, name)
   found, wanted = len(cameras.extrinsics), options.frames
   if wanted is not None and wanted > found:
     raise InputError(
       f"{name}: {found} poses, but --frames={wanted}; lower --frames"
     )
-  return CameraPath(name, first_frames(cameras, wanted))
+  return CameraPath(
+    name, first_frames(cameras, wanted), sides=file.sides[:wanted]
+  )
 
 
 def through_scene(
-  name: str, clip: Cameras | None, context: Cameras, options: PathOptions
+  name: str,
+  clip: Cameras | None,
+  context: Cameras,
+  options: PathOptions,
+  origin: np.ndarray = ORIGIN,
 ) -> CameraPath:
   """A path through a scene whose cameras are known.
 
@@ -71,10 +104,11 @@ def through_scene(
   the cameras look at; "dolly" moves the middle view forward; "lateral" is the
   captured path, moved to the right. clip: cameras of all frames; None where
   only tokens are known. context: those of the context views [V], in time.
+  origin: see from_file.
   Raises InputError: unknown name, bad file, or numbers that make no path.
   """
   if name.endswith(".json"):
-    return from_file(name, options)
+    return from_file(name, options, origin)
   check_known(name, (*SCENE_PATHS, "FILE.json"), "--trajectory")
   if name == "clip":
     if clip is None:

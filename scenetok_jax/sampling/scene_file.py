@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +31,7 @@ class _Header(TypedDict):
   key: Any
   model: str
   codec: str
+  origin: NotRequired[tuple[float, float, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Scene:
   camera-to-world that the tokens are relative to. context: absolute cameras
   [V] of the views they were made from; paths are laid through them.
   model, codec: digests of the networks and of the target codec, which alone
-  can render the tokens.
+  can render the tokens. origin: what was subtracted from the positions that
+  the views were given with (geometry.origins).
   """
 
   key: str
@@ -50,6 +52,7 @@ class Scene:
   context: Cameras
   model: str
   codec: str
+  origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
   def save(self, path: str | os.PathLike, storage: str = "float32") -> int:
     """Writes a scene file atomically; returns its size in bytes.
@@ -69,8 +72,10 @@ class Scene:
       ("context_intrinsics", self.context.intrinsics),
     ):
       arrays[name] = np.ascontiguousarray(value, np.float32)
-    header = {"version": VERSION, "key": self.key}
+    header: dict[str, Any] = {"version": VERSION, "key": self.key}
     header |= {"model": self.model, "codec": self.codec, "storage": storage}
+    if any(self.origin):
+      header["origin"] = list(self.origin)
     metadata = {"scenetok": json.dumps(header)}
     data = save(arrays, sealed(arrays, metadata))
     with atomic_path(path) as temporary:
@@ -103,6 +108,7 @@ class Scene:
         ),
         model=header["model"],
         codec=header["codec"],
+        origin=tuple(header.get("origin", (0.0, 0.0, 0.0))),
       )
     check_numbers(scene, str(path))
     return scene

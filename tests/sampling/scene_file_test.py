@@ -147,3 +147,11 @@ def test_broken_numbers_are_not_written(scene, tmp_path):
   with pytest.raises(InputError, match=r"^scene x: tokens: NaN or Inf"):
     check("scene x", broken)
   assert not list(tmp_path.iterdir())
+
+
+def test_the_origin_of_map_coordinates_is_kept(scene, tmp_path):
+  far = dataclasses.replace(scene, origin=(448262.5, 5411932.25, 120.0))
+  far.save(tmp_path / "a.tok")
+  assert Scene.load(tmp_path / "a.tok").origin == far.origin
+  scene.save(tmp_path / "b.tok")
+  assert Scene.load(tmp_path / "b.tok").origin == (0.0, 0.0, 0.0)
