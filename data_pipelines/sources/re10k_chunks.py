@@ -15,6 +15,7 @@ import numpy as np
 
 from data_pipelines.sources.posed_clips import PosedClip
 from data_pipelines.sources.torch_chunks import Chunk, LazyTensor
+from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.geometry.cameras import invert
 from scenetok_jax.reading.json_text import read_json
@@ -97,12 +98,15 @@ def load_scene(path: str | os.PathLike, key: str) -> PosedClip:
     raise InputError(
       f"{where}: {len(images)} images but {len(rows)} cameras; fetch it again"
     )
+  cameras, origin = clip_from_rows(rows, f"{where}: cameras")
   return PosedClip(
     key=key,
     source=where,
-    cameras=cameras_from_rows(rows, f"{where}: cameras"),
+    cameras=cameras,
     frames=[functools.partial(_bytes, image) for image in images],
     names=[f"{where}: frame {i}" for i in range(len(images))],
+    warnings=origins.note(np.array(origin)),
+    origin=origin,
   )
 
 
@@ -112,6 +116,27 @@ def cameras_from_rows(rows: np.ndarray, where: str) -> Cameras:
   Raises:
     InputError: another shape, NaN, or a matrix that has no inverse.
   """
+  return _checked(Cameras(*_matrices(rows, where)), where)
+
+
+def clip_from_rows(
+  rows: np.ndarray, where: str
+) -> tuple[Cameras, tuple[float, float, float]]:
+  """As cameras_from_rows, relative to the clip's origin; and that."""
+  cameras, origin = origins.own(Cameras(*_matrices(rows, where)))
+  x, y, z = origin.tolist()
+  return _checked(cameras, where), (x, y, z)
+
+
+def _checked(cameras: Cameras, where: str) -> Cameras:
+  """Cameras [T] as float32; InputError unless they are pinholes."""
+  found = cameras.extrinsics, cameras.intrinsics
+  check_cameras(*found, where, names=("pose", "intrinsics"))
+  return Cameras(*(x.astype(np.float32) for x in found))
+
+
+def _matrices(rows: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
+  """Float64 poses [T 4 4] and intrinsics [T 3 3] of rows [T 18]."""
   rows = np.asarray(rows)
   if rows.ndim != 2 or rows.shape[1] != ROW or rows.dtype.kind != "f":
     raise InputError(
@@ -137,9 +162,7 @@ def cameras_from_rows(rows: np.ndarray, where: str) -> Cameras:
   intrinsics[:, 0, 0], intrinsics[:, 1, 1] = rows[:, 0], rows[:, 1]
   intrinsics[:, 0, 2], intrinsics[:, 1, 2] = rows[:, 2], rows[:, 3]
   with np.errstate(all="ignore"):
-    found = invert(w2c), intrinsics
-  check_cameras(*found, where, names=("pose", "intrinsics"))
-  return Cameras(*(x.astype(np.float32) for x in found))
+    return invert(w2c), intrinsics
 
 
 def rows_from_cameras(cameras: Cameras) -> np.ndarray:

@@ -20,7 +20,12 @@ import numpy as np
 
 from data_pipelines.sources.capture.frames import IMAGE_SUFFIXES, natural_key
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
-from data_pipelines.sources.re10k_chunks import ROW, cameras_from_rows
+from data_pipelines.sources.re10k_chunks import (
+  ROW,
+  cameras_from_rows,
+  clip_from_rows,
+)
+from scenetok_jax.geometry import origins
 from scenetok_jax.types import Cameras, InputError
 
 _NEAR = 8_000  # microseconds; frames are 16,000 or more apart
@@ -39,6 +44,15 @@ def texts(source: str | os.PathLike, split: str) -> list[Path]:
 
 def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
   """(timestamps, cameras [T]) of a camera text, in file order.
+
+  Raises InputError as _read_rows, and for cameras that are none.
+  """
+  stamps, rows = _read_rows(path)
+  return stamps, cameras_from_rows(rows, f"{path}: row")
+
+
+def _read_rows(path: str | os.PathLike) -> tuple[list[str], np.ndarray]:
+  """(timestamps, camera rows [T 18] float64) of a camera text.
 
   Raises:
     InputError: not UTF-8 text, no row, or a row that is not 19 numbers.
@@ -70,7 +84,7 @@ def read_text(path: str | os.PathLike) -> tuple[list[str], Cameras]:
     rows.append(row[1:])
   if not rows:
     raise InputError(f"{path}: no camera in it; fetch the text again")
-  return stamps, cameras_from_rows(np.array(rows), f"{path}: row")
+  return stamps, np.array(rows)
 
 
 def load_scene(path: str | os.PathLike, split: str = "") -> PosedClip:
@@ -79,7 +93,8 @@ def load_scene(path: str | os.PathLike, split: str = "") -> PosedClip:
   Rows without an image and images without a row are left out, with a note.
   """
   path = Path(path)
-  stamps, cameras = read_text(path)
+  stamps, given = _read_rows(path)
+  cameras, origin = clip_from_rows(given, f"{path}: row")
   folder = _frame_folder(path, split)
   files = _images(folder)
   rows, found, notes = _by_time(stamps, files)
@@ -98,7 +113,8 @@ def load_scene(path: str | os.PathLike, split: str = "") -> PosedClip:
     cameras=Cameras(cameras.extrinsics[rows], cameras.intrinsics[rows]),
     frames=[functools.partial(read_bytes, file) for file in found],
     names=[os.fspath(file) for file in found],
-    warnings=tuple(notes),
+    warnings=(*notes, *origins.note(np.array(origin))),
+    origin=origin,
   )
 
 
