@@ -12,12 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.sources.capture.frames import (
-  IMAGE_SUFFIXES,
-  image_folders,
-  image_header,
-  natural_key,
-)
+from data_pipelines.sources.capture.frames import image_header
 from data_pipelines.sources.notes import counted
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
 from scenetok_jax.geometry import origins
@@ -25,6 +20,11 @@ from scenetok_jax.geometry.camera_checks import check_cameras
 from scenetok_jax.geometry.lenses import Lens
 from scenetok_jax.geometry.posed_pictures import Fitted, fit
 from scenetok_jax.geometry.transforms_json import read_object, read_transforms
+from scenetok_jax.reading.image_search import (
+  IMAGE_SUFFIXES,
+  image_folders,
+  natural_key,
+)
 from scenetok_jax.types import Cameras, InputError
 
 TRANSFORMS = "transforms.json"

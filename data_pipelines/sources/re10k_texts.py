@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.sources.capture.frames import IMAGE_SUFFIXES, natural_key
 from data_pipelines.sources.posed_clips import PosedClip, read_bytes
 from data_pipelines.sources.re10k_chunks import (
   ROW,
@@ -26,6 +25,7 @@ from data_pipelines.sources.re10k_chunks import (
   clip_from_rows,
 )
 from scenetok_jax.geometry import origins
+from scenetok_jax.reading.image_search import IMAGE_SUFFIXES, natural_key
 from scenetok_jax.types import Cameras, InputError
 
 _NEAR = 8_000  # microseconds; frames are 16,000 or more apart

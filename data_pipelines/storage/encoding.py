@@ -46,7 +46,7 @@ def check(scene: RawScene, recipe: Recipe) -> None:
 
 def _encoded(key: str, scene: RawScene, recipe: Recipe) -> EncodedScene:
   frames, height, width = scene.images.shape[:3]
-  held_out = recipe.holdout.indices(frames)
+  held_out = tuple(sorted({*recipe.holdout.indices(frames), *scene.held_out}))
   if frames - len(held_out) < recipe.min_frames:
     raise InputError(
       f"{scene.source}: {frames} frames, {len(held_out)} of them held out,"

@@ -23,6 +23,7 @@ class RawScene:
   encoded: image files of exactly these frames, to be stored as they are.
   depth: float32 [T, H, W], metres along the optical axis, where it is known.
   origin: what was subtracted from the source's positions.
+  held_out: frames that the source itself keeps from training.
   """
 
   images: np.ndarray
@@ -32,6 +33,7 @@ class RawScene:
   encoded: tuple[bytes, ...] | None = None
   depth: np.ndarray | None = None
   origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+  held_out: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,11 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from data_pipelines.sources.capture.frames import (
-  IMAGE_SUFFIXES,
-  VIDEO_SUFFIXES,
-  natural_key,
-)
+from data_pipelines.sources.capture.frames import VIDEO_SUFFIXES
 from scenetok_jax import console
 from scenetok_jax.codecs.api import Codec, get_codec
 from scenetok_jax.codecs.check import RoundTrip
@@ -30,6 +26,7 @@ from scenetok_jax.media import (
 )
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.outputs import Output
+from scenetok_jax.reading.image_search import IMAGE_SUFFIXES, natural_key
 from scenetok_jax.reading.schema import Few
 from scenetok_jax.types import InputError, option
 

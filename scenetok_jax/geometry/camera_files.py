@@ -1,19 +1,30 @@
-"""Cameras in JSON files: nerfstudio's transforms.json and our own layout."""
+"""Cameras in JSON files: nerfstudio's layouts and our own."""
 
 import dataclasses
+import functools
 import os
+import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry import cameras, origins, transforms_json
+from scenetok_jax.geometry import (
+  camera_path_json,
+  cameras,
+  origins,
+  transforms_json,
+)
 from scenetok_jax.geometry.camera_checks import (
   MAX_GIVEN,
   check_intrinsics,
   check_rigid,
 )
 from scenetok_jax.geometry.posed_pictures import Shot, pinhole
-from scenetok_jax.types import Cameras, InputError
+from scenetok_jax.geometry.transforms_json import TransformsFrame
+from scenetok_jax.reading.image_search import ImageFinder
+from scenetok_jax.reading.pictures import read_header
+from scenetok_jax.types import Cameras, InputError, explained
 
 Path = str | os.PathLike[str]
 
@@ -57,11 +68,13 @@ def from_json(path: Path, origin: np.ndarray | None = None) -> Cameras:
 
 
 def read_file(path: Path) -> PosedFile:
-  """Reads posed cameras in either of two layouts.
+  """Reads posed cameras in one of three layouts.
 
     {"frames": [{"transform_matrix": 4x4, ...}], "w", "h", "fl_x", "fl_y",
       "cx", "cy"}: OpenGL axes, intrinsics in pixels (nerfstudio,
-      instant-ngp); see transforms_json. Lenses are made straight.
+      instant-ngp, Blender); see transforms_json. Lenses are made straight.
+      Without w and h those of the images count, which lie beside the file.
+    {"camera_path": [...]}: nerfstudio's viewer; see camera_path_json.
     {"extrinsics": [4x4, ...], "intrinsics": [3x3, ...] or one 3x3}: OpenCV
       axes, intrinsics normalised by the image size. Pixels are square: focal
       lengths that differ by more than a fifth are of an oblong picture.
@@ -70,13 +83,16 @@ def read_file(path: Path) -> PosedFile:
   """
   name = os.fspath(path)
   content = transforms_json.read_object(name)
+  if camera_path_json.is_camera_path(content):
+    return _read_frames(camera_path_json.frames_of(content, name), name)
   if "frames" in content:
-    return _read_transforms(content, name)
+    return _read_frames(transforms_json.frames_of(content, name), name)
   if "extrinsics" in content:
     return _read_native(content, name)
   raise InputError(
     f'{name}: neither "frames" nor "extrinsics" found; give a nerfstudio'
-    ' transforms.json, or {"extrinsics": [...], "intrinsics": [...]}'
+    ' transforms.json or camera_path.json, or {"extrinsics": [...],'
+    ' "intrinsics": [...]}'
   )
 
 
@@ -156,9 +172,10 @@ def _read_native(content: dict[str, Any], name: str) -> PosedFile:
   return PosedFile(extrinsics, intrinsics, sides)
 
 
-def _read_transforms(content: dict[str, Any], name: str) -> PosedFile:
-  """nerfstudio's layout: OpenGL poses and intrinsics in pixels."""
-  shots = [frame.shot() for frame in transforms_json.frames_of(content, name)]
+def _read_frames(frames: list[TransformsFrame], name: str) -> PosedFile:
+  """nerfstudio's layouts: OpenGL poses and intrinsics in pixels."""
+  finder = functools.cache(lambda: ImageFinder(pathlib.Path(name).parent))
+  shots = [_sized(frame, finder).shot() for frame in frames]
   poses = np.array([shot.c2w for shot in shots])
   check_rigid(poses, f"{name}: transform_matrix", MAX_GIVEN)
   seen = [pinhole(shot) for shot in shots]
@@ -166,3 +183,23 @@ def _read_transforms(content: dict[str, Any], name: str) -> PosedFile:
   sides = np.array([size[::-1] for _, size in seen], np.float64)
   check_intrinsics(intrinsics, f"{name}: intrinsics", sides)
   return PosedFile(poses, intrinsics, sides, tuple(shots))
+
+
+def _sized(
+  frame: TransformsFrame, finder: Callable[[], ImageFinder]
+) -> TransformsFrame:
+  """A frame with w and h, if need be of the image that it names."""
+  fields = frame.fields
+  if fields.get("w") is not None and fields.get("h") is not None:
+    return frame
+  named = isinstance(fields.get("file_path"), str)
+  path = finder().look(frame.name(), frame.where) if named else None
+  if path is None:
+    raise InputError(
+      f"{frame.where}: w: missing; add w and h to the file, or put its images"
+      " beside it"
+    )
+  problem = f"{path}: cannot be read"
+  with explained(problem, "replace it", Exception):
+    width, height = read_header(path).shown
+  return dataclasses.replace(frame, fields={**fields, "w": width, "h": height})

@@ -5,6 +5,7 @@ are also what readers of JSON disagree about: names that stand twice, NaN and
 infinities, numbers beyond float64. Strings may hold anything: see schema.Text.
 """
 
+import codecs
 import json
 import math
 import os
@@ -21,6 +22,7 @@ MAX_BYTES = 64 << 20  # of a document, and of a line of JSON lines
 MAX_DEPTH = 64
 _MAX_DIGITS = 20  # 2**64 has as many
 _MAX_FLOAT = 1_100  # characters; float64 written out exactly has fewer
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 _STEP = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
@@ -51,7 +53,7 @@ def parse(
   pairs: bool = False,
   nan: bool = False,
 ) -> Any:
-  """A document, UTF-8 with or without a mark, whose root is a `root`.
+  """A document whose root is a `root`: UTF-8, or UTF-16 with its mark.
 
   pairs: objects are lists of (name, value), where names may stand twice. nan:
   NaN and Infinity are numbers. InputError "WHERE: ...; REMEDY".
@@ -87,6 +89,8 @@ def read_rows(
 
 
 def _parse(data: bytes, pairs: bool, nan: bool) -> Any:
+  if data.startswith(_UTF_16):  # as some editors of Windows write
+    data = data.decode("utf-16").encode()
   if len(data) > MAX_BYTES:
     raise ValueError(f"larger than {MAX_BYTES:,} bytes")
   if _depth(data) > MAX_DEPTH:

@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from data_pipelines.sources import capture
 from scenetok_jax.geometry import camera_files, transforms_json
 from scenetok_jax.geometry.cameras import from_opengl
 from scenetok_jax.types import InputError
@@ -63,6 +65,49 @@ def test_captures_and_camera_paths_see_the_same_pose(tmp_path):
   matrix, (width, height) = frame.intrinsics()
   expected = matrix / np.array([[width], [height], [1]])
   np.testing.assert_allclose(path.intrinsics[0], expected, atol=1e-7)
+
+
+def _without(*names, **more):
+  fields = {"w": 64, "h": 64, "fl_x": 50, "fl_y": 50, "cx": 32, "cy": 32}
+  return {k: v for k, v in fields.items() if k not in names} | more
+
+
+@pytest.mark.parametrize(
+  "shared, focal",
+  [
+    (_without(), (50 / 64, 50 / 64)),
+    # 0.5 / tan(1.35 / 2) and 0.5 / tan(0.9 / 2)
+    (_without("w", "h", "fl_x", "fl_y", camera_angle_x=1.35), (0.6247, 0.6247)),
+    (_without("fl_x", "fl_y", camera_angle_y=1.35), (0.6247, 0.6247)),
+    (
+      _without("fl_x", "fl_y", camera_angle_x=1.35, camera_angle_y=0.9),
+      (0.6247, 1.0351),
+    ),
+    (_without(fl_x=None, camera_angle_x=1.35), (0.6247, 50 / 64)),
+    (_without(fl_x="50"), (50 / 64, 50 / 64)),
+  ],
+)
+@pytest.mark.parametrize("rows", [3, 4])
+def test_captures_and_paths_have_the_same_cameras(
+  tmp_path, shared, focal, rows
+):
+  (tmp_path / "images").mkdir()
+  grey = Image.fromarray(np.full((64, 64, 3), 99, np.uint8))
+  frames = []
+  for i in range(2):
+    grey.save(tmp_path / "images" / f"{i}.png")
+    pose = np.array(_POSE[:rows], float)
+    pose[:3, 3] += [i, 0, 0]
+    name = f"images/{i}.png"
+    frames.append({"file_path": name, "transform_matrix": pose.tolist()})
+  text = json.dumps({**shared, "frames": frames})
+  (tmp_path / "transforms.json").write_text(text, "utf-16")  # with a mark
+  path = camera_files.from_json(tmp_path / "transforms.json")
+  taken = capture.load(tmp_path, 64).cameras
+  np.testing.assert_allclose(path.intrinsics, taken.intrinsics, atol=1e-6)
+  np.testing.assert_allclose(path.extrinsics, taken.extrinsics, atol=1e-6)
+  found = path.intrinsics[0][[0, 1], [0, 1]]
+  np.testing.assert_allclose(found, focal, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from data_pipelines.storage.images import decode_image
 from scenetok_jax.evaluation import html
 from scenetok_jax.evaluation.results import Result
 from scenetok_jax.media import read_image
+from scenetok_jax.reading import image_search
 from scenetok_jax.reading.images import MAX_PIXELS, open_image
 from scenetok_jax.types import InputError
 
@@ -88,7 +89,7 @@ def test_a_header_beyond_pillows_own_limit_is_refused(tmp_path, read):
 def test_names_that_no_file_has_are_one_error(tmp_path, name):
   (tmp_path / "images").mkdir()
   with pytest.raises(InputError, match="poses: ") as error:
-    frames.ImageFinder(tmp_path).find(name, "poses")
+    image_search.ImageFinder(tmp_path).find(name, "poses")
   assert len(str(error.value)) < 500 and str(error.value).isprintable()
 
 
@@ -103,5 +104,5 @@ def test_8k_itself_is_read(tmp_path):
   "names", [["x1²2", "x12", "x1²10"], ["x" + "9" * 5000, "x1"], ["٣", "3", "a"]]
 )
 def test_names_with_other_digits_are_sorted(names):
-  assert sorted(names, key=frames.natural_key)
-  assert sorted(["f10", "f2"], key=frames.natural_key) == ["f2", "f10"]
+  assert sorted(names, key=image_search.natural_key)
+  assert sorted(["f10", "f2"], key=image_search.natural_key) == ["f2", "f10"]

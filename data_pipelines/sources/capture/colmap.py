@@ -4,24 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.sources.capture.colmap_files import (
-  Camera,
-  model_suffix,
-  read_model,
-)
-from data_pipelines.sources.capture.frames import (
-  Capture,
-  ImageFinder,
-  PosedFrame,
-  natural_key,
-)
+from data_pipelines.sources.capture import colmap_models
+from data_pipelines.sources.capture.colmap_files import Camera, read_model
+from data_pipelines.sources.capture.frames import Capture, PosedFrame
 from scenetok_jax.geometry.camera_checks import MAX_GIVEN, check_rigid
 from scenetok_jax.geometry.cameras import invert
 from scenetok_jax.geometry.lenses import FISHEYE, OPENCV, Lens
 from scenetok_jax.geometry.posed_pictures import Shot
+from scenetok_jax.reading.image_search import ImageFinder, natural_key
 from scenetok_jax.types import InputError
 
-_MODEL_FOLDERS = ("sparse", "colmap")
 _PINHOLE = ("PINHOLE", "SIMPLE_PINHOLE")
 _BROWN = ("SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 _EQUIDISTANT = (
@@ -30,17 +22,9 @@ _EQUIDISTANT = (
 )
 
 
-def is_model(path: Path) -> bool:
-  """Whether a folder holds a COLMAP model."""
-  return model_suffix(path) is not None
-
-
-def read(path: Path) -> Capture:
-  """Registered images of a model, ordered by name."""
-  root = path
-  while root.name in (*_MODEL_FOLDERS, "0"):
-    root = root.parent
-  finder = ImageFinder(root)
+def read(path: Path, root: Path) -> Capture:
+  """Registered images of a model in the capture `root`, ordered by name."""
+  finder = ImageFinder(root, colmap_models.first_folder(root, path))
   entries = sorted(read_model(path), key=lambda item: natural_key(item.name))
   if not entries:
     raise InputError(f"{path}: images: no image is registered; run the mapper")
@@ -54,7 +38,10 @@ def read(path: Path) -> Capture:
     # COLMAP looks at no orientation tag.
     shot = Shot(where, c2w, matrix, size, _lens(camera), stored=True)
     frames.append(PosedFrame(name, shot, finder.find(name, where)))
-  return Capture(frames)
+  notes = colmap_models.left_out(root, path)
+  if unposed := finder.left_out():
+    notes += (f"{unposed} images are not in the model, left out",)
+  return Capture(frames, warnings=notes)
 
 
 def _lens(camera: Camera) -> Lens:

@@ -1,10 +1,8 @@
-"""Posed frames of a capture, and finding the images they name."""
+"""Posed frames of a capture."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 from scenetok_jax.geometry.posed_pictures import Shot
 from scenetok_jax.reading import videos
@@ -14,19 +12,9 @@ from scenetok_jax.reading.pictures import (
   read_header,
   read_picture,
 )
-from scenetok_jax.reading.schema import Text, checked
-from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError
 
-IMAGE_SUFFIXES = (
-  *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
-  *(".avif", ".heic", ".heif", ".exr"),  # by an extra, or with a hint
-)
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
-
-
-_ImageName = Annotated[str, Text(1, 4096)]
-_LONGEST = 240  # bytes of a part, to which a suffix may come
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +22,15 @@ class PosedFrame:
   """One frame before its pixels are read.
 
   name: what orders the frames in time. shot: its camera. image: file, or
-  None for frame `index` of the capture's video.
+  None for frame `index` of the capture's video. held_out: training must not
+  see it.
   """
 
   name: str
   shot: Shot
   image: Path | None = None
   index: int = 0
+  held_out: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +40,6 @@ class Capture:
   frames: list[PosedFrame]
   video: Path | None = None
   warnings: tuple[str, ...] = ()
-
-
-def natural_key(name: str) -> list:
-  """Sort key that counts: frame_2 before frame_10."""
-  parts = re.split(r"([0-9]{1,4000})", name)  # int() takes no more
-  return [int(p) if p.isascii() and p.isdigit() else p.lower() for p in parts]
 
 
 def image_header(path: Path) -> Header:
@@ -80,83 +64,6 @@ def unreadable(path: Path, error: Exception) -> InputError:
     f"{path}: cannot be decoded ({error}); replace it, or remove its frames"
     " from the poses"
   )
-
-
-def image_folders(root: Path) -> list[Path]:
-  """Folders images, images_2, images_4, ... of a capture, largest first."""
-  folders = (p for p in root.iterdir() if p.is_dir())
-  return sorted(
-    (p for p in folders if re.fullmatch(r"images?(_\d+)?|rgb|frames", p.name)),
-    key=lambda p: natural_key(p.name),
-  )
-
-
-class ImageFinder:
-  """Finds the image that a pose file names, inside the capture only."""
-
-  def __init__(self, root: Path):
-    self._root = root
-    # Poses in nerfstudio/transforms.json may name images beside that folder.
-    parents = [root, root.parent] if root.name == "nerfstudio" else [root]
-    self._folders = [f for p in parents for f in image_folders(p)]
-    self._top = parents[-1].resolve()
-    self._stems: dict[Path, dict[str, Path]] = {}
-    self._taken: dict[Path, str] = {}
-
-  def find(self, name: str, where: str) -> Path:
-    """The image called `name`: by path, by name, by name without suffix.
-
-    Raises:
-      InputError: no such image, or another frame has it already.
-    """
-    checked(name, _ImageName, where, "rename the image")
-    long = any(len(part.encode()) > _LONGEST for part in name.split("/"))
-    path = None if long else self._by_path(name) or self._by_name(name)
-    if path is None:
-      raise InputError(
-        f"{where}: image {shown(name)} is not in {self._root}; add the image or"
-        " remove its frame"
-      )
-    if not path.resolve().is_relative_to(self._top):
-      raise InputError(
-        f"{where}: image {path} is a link that leaves the capture; put the"
-        " image itself there"
-      )
-    if path in self._taken:
-      raise InputError(
-        f"{where}: image {path} belongs to {self._taken[path]} too; remove"
-        " one of the two frames"
-      )
-    self._taken[path] = where
-    return path
-
-  def _by_path(self, name: str) -> Path | None:
-    base = self._root / name
-    candidates = [base, *(Path(f"{base}{s}") for s in IMAGE_SUFFIXES)]
-    for path in candidates:
-      inside = path.resolve().is_relative_to(self._top)
-      if inside and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        return path
-    return None
-
-  def _by_name(self, name: str) -> Path | None:
-    wanted = Path(name.replace("\\", "/"))
-    for folder in self._folders:
-      if (folder / wanted.name).is_file():
-        return folder / wanted.name
-    for folder in self._folders:
-      stem = wanted.stem if wanted.suffix in IMAGE_SUFFIXES else wanted.name
-      if path := self._index(folder).get(stem):
-        return path
-    return None
-
-  def _index(self, folder: Path) -> dict[str, Path]:
-    if folder not in self._stems:
-      files = sorted(folder.iterdir(), reverse=True)
-      self._stems[folder] = {
-        p.stem: p for p in files if p.suffix.lower() in IMAGE_SUFFIXES
-      }
-    return self._stems[folder]
 
 
 def find_video(root: Path, where: str) -> Path:

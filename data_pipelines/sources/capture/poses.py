@@ -12,7 +12,6 @@ import numpy as np
 
 from data_pipelines.sources.capture.frames import (
   Capture,
-  ImageFinder,
   PosedFrame,
   find_video,
 )
@@ -24,6 +23,7 @@ from scenetok_jax.geometry.transforms_json import (
   read_numbers,
   read_object,
 )
+from scenetok_jax.reading.image_search import ImageFinder
 from scenetok_jax.types import InputError
 
 

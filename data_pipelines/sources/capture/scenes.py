@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
-from data_pipelines.sources.capture import colmap, frames, poses, transforms
+from data_pipelines.sources.capture import (
+  colmap,
+  colmap_models,
+  frames,
+  poses,
+  transforms,
+)
 from data_pipelines.sources.capture.frames import Capture, PosedFrame
 from data_pipelines.sources.notes import counted
 from data_pipelines.storage.recipes import (
@@ -36,6 +42,7 @@ from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.camera_checks import check_intrinsics, check_rigid
 from scenetok_jax.geometry.origins import clip_origin
 from scenetok_jax.geometry.posed_pictures import fit
+from scenetok_jax.reading.image_search import image_folders, is_image
 from scenetok_jax.reading.pictures import Picture
 from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Cameras, InputError, naming
@@ -44,9 +51,7 @@ _READERS: dict[str, Callable[[Path], Capture]] = {
   "transforms.json": transforms.read,
   "nerfstudio/transforms.json": transforms.read,
   "poses.json": poses.read,
-  "sparse/0": colmap.read,
-  "colmap/sparse/0": colmap.read,
-  "sparse": colmap.read,
+  "transforms_train.json": transforms.read,  # Blender's
 }
 
 
@@ -68,7 +73,7 @@ def plan(
     raise InputError("--source: missing; give a capture or a folder of them")
   source = Path(source)
   roots = discover(source)
-  files = [f for root in roots for f in root.rglob("*") if f.is_file()]
+  files = [f for root in roots for f in _files(root)]
   described = {
     "size": shape_option(options.shape),
     "source": source.resolve().name,
@@ -120,11 +125,15 @@ def load(root: Path, size: int | Shape) -> RawScene:
   pose_file = _pose_file(root)
   if pose_file is None:
     raise InputError(f"{root}: {_nothing_found()}")
-  capture = _READERS[pose_file](root / pose_file)
+  if reader := _READERS.get(pose_file):
+    capture = reader(root / pose_file)
+  else:
+    capture = colmap.read(root / pose_file, root)
   source = os.fspath(root / pose_file)
   pictures: list[np.ndarray] = []
-  poses, intrinsics, notes = [], [], []
+  poses, intrinsics, notes, hidden = [], [], [], []
   for frame, picture in _pictures(capture):
+    hidden += [len(pictures)] if frame.held_out else []
     fitted = fit(frame.shot, picture.header)
     image, matrix = fitted.picture(picture), fitted.intrinsics
     with naming(frame.shot.where):
@@ -148,7 +157,12 @@ def load(root: Path, size: int | Shape) -> RawScene:
   cameras = Cameras(moved.astype(np.float32), np.array(intrinsics, np.float32))
   warnings = (*capture.warnings, *counted(notes), *origins.note(origin))
   return RawScene(
-    np.stack(pictures), cameras, source, warnings, origin=tuple(origin.tolist())
+    np.stack(pictures),
+    cameras,
+    source,
+    warnings,
+    origin=tuple(origin.tolist()),
+    held_out=tuple(hidden),
   )
 
 
@@ -163,25 +177,30 @@ def _pictures(capture: Capture) -> Iterator[tuple[PosedFrame, Picture]]:
       yield frame, frames.read_image(frame.image)
 
 
+def _files(root: Path) -> list[Path]:
+  """All files of a capture, those of linked image folders as well."""
+  linked = (f for f in image_folders(root) if f.is_symlink())
+  places = [root, *linked]
+  return [f for place in places for f in place.rglob("*") if f.is_file()]
+
+
 def _pose_file(root: Path) -> str | None:
   """Which pose file or model a folder holds, relative to it."""
   for name in _READERS:
-    path = root / name
-    found = path.is_file() if path.suffix else colmap.is_model(path)
-    if found:
+    if (root / name).is_file():
       return name
-  return None
+  model = colmap_models.find(root)
+  return os.fspath(model.relative_to(root)) if model else None
 
 
 def _holds_images(root: Path) -> bool:
   """A folder of images: meant as a capture even without poses."""
-  names = frames.IMAGE_SUFFIXES
-  loose = any(path.suffix.lower() in names for path in root.iterdir())
-  return loose or bool(frames.image_folders(root))
+  return any(map(is_image, root.iterdir())) or bool(image_folders(root))
 
 
 def _nothing_found() -> str:
   return (
-    "no transforms.json, poses.json or COLMAP model (sparse/0) in it; add one"
+    "no transforms.json, transforms_train.json, poses.json or COLMAP model"
+    " (sparse/0) in it; add one"
     " or give a folder of captures as --source"
   )

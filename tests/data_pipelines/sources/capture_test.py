@@ -13,6 +13,7 @@ from data_pipelines.sources import capture
 from data_pipelines.sources.capture import colmap_files
 from data_pipelines.storage import builders, encoding, recipes
 from data_pipelines.storage.records import Dataset
+from scenetok_jax.geometry import camera_files
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
 from tests.goldens import shared_dir
@@ -253,6 +254,94 @@ def test_counts_that_colmap_s_files_do_not_hold_are_told(
   file.write_bytes(data)
   with pytest.raises(InputError, match=told):
     capture.load(tmp_path, _SIZE)
+
+
+@pytest.mark.parametrize("where", ["sparse/1", "distorted/sparse/0"])
+def test_models_of_other_tools_are_found(tmp_path, where):
+  clips.write_capture(tmp_path)
+  (tmp_path / "transforms.json").unlink()
+  (tmp_path / "images").rename(tmp_path / "input")
+  clips.write_colmap(tmp_path / where)
+  _check(capture.load(tmp_path, _SIZE))
+
+
+def test_the_largest_of_several_models_is_read_and_that_is_told(tmp_path):
+  clips.write_capture(tmp_path, frames=8)
+  (tmp_path / "transforms.json").unlink()
+  clips.write_colmap(tmp_path / "sparse/0", frames=3)
+  clips.write_colmap(tmp_path / "sparse/1")
+  scene = capture.load(tmp_path, _SIZE)
+  _check(scene)
+  text = "; ".join(scene.warnings)
+  assert "sparse/1 with 6 images is read; other models are left out:" in text
+  assert "sparse/0 (3)" in text and "2 images are not in the model" in text
+
+
+# Frames that a source keeps from training.
+
+
+def _split_lists(folder, document, **lists):
+  names = {k: [f"./images/frame_{i}.png" for i in v] for k, v in lists.items()}
+  clips.write_transforms(folder, {**document, **names})
+
+
+@pytest.mark.parametrize(
+  "lists, hidden",
+  [
+    ({"train_filenames": [0, 1, 3, 5]}, (2, 4)),
+    ({"test_filenames": [4], "val_filenames": [1]}, (1, 4)),
+    ({"train_filenames": [0, 2, 3, 4, 5], "test_filenames": [1]}, (1,)),
+  ],
+)
+def test_listed_frames_are_held_out(tmp_path, lists, hidden):
+  _split_lists(
+    tmp_path / "mine", clips.write_capture(tmp_path / "mine"), **lists
+  )
+  builders.build(
+    tmp_path / "out", capture.plan(tmp_path / "mine", "train", _OPTIONS)
+  )
+  assert Dataset(tmp_path / "out").scenes[0].held_out == hidden
+
+
+@pytest.mark.parametrize(
+  "lists, message",
+  [
+    ({"train_filenames": "all"}, "train_filenames: not a list of names"),
+    ({"test_filenames": ["x.png"]}, "test_filenames: names no frame's"),
+  ],
+)
+def test_lists_of_no_frame_are_refused(tmp_path, lists, message):
+  clips.write_transforms(tmp_path, clips.write_capture(tmp_path) | lists)
+  with pytest.raises(InputError, match=message):
+    capture.load(tmp_path, _SIZE)
+
+
+def test_blender_s_test_frames_are_read_and_held_out(tmp_path):
+  document = clips.write_capture(tmp_path / "mine")
+  folder = tmp_path / "mine"
+  (folder / "transforms.json").unlink()
+  frames = document.pop("frames")
+  for split, numbers in (("train", (0, 1, 2, 3)), ("test", (4, 5))):
+    (folder / split).mkdir()
+    kept = []
+    for number, i in enumerate(numbers):
+      image = f"{split}/r_{number}.png"
+      (folder / "images" / f"frame_{i}.png").rename(folder / image)
+      kept.append({**frames[i], "file_path": f"./{image.removesuffix('.png')}"})
+    angle = 2 * np.arctan(40 / 2 / 50)
+    text = json.dumps({"camera_angle_x": angle, "frames": kept})
+    (folder / f"transforms_{split}.json").write_text("\ufeff" + text, "utf-8")
+  (folder / "images").rmdir()
+  scene = capture.load(folder, _SIZE)
+  assert scene.held_out == (4, 5) and _levels(scene) == list(range(6))
+  np.testing.assert_allclose(
+    scene.cameras.extrinsics, clips.poses(6), atol=1e-6
+  )
+  builders.build(tmp_path / "out", capture.plan(folder, "train", _OPTIONS))
+  assert Dataset(tmp_path / "out").scenes[0].held_out == (4, 5)
+  path = camera_files.from_json(folder / "transforms_test.json")
+  np.testing.assert_allclose(path.extrinsics, clips.poses(6)[4:], atol=1e-6)
+  np.testing.assert_allclose(path.intrinsics[0, 0, 0], 50 / 40, rtol=1e-6)
 
 
 # Bad input: each is one clear line that names the file and the field.
@@ -577,8 +666,7 @@ def test_two_readers_agree_on_a_real_clip():
 
 
 @pytest.mark.parametrize("change", [lambda f, d: None, _no_extension])
-@pytest.mark.parametrize("link", ["images/frame_2.png", "images"])
-def test_links_that_leave_the_capture_are_refused(tmp_path, change, link):
+def test_links_that_leave_the_capture_are_refused(tmp_path, change):
   folder = tmp_path / "capture"
   folder.mkdir()
   document = clips.write_capture(folder)
@@ -587,6 +675,7 @@ def test_links_that_leave_the_capture_are_refused(tmp_path, change, link):
     frame["file_path"] = "elsewhere/" + frame["file_path"].split("/")[-1]
   clips.write_transforms(folder, document)
   capture.load(folder, _SIZE)
+  link = "images/frame_2.png"
   moved = (folder / link).rename(tmp_path / "outside")
   (folder / link).symlink_to(moved)
   with pytest.raises(InputError, match="link that leaves the capture"):
