@@ -45,12 +45,14 @@ Path = pathlib.Path
 class Format:
   """A file, and a function that reads the folder of its sample.
 
-  own: whether reading may change files of the sample.
+  own: whether reading may change files of the sample. cost: of reading, in
+  quick files.
   """
 
   file: File
   read: Callable[[Path], Any]
   own: bool = False
+  cost: int = 1
 
 
 def _prepared(folder):
@@ -299,8 +301,8 @@ FORMATS = [
     own=True,
   ),
   Format(files.DIGEST, _digest, own=True),
-  Format(files.CASE_CONFIG, _case("rays")),
-  Format(files.CASE_INPUTS, _case("geometry")),
-  Format(files.CASE_OUTPUTS, _case("frechet_distance")),
-  Format(files.CASE_CROP, _case("crop")),
+  Format(files.CASE_CONFIG, _case("rays"), cost=8),
+  Format(files.CASE_INPUTS, _case("geometry"), cost=8),
+  Format(files.CASE_OUTPUTS, _case("frechet_distance"), cost=8),
+  Format(files.CASE_CROP, _case("crop"), cost=8),
 ]

@@ -35,7 +35,7 @@ def test_hostile_files(form, filled, tmp_path):
   data = file.read_bytes()
   form.read(folder)  # a valid file is taken
 
-  @fuzz()
+  @fuzz(form.cost)
   @given(st.data())
   def hostile(drawn):
     if form.own:
