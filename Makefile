@@ -41,7 +41,7 @@ test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
 
 # The same seeds every time; a machine of two cores takes ten minutes.
-FUZZ_EXAMPLES ?= 500
+FUZZ_EXAMPLES ?= 400
 
 fuzz: $(DEV)
 	JAX_PLATFORMS=cpu FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV)/bin/python \
