@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import re
+import warnings
 import zipfile
 from collections import UserDict
 from collections.abc import Callable, Iterable, Mapping
@@ -155,11 +156,12 @@ def _widened(path: Path, name: str, kind: type) -> np.ndarray:
 def _load_torch(path: Path) -> Any:
   """What a torch file holds; only tensors and plain containers."""
   torch = import_torch(path)
+  how = {"map_location": "cpu", "weights_only": True}
   try:
     check_torch_file(path)
-    return torch.load(
-      path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-    )
+    with warnings.catch_warnings():  # of protocols that it then refuses
+      warnings.simplefilter("ignore")
+      return torch.load(path, mmap=zipfile.is_zipfile(path), **how)
   except Exception as error:  # torch raises many kinds on a broken file
     raise InputError(f"{path}: {_explain(error)}") from error
 

@@ -156,7 +156,7 @@ def check_pixels(shot: Shot, size: tuple[float, float]) -> None:
   width, height = size
   focal, centre = shot.matrix[0, 0], shot.matrix[:2, 2]
   if not shot.lens.bends and focal < _LEAST_FOCAL * width:
-    degrees = 2 * np.degrees(np.arctan(width / 2 / focal))
+    degrees = 2 * np.degrees(np.arctan2(width / 2, focal))
     raise InputError(
       f"{shot.where}: a focal length of {focal:g} in {width:g} pixels would"
       f" see {degrees:.0f} degrees; give it in pixels: shares of the width"

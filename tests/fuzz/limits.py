@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,10 @@ class Hangs(BaseException):
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-  """The body ends in time and memory; AssertionError or Hangs where not."""
+  """The body ends in time and memory, and Python warns of nothing.
+
+  AssertionError or Hangs where not: a warning would be lines on stderr.
+  """
 
   def stop(*_: object) -> None:
     raise Hangs(f"more than {WALL} s")
@@ -46,11 +50,15 @@ def limited() -> Iterator[None]:
   try:
     signal.setitimer(signal.ITIMER_REAL, WALL)
     resource.setrlimit(resource.RLIMIT_AS, (used + _ADDRESSES, addresses[1]))
-    yield
+    with warnings.catch_warnings(record=True) as told:
+      for kind in (RuntimeWarning, UserWarning):
+        warnings.simplefilter("always", kind)
+      yield
   finally:
     signal.setitimer(signal.ITIMER_REAL, 0)
     resource.setrlimit(resource.RLIMIT_AS, addresses)
     signal.signal(signal.SIGALRM, before)
+  assert not told, str(told[0])
   assert time.process_time() - start < SECONDS
   assert _status("VmHWM") - held < GROWTH
 
