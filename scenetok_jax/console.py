@@ -46,7 +46,15 @@ class Parser(argparse.ArgumentParser):
   # Of flags for a report, which is one file, by its whole name.
   files = ("json", "markdown", "latex", "html", "table")
   # Names of flags that name no file, or files that the verb checks.
-  words = ("scene", "split", "protocol", "metrics", "results")
+  words = (
+    "scene",
+    "split",
+    "protocol",
+    "metrics",
+    "results",
+    "context",
+    "size",
+  )
 
   def error(self, message: str) -> NoReturn:
     raise InputError(f"{message}; see {self.prog} --help")

@@ -148,6 +148,14 @@ def choose(
   return cover(extrinsics, num_context, MIN_HEADING)
 
 
+def given_context(row: SceneRow, context: np.ndarray) -> ViewChoice:
+  """Context frames as they are given; targets as of `choose`."""
+  frames = np.arange(row.frames)
+  target = np.array(row.held_out, np.int64) if row.held_out else frames
+  target = np.setdiff1d(target, context)
+  return ViewChoice(context, target, target, _NONE)
+
+
 def cover(extrinsics: np.ndarray, count: int, min_degrees: float) -> ViewChoice:
   """By heading, or farthest points where the clip does not turn that far.
 

@@ -1,11 +1,10 @@
 """What an evaluation scores: scenes of prepared data, with frames by rule."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from data_pipelines.views import evaluation as evaluation_views
 from data_pipelines.views.samplers import ViewChoice
 from scenetok_jax.evaluation.batches import EvaluationScene, SceneSource
 from scenetok_jax.evaluation.evaluator import whole_frames
+from scenetok_jax.inference.context_choice import chosen
 from scenetok_jax.inference.scenes import open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.model import Model
@@ -49,7 +49,10 @@ class EvaluationPlan:
 
 
 def heldout(
-  dataset: Dataset, num_context: int, limit: int | None = None
+  dataset: Dataset,
+  num_context: int,
+  limit: int | None = None,
+  context: Sequence[int] | None = None,
 ) -> EvaluationPlan:
   """Scenes of a prepared split with their context and frames to predict.
 
@@ -57,7 +60,7 @@ def heldout(
   the context is chosen among the others. Elsewhere the context views are at
   least MIN_HEADING degrees of heading apart (farthest points in clips that do
   not turn so far) and all other frames are predicted. limit: only the first
-  so many scenes.
+  so many scenes. context: frames of every scene that are given instead.
   Raises InputError: no test split and no held-out frames, or no scene with
   frames enough (those without are `missing`).
   """
@@ -67,7 +70,13 @@ def heldout(
       f"{dataset.path}: no test split and no held-out frames: every frame was"
       " trained on; prepare with --split=test, or again with --holdout-every=N"
     )
-  choose = functools.partial(evaluation_views.choose, num_context=num_context)
+
+  def choose(row: SceneRow, extrinsics: np.ndarray) -> ViewChoice:
+    if context is None:
+      return evaluation_views.choose(row, extrinsics, num_context)
+    numbers = chosen(row.frames, context, f"scene {row.key}: --context")
+    return evaluation_views.given_context(row, numbers)
+
   return _by_rule(dataset, limit, choose)
 
 

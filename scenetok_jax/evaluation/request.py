@@ -12,6 +12,7 @@ from scenetok_jax.evaluation.protocols import (
   index_path,
 )
 from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
+from scenetok_jax.inference.context_choice import ContextChoice
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
 from scenetok_jax.metrics.registry import optional, published
@@ -20,7 +21,7 @@ from scenetok_jax.types import InputError, option
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationRequest:
+class EvaluationRequest(ContextChoice):
   """Which frames are scored, how they are made, and by which metrics."""
 
   protocol: str = option(
@@ -82,6 +83,12 @@ class EvaluationRequest:
   )
 
   def __post_init__(self) -> None:
+    super().__post_init__()
+    if self.asked and (self.protocol != HELDOUT or self.generate):
+      raise InputError(
+        f"--context: {self.protocol}{' --generate' if self.generate else ''}"
+        " has its own context; leave it out"
+      )
     least = 2 if self.probes and not self.asked_protocol.generation else 1
     if self.batch < least:
       raise InputError(
@@ -130,7 +137,9 @@ def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
   elif protocol.generation:
     plan = plans.first_views(dataset, request.scenes)
   else:
-    plan = plans.heldout(dataset, model.num_context, request.scenes)
+    plan = plans.heldout(
+      dataset, model.num_context, request.scenes, request.asked
+    )
   if DEPTH_METRIC in (request.metrics or ()):
     plan = with_depth(plan, dataset, request.depth_data)
   return plan.fitted(model)

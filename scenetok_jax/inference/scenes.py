@@ -2,14 +2,24 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_pipelines.loading import view_readers
 from data_pipelines.storage import records
-from data_pipelines.views.evaluation import choose, evaluation_split
+from data_pipelines.views.evaluation import (
+  choose,
+  evaluation_split,
+  given_context,
+)
 from scenetok_jax.geometry.view_selection import farthest_point
+from scenetok_jax.inference.context_choice import (
+  ContextChoice,
+  chosen,
+  tell_count,
+)
 from scenetok_jax.inference.scenetok import SceneTok, Seed
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
@@ -32,7 +42,7 @@ class PreparedScene:
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneChoice(PreparedScene):
+class SceneChoice(ContextChoice, PreparedScene):
   """Which scene: of prepared data, or a capture."""
 
   capture: str | None = option(
@@ -106,25 +116,38 @@ def open_data(
 
 
 def open_prepared(
-  scenetok: SceneTok, path: str | None, split: str | None, key: str
+  scenetok: SceneTok,
+  path: str | None,
+  split: str | None,
+  key: str,
+  asked: Sequence[int] | None = None,
 ) -> OpenScene:
-  """A scene of open_data's, with the context views of evaluation."""
+  """A scene of open_data's, with the context views of evaluation.
+
+  asked: the context views; fewer are read of a clip that has no more.
+  """
   dataset = open_data(scenetok, path, split, key)
   row = dataset.scene(key)
   images, cameras = dataset.read_frames(row, np.arange(row.frames))
   where = f"{dataset.directory}: scene {row.key}"
-  extrinsics, count = cameras.extrinsics, scenetok.config.data.num_context
-  _check_frames(where, row.frames, count)
-  choice = choose(row, extrinsics, count)
+  extrinsics, trained = cameras.extrinsics, scenetok.config.data.num_context
+  if asked is None:
+    choice = choose(row, extrinsics, min(trained, len(row.kept)))
+  else:
+    choice = given_context(row, chosen(row.frames, asked))
+  tell_count(where, len(choice.context), trained)
   clip = Views(images=images, cameras=cameras)
   return OpenScene(
     row.key, where, clip, choice.context, choice.target, row.origin
   )
 
 
-def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
+def open_capture(
+  scenetok: SceneTok, folder: str, asked: Sequence[int] | None = None
+) -> OpenScene:
   """A capture: transforms.json, poses.json or COLMAP model, with images.
 
+  asked: see open_prepared.
   Raises InputError: naming the file and field that are wrong.
   """
   from data_pipelines.sources import capture  # late: brings the writers along
@@ -135,9 +158,13 @@ def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
   key = check_key(root.resolve().name, f"{root}: --capture:")
   raw = capture.load(root, scenetok.model.image_size)
   extrinsics = raw.cameras.extrinsics
-  count = scenetok.config.data.num_context
-  _check_frames(str(root), len(extrinsics), count)
-  context = np.unique(farthest_point(extrinsics, count, 0))
+  trained = scenetok.config.data.num_context
+  if asked is None:
+    count = min(trained, len(extrinsics))
+    context = np.unique(farthest_point(extrinsics, count, 0))
+  else:
+    context = chosen(len(extrinsics), asked)
+  tell_count(str(root), len(context), trained)
   novel = np.setdiff1d(np.arange(len(extrinsics)), context)
   clip = Views(images=raw.images, cameras=raw.cameras)
   for note in raw.warnings:
@@ -148,10 +175,11 @@ def open_capture(scenetok: SceneTok, folder: str) -> OpenScene:
 def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
   """The scene that a user chooses; a capture where there is one."""
   if choice.capture is not None:
-    return open_capture(scenetok, choice.capture)
+    return open_capture(scenetok, choice.capture, choice.asked)
   if choice.scene is None:
     raise InputError("--scene, --capture: give one of the two")
-  return open_prepared(scenetok, choice.data, choice.split, choice.scene)
+  where = choice.data, choice.split, choice.scene
+  return open_prepared(scenetok, *where, choice.asked)
 
 
 def path_through(
@@ -175,11 +203,3 @@ def path_through(
   if told := far_view(path.cameras, scene.context):
     print(f"--trajectory: {told}", file=sys.stderr)
   return path
-
-
-def _check_frames(where: str, frames: int, count: int) -> None:
-  if frames < count:
-    raise InputError(
-      f"{where}: {frames} frames, the model reads {count} context views"
-      " (data.num_context); give a longer clip"
-    )

@@ -20,6 +20,7 @@ from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference import changes
 from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
+from scenetok_jax.inference.context_choice import chosen
 from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
 from scenetok_jax.io import is_url, locate, write_json
@@ -131,6 +132,7 @@ class SceneTok:
     cameras: Cameras,
     *,
     views: int | None = None,
+    context: Sequence[int] | None = None,
     seed: Seed = 0,
     key: str = "scene",
   ) -> Scene:
@@ -145,6 +147,7 @@ class SceneTok:
         (config.data.num_context). Of more images, views far from each other
         are chosen, the first of them being the first image. The model reads
         other numbers than it was trained with, with a loss of quality.
+      context: numbers of the images that are read, instead of `views`.
       seed: draws the tokens from their distribution, unless the model was
         configured to take its mean (config.sampling.deterministic).
       key: the scene's name.
@@ -162,9 +165,12 @@ class SceneTok:
     count = self.model.num_context if views is None else views
     if count < 1:
       raise InputError(f"views: {count} must be at least 1")
-    if len(given.cameras.extrinsics) > count:
-      chosen = np.unique(farthest_point(given.cameras.extrinsics, count, 0))
-      given = jax.tree.map(lambda a: a[chosen], given)
+    if context is not None:
+      numbers = chosen(len(given.cameras.extrinsics), context, "context")
+      given = jax.tree.map(lambda a: a[numbers], given)
+    elif len(given.cameras.extrinsics) > count:
+      numbers = np.unique(farthest_point(given.cameras.extrinsics, count, 0))
+      given = jax.tree.map(lambda a: a[numbers], given)
     extrinsics = given.cameras.extrinsics
     reference = extrinsics[len(extrinsics) // 2]
     token_key = None if self.config.sampling.deterministic else _split(seed)[1]

@@ -75,6 +75,35 @@ def test_all_views_can_be_read(model):
   np.testing.assert_array_equal(scene.context.extrinsics, CAMERAS.extrinsics)
 
 
+def test_views_can_be_chosen(model):
+  scene = model.encode(IMAGES, CAMERAS, context=[4, 0])
+  np.testing.assert_array_equal(
+    scene.context.extrinsics, CAMERAS.extrinsics[[0, 4]]
+  )
+  alone = model.encode(
+    IMAGES[[0, 4]], jax.tree.map(lambda a: a[[0, 4]], CAMERAS)
+  )
+  np.testing.assert_array_equal(scene.tokens, alone.tokens)
+  for wrong in ([], [0, 0], [VIEWS], [-1]):
+    with pytest.raises(InputError, match="context: "):
+      model.encode(IMAGES, CAMERAS, context=wrong)
+
+
+def test_map_coordinates_do_not_matter(model, scene):
+  offset = np.zeros((4, 4))
+  offset[:3, 3] = [448262.5, 5411932.25, 120.0]
+  far = Cameras(CAMERAS.extrinsics + offset, CAMERAS.intrinsics)
+  found = model.encode(IMAGES, far)
+  np.testing.assert_allclose(found.tokens, scene.tokens, rtol=0, atol=1e-4)
+  np.testing.assert_allclose(
+    found.origin, CAMERAS.extrinsics[0, :3, 3] + offset[:3, 3]
+  )
+  path = Cameras(PATH.extrinsics + offset, PATH.intrinsics)
+  near = model.render(scene, PATH, steps=1)
+  there = model.render(found, path, steps=1)
+  assert np.abs(near.astype(int) - there.astype(int)).max() <= 2
+
+
 def test_the_frame_of_reference_does_not_matter(model, scene):
   moved = np.eye(4, dtype=np.float32)
   moved[:3, 3] = [3, -2, 1]
@@ -180,7 +209,7 @@ BROKEN[2, 0, 3] = np.nan
     (IMAGES[:4], CAMERAS, "cameras: 5 for 4 images"),
     (IMAGES / 255, CAMERAS, r"view 0: float64 .* is not uint8 \[H W 3\]"),
     (IMAGES[..., 0], CAMERAS, r"view 0: uint8 \[96, 128\] is not"),
-    (IMAGES[:, :32], CAMERAS, "view 0: 32x128 pixels are fewer than"),
+    (IMAGES[:, :32], CAMERAS, "view 0: 128x32 pixels are fewer than"),
     (IMAGES[:0], jax.tree.map(lambda a: a[:0], CAMERAS), "images: none"),
     (
       IMAGES,
