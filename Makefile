@@ -12,8 +12,8 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow fuzz faults aot-table docs-map lint format \
-	lock audit sbom clean
+.PHONY: help quickstart test test-slow fuzz faults sweeps aot-table docs-map lint \
+	format lock audit sbom clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-slow   the long tests (real processes, smoke configs)"
 	@echo "make fuzz        hostile files of every format, for ten minutes"
 	@echo "make faults      break running trainings; prints what was lost"
+	@echo "make sweeps      every verb on full disks, without readers, killed"
 	@echo "make aot-table   compile published configurations for TPU slices"
 	@echo "make docs-map    write the map of files in docs/architecture.md"
 	@echo "make lint        ruff and mypy"
@@ -49,6 +50,10 @@ fuzz: $(DEV)
 
 faults: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m faults
+
+# As root: small disks of its own are mounted, and get full.
+sweeps: $(DEV)
+	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q tests/sweeps
 
 # Hours on two cores; finished cells are kept in report/aot.
 aot-table: $(BASE)

@@ -1,29 +1,30 @@
 """What a disk refuses, and temporary files that a kill leaves behind."""
 
 import contextlib
+import glob
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from scenetok_jax.io import (
   FREE,
   MARK,
+  STEM,
   TEMPORARY,
   check_regular,
-  kept,
   lock_file,
-  new_folders,
-  remove_empty,
   temporary_name,
 )
 from scenetok_jax.types import InputError, explained
 
 
-def remove_leftovers(folder: Path) -> None:
-  """Removes temporary files of atomic_path whose processes were killed."""
-  for path in folder.glob(f".*{MARK}*"):
+def remove_leftovers(folder: Path, stem: str | None = None) -> None:
+  """Removes temporary files of atomic_path whose processes were killed.
+
+  stem: only those of files that are called so.
+  """
+  name = "*" if stem is None else glob.escape(stem[:STEM])
+  for path in folder.glob(f".{name}{MARK}*"):
     if not TEMPORARY.fullmatch(path.name) or path.is_symlink():
       continue
     with contextlib.suppress(OSError):
@@ -71,26 +72,10 @@ def _there(path: Path) -> bool:
 
 
 def check_file(file: Path, option: str) -> None:
-  """The same for a file that will be written."""
+  """The same for a file that will be written.
+
+  What killed runs left of it is removed.
+  """
   check_regular(file, f"{option}: ")
   check_writable(file.parent, option)
-
-
-@contextlib.contextmanager
-def whole(folder: Path, *names: str) -> Iterator[None]:
-  """Files and folders of these names come together or not at all.
-
-  Raises InputError: one is there already, or they cannot be written.
-  """
-  paths = [folder / name for name in names]
-  for path in paths:
-    if path.exists():
-      raise InputError(f"{path}: exists; delete it or choose another --out")
-  with kept(folder), contextlib.ExitStack() as stack:
-    stack.callback(remove_empty, new_folders(folder))
-    try:
-      yield
-    except Exception:
-      for path in paths:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-      raise
+  remove_leftovers(file.parent, file.stem)

@@ -19,6 +19,7 @@ from scenetok_jax.types import InputError, explained
 
 FREE = "free space there or choose another output"
 MARK = ".scenetok-"  # in the names of temporary files, and nobody else's
+STEM = 40  # characters of a file's name that its temporary file's begins with
 TEMPORARY = re.compile(r"\..*\.scenetok-[0-9a-f]{12}(\.[^/]*)?")
 _STORAGE = (
   errno.ENOSPC,
@@ -129,7 +130,7 @@ def atomic_path(
 
 def temporary_name(final: Path) -> Path:
   """Beside the final file, with its suffix; remove_leftovers knows it."""
-  name = f".{final.stem[:40]}{MARK}{uuid.uuid4().hex[:12]}{final.suffix}"
+  name = f".{final.stem[:STEM]}{MARK}{uuid.uuid4().hex[:12]}{final.suffix}"
   return final.with_name(name)
 
 
@@ -154,8 +155,10 @@ def storage_reason(error: BaseException | None) -> str:
   """Why a disk refused: full, broken or read-only; "" for other errors.
 
   Orbax, TensorStore and ArrayRecord say so by their texts alone, and errors
-  that follow from it may hide it.
+  that follow from it may hide it. A full standard output is another matter.
   """
+  if getattr(error, "of_a_stream", False):  # streams.StreamError
+    return ""
   seen = set[int]()
   while error is not None and id(error) not in seen:
     seen.add(id(error))

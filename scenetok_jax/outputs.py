@@ -2,8 +2,8 @@
 
 import contextlib
 import fnmatch
-import glob
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypedDict
@@ -14,7 +14,6 @@ from scenetok_jax.io import (
   lock_file,
   new_folders,
   remove_empty,
-  storage_reason,
   write_json,
 )
 from scenetok_jax.reading.json_text import read_json
@@ -22,6 +21,8 @@ from scenetok_jax.reading.schema import Text, checked
 from scenetok_jax.types import InputError
 
 LIST_FILE = ".scenetok.json"  # in OUT: names of the files that runs wrote
+_ASIDE = ".scenetok-new"  # in OUT, which is locked: what has no place yet
+_PLACING = "placing"  # in that, while names of `whole` get their places
 
 
 class _List(TypedDict):
@@ -31,6 +32,10 @@ class _List(TypedDict):
 class Output:
   """An open folder OUT; see `opened`.
 
+  What is claimed is written in a folder aside and gets its place, with all
+  else that is new, when the run has succeeded: a full disk costs nothing that
+  an earlier run wrote.
+
   path: of the folder. Names are of files, relative to it.
   """
 
@@ -39,43 +44,68 @@ class Output:
     self.path = path
     self._own = set(_listed(path / LIST_FILE))
     self._new = set[str]()
+    self._old = set[str]()
 
   def claim(self, *names: str) -> list[Path]:
-    """Lists files that will be written now; -> their paths.
+    """Paths aside, to write files of these names there.
 
     Raises InputError: one is there and no run has listed it, or it is outside.
     """
     for name in names:
       _check_inside(self.path, name)
     self.refuse_strangers(*(name for name in names if name not in self._own))
-    if not self._own.issuperset(names):
-      self._own.update(names)
-      write_json(self.path / LIST_FILE, {"files": sorted(self._own)}, indent=0)
     self._new.update(names)
-    return [self.path / name for name in names]
+    paths = [self.path / _ASIDE / name for name in names]
+    for folder in {path.parent for path in paths}:
+      folder.mkdir(parents=True, exist_ok=True)
+    return paths
 
-  def file(self, name: str, *, stays: bool = False) -> Path:
-    """Claims one file; stays: when the disk is full, to go on from."""
-    (path,) = self.claim(name)
-    if stays:
-      self._new.remove(name)
-    return path
+  def file(self, name: str) -> Path:
+    """Claims one file."""
+    return self.claim(name)[0]
+
+  def state(self, name: str) -> Path:
+    """A file in OUT itself: what an interrupted run goes on from."""
+    _check_inside(self.path, name)
+    self.refuse_strangers(*({name} - self._own))
+    self._list(name)
+    return self.path / name
 
   def clear(self, *patterns: str) -> None:
-    """Removes listed files whose names fit, and folders that this empties."""
-    for name in sorted(self._own):
-      if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-        continue
+    """Drops listed files whose names fit, and folders that this empties."""
+    for name in sorted(self._own | self._new):
+      if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+        _check_inside(self.path, name)
+        self._old.update({name} & self._own)
+        self._new.discard(name)
+
+  def publish(self) -> None:
+    """Gives what was written its place, and removes what was dropped."""
+    aside = self.path / _ASIDE
+    written = [n for n in sorted(self._new) if (aside / n).exists()]
+    self._list(*written)
+    for name in written:
+      (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in written:
+      (aside / name).replace(self.path / name)
+    for name in sorted(self._old.difference(written)):
       path = self.path / name
-      _check_inside(self.path, name)
       path.unlink(missing_ok=True)
       if path.parent != self.path:
         with contextlib.suppress(OSError):  # something else is in it
           path.parent.rmdir()
+    self._new, self._old = set(), set()
+    self.discard()
 
-  def undo(self) -> None:
-    """Removes what this run wrote, but for what it goes on from."""
-    self.clear(*(glob.escape(name) for name in self._new))
+  def discard(self) -> None:
+    """Removes what was written and has no place yet, of a killed run too."""
+    _remove(self.path / _ASIDE)
+
+  def _list(self, *names: str) -> None:
+    """Lists files that will be written now."""
+    if not self._own.issuperset(names):
+      self._own.update(names)
+      write_json(self.path / LIST_FILE, {"files": sorted(self._own)}, indent=0)
 
   def tidy(self) -> None:
     """Removes a list of which no file is there."""
@@ -94,7 +124,8 @@ class Output:
           )
 
   def remove_leftovers(self) -> None:
-    """Removes the temporary files that killed runs left."""
+    """Removes what killed runs left."""
+    self.discard()
     folders = {(self.path / name).parent for name in self._own}
     for folder in {self.path, *folders}:
       remove_leftovers(folder)
@@ -125,12 +156,53 @@ def opened(
     found.refuse_strangers(*patterns)
     found.remove_leftovers()
     stack.callback(found.tidy)
+    stack.callback(found.discard)
+    yield found
+    found.publish()
+
+
+@contextlib.contextmanager
+def whole(folder: Path, *names: str) -> Iterator[Path]:
+  """Files and folders of these names come together or not at all.
+
+  Yields a folder aside to write them in. They get their places in the order
+  that is given, so the last says that all are there.
+  Raises InputError: one is there already, another run writes there, or they
+  cannot be written.
+  """
+  check_writable(folder)
+  with kept(folder), contextlib.ExitStack() as stack:
+    stack.callback(remove_empty, new_folders(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(lock(folder))
+    aside, paths = folder / _ASIDE, [folder / name for name in names]
+    if (aside / _PLACING).exists():  # by a killed run: these are its own
+      for path in paths:
+        _remove(path)
+    for path in paths:
+      if path.exists():
+        raise InputError(f"{path}: exists; delete it or choose another --out")
+    stack.callback(_remove, aside)
+    _remove(aside)
+    aside.mkdir()
+    yield aside
+    (aside / _PLACING).touch()
     try:
-      yield found
-    except Exception as error:
-      if storage_reason(error):
-        found.undo()
+      for path in paths:
+        if (aside / path.name).exists():
+          (aside / path.name).replace(path)
+    except OSError:
+      for path in paths:
+        _remove(path)
       raise
+
+
+def _remove(path: Path) -> None:
+  """Removes a file or a folder, if it is there."""
+  if path.is_dir() and not path.is_symlink():
+    shutil.rmtree(path, ignore_errors=True)
+  else:
+    path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

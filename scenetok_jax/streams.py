@@ -1,6 +1,7 @@
 """Standard streams that are closed, full, or that nobody reads any more."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +9,22 @@ from typing import Any
 
 _ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
 _UNREAD = 141  # what a shell says of a process that SIGPIPE ended
+
+
+class StreamError(OSError):
+  """A standard stream cannot be written, which is no fault of any file."""
+
+  of_a_stream = True  # io.storage_reason looks for it
+
+
+class _Stream(io.FileIO):
+  """A descriptor that raises StreamError."""
+
+  def write(self, data: Any) -> int:
+    try:
+      return super().write(data)
+    except OSError as error:
+      raise StreamError(error.errno, error.strerror) from None
 
 
 def guarded(call: Callable[[], Any]) -> int:
@@ -56,9 +73,27 @@ def _open_closed() -> None:
   for name in ("stdout", "stderr"):
     if getattr(sys, name) is None:
       setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-    elif hasattr(getattr(sys, name), "reconfigure"):
-      # Names that a terminal's encoding lacks.
-      getattr(sys, name).reconfigure(errors="backslashreplace")
+    else:
+      setattr(sys, name, _told(getattr(sys, name)))
+
+
+def _told(stream: Any) -> Any:
+  """The stream, with errors of its own kind where it is a process's own.
+
+  Names that a terminal's encoding lacks are escaped.
+  """
+  if hasattr(stream, "reconfigure"):
+    stream.reconfigure(errors="backslashreplace")
+  buffer = getattr(stream, "buffer", None)
+  raw = getattr(buffer, "raw", buffer)  # itself where PYTHONUNBUFFERED is set
+  if type(stream) is not io.TextIOWrapper or type(raw) is not io.FileIO:
+    return stream  # a test's, a notebook's, or done already
+  stream.flush()
+  binary = io.BufferedWriter(_Stream(raw.fileno(), "w", closefd=False))
+  flush = stream.line_buffering or raw is buffer
+  return io.TextIOWrapper(
+    binary, stream.encoding, stream.errors, line_buffering=flush
+  )
 
 
 def _silenced(name: str) -> bool:

@@ -47,6 +47,73 @@ def test_only_listed_files_are_removed(out):
   assert tree(out) == before
 
 
+def test_a_run_that_fails_costs_an_earlier_one_nothing(out):
+  with outputs.opened(out, ["*.mp4"]) as held:
+    write(held, "video.mp4", "more/0000.png", "more/0001.png")
+  before = tree(out)
+  with pytest.raises(KeyboardInterrupt), outputs.opened(out) as held:
+    held.clear("*.mp4", "more/*")
+    held.file("video.mp4").write_text("half")
+    held.file("new/deeper/0000.png").write_text("half")
+    io.write_text(held.state("state.bin"), "to go on from")
+    raise KeyboardInterrupt
+  after = tree(out)
+  assert after.pop("state.bin") == b"to go on from"
+  listed = json.loads(after.pop(outputs.LIST_FILE))["files"]
+  assert listed == ["more/0000.png", "more/0001.png", "state.bin", "video.mp4"]
+  assert after == {k: v for k, v in before.items() if k != outputs.LIST_FILE}
+
+
+def test_what_is_published_stays_whatever_follows(out):
+  with pytest.raises(ZeroDivisionError), outputs.opened(out) as held:
+    write(held, "a/0000.png")
+    held.publish()
+    write(held, "b/0000.png")
+    raise ZeroDivisionError
+  assert (out / "a/0000.png").exists() and not (out / "b").exists()
+
+
+_WHOLE = """
+import os, signal, sys
+from pathlib import Path
+from scenetok_jax import outputs
+def kill(event, given):
+  if event == "os.rename" and given[1] == sys.argv[2]:
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+with outputs.whole(Path(sys.argv[1]), "b", "a") as aside:
+  for name in "ab":
+    (aside / name).write_text("new")
+"""
+
+
+def test_files_that_come_together_survive_a_kill(out):
+  before = tree(out)
+
+  def run(killed_at):
+    words = [sys.executable, "-c", _WHOLE, str(out), str(out / killed_at)]
+    return subprocess.run(words, check=False).returncode
+
+  assert run("b") == -signal.SIGKILL and not (out / "b").exists()
+  assert run("a") == -signal.SIGKILL and (out / "b").exists()
+  assert run("") == 0
+  assert tree(out) == before | {"a": b"new", "b": b"new"}
+  with pytest.raises(InputError, match="exists"), outputs.whole(out, "b"):
+    pytest.fail("it was opened")
+
+
+def test_files_that_come_together_spare_others(out):
+  before = tree(out)
+  with (
+    pytest.raises(InputError, match="cannot be written"),
+    outputs.whole(out, "a", "c") as aside,
+  ):
+    (aside / "a").write_text("new")
+    (aside / "c").mkdir()
+    raise OSError(28, "No space left on device")
+  assert tree(out) == before
+
+
 @pytest.mark.parametrize("pattern", ["*.txt", "frames/[0-9]*.png"])
 def test_files_of_nobody_known_are_refused_at_the_start(out, pattern):
   before = tree(out)
@@ -104,6 +171,11 @@ with io.atomic_path(sys.argv[1]) as temporary:
   killed = subprocess.run(command, check=False)
   assert killed.returncode == -signal.SIGKILL
   assert len(tree(out)) == len(before) + 1
+  disk.check_file(out / "scene.tok", "--out")  # another
+  assert len(tree(out)) == len(before) + 1
+  disk.check_file(out / "scene_00.tok", "--out")
+  assert tree(out) == before
+  subprocess.run(command, check=False)
   (out / ".mine.scenetok-notes.tok").write_text("")
   with io.atomic_path(out / "live.tok") as live, outputs.opened(out):
     assert live.exists()

@@ -77,7 +77,7 @@ def test_the_papers_numbers_and_the_templates_of_pages_are_there(run):
     "-c",
     "from pathlib import Path;"
     "from scenetok_jax.evaluation import html, paper, quickstart;"
-    "quickstart.write_page(Path('index.html'), 'table');"
+    "quickstart.write_page(Path('index.html'), 'table', Path());"
     "print(len(paper.TABLES), html.page([], 0).count('<h1>'))",
   )
   assert done.returncode == 0, done.stderr

@@ -45,6 +45,25 @@ def test_an_output_that_is_full_is_one_line(text):
   assert b"standard output: cannot be written (No space left" in errors
 
 
+def test_a_full_output_is_no_fault_of_a_folder(tmp_path):
+  program = """
+import sys
+from scenetok_jax import outputs, streams
+def call():
+  with outputs.opened(sys.argv[1]):
+    print("text", flush=True)
+sys.exit(streams.guarded(call))
+"""
+  line = '"$@" > /dev/full'
+  words = [sys.executable, "-c", program, str(tmp_path / "out")]
+  done = subprocess.run(
+    ["bash", "-c", line, "bash", *words], capture_output=True, timeout=120
+  )
+  assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+  assert b"standard output: cannot be written" in done.stderr
+  assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_swallow_the_text(closed):
   status, _, errors = run(closed)

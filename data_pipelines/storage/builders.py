@@ -16,6 +16,7 @@ from data_pipelines.storage.recipes import (
   unique,
 )
 from scenetok_jax.console import Progress
+from scenetok_jax.disk import remove_leftovers
 from scenetok_jax.io import kept, storage_reason, write_json
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
@@ -219,6 +220,7 @@ def tidy(out: Path, split: str) -> None:
   for path in out.glob(f".{split}.partial-*"):
     with contextlib.suppress(InputError, OSError), parts.lock(path):
       shutil.rmtree(path)
+  remove_leftovers(out, Path(REPORT).stem)
   report = _merged_report(out)
   if stored_report(out) != report:
     write_json(out / REPORT, report, indent=1)

@@ -8,10 +8,14 @@ at a time work in a folder, and ends with that process however it ends.
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import connection
 from pathlib import Path
 
+from scenetok_jax.disk import check_writable
 from scenetok_jax.io import kept, new_folders, remove_empty
 from scenetok_jax.outputs import lock
 
@@ -63,7 +67,9 @@ def run(
   # spawn: forking a process that runs JAX threads can deadlock.
   context = multiprocessing.get_context("spawn")
   workers = min(workers, len(waiting))
-  with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+  with concurrent.futures.ProcessPoolExecutor(
+    workers, context, _end_with_parent
+  ) as pool:
     futures = [
       pool.submit(_make, root, number, task(number)) for number in waiting
     ]
@@ -73,6 +79,18 @@ def run(
     except BaseException:
       pool.shutdown(wait=False, cancel_futures=True)
       raise
+
+
+def _end_with_parent() -> None:
+  """Ends this worker once its parent was killed; it would wait for ever."""
+  parent = multiprocessing.parent_process()
+  assert parent
+
+  def watch() -> None:
+    connection.wait([parent.sentinel])
+    os._exit(1)
+
+  threading.Thread(target=watch, daemon=True).start()
 
 
 def _make(root: Path, number: int, work: Callable[[Path], object]) -> int:
@@ -96,6 +114,7 @@ def storing(out: Path, root: Path) -> Iterator[None]:
   or another process works there. Finished parts stay for the same command to go
   on; where there is none, no folder stays that was not there.
   """
+  check_writable(out)
   with kept(out), contextlib.ExitStack() as stack:
     stack.callback(remove_empty, new_folders(root))
     root.mkdir(parents=True, exist_ok=True)

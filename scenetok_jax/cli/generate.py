@@ -29,7 +29,8 @@ def main(argv: console.Argv = None) -> None:
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
   with outputs.opened(args.out, report.GENERATED) as out:
-    print(_generate(args, out))
+    told = _generate(args, out)
+  print(told)
 
 
 def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
@@ -58,7 +59,7 @@ def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
     )
   kept = [dataclasses.replace(s, origin=given.origin) for s in scenes]
   report.save_scenes(out, kept)
-  state = out.file(report.STATE_FILE, stays=True)
+  state = out.state(report.STATE_FILE)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       scenes,
@@ -73,7 +74,7 @@ def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
     out.file("generate.json"), args.json, result, model, args.seed, start,
     generation=generation, rendering=rendering,
   )  # fmt: skip
-  state.unlink(missing_ok=True)
+  out.clear(report.STATE_FILE)
   return report.generation_summary(args.out, result)
 
 

@@ -34,12 +34,13 @@ def _run(held: outputs.Output, smoke: bool) -> None:
     verb, *options = command
     module(verb).main(options)
   result = quickstart.summary(out, time.monotonic() - start)
-  numbers, curve, page = held.claim(*quickstart.FILES)
-  write_json(numbers, result)
+  numbers, curve, page = quickstart.FILES
+  write_json(held.file(numbers), result)
   scratch = out / quickstart.WORK / "scratch"
-  quickstart.learning_curve(scratch, curve)
+  quickstart.learning_curve(scratch, held.file(curve))
   table = quickstart.results_table(result)
-  quickstart.write_page(page, table)
+  held.publish()  # the page shows the curve
+  quickstart.write_page(held.file(page), table, out)
   print(table)
   print(f"\nPictures are in {out}/ (open index.html).")
 

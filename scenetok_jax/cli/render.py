@@ -40,10 +40,9 @@ def main(argv: console.Argv = None) -> None:
   args = parser.parse_args(argv)
   if sum(x is not None for x in (args.scene, args.capture, args.tokens)) != 1:
     raise InputError("--scene, --capture, --tokens: give one of the three")
-  if args.samples < 1:
-    raise InputError(f"--samples: {args.samples} must be at least 1")
   with outputs.opened(args.out, report.RENDERED) as out:
-    print(_render(args, out))
+    told = _render(args, out)
+  print(told)
 
 
 def _render(args: argparse.Namespace, out: outputs.Output) -> str:
@@ -62,7 +61,7 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
   path = scenes.path_through(
     scene, opened, args.trajectory, along, view, model.model.image_size
   )
-  state = out.file(report.STATE_FILE, stays=True)
+  state = out.state(report.STATE_FILE)
   with console.follow("frames") as progress:
     videos = model.render_batch(
       [scene],
@@ -82,7 +81,7 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
     out.file("render.json"), args.json, result, model, args.seed, start,
     options=rendering,
   )  # fmt: skip
-  state.unlink(missing_ok=True)
+  out.clear(report.STATE_FILE)
   return report.rendering_summary(args.out, result)
 
 

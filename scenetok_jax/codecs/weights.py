@@ -15,8 +15,8 @@ from safetensors.numpy import save_file
 
 from scenetok_jax.convert.engine import check_finite, check_same
 from scenetok_jax.convert.own_files import own_arrays, sealed
-from scenetok_jax.disk import whole
 from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.outputs import whole
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.reading.schema import Count, Name, checked
 from scenetok_jax.types import InputError, explained
@@ -71,8 +71,8 @@ def save_weights(
   if form not in FORMATS:
     raise ValueError(f"form {form!r} is not one of {FORMATS}")
   folder = Path(folder)
-  with whole(folder, CONFIG_FILE, PARAMS_FILE, PARAMS_FOLDER):
-    _save(folder, manifest, params, form)
+  with whole(folder, PARAMS_FILE, PARAMS_FOLDER, CONFIG_FILE) as aside:
+    _save(aside, manifest, params, form)
 
 
 def _save(

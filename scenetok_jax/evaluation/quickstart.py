@@ -91,9 +91,9 @@ def results_table(result: dict[str, Any]) -> str:
   return _TEXTS["results"]["table"].format(**result, gap=shown)
 
 
-def write_page(file: Path, table: str) -> None:
-  """The table, and of the file's folder the pictures and videos that exist."""
+def write_page(file: Path, table: str, folder: Path) -> None:
+  """The table, and of a folder the pictures and videos that exist."""
   figures = _TEXTS["figures"].items()
-  figures = [item for item in figures if (file.parent / item[0]).is_file()]
+  figures = [item for item in figures if (folder / item[0]).is_file()]
   page = jinja2.Template(_PAGE.read_text(), autoescape=True)
   write_text(file, page.render(table=table, figures=figures))

@@ -14,7 +14,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
-from scenetok_jax.disk import whole
 from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.view_selection import farthest_point
@@ -25,6 +24,7 @@ from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
 from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.model import Model, encode_views
+from scenetok_jax.outputs import whole
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling import generate
@@ -111,11 +111,11 @@ class SceneTok:
       InputError: it holds a model already, or cannot be written.
     """
     folder = Path(folder)
-    file = folder / PARAMS_FILE
     check_known(storage, ("int8", "float32"), "storage")
-    with whole(folder, PARAMS_FILE, CONFIG_FILE):
-      save_compact(file, self.params, self.step, exact=storage == "float32")
-      write_json(folder / CONFIG_FILE, self.config.to_dict())
+    exact = storage == "float32"
+    with whole(folder, PARAMS_FILE, CONFIG_FILE) as aside:
+      save_compact(aside / PARAMS_FILE, self.params, self.step, exact=exact)
+      write_json(aside / CONFIG_FILE, self.config.to_dict())
     return folder
 
   @functools.cached_property

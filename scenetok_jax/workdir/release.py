@@ -21,10 +21,10 @@ from scenetok_jax.convert.load import take_partial
 from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.convert.reader import Tensors, read_step, read_tensors, select
 from scenetok_jax.decoder import dit_table
-from scenetok_jax.disk import whole
 from scenetok_jax.generator import scenegen_table
 from scenetok_jax.io import atomic_path, fetched, locate, to_plain, write_json
 from scenetok_jax.model import Model, build, init_generator, init_stage1
+from scenetok_jax.outputs import whole
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.tokenizer import perceiver_table
@@ -92,13 +92,13 @@ def import_checkpoint(
   params = _on_device(params)
   step = read_step(source)
   folder = Path(out)
-  names = (stored_config.CONFIG_FILE, FOLDER, SOURCE_FILE, BUFFERS_FILE)
-  with whole(folder, *names):
-    stored_config.store_config(out, config.to_dict())
-    checkpoint.save_params(out, params, to_plain(config.to_dict()), step)
-    write_json(folder / SOURCE_FILE, {"file": Path(source).name})
+  names = (FOLDER, SOURCE_FILE, BUFFERS_FILE, stored_config.CONFIG_FILE)
+  with whole(folder, *names) as aside:
+    stored_config.store_config(aside, config.to_dict())
+    checkpoint.save_params(aside, params, to_plain(config.to_dict()), step)
+    write_json(aside / SOURCE_FILE, {"file": Path(source).name})
     if buffers:
-      with atomic_path(folder / BUFFERS_FILE) as temporary:
+      with atomic_path(aside / BUFFERS_FILE) as temporary:
         temporary.write_bytes(save(buffers, sealed(buffers, {})))
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   return Imported(step, count, reports, averages)

@@ -112,6 +112,7 @@ def rendered_clips(
         progress=progress,
       )[0, 0]
     write_frames(out, key, video)
+    out.publish()  # an interrupted run goes on from them
     # Frames that fill no latent were not rendered.
     kept = jax.tree.map(lambda a: np.asarray(a)[: len(video)], target)
     return JudgedClip(video, kept, np.asarray(source.clip.images))
