@@ -9,6 +9,8 @@ from collections.abc import Iterator
 _BITS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
 _BUFFER = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-~]+) \(.*\{$")
+# What an instruction, a computation and its end begin with.
+_FIRST = re.compile(r"(  (ROOT )?%?[\w.\-~]+ = |(ENTRY )?%?[\w.\-~]+ \(|\}$)")
 # ROOT? name = type kind(operands), attributes
 _LINE = re.compile(
   r"^  (ROOT )?%?([\w.\-~]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*?)\)((?:, .*)?)$"
@@ -49,6 +51,18 @@ class Op:
   text: str
   root: bool
   literal: str
+
+  @property
+  def index(self) -> int:
+    """Of a get-tuple-element: which element."""
+    match = re.search(r"\bindex=(\d+)", self.text)
+    assert match is not None, self.text[:200]
+    return int(match[1])
+
+  @property
+  def is_kernel(self) -> bool:
+    """Whether it calls a kernel of Pallas."""
+    return 'custom_call_target="tpu_custom_call"' in self.text
 
   @functools.cached_property
   def called(self) -> dict[str, list[str]]:
@@ -112,11 +126,11 @@ def parse(text: str) -> Module:
   """Reads compiled.as_text()."""
   computations: dict[str, Computation] = {}
   entry, current = "", None
-  for line in text.splitlines():
+  for line in _instructions(text):
     if header := _HEADER.match(line):
       current = computations.setdefault(header[2], {})
       entry = header[2] if header[1] else entry
-    elif line.startswith("}"):
+    elif line == "}":
       current = None
     elif current is not None and " = " in line:
       if (match := _LINE.match(line)) is None:
@@ -132,6 +146,18 @@ def parse(text: str) -> Module:
         inner if kind in ("parameter", "constant") else "",
       )
   return Module(computations, entry)
+
+
+def _instructions(text: str) -> Iterator[str]:
+  """Lines, those joined that an attribute of a kernel's call breaks."""
+  whole = ""
+  for line in text.splitlines():
+    if _FIRST.match(line):
+      yield whole
+      whole = line.rstrip()
+    else:
+      whole += " " + line
+  yield whole
 
 
 def _buffers(text: str) -> Iterator[Buffer]:

@@ -11,18 +11,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scenetok_jax.aot.hlo import Buffer, Computation, Module, Op, root_of
+from scenetok_jax.aot import hlo_traffic
+from scenetok_jax.aot.hlo import Computation, Module, Op
 
 COLLECTIVES = {
   "all-gather", "all-reduce", "reduce-scatter", "all-to-all",
   "collective-permute",
-}  # fmt: skip
-# They move nothing themselves, or the operation they end has been counted.
-_FREE = {
-  "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "iota",
-  "partition-id", "replica-id", "after-all", "custom-call", "copy-done",
-  "async-done", "async-update", "while", "call", "conditional", "async-start",
-  "opt-barrier",
 }  # fmt: skip
 
 
@@ -127,66 +121,9 @@ class _Counter:
       given = (buffer for x in op.operands for buffer in inside[x].results)
       payload = sum(buffer.bytes for buffer in given)
       total.collectives[Collective(kind, _group(op.text), payload)] += 1
-    moved = 0 if fused else self._moved(op, inside)
+    moved = 0 if fused else hlo_traffic.moved(self._module, op, inside)
     if flops or moved:
       total.operations[flops, moved] += 1
-
-  def _moved(self, op: Op, inside: Computation) -> int:
-    """Bytes between HBM and the device's cores for one operation."""
-    if op.kind in _FREE or op.kind.endswith("-done"):
-      return 0
-    if op.kind == "dynamic-slice":
-      return 2 * _hbm(op.results)
-    if op.kind == "dynamic-update-slice":
-      return 2 * _hbm(inside[op.operands[1]].results)
-    results = _hbm(op.results)
-    if op.kind.endswith("-start"):
-      # The results of a start hold its operands too.
-      return results
-    operands = [_hbm(inside[name].results) for name in op.operands]
-    if op.kind == "fusion":
-      body = self._module.computations[op.called["calls"][0]]
-      for index, size in _sliced(body).items():
-        operands[index] = min(operands[index], size)
-      results = min(results, _updated(body, results))
-    return results + sum(operands)
-
-
-def _hbm(results: tuple[Buffer, ...]) -> int:
-  return sum(buffer.bytes for buffer in results if buffer.hbm)
-
-
-def _sliced(body: Computation) -> dict[int, int]:
-  """Parameters of a fusion that only slices of are read -> bytes read."""
-  found = {}
-  for op in body.values():
-    if op.kind != "parameter":
-      continue
-    names, users = {op.name}, []
-    for other in body.values():
-      if not names.isdisjoint(other.operands):
-        if other.kind == "bitcast":
-          names.add(other.name)
-        else:
-          users.append(other)
-    kinds = {user.kind for user in users}
-    if kinds == {"dynamic-slice"}:
-      found[int(op.literal)] = sum(_hbm(user.results) for user in users)
-    elif kinds == {"dynamic-update-slice"} and all(
-      user.operands[0] in names for user in users
-    ):
-      found[int(op.literal)] = 0  # only overwritten, in part
-  return found
-
-
-def _updated(body: Computation, results: int) -> int:
-  """Bytes written by a fusion whose result is an updated slice."""
-  root = root_of(body)
-  while root.kind == "bitcast":
-    root = body[root.operands[0]]
-  if root.kind != "dynamic-update-slice":
-    return results
-  return sum(buffer.bytes for buffer in body[root.operands[1]].results)
 
 
 def _group(text: str) -> int:
@@ -206,6 +143,8 @@ def _group(text: str) -> int:
 
 
 def _flops(op: Op, inside: Computation) -> float:
+  if op.is_kernel:
+    return 0.0
   if op.kind == "convolution":
     return _convolution(op, inside)
   if op.kind != "dot":
