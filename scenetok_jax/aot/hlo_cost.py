@@ -13,6 +13,7 @@ import numpy as np
 
 from scenetok_jax.aot import hlo_traffic
 from scenetok_jax.aot.hlo import Computation, Module, Op
+from scenetok_jax.ops.splash import kernel_flops
 
 COLLECTIVES = {
   "all-gather", "all-reduce", "reduce-scatter", "all-to-all",
@@ -144,7 +145,7 @@ def _group(text: str) -> int:
 
 def _flops(op: Op, inside: Computation) -> float:
   if op.is_kernel:
-    return 0.0
+    return kernel_flops(op.name, _rows(op, inside))
   if op.kind == "convolution":
     return _convolution(op, inside)
   if op.kind != "dot":
@@ -154,6 +155,12 @@ def _flops(op: Op, inside: Computation) -> float:
   axes = map(int, match[1].split(",")) if match else ()
   depth = math.prod(shape[axis] for axis in axes)
   return 2.0 * math.prod(op.results[0].shape) * depth
+
+
+def _rows(op: Op, inside: Computation) -> list[tuple[int, ...]]:
+  """Shapes of a kernel's operands that are arrays of numbers in rows."""
+  given = (buffer for name in op.operands for buffer in inside[name].results)
+  return [x.shape for x in given if len(x.shape) > 2 and "f" in x.dtype]
 
 
 def _convolution(op: Op, inside: Computation) -> float:

@@ -13,12 +13,16 @@ from scenetok_jax.nn.init import bias_init, kernel_init
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.cpu import product
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
+from scenetok_jax.ops.splash import KEPT
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
 REMAT_POLICIES = {
   "full": None,  # keep nothing: recompute the whole block
-  "dots": jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
+  "dots": jax.checkpoint_policies.save_from_both_policies(
+    jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
+    jax.checkpoint_policies.save_only_these_names(KEPT),
+  ),
   "none": jax.checkpoint_policies.everything_saveable,
 }
 

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 
 from scenetok_jax.ops.cpu import heads_first_attention, on_cpu
 from scenetok_jax.ops.softmax import masked_softmax
+from scenetok_jax.ops.splash import splash_attention
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
-# cudnn: flash attention; needs bfloat16 inputs on an NVIDIA GPU.
-ATTENTION = ("xla", "cudnn")
+# Fused: cudnn needs bfloat16 inputs on an NVIDIA GPU, splash a TPU.
+ATTENTION = ("xla", "cudnn", "splash")
 
 
 def attend(
@@ -36,7 +37,8 @@ def attend(
       query, key, value, is_causal=causal, implementation="cudnn"
     )
   scale = jnp.asarray(query.shape[-1] ** -0.5, query.dtype)
-  return softmax_average(query * scale, key, value, causal)
+  average = splash_attention if attention == "splash" else softmax_average
+  return average(query * scale, key, value, causal)
 
 
 @on_cpu(heads_first_attention)

@@ -25,13 +25,16 @@ class Compute(NamedTuple):
     if dtype == AUTO:
       dtype = "float32" if device().platform == "cpu" else "bfloat16"
     if attention == AUTO:
-      attention = "cudnn" if _fused(device(), dtype) else "xla"
+      attention = _kernel(device(), dtype)
     return cls(dtype, "none" if remat == AUTO else remat, attention)
 
 
-def _fused(device: Any, dtype: str) -> bool:
-  """Whether cuDNN has attention for it: NVIDIA GPUs from Ampere on."""
+def _kernel(device: Any, dtype: str) -> str:
+  """The fused attention of a device, if it has one for the type, or "xla"."""
+  if device.platform == "tpu":
+    return "splash"
+  # cuDNN's is for NVIDIA GPUs from Ampere on. AMD's read gfx90a.
   capability = str(getattr(device, "compute_capability", ""))
-  # AMD's read gfx90a.
   known = re.fullmatch(r"\d+\.\d+", capability) is not None
-  return known and float(capability) >= 8.0 and dtype != "float32"
+  fused = known and float(capability) >= 8.0 and dtype != "float32"
+  return "cudnn" if fused else "xla"

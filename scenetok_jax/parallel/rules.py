@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -198,17 +198,56 @@ def constrain(x: Array, *logical: str | None) -> Array:
     return x
   if len(logical) != x.ndim:
     raise ValueError(f"{len(logical)} names for an array of shape {x.shape}")
-  kinds = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
-
-  def axes(name: str | None, size: int) -> Any:
-    if name is None:
-      return None
-    rule = ACTIVATION_RULES[name]
-    names = tuple(a for a in rule if kinds[a] == AxisType.Auto)
-    ways = math.prod(mesh.shape[a] for a in names)
-    return names if ways > 1 and size % ways == 0 else P.UNCONSTRAINED
-
-  spec = [axes(n, size) for n, size in zip(logical, x.shape, strict=True)]
-  if all(entry is None or entry is P.UNCONSTRAINED for entry in spec):
+  axes = [
+    _axes(mesh, n, size) for n, size in zip(logical, x.shape, strict=True)
+  ]
+  if not any(axes):
     return x
-  return jax.lax.with_sharding_constraint(x, P(*spec))
+  free = [
+    names or (None if name is None else P.UNCONSTRAINED)
+    for name, names in zip(logical, axes, strict=True)
+  ]
+  return jax.lax.with_sharding_constraint(x, P(*free))
+
+
+def split(
+  function: Callable[..., Array], logical: Spec
+) -> Callable[..., Array]:
+  """A function of arrays with these axes, run by each device on its part.
+
+  All arguments and the result have the logical axes, of the same sizes where
+  the mesh divides them. What it does not divide, every device has whole.
+  """
+
+  def call(*arrays: Array) -> Array:
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+      return function(*arrays)
+    shape = arrays[0].shape
+    spec = P(
+      *(_axes(mesh, *x) or None for x in zip(logical, shape, strict=True))
+    )
+    return jax.shard_map(
+      function,
+      in_specs=spec,
+      out_specs=spec,
+      axis_names=set(_free(mesh)),
+      check_vma=False,  # kernels do not say over which axes they vary
+    )(*arrays)
+
+  return call
+
+
+def _axes(mesh: Any, name: str | None, size: int) -> tuple[str, ...]:
+  """The mesh axes of a dimension; none where they do not divide it."""
+  if name is None:
+    return ()
+  names = tuple(a for a in ACTIVATION_RULES[name] if a in _free(mesh))
+  ways = math.prod(mesh.shape[a] for a in names)
+  return names if ways > 1 and size % ways == 0 else ()
+
+
+def _free(mesh: Any) -> list[str]:
+  """Axes that no enclosing jax.shard_map has under its control."""
+  kinds = zip(mesh.axis_names, mesh.axis_types, strict=True)
+  return [name for name, kind in kinds if kind == AxisType.Auto]

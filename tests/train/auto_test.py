@@ -42,7 +42,7 @@ def test_published_configurations_leave_all_to_the_devices():
   "device, overrides, wanted",
   [
     (Device("cpu"), [], ("float32", "xla")),
-    (TPU, [], ("bfloat16", "xla")),
+    (TPU, [], ("bfloat16", "splash")),
     (H100, [], ("bfloat16", "cudnn")),
     (B200, [], ("bfloat16", "cudnn")),
     (V100, [], ("bfloat16", "xla")),

@@ -1,0 +1,114 @@
+"""The kernels equal the written-out attention, values and gradients.
+
+They run as JAX interprets them on a CPU.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenetok_jax.ops import splash
+from scenetok_jax.ops.attention import softmax_average
+from scenetok_jax.parallel.mesh import make_mesh
+from tests.networks import normals
+
+# Queries, keys, size of a head: of scenetok_re10k, scenegen_re10k,
+# scenetok_re10k_paper, scenetok_512, scenetok_dl3dv_wan.
+PUBLISHED = (
+  (512, 512, 64),
+  (512, 768, 64),
+  (512, 780, 64),
+  (1024, 3072, 64),
+  (2048, 2048, 72),
+  (2560, 1024, 64),
+  (3072, 3072, 64),
+)
+TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-3}
+
+
+def inputs(queries, keys, size, dtype="float32", batch=1, heads=1):
+  sizes = queries, keys, keys
+  arrays = [normals(i, batch, n, heads, size) for i, n in enumerate(sizes)]
+  query, *others = (jnp.asarray(x, dtype) for x in arrays)
+  return [query * jnp.asarray(size**-0.5, dtype), *others]
+
+
+def outputs(average, arrays, causal):
+  """Result and gradients, in float32."""
+
+  def loss(*arrays):
+    out = average(*arrays, causal).astype(jnp.float32)
+    return jnp.mean(jnp.sin(out)), out
+
+  gradient = jax.grad(loss, argnums=(0, 1, 2), has_aux=True)
+  gradients, out = jax.jit(gradient)(*arrays)
+  return [out, *(x.astype(jnp.float32) * out.size for x in gradients)]
+
+
+kernels = functools.partial(splash.splash_attention, interpret=True)
+
+
+def check(arrays, causal):
+  dtype = str(arrays[0].dtype)
+  found = outputs(kernels, arrays, causal)
+  expected = outputs(
+    softmax_average, [x.astype(jnp.float32) for x in arrays], causal
+  )
+  for ours, exact in zip(found, expected, strict=True):
+    scale = float(jnp.max(jnp.abs(exact)))
+    atol = TOLERANCES[dtype] * max(scale, 1.0)
+    np.testing.assert_allclose(ours, exact, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_lengths_that_are_no_whole_tiles_are_filled(causal):
+  check(inputs(130, 130 if causal else 200, 72), causal)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("sizes", PUBLISHED)
+def test_published_lengths(sizes, dtype):
+  check(inputs(*sizes, dtype), causal=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_a_causal_mask_over_several_tiles(dtype):
+  check(inputs(2560, 2560, 64, dtype), causal=True)
+
+
+def test_devices_of_a_mesh_take_their_examples_and_heads():
+  arrays = inputs(8, 8, 8, batch=4, heads=2)
+  expected = softmax_average(*arrays, False)
+  with jax.set_mesh(make_mesh({"data": 2, "fsdp": 2, "tensor": 2})):
+    average = jax.jit(functools.partial(kernels, causal=False))
+    np.testing.assert_allclose(average(*arrays), expected, atol=1e-5)
+    program = average.lower(*arrays).compile().as_text()
+  # An array of one device's part, and nothing sent.
+  assert "f32[1,1,128,8]" in program and "all-gather" not in program
+
+
+@pytest.mark.parametrize(
+  "lengths, tiles",
+  [
+    ((512, 512), (512, 512, 512, 512)),
+    ((512, 780), (512, 896, 512, 896)),
+    ((2560, 3072), (512, 1024, 2560, 3072)),
+    ((130, 1100), (256, 640, 256, 1280)),
+  ],
+)
+def test_tiles_are_large_and_waste_little(lengths, tiles):
+  assert splash.Tiles.of(*lengths) == tiles
+
+
+def test_kernels_cost_their_products():
+  shapes = [(2, 4, 512, 64), (2, 4, 768, 64)]
+  product = 2 * 2 * 4 * 512 * 768 * 64
+  flops = splash.kernel_flops
+  assert flops("splash_mha_fwd_residuals.3", shapes) == 2 * product
+  assert flops("splash_mha_dkv_no_residuals.1", shapes) == 5 * product
+  assert flops("another_kernel", shapes) == 0
