@@ -12,7 +12,7 @@ from scenetok_jax.aot.report import report
 from scenetok_jax.aot.search import search
 from scenetok_jax.ops.compute import AUTO
 from scenetok_jax.parallel.mesh import AXES, check_batch, make_mesh, mesh_shape
-from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.schema import Few, Some
 from scenetok_jax.train import auto
 from scenetok_jax.types import InputError, option
 
@@ -32,6 +32,9 @@ class AotOptions:
     False, "choose mesh and remat even where the configuration says them"
   )
   tries: Few = option(4, "compilations that the choice may take")
+  breakdown: Some = option(
+    0, "print so many of the operations that take longest"
+  )
 
 
 def compile_for_slice(

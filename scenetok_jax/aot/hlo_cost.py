@@ -8,17 +8,22 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from scenetok_jax.aot import hlo_traffic
 from scenetok_jax.aot.hlo import Computation, Module, Op
-from scenetok_jax.ops.splash import kernel_flops
+from scenetok_jax.train.flops import kernel_flops
 
 COLLECTIVES = {
   "all-gather", "all-reduce", "reduce-scatter", "all-to-all",
   "collective-permute",
 }  # fmt: skip
+
+
+# Parts of the name of an operation that say nothing of where it was written.
+_WRAPPERS = {"while", "body", "closed_call", "checkpoint"}
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,22 @@ class Collective:
     }.get(self.kind, self.payload * share)
 
 
+class Operation(NamedTuple):
+  """FLOPs of matrix products, bytes from and to HBM, where it was written."""
+
+  flops: float
+  moved: float
+  name: str
+
+
 @dataclass
 class Cost:
   """What a program does on one device, how often.
 
-  operations: (FLOPs, bytes) of one; FLOPs of matrix products and convolutions,
-  bytes read from and written to HBM. unknown_loops: loops counted once.
+  unknown_loops: loops counted once.
   """
 
-  operations: Counter[tuple[float, float]] = field(default_factory=Counter)
+  operations: Counter[Operation] = field(default_factory=Counter)
   collectives: Counter[Collective] = field(default_factory=Counter)
   unknown_loops: int = 0
 
@@ -61,11 +73,11 @@ class Cost:
 
   @property
   def flops(self) -> float:
-    return sum(flops * n for (flops, _), n in self.operations.items())
+    return sum(flops * n for (flops, _, _), n in self.operations.items())
 
   @property
   def bytes(self) -> float:
-    return sum(moved * n for (_, moved), n in self.operations.items())
+    return sum(moved * n for (_, moved, _), n in self.operations.items())
 
   @property
   def sent(self) -> float:
@@ -124,7 +136,17 @@ class _Counter:
       total.collectives[Collective(kind, _group(op.text), payload)] += 1
     moved = 0 if fused else hlo_traffic.moved(self._module, op, inside)
     if flops or moved:
-      total.operations[flops, moved] += 1
+      total.operations[Operation(flops, moved, _origin(op))] += 1
+
+
+def _origin(op: Op) -> str:
+  """Where an operation was written, as 'decoder/blocks/mlp/up/dot_general'."""
+  match = re.search(r'op_name="([^"]*)"', op.text)
+  if match is None:
+    return op.kind
+  parts = re.sub(r"\bjit\([^()]*\)/?", "", match[1]).split("/")
+  kept = [part for part in parts if part and part not in _WRAPPERS]
+  return "/".join(kept) or op.kind
 
 
 def _group(text: str) -> int:

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from scenetok_jax.aot.chips import Chip
 from scenetok_jax.aot.hlo import parse
-from scenetok_jax.aot.hlo_cost import Cost, cost
+from scenetok_jax.aot.hlo_cost import Cost, Operation, cost
 from scenetok_jax.aot.program import Program
 from scenetok_jax.io import gib
 from scenetok_jax.train.memory import needed_bytes
@@ -34,7 +34,9 @@ _UNKNOWN = (
   "estimated_step_seconds",
   "estimated_utilisation",
   "compile_seconds",
+  "breakdown",
 )
+_AMOUNTS = ("count", "flops", "bytes", "seconds")
 _LEAST_EFFORT = {
   "exec_time_optimization_effort": -1.0,
   "memory_fitting_effort": -1.0,
@@ -107,6 +109,7 @@ def _report(
     "collectives": collectives(found),
     "loops_of_unknown_length": found.unknown_loops,
     "compile_seconds": seconds,
+    "breakdown": breakdown(found, chip),
     **estimate(found, chip),
   }
 
@@ -117,12 +120,8 @@ def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
   estimated_utilisation is the share of the matrix units' peak in that time.
   """
   busy = sum(
-    count
-    * max(
-      flops / (chip.flops * MATMUL_SHARE),
-      moved / (chip.bandwidth * MEMORY_SHARE),
-    )
-    for (flops, moved), count in found.operations.items()
+    count * _seconds(operation, chip)
+    for operation, count in found.operations.items()
   )
   roofs = {
     "compute": found.flops / chip.flops,
@@ -138,6 +137,27 @@ def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
   }
 
 
+def breakdown(found: Cost, chip: Chip) -> list[dict[str, Any]]:
+  """Operations by where they were written, those that take longest first."""
+  rows: dict[str, dict[str, Any]] = {}
+  for operation, count in found.operations.items():
+    empty = {"name": operation.name, **dict.fromkeys(_AMOUNTS, 0)}
+    row = rows.setdefault(operation.name, empty)
+    row["count"] += count
+    row["flops"] += count * operation.flops
+    row["bytes"] += count * operation.moved
+    row["seconds"] += count * _seconds(operation, chip)
+  return sorted(rows.values(), key=lambda row: -row["seconds"])
+
+
+def _seconds(operation: Operation, chip: Chip) -> float:
+  """What an operation is assumed to take."""
+  return max(
+    operation.flops / (chip.flops * MATMUL_SHARE),
+    operation.moved / (chip.bandwidth * MEMORY_SHARE),
+  )
+
+
 def collectives(found: Cost) -> dict[str, dict[str, float]]:
   """Per kind: how many run in a step, and the bytes one chip sends."""
   kinds: dict[str, dict[str, float]] = defaultdict(
@@ -149,11 +169,16 @@ def collectives(found: Cost) -> dict[str, dict[str, float]]:
   return dict(sorted(kinds.items()))
 
 
-def lines(result: dict[str, Any]) -> list[str]:
-  """What compile_for_slice found as text, with the name of its config."""
+def lines(result: dict[str, Any], dearest: int = 0) -> list[str]:
+  """What compile_for_slice found as text, with the name of its config.
+
+  dearest: so many rows of the breakdown follow.
+  """
   text = Path(__file__).with_suffix(".txt").read_text()
   page = jinja2.Template(text, trim_blocks=True)
-  return page.render(result, mesh_text=mesh_text, gib=gib).splitlines()
+  return page.render(
+    result, mesh_text=mesh_text, gib=gib, dearest=dearest
+  ).splitlines()
 
 
 def mesh_text(mesh: dict[str, int]) -> str:

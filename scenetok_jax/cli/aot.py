@@ -21,7 +21,7 @@ def main(argv: console.Argv = None) -> None:
   console.write_json(args, result)
   if "nothing_fits" in result:
     raise InputError(result["nothing_fits"])
-  print("\n".join(lines(result)))
+  print("\n".join(lines(result, options.breakdown)))
 
 
 if __name__ == "__main__":

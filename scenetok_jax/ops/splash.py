@@ -7,7 +7,6 @@ padded, and padded keys are masked.
 
 import functools
 import math
-import re
 from typing import NamedTuple
 
 import jax
@@ -29,8 +28,6 @@ _LANES = 128  # of a vector: keys come in multiples of it
 # the gradient of the queries is complete after one pass; larger tiles leave no
 # room in a core's memory for the backward kernel.
 _ROWS = 512, 1024
-# Name of a kernel -> its matrix products of queries times keys.
-_PRODUCTS = {"fwd": 2, "dq": 3, "dkv": 5}
 
 
 class Tiles(NamedTuple):
@@ -120,17 +117,3 @@ def _mask(tiles: Tiles, keys: int, causal: bool) -> splash_attention_mask.Mask:
   return splash_attention_mask.NumpyMask(
     np.broadcast_to(np.arange(tiles.keys) < keys, shape)
   )
-
-
-def kernel_flops(name: str, shapes: list[tuple[int, ...]]) -> float:
-  """FLOPs of a call of a kernel; 0 for one that is not attention's.
-
-  name: as the compiled program has it. shapes: of its operands that are
-  arrays of rows, the first two query [... h Lq d] and key [... h Lk d].
-  A causal mask counts as none.
-  """
-  match = re.match(r"splash_mh?q?a_(fwd|dq|dkv)", name)
-  if match is None:
-    return 0.0
-  query, key = shapes[:2]
-  return 2.0 * _PRODUCTS[match[1]] * math.prod(query) * key[-2]

@@ -17,6 +17,9 @@ from jax.extend.core import jaxprs_in_params
 # Name of a chip -> FLOP/s in bfloat16 and float32.
 PEAKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 
+# Part of a splash kernel's name -> its products of queries times keys.
+_KERNELS = {"fwd": 2, "dq": 3, "dkv": 5}
+
 
 def count_flops(function: Callable[..., Any], *args: Any) -> int:
   """FLOPs of dot_general and convolutions, as the program executes them.
@@ -24,8 +27,8 @@ def count_flops(function: Callable[..., Any], *args: Any) -> int:
   XLA's cost_analysis counts the body of a loop once; here a scan counts its
   body times its length, and recomputation by jax.checkpoint counts as often
   as it runs. A while loop of unknown length counts once; of a cond's branches
-  the dearest counts; a shard_map counts on all its devices. Elementwise work
-  and opaque kernels (cuDNN, Pallas) count nothing.
+  the dearest counts; a shard_map counts on all its devices. Attention by a
+  Pallas kernel counts by its formula. Elementwise work and cuDNN count nothing.
 
   args: of the function, arrays or jax.ShapeDtypeStruct trees. Returns FLOPs of
   one call over all devices; a multiply-add is two.
@@ -49,6 +52,10 @@ def _count_equation(equation: Any) -> int:
     kernel = equation.invars[1].aval.shape  # taps and channels per group
     axes = params["dimension_numbers"].rhs_spec[1:]
     return _products(equation, (kernel[axis] for axis in axes))
+  if name == "pallas_call":
+    given = [x.aval for x in equation.invars]
+    rows = [x.shape for x in given if x.ndim > 2 and _is_real(x)]
+    return int(kernel_flops(params["name"], rows))
   if name == "cond":
     return max(_count(branch.jaxpr) for branch in params["branches"])
   total = sum(_count(inner) for inner in jaxprs_in_params(params))
@@ -60,9 +67,26 @@ def _count_equation(equation: Any) -> int:
   return total
 
 
+def _is_real(array: Any) -> bool:
+  return jnp.issubdtype(array.dtype, jnp.floating)
+
+
 def _products(equation: Any, depth: Any) -> int:
   """Of an output whose every element sums that many products."""
   return 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(depth)
+
+
+def kernel_flops(name: str, shapes: list[tuple[int, ...]]) -> float:
+  """FLOPs of a call of a kernel; 0 for one that is not attention's.
+
+  shapes: of its operands of floating type and at least three axes, the first
+  two query [... h Lq d] and key [... h Lk d]. A causal mask counts as none.
+  """
+  match = re.match(r"splash_m[hq]a_(fwd|dq|dkv)", name)
+  if match is None:
+    return 0.0
+  query, key = shapes[:2]
+  return 2.0 * _KERNELS[match[1]] * math.prod(query) * key[-2]
 
 
 def published_flops(device: Any, dtype: str) -> float | None:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from scenetok_jax.ops.splash import splash_attention
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train.flops import (
   count_flops,
   fastest,
+  kernel_flops,
   matmul_flops_per_second,
   peak_flops_per_second,
   published_flops,
@@ -158,3 +160,23 @@ def test_peak_is_measured_once():
   peak = matmul_flops_per_second("float32", 256, 0.01)
   assert np.isfinite(peak) and peak > 1e7
   assert matmul_flops_per_second("float32", 256, 0.01) == peak
+
+
+def test_kernels_cost_their_products():
+  shapes = [(2, 4, 512, 64), (2, 4, 768, 64)]
+  product = 2 * 2 * 4 * 512 * 768 * 64
+  assert kernel_flops("splash_mha_fwd_residuals.3", shapes) == 2 * product
+  assert kernel_flops("splash_mha_dkv_no_residuals.1", shapes) == 5 * product
+  assert kernel_flops("another_kernel", shapes) == 0
+
+
+def test_attention_by_a_kernel_is_counted_by_its_products():
+  x = jax.ShapeDtypeStruct((2, 256, 3, 64), jnp.bfloat16)
+
+  def loss(*arrays):
+    out = splash_attention(*arrays, causal=False, interpret=True)
+    return jnp.sum(out.astype(jnp.float32))
+
+  gradient = jax.grad(loss, argnums=(0, 1, 2))
+  product = 2 * 2 * 3 * 256 * 64  # of each row with its cotangent
+  assert count_flops(gradient, x, x, x) == (7 * 256 + 1) * product
