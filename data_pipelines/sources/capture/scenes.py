@@ -155,7 +155,9 @@ def load(root: Path, size: int | Shape) -> RawScene:
   moved = origins.moved(np.array(poses), origin)
   check_rigid(moved, f"{source}: frames in order of time")
   cameras = Cameras(moved.astype(np.float32), np.array(intrinsics, np.float32))
-  warnings = (*capture.warnings, *counted(notes), *origins.note(origin))
+  unposed = _unposed(capture) if pose_file in _READERS else ()
+  told = (*unposed, *counted(notes), *origins.note(origin))
+  warnings = (*capture.warnings, *told)
   return RawScene(
     np.stack(pictures),
     cameras,
@@ -175,6 +177,21 @@ def _pictures(capture: Capture) -> Iterator[tuple[PosedFrame, Picture]]:
   for frame in capture.frames:
     if frame.image is not None:
       yield frame, frames.read_image(frame.image)
+
+
+def _unposed(capture: Capture) -> tuple[str, ...]:
+  """A note on images beside the posed ones, of which nothing is read."""
+  used = {frame.image for frame in capture.frames if frame.image is not None}
+  folders = sorted({path.parent for path in used})
+  files = [path for folder in folders for path in folder.iterdir()]
+  images = [path for path in files if is_image(path)]
+  others = sorted(set(images) - used)
+  if not others:
+    return ()
+  return (
+    f"{len(others)} of {len(images)} images have no pose, left out"
+    f" ({others[0].name}{', ...' if others[1:] else ''})",
+  )
 
 
 def _files(root: Path) -> list[Path]:

@@ -181,3 +181,26 @@ def test_intrinsics_of_larger_pictures_are_refused_in_poses_json(tmp_path):
   (tmp_path / "poses.json").write_text(json.dumps({"frames": frames}))
   with pytest.raises(InputError, match="is the middle of 96x64 pixels, not of"):
     capture.load(tmp_path, 24)
+
+
+def _by_colmap(folder):
+  (folder / "transforms.json").unlink()
+  clips.write_colmap(folder / "sparse/0")
+
+
+@pytest.mark.parametrize(
+  ("change", "told"),
+  [
+    (lambda folder: None, "30 of 36 images have no pose, left out"),
+    (_by_colmap, "30 images are not in the model, left out"),
+  ],
+)
+def test_images_without_a_pose_are_told(tmp_path, change, told):
+  clips.write_capture(tmp_path)
+  change(tmp_path)
+  assert not capture.load(tmp_path, 24).warnings
+  for i in range(90, 120):
+    name = tmp_path / "images" / f"frame_{i}.png"
+    shutil.copy(tmp_path / "images" / "frame_0.png", name)
+  (note,) = capture.load(tmp_path, 24).warnings
+  assert note.startswith(told)
