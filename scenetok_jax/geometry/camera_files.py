@@ -20,6 +20,7 @@ from scenetok_jax.geometry.camera_checks import (
   check_intrinsics,
   check_rigid,
 )
+from scenetok_jax.geometry.lens_fields import read_lens
 from scenetok_jax.geometry.posed_pictures import Shot, pinhole
 from scenetok_jax.geometry.transforms_json import TransformsFrame
 from scenetok_jax.reading.image_search import ImageFinder
@@ -145,6 +146,11 @@ def _matrices(value: Any, where: str, size: int) -> np.ndarray:
 
 def _read_native(content: dict[str, Any], name: str) -> PosedFile:
   """Our layout: OpenCV poses and normalised intrinsics."""
+  if read_lens(content, name).bends:
+    raise InputError(
+      f"{name}: camera_model: normalised intrinsics are of pinholes; give"
+      " frames in pixels, or leave the lens out"
+    )
   extrinsics = _matrices(content["extrinsics"], f"{name}: extrinsics", 4)
   check_rigid(extrinsics, f"{name}: extrinsics", MAX_GIVEN)
   value = content.get("intrinsics")

@@ -75,7 +75,8 @@ def _model(fields: Mapping[str, Any], where: str) -> str:
   fisheye = fields.get("is_fisheye")
   if fisheye is None:
     return model
-  if bool(fisheye) != (model in _EQUIDISTANT) and model in _EQUIDISTANT:
+  other = _EQUIDISTANT if not fisheye else _STRAIGHT[:3]
+  if model in other:
     raise InputError(
       f"{where}: is_fisheye: {fisheye!r:.40} contradicts camera_model {model};"
       " correct or remove one of the two"

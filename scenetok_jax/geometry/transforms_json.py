@@ -51,15 +51,15 @@ class TransformsFrame:
   def shot(self, header: Callable[[], Header] | None = None) -> Shot:
     """The camera, lens included; header: of its image, if there is one."""
     size = None if header is None else lambda: header().shown
-    matrix, for_size = self.intrinsics(size)
-    given = self._number("w") is not None and self._number("h") is not None
-    return Shot(
-      self.where,
-      self.pose(),
-      matrix,
-      for_size if given or header is None else None,
-      read_lens(self.fields, self.where),
-    )
+    matrix, assumed = self.intrinsics(size)
+    lens = read_lens(self.fields, self.where)
+    sides = assumed if header is None else self.size()
+    return Shot(self.where, self.pose(), matrix, sides, lens)
+
+  def size(self) -> tuple[float, float] | None:
+    """w and h, of the pixels that focal lengths are in; None without both."""
+    width, height = self._number("w"), self._number("h")
+    return (width, height) if width and height else None
 
   def intrinsics(
     self, image_size: Callable[[], tuple[float, float]] | None = None
@@ -71,14 +71,13 @@ class TransformsFrame:
 
     image_size: gives (width, height) where the file has no w and h.
     """
-    width, height = self._number("w"), self._number("h")
-    if width is None or height is None:
-      if image_size is None:
-        raise InputError(
-          f"{self.where}: {'h' if width else 'w'}: missing; add it to the frame"
-          " or to the file"
-        )
-      width, height = image_size()
+    size = self.size()
+    if size is None and image_size is None:
+      lacking = "h" if self._number("w") else "w"
+      raise InputError(
+        f"{self.where}: {lacking}: missing; add it to the frame or to the file"
+      )
+    width, height = size or image_size()  # type: ignore[misc]
     focal_x = self._focal("fl_x", "camera_angle_x", width)
     focal_y = self._focal("fl_y", "camera_angle_y", height)
     focal_x, focal_y = focal_x or focal_y, focal_y or focal_x  # square pixels

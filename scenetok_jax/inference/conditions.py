@@ -17,7 +17,7 @@ from scenetok_jax.media import read_image, read_picture
 from scenetok_jax.reading.schema import FieldOfView, Some
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
-from scenetok_jax.sampling.views import ViewOptions
+from scenetok_jax.sampling.views import ViewOptions, far_view
 from scenetok_jax.types import Cameras, InputError, Views, option
 
 
@@ -164,7 +164,10 @@ def camera_path(
   if name.endswith(".json"):
     path = paths.from_file(name, options, np.array(given.origin))
     side = np.asarray(given.views.images).shape[1]
-    return path.seen(side, ViewOptions())
+    path = path.seen(side, ViewOptions())
+    if told := far_view(path.cameras, given.views.cameras):
+      print(f"--anchors: {told}", file=sys.stderr)
+    return path
   if name == "scene":
     if given.path is None:
       raise InputError(

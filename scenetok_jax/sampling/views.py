@@ -127,5 +127,5 @@ def far_view(path: Cameras, context: Cameras) -> str:
   degrees = 2 * np.degrees(np.arctan(0.5 / np.array(focal)))
   return (
     f"the path's field of view is {degrees[0]:.0f} degrees, that of the"
-    f" context views {degrees[1]:.0f}: frames may lose quality; --fov sets it"
+    f" context views {degrees[1]:.0f}: frames may lose quality"
   )

@@ -54,6 +54,7 @@ def test_lenses_that_opencv_describes(fields, lens):
     ({"k4": 0.1}, "k4: means one thing to nerfstudio"),
     ({"camera_model": "OPENCV_FISHEYE", "p1": 0.1}, "p1: a fisheye"),
     ({"camera_model": "OPENCV_FISHEYE", "is_fisheye": False}, "contradicts"),
+    ({"camera_model": "PINHOLE", "is_fisheye": True}, "contradicts"),
     ({"distortion_params": [0.1, 0.2, 0.3]}, "3 numbers"),
     ({"distortion_params": [0.1, *[0] * 5], "k1": 0.2}, "contradicts k1"),
     ({"k1": "much"}, "k1: 'much' is no number"),

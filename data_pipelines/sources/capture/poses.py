@@ -2,8 +2,10 @@
 
   {"frames": [{"file": "images/0.jpg", "w2c": 4x4, "K": 3x3}, ...]}
 
-OpenCV axes; K in pixels of the stored image. "c2w" may stand for "w2c", and
-"index" (a frame of the only video in the folder) for "file".
+OpenCV axes; K in pixels of the stored image, or of "w" x "h"; lenses as in
+transforms.json. These and K may stand for all frames beside "frames". "c2w" may
+stand for "w2c", and "index" (a frame of the only video in the folder) for
+"file".
 """
 
 from pathlib import Path
@@ -17,8 +19,10 @@ from data_pipelines.sources.capture.frames import (
 )
 from scenetok_jax.geometry.camera_checks import MAX_GIVEN, check_rigid
 from scenetok_jax.geometry.cameras import invert
+from scenetok_jax.geometry.lens_fields import read_lens
 from scenetok_jax.geometry.posed_pictures import Shot
 from scenetok_jax.geometry.transforms_json import (
+  TransformsFrame,
   read_matrix,
   read_numbers,
   read_object,
@@ -29,7 +33,8 @@ from scenetok_jax.types import InputError
 
 def read(path: Path) -> Capture:
   """Frames of a poses.json in file order, or in the order of the video."""
-  frames = read_object(path).get("frames")
+  content = read_object(path)
+  frames = content.get("frames")
   if not isinstance(frames, list) or not frames:
     raise InputError(f"{path}: frames: missing or empty; list the frames")
   poses = _poses(path, frames)
@@ -37,7 +42,10 @@ def read(path: Path) -> Capture:
   posed, numbers = [], set()
   for i, item in enumerate(frames):
     where = f"{path}: frames[{i}]"
-    shot = Shot(where, poses[i], _matrix_k(item.get("K"), where))
+    shared = TransformsFrame(where, {**content, **item})
+    lens = read_lens(shared.fields, where)
+    matrix = _matrix_k(item.get("K", content.get("K")), where)
+    shot = Shot(where, poses[i], matrix, shared.size(), lens)
     name, index = item.get("file"), item.get("index")
     if isinstance(name, str) and name:
       image = finder.find(name, f"{where}.file")

@@ -181,6 +181,36 @@ def test_intrinsics_of_larger_pictures_are_refused_in_poses_json(tmp_path):
   (tmp_path / "poses.json").write_text(json.dumps({"frames": frames}))
   with pytest.raises(InputError, match="is the middle of 96x64 pixels, not of"):
     capture.load(tmp_path, 24)
+  # Of the pixels that they are in, they are right.
+  plain = capture.load(_written(tmp_path, frames, w=96, h=64), 24)
+  np.testing.assert_allclose(
+    np.diag(plain.cameras.intrinsics[0])[:2], 40 / 32, atol=1e-6
+  )
+  # Lenses are read by the rule of transforms.json.
+  bent = capture.load(_written(tmp_path, frames, w=96, h=64, k1=-0.2), 24)
+  assert "made straight" in bent.warnings[0]
+  with pytest.raises(InputError, match="cut pinhole views"):
+    capture.load(_written(tmp_path, frames, w=96, h=64, latlong=True), 24)
+
+
+def _written(folder, frames, **fields):
+  text = json.dumps({**fields, "frames": frames})
+  (folder / "poses.json").write_text(text)
+  return folder
+
+
+def test_normalised_paths_have_no_lens(tmp_path):
+  content = {
+    "extrinsics": clips.poses(3).tolist(),
+    "intrinsics": [[0.8, 0, 0.5], [0, 0.8, 0.5], [0, 0, 1]],
+  }
+  path = tmp_path / "path.json"
+  path.write_text(json.dumps({**content, "camera_model": "PINHOLE"}))
+  assert len(camera_files.from_json(path).extrinsics) == 3
+  for fields in ({"is_fisheye": True}, {"k1": 0.1}):
+    path.write_text(json.dumps({**content, **fields}))
+    with pytest.raises(InputError, match="of pinholes"):
+      camera_files.from_json(path)
 
 
 def _by_colmap(folder):
