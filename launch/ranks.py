@@ -22,6 +22,7 @@ from typing import IO
 _PDEATHSIG = 1  # prctl: the signal that a process gets when its parent dies
 _PREEMPTED = 75  # a rank that saved; the others saved the same step
 _WAITED = 69  # a rank that waited for another one in vain
+_ABORTED = -signal.SIGABRT  # JAX ends a rank so, mostly because of another one
 _LOOK_SECONDS = 0.1
 _SAME_REQUEST_SECONDS = 1.0  # a scheduler signals both process and group
 
@@ -38,6 +39,7 @@ class Job:
     self._asked = 0.0  # when somebody first asked for the end
     self._deadline = float("inf")
     self._in_vain = self._told = False
+    self._suspect = ""  # who aborted first; at fault if nobody else is
 
   def start(self, command: list[str], devices: str, port: str) -> None:
     for rank in range(self.count):
@@ -80,10 +82,11 @@ class Job:
   def wait(self) -> int:
     """The status of the rank that failed first, or 0."""
     while self._running:
-      for rank, process in list(self._running.items()):
-        code = process.poll()
-        if code is not None:
-          self._ended(rank, process, code)
+      looked = [(r, p, p.poll()) for r, p in self._running.items()]
+      ended = [(r, p, code) for r, p, code in looked if code is not None]
+      # Who ends because of another may be seen at the same time.
+      for found in sorted(ended, key=lambda x: x[2] in (_ABORTED, _WAITED)):
+        self._ended(*found)
       if time.monotonic() > self._deadline:
         for process in self._running.values():
           _signal(process, signal.SIGKILL)
@@ -92,7 +95,7 @@ class Job:
       # What a rank left behind, such as a data worker, may hold its pipe.
       reader.join(timeout=1.0)
     if self._in_vain and not self._told:
-      self._tell("all processes waited for each other")
+      self._tell(self._suspect or "all processes waited for each other")
     return self.status
 
   def _ended(
@@ -100,7 +103,7 @@ class Job:
   ) -> None:
     del self._running[rank]
     _signal(process, signal.SIGKILL)  # its workers, if any are left
-    if self._in_vain and code != _WAITED:
+    if self._in_vain and code not in (_WAITED, _ABORTED, _PREEMPTED, 0):
       self._tell(f"process {rank} of {self.count} hung; the others waited")
     if code == 0 or self.status:
       return
@@ -111,6 +114,10 @@ class Job:
       # The others end likewise, but for the one that hangs.
       self._in_vain = code == _WAITED
       self._deadline = time.monotonic() + self._grace
+    elif code == _ABORTED:
+      self._in_vain = True
+      self._suspect = f"process {rank} of {self.count} ended by signal {-code}"
+      self._end()
     else:
       how = f"with status {code}" if code > 0 else f"by signal {-code}"
       who = f"process {rank} of {self.count}"

@@ -140,6 +140,26 @@ def test_the_rank_that_the_others_waited_for_is_named(tmp_path):
     assert errors.count("launch/local.sh") == 1
 
 
+def test_a_rank_that_jax_aborts_is_not_blamed_for_one_that_hangs(tmp_path):
+  with job(tmp_path, grace=1) as process:
+    first, second = ranks(tmp_path)
+    os.kill(second, signal.SIGSTOP)
+    os.kill(first, signal.SIGABRT)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + signal.SIGABRT
+    assert errors.startswith("launch/local.sh: process 1 of 2 hung; the others")
+    assert errors.count("launch/local.sh") == 1
+
+
+def test_a_rank_that_aborts_alone_is_blamed(tmp_path):
+  with job(tmp_path) as process:
+    os.kill(ranks(tmp_path)[0], signal.SIGABRT)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + signal.SIGABRT
+    assert "launch/local.sh: process 0 of 2 ended by signal 6" in errors
+    assert saved(tmp_path) == ["saved1"]
+
+
 def test_ranks_that_waited_for_each_other_are_not_blamed(tmp_path):
   with job(tmp_path, on_term="exit 69") as process:
     for rank in ranks(tmp_path):
