@@ -55,7 +55,9 @@ def build(
   final = out / job.dataset.split
   recipe = job.describe()
   if final.exists():
-    return {**builders.existing(final, recipe), "already": True}
+    report = builders.existing(final, recipe)
+    builders.tidy(out, job.dataset.split)
+    return {**report, "already": True}
   _check(job)
   written = json.dumps([recipe, CHUNKS]).encode()
   digest = hashlib.sha256(written).hexdigest()[:12]

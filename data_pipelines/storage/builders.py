@@ -68,7 +68,10 @@ def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
 
 
 def publish(directory: Path, final: Path) -> None:
-  """Renames a finished split into place."""
+  """Renames a finished split into place, without what killed runs left."""
+  for path in (directory, *directory.rglob("*")):
+    if path.is_dir():
+      remove_leftovers(path)
   try:
     directory.rename(final)
   except OSError as error:

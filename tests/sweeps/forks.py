@@ -6,6 +6,7 @@ can be killed; only the seconds of its imports are saved.
 
 import atexit
 import dataclasses
+import faulthandler
 import json
 import os
 import select
@@ -64,7 +65,7 @@ class Forks:
     stdout: str = "",
     kill_change: int = 0,
     kill_seconds: float = 0.0,
-    limit: float = 300.0,
+    limit: float = 600.0,
   ) -> Ended:
     """`scenetok WORDS`, in the folder of the repository.
 
@@ -90,7 +91,8 @@ class Forks:
     except TimeoutError:
       os.kill(pid, signal.SIGABRT)
       self._reply(60)
-      raise AssertionError(f"hangs: {' '.join(words)}") from None
+      stacks = (self._folder / "err").read_text(errors="replace")
+      raise AssertionError(f"hangs: {' '.join(words)}\n{stacks}") from None
     told = {
       name: (self._folder / name).read_text(errors="replace")
       for name in ("out", "err", "changes")
@@ -178,5 +180,6 @@ if __name__ == "__main__":
   print("ready", flush=True)
   asked = _serve()
   _redirect(asked)
+  faulthandler.enable()  # where it hangs, which SIGABRT asks
   _watch(asked)
   sys.exit(main.main(asked["words"]))
