@@ -6,13 +6,16 @@ refused.
 """
 
 import dataclasses
+import io
 import os
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
-from scenetok_jax.reading import orientation
+from scenetok_jax.reading import files, orientation
 from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading.png import check_png
 
 _ORIENTATION = 0x0112
 # A JPEG's other pictures are gain maps and previews of the first.
@@ -60,6 +63,8 @@ def read_picture(source: str | os.PathLike | bytes) -> Picture:
   ValueError for values without a meaning, else errors as of open_image.
   """
   with open_image(source) as picture:
+    with _opened(source) as file:
+      check_png(file)
     header = _header(picture)
     paged = picture.format in _PAGED and getattr(picture, "n_frames", 1) > 1
     upright = picture.format == "TIFF"  # Pillow turns these alone
@@ -67,6 +72,12 @@ def read_picture(source: str | os.PathLike | bytes) -> Picture:
   pixels = pixels if upright else orientation.apply(pixels, header.tag)
   notes += (PAGED,) if paged else ()
   return Picture(np.ascontiguousarray(pixels), header, notes)
+
+
+def _opened(source: str | os.PathLike | bytes) -> IO[bytes]:
+  if isinstance(source, bytes):
+    return io.BytesIO(source)
+  return files.open_file(source)
 
 
 def to_rgb(picture: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
