@@ -103,7 +103,10 @@ def unpack(data: bytes, where: str) -> SceneResult:
     fields = parse(arrays.pop(_FIELDS).tobytes(), where, _AGAIN, nan=True)
     fields = checked(fields, _Fields, where, _AGAIN)
     numbers = all(isinstance(x, int | float) for x in fields["scores"].values())
-    rows = all(x.ndim == 2 and x.dtype.kind == "f" for x in arrays.values())
+    # Of images a row each; of pairs of poses a number.
+    rows = all(
+      x.ndim in (1, 2) and x.dtype.kind == "f" for x in arrays.values()
+    )
     if not numbers or not rows:
       raise ValueError("scores or features are no numbers")
     result = SceneResult(**{**fields, "features": arrays})

@@ -5,6 +5,7 @@ can be killed; only the seconds of its imports are saved.
 """
 
 import atexit
+import contextlib
 import dataclasses
 import faulthandler
 import json
@@ -83,9 +84,10 @@ class Forks:
     start = time.monotonic()
     self._process.stdin.write(json.dumps(asked) + "\n")
     pid = int(self._reply(60))
-    if kill_seconds:
-      time.sleep(kill_seconds)
-      os.kill(pid, signal.SIGKILL)  # not waited for: the number is still its
+    # It may have ended before.
+    if kill_seconds and not self._told(kill_seconds):
+      with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     try:
       status = int(self._reply(limit))
     except TimeoutError:
@@ -101,10 +103,15 @@ class Forks:
     changes = int(told["changes"]) if told["changes"] else None
     return Ended(status, told["out"], told["err"], seconds, changes)
 
-  def _reply(self, limit: float) -> str:
+  def _told(self, limit: float) -> bool:
+    """Whether there is a reply, after so many seconds at most."""
     assert self._process.stdout
-    if not select.select([self._process.stdout], [], [], limit)[0]:
+    return bool(select.select([self._process.stdout], [], [], limit)[0])
+
+  def _reply(self, limit: float) -> str:
+    if not self._told(limit):
       raise TimeoutError
+    assert self._process.stdout
     return self._process.stdout.readline().strip()
 
 
