@@ -224,9 +224,11 @@ def split(
     if mesh.empty:
       return function(*arrays)
     shape = arrays[0].shape
-    spec = P(
-      *(_axes(mesh, *x) or None for x in zip(logical, shape, strict=True))
-    )
+    first, *rest = (_axes(mesh, *x) for x in zip(logical, shape, strict=True))
+    # Named, or gradients are summed over them: copied, where there is one.
+    lone = tuple(a for a in _free(mesh) if mesh.shape[a] == 1)
+    first += tuple(a for a in lone if a not in sum(rest, first))
+    spec = P(*(names or None for names in (first, *rest)))
     return jax.shard_map(
       function,
       in_specs=spec,
