@@ -26,7 +26,9 @@ PUBLISHED = (
   (2560, 1024, 64),
   (3072, 3072, 64),
 )
-TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-3}
+# dtype -> largest error of values, of gradients. Half a digit of bfloat16 is
+# 2e-3; the written-out attention's errors in it are 2.4e-3 and 2.9e-3.
+LIMITS = {"float32": (1e-5, 1e-5), "bfloat16": (2e-3, 4e-3)}
 
 
 def inputs(queries, keys, size, dtype="float32", batch=1, heads=1):
@@ -52,15 +54,16 @@ kernels = functools.partial(splash.splash_attention, interpret=True)
 
 
 def check(arrays, causal):
-  dtype = str(arrays[0].dtype)
+  """Errors against float32, as shares of the norm."""
+  exact = [x.astype(jnp.float32) for x in arrays]
+  expected = outputs(softmax_average, exact, causal)
   found = outputs(kernels, arrays, causal)
-  expected = outputs(
-    softmax_average, [x.astype(jnp.float32) for x in arrays], causal
+  value, *gradients = (
+    float(jnp.linalg.norm(ours - wanted) / jnp.linalg.norm(wanted))
+    for ours, wanted in zip(found, expected, strict=True)
   )
-  for ours, exact in zip(found, expected, strict=True):
-    scale = float(jnp.max(jnp.abs(exact)))
-    atol = TOLERANCES[dtype] * max(scale, 1.0)
-    np.testing.assert_allclose(ours, exact, rtol=0, atol=atol)
+  of_values, of_gradients = LIMITS[str(arrays[0].dtype)]
+  assert value < of_values and max(gradients) < of_gradients
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -69,14 +72,14 @@ def test_lengths_that_are_no_whole_tiles_are_filled(causal):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize("sizes", PUBLISHED)
 def test_published_lengths(sizes, dtype):
   check(inputs(*sizes, dtype), causal=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("dtype", LIMITS)
 def test_a_causal_mask_over_several_tiles(dtype):
   check(inputs(2560, 2560, 64, dtype), causal=True)
 
