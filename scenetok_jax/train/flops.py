@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
+from jax.interpreters import partial_eval
 
 # Name of a chip -> FLOP/s in bfloat16 and float32.
 PEAKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
@@ -33,7 +34,10 @@ def count_flops(function: Callable[..., Any], *args: Any) -> int:
   args: of the function, arrays or jax.ShapeDtypeStruct trees. Returns FLOPs of
   one call over all devices; a multiply-add is two.
   """
-  return _count(jax.make_jaxpr(function)(*args).jaxpr)
+  traced = jax.make_jaxpr(function)(*args).jaxpr
+  # A rematerialised kernel whose results were kept is traced, and never run.
+  used, _ = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
+  return _count(used)
 
 
 def _count(jaxpr: Any) -> int:

@@ -91,22 +91,49 @@ def test_a_batch_that_does_not_divide_is_refused():
     program.train_program(config, make_mesh({"data": 8}))
 
 
-@pytest.mark.slow
-def test_a_step_compiled_for_a_slice_has_the_analytic_flops(tmp_path):
+def for_tpus(*command):
+  """The output of a module that libtpu compiles for, in a process."""
   if importlib.util.find_spec("libtpu") is None:
     pytest.skip("libtpu, which compiles for TPUs, is not installed")
-  out = tmp_path / "program.json"
-  # In a process of its own: libtpu reads its variables once, and does not know
-  # every flag of the CPU's compiler.
+  # It does not know every flag of the CPU's compiler.
   environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-  subprocess.run(
-    [sys.executable, "-m", "scenetok_jax.cli.aot", "--topology=v5e:2x2",
-     "--config=configs/rooms.py:smoke", f"--json={out}"],
-    cwd=ROOT, check=True, env=environment,
+  return subprocess.run(
+    [sys.executable, "-m", *command], cwd=ROOT, check=True, env=environment,
+    capture_output=True, text=True,
+  ).stdout  # fmt: skip
+
+
+@pytest.mark.slow
+def test_programs_for_tpus_cost_what_is_counted_by_hand():
+  found = json.loads(for_tpus("tests.aot.twins"))
+  depth, width, rows = 16, 2048, 256
+  layer = 2 * width**2  # bytes, in bfloat16
+  product = found["product"]
+  assert product["bytes"] == layer + 2 * 2 * rows * width
+  assert product["flops"] == 2 * rows * width**2
+  scanned, unrolled = found["scanned"], found["unrolled"]
+  # The weights are read in the forward and in the backward pass.
+  assert scanned["bytes"] == pytest.approx(2 * depth * layer, rel=0.05)
+  assert scanned["bytes"] == pytest.approx(unrolled["bytes"], rel=0.05)
+  assert scanned["flops"] == unrolled["flops"] == 2 * depth * product["flops"]
+  examples, length, heads, size = 2, 512, 4, 64
+  attention = found["attention"]
+  assert attention["flops"] == 4 * examples * heads * length**2 * size
+  # Query, key, value and output, and some of them with heads first.
+  arrays = attention["bytes"] / (2 * examples * length * heads * size)
+  assert 4 <= arrays <= 8
+
+
+@pytest.mark.slow
+def test_a_step_compiled_for_a_slice_has_the_analytic_flops(tmp_path):
+  out = tmp_path / "program.json"
+  for_tpus(
+    "scenetok_jax.cli.aot", "--topology=v5e:2x2",
+    "--config=configs/rooms.py:smoke", f"--json={out}",
   )  # fmt: skip
   found = json.loads(out.read_text())
   assert found["fits"] and found["chips"] == 4
-  assert found["dtype"] == "bfloat16" and found["attention"] == "xla"
+  assert found["dtype"] == "bfloat16" and found["attention"] == "splash"
   assert found["remat"] == "dots" and found["tried"][0]["accumulate"] == 1
   assert found["hbm_bytes_per_chip"] <= found["hbm_capacity_bytes"]
   assert found["flops_ratio"] == pytest.approx(1.0, rel=0.02)
