@@ -4,11 +4,10 @@ import itertools
 import os
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import einops
-import imageio.v2 as imageio
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,10 +16,8 @@ from scenetok_jax.io import atomic_path, to_uint8, to_unit
 from scenetok_jax.reading import pictures, videos
 from scenetok_jax.types import InputError, explained
 
-# Otherwise every video forks with a Python hook, which warns (rightly) that
-# JAX's threads are running; the hook only shields ffmpeg from Ctrl-C.
-os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
-
+_STREAMED = {"movflags": "+faststart"}  # plays before it is loaded
+_QUALITY = {"crf": "10"}  # close to lossless
 _MAX_BYTES = 8 << 30  # of a video's frames: a short file may hold hours
 _GAP = 4  # pixels between the cells of a contact sheet
 _BACKGROUND = 255
@@ -105,20 +102,22 @@ def write_mp4(
     frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge"
   )
   with atomic_path(path) as temporary:
-    writer: Any = imageio.get_writer(
-      temporary,
-      format="FFMPEG",
-      fps=fps,
-      codec="libx264",
-      quality=8,
-      pixelformat="yuv420p",
-      macro_block_size=1,
-      ffmpeg_log_level="error",
-      output_params=["-movflags", "+faststart"],
-    )
-    with writer:
-      for frame in frames:
-        writer.append_data(frame)
+    _encode(temporary, frames, fps)
+
+
+def _encode(path: Path, frames: np.ndarray, fps: float) -> None:
+  """write_mp4 of frames of even sizes; OSError where the disk refuses."""
+  import av  # late: a quarter of a second, and most commands write no video
+
+  with av.open(path, "w", format="mp4", options=_STREAMED) as file:
+    # Timestamps are sixteenths of a millisecond.
+    rate = Fraction(fps).limit_denominator(16_000)
+    stream = file.add_stream("libx264", rate=rate, options=_QUALITY)
+    stream.height, stream.width = frames.shape[1:3]
+    stream.pix_fmt = "yuv420p"
+    for pixels in frames:
+      file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+    file.mux(stream.encode())
 
 
 def enlarge(
