@@ -5,12 +5,14 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from data_pipelines.latents.records import LatentRow
 from data_pipelines.storage import records
 from data_pipelines.storage.records import SceneRow
 from data_pipelines.views.evaluation import read_index
 from scenetok_jax.cli import main as scenetok
+from scenetok_jax.convert.own_files import own_arrays, sealed
 from scenetok_jax.evaluation.store import ResultStore
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.types import Cameras, InputError, check_key
@@ -36,7 +38,7 @@ def test_rows_of_prepared_data(key, kind, tmp_path):
   file = tmp_path / records.SCENES
   fields = [field.name for field in dataclasses.fields(kind)]
   row = dict.fromkeys(fields, 1) | {"held_out": [], "first": 0}
-  row |= {"source": "here", "sha256": ""}
+  row |= {"source": "here", "sha256": "", "origin": [0.0] * 3}
   row = {name: row[name] for name in fields}
   good = json.dumps(row | {"key": "good"})
   file.write_text(f"{good}\n{json.dumps(row | {'key': key})}\n")
@@ -57,12 +59,11 @@ def test_index_files_and_scene_files(key, tmp_path):
   with pytest.raises(InputError, match="key: not a plain name"):
     dataclasses.replace(scene, key=key).save(tmp_path / "a.tok")
   scene.save(tmp_path / "a.tok")
-  data = (tmp_path / "a.tok").read_bytes()
-  inner = json.dumps(json.dumps({"key": key}))[2:-2].encode()
-  plain = json.dumps(json.dumps({"key": "good"}))[2:-2].encode()
-  size = int.from_bytes(data[:8], "little") + len(inner) - len(plain)
-  data = size.to_bytes(8, "little") + data[8:].replace(plain, inner)
-  (tmp_path / "a.tok").write_bytes(data)
+  with own_arrays(tmp_path / "a.tok", "scene", "") as (arrays, metadata):
+    plain, other = (json.dumps({"key": name})[1:-1] for name in ("good", key))
+    changed = {k: text.replace(plain, other) for k, text in metadata.items()}
+  assert changed != metadata
+  (tmp_path / "a.tok").write_bytes(save(arrays, sealed(arrays, changed)))
   with pytest.raises(InputError, match=r"a\.tok: scene .*not a plain name"):
     Scene.load(tmp_path / "a.tok")
 

@@ -168,9 +168,7 @@ def _load_torch(path: Path) -> Any:
 
 def _torch_tensors(path: Path) -> dict[str, Any]:
   """Torch's tensors by name, whatever holds them."""
-  found = tensors_of(_load_torch(path), import_torch(path).is_tensor, path)
-  _check_sizes(found, path)
-  return found
+  return tensors_of(_load_torch(path), import_torch(path).is_tensor, path)
 
 
 def _check_sizes(found: Mapping[str, Any], path: Path) -> None:
@@ -190,6 +188,7 @@ def _check_sizes(found: Mapping[str, Any], path: Path) -> None:
 def _torch(path: Path) -> tuple[Iterable[str], Load]:
   """Names, and what loads one of them."""
   found, torch = _torch_tensors(path), import_torch(path)
+  _check_sizes(found, path)
   known = (torch.float16, torch.float32, torch.float64)
 
   def load(name: str) -> np.ndarray:

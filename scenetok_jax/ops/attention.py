@@ -10,7 +10,8 @@ from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
 # Fused: cudnn needs bfloat16 inputs on an NVIDIA GPU, splash a TPU.
-ATTENTION = ("xla", "cudnn", "splash")
+FUSED = ("cudnn", "splash")
+ATTENTION = ("xla", *FUSED)
 
 
 def attend(

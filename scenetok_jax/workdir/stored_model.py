@@ -5,6 +5,7 @@ import os
 from ml_collections import ConfigDict
 
 from scenetok_jax.model import Model, build
+from scenetok_jax.ops.attention import FUSED
 from scenetok_jax.types import AUTO, explained
 from scenetok_jax.workdir import ranges
 from scenetok_jax.workdir.stored_config import IDENTITY, load_stored_config
@@ -23,6 +24,6 @@ def stored_model(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, Model]:
     config = ConfigDict(load_stored_config(workdir))
     fields = {n: x for n, x in config.items() if n != IDENTITY}
     ranges.check_numbers(ConfigDict(fields), where)
-    if config.attention != "xla":
+    if config.attention in FUSED:
       config.attention = AUTO  # trained where there was a kernel for it
     return config, build(config)

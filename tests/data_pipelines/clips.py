@@ -104,8 +104,8 @@ def write_capture(
     "h": height * scale,
     "fl_x": 50.0 * scale,
     "fl_y": 52.0 * scale,
-    "cx": 19.0 * scale,
-    "cy": 16.0 * scale,
+    "cx": (width / 2 - 1) * scale,
+    "cy": (height / 2 + 1) * scale,
     "frames": [],
   }
   for i, c2w in enumerate(poses(frames)):

@@ -102,7 +102,7 @@ def test_camera_rows_equal_the_release():
   )
   case = goldens.load_case("dataset_dl3dv")
   scene = case.path / "data" / "test" / "aa11"
-  clip = dl3dv_scenes.read_scene(scene, "images_4")
+  clip = dl3dv_scenes.read_scene(scene, "images_4", distorted=True)
   for run, scaled in ((0, False), (1, True)):
     cameras = Cameras(clip.cameras.extrinsics, clip.cameras.intrinsics)
     if scaled:
