@@ -131,7 +131,8 @@ def run(
   exceptions are bugs and pass through.
   """
   verb = verb or Path(main.__code__.co_filename).stem
-  logging.getLogger("absl").addFilter(_is_news)
+  for name in ("absl", "asyncio"):
+    logging.getLogger(name).addFilter(_is_news)
   if sys.unraisablehook is sys.__unraisablehook__:
     sys.unraisablehook = _unraisable
   try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from scenetok_jax.io import is_url, locate, write_json
+from scenetok_jax.io import is_url, kept, locate, write_json
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.reading.shown import escaped
@@ -35,7 +35,7 @@ def make_folder(folder: pathlib.Path) -> None:
   if is_url(folder):
     return  # a bucket has no folders
   problem = f"{folder}: the workdir cannot be made"
-  with explained(problem, "choose another --workdir", OSError):
+  with explained(problem, "choose another --workdir", OSError), kept(folder):
     folder.mkdir(parents=True, exist_ok=True)
 
 
