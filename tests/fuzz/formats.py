@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pytest
 
 from data_pipelines.latents import writer as latent_writer
 from data_pipelines.latents.records import LatentDataset
@@ -179,6 +180,7 @@ def _video(folder):
 
 def _torch(name):
   def read(folder):
+    pytest.importorskip("torch", reason="the extra [convert]")
     reader.read_shapes(folder / name)
     step = reader.read_step(folder / name)
     assert 0 <= step < 1 << 53
