@@ -17,6 +17,7 @@ of a Spec to JSON made, and Orbax converts one for every array of every save.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -106,6 +107,8 @@ def soak(
       command, env={**os.environ, **device}, stdout=log, stderr=log
     ) as child,
   ):
+    # A scheduler's SIGTERM ends the child, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
       while child.poll() is None:
         step = last_step(out / "run" / "metrics.jsonl")

@@ -147,11 +147,7 @@ def opened(
   """
   folder = Path(path)
   check_apart({"--out": folder}, sources or {})
-  check_writable(folder)
-  with kept(folder), contextlib.ExitStack() as stack:
-    stack.callback(remove_empty, new_folders(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(lock(folder))
+  with _held(folder) as stack:
     found = Output(folder)
     found.refuse_strangers(*patterns)
     found.remove_leftovers()
@@ -170,11 +166,7 @@ def whole(folder: Path, *names: str) -> Iterator[Path]:
   Raises InputError: one is there already, another run writes there, or they
   cannot be written.
   """
-  check_writable(folder)
-  with kept(folder), contextlib.ExitStack() as stack:
-    stack.callback(remove_empty, new_folders(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(lock(folder))
+  with _held(folder) as stack:
     aside, paths = folder / _ASIDE, [folder / name for name in names]
     if (aside / _PLACING).exists():  # by a killed run: these are its own
       for path in paths:
@@ -195,6 +187,20 @@ def whole(folder: Path, *names: str) -> Iterator[Path]:
       for path in paths:
         _remove(path)
       raise
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[contextlib.ExitStack]:
+  """Makes a folder where needed and locks it; yields what ends before that.
+
+  Removes it again where it was made here and stays empty.
+  """
+  check_writable(folder)
+  with kept(folder), contextlib.ExitStack() as stack:
+    stack.callback(remove_empty, new_folders(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(lock(folder))
+    yield stack
 
 
 def _remove(path: Path) -> None:

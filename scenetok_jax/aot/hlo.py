@@ -112,11 +112,12 @@ def root_of(computation: Computation) -> Op:
 
 
 def _start(loop: Op, counter: Op, inside: Computation) -> int:
-  match = re.search(r"index=(\d+)", counter.text)
   first = inside.get(loop.operands[0])
-  if match is None or first is None or first.kind != "tuple":
+  if counter.kind != "get-tuple-element" or first is None:
     return 0
-  op = inside.get(first.operands[int(match[1])])
+  if first.kind != "tuple":
+    return 0
+  op = inside.get(first.operands[counter.index])
   while op is not None and op.kind in ("copy", "bitcast"):
     op = inside.get(op.operands[0])
   return int(op.literal) if op and op.kind == "constant" else 0

@@ -20,8 +20,6 @@ COLLECTIVES = {
   "all-gather", "all-reduce", "reduce-scatter", "all-to-all",
   "collective-permute",
 }  # fmt: skip
-
-
 # Parts of the name of an operation that say nothing of where it was written.
 _WRAPPERS = {"while", "body", "closed_call", "checkpoint"}
 
