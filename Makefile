@@ -41,7 +41,7 @@ test: $(DEV)
 test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
 
-# The same seeds every time; a machine of two cores takes ten minutes.
+# The same seeds every time; the number is an estimate for two cores.
 FUZZ_EXAMPLES ?= 400
 
 fuzz: $(DEV)
