@@ -23,7 +23,7 @@ help:
 	@echo "make faults      break running trainings; prints what was lost"
 	@echo "make sweeps      every verb on full disks, without readers, killed"
 	@echo "make aot-table   compile published configurations for TPU slices"
-	@echo "make docs-map    write the map of files in docs/architecture.md"
+	@echo "make docs-map    write the map of files in docs/architecture/"
 	@echo "make lint        ruff and mypy"
 	@echo "make format      rewrite the code in its format"
 	@echo "make lock        the newest versions that setup.cfg allows, by hash"

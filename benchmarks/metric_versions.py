@@ -1,7 +1,7 @@
 """What versions of the metrics do to their value, on your own frames.
 
   python -m benchmarks.metric_versions --data=DATA [--json FILE] \\
-    [--write docs/evaluation.md]
+    [--write docs/evaluation_scores.md]
 
 Compares prepared frames with their round trip through a block-DCT codec, which
 stands for any prediction, by every version of a metric that is met in

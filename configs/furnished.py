@@ -7,8 +7,8 @@
 
 FURNISHED holds rendered clips in the RealEstate10K form; `scenetok prepare
 --dataset=furnished` renders more. Under an hour on 2 CPU cores; figures are in
-docs/training.md. Variants: rope3d (views are numbered in the tokenizer: the
-paper's comparison), generator (stage 2; give
+docs/training_runs.md. Variants: rope3d (views are numbered in the tokenizer:
+the paper's comparison), generator (stage 2; give
 --config.tokenizer_from=runs/furnished), smoke.
 """
 

@@ -4,8 +4,8 @@
   scenetok train --config=configs/rooms.py --workdir=runs/rooms \\
     --config.data.path=data/rooms
 
-At most 2 hours on 2 CPU cores; the result is in docs/training.md. Rooms are
-64 x 64 pixels, a latent is one frame, context views are chosen to cover the
+At most 2 hours on 2 CPU cores; the result is in docs/training_runs.md. Rooms
+are 64 x 64 pixels, a latent is one frame, context views are chosen to cover the
 clip and target frames are drawn one by one. Variants: generator (stage 2; give
 --config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
 quickstart), smoke.
@@ -45,7 +45,7 @@ def small(config: ConfigDict) -> None:
     {"gap": 1, "chunks": 6, "chunk_probability": 1.0}
   )
   # A block of 32 x 32 pixels is one token: at this size, more and cheaper steps
-  # teach more than finer tokens (docs/training.md).
+  # teach more than finer tokens (docs/training_runs.md).
   codec = {"name": "block_dct", "spatial": 32, "channels": 192}
   config.codecs.context.update(codec)
   # Unwhitened: the loss is the pixels' squared error, hence mostly about the

@@ -9,7 +9,7 @@ set of the same scenes and frames whose images hold depth: for rooms
 `scenetok prepare --dataset=rooms --depth --image-format=png`, for other data
 the output of a depth model (pseudo truth) prepared like the frames. Depth is
 log metres as grey levels (geometry/depth_images.py). Score it with `scenetok
-analyze depth` (docs/analyses.md). Variants: rooms (start from
+analyze depth` (docs/analyses_geometry.md). Variants: rooms (start from
 checkpoints/rooms, minutes on 2 CPU cores), smoke.
 """
 

@@ -1,6 +1,6 @@
-"""The map of files in docs/architecture.md, from every module's first line.
+"""The map of files in docs/architecture/, from every module's first line.
 
-`python docs/file_map.py` (or `make docs-map`) rewrites the section.
+`python docs/file_map.py` (or `make docs-map`) rewrites its pages.
 """
 
 import ast
@@ -9,21 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "architecture.md"
-HEADING = "## Every file\n"
+_FOLDER = ROOT / "docs" / "architecture"
+_PACKAGE = ROOT / "scenetok_jax"
 # In the order of the layers, from the left to the right.
-ROOMS = (
-  *(
-    "reading",
-    "geometry",
-    "parallel",
-    "ops",
-    "nn",
-    "flow",
-    "convert",
-    "codecs",
-  ),
-  *("tokenizer", "decoder", "generator", "sampling", "metrics", "workdir"),
+LIBRARY = (
+  *("reading", "geometry", "parallel", "ops", "nn", "flow", "convert"),
+  *("codecs", "tokenizer", "decoder", "generator", "sampling", "metrics"),
+  "workdir",
+)
+JOBS = (
   *("inference", "evaluation", "train", "aot", "parity", "analyses", "cli"),
 )
 
@@ -34,43 +28,45 @@ def first_line(path: Path) -> str:
   return docstring.split("\n")[0]
 
 
-def _table(folder: Path, pattern: str = "*.py") -> Iterator[str]:
+def _table(folder: Path, pattern: str = "**/*.py") -> Iterator[str]:
+  yield f"## `{folder.relative_to(ROOT)}/`\n"
   yield "| file | what it is |"
   yield "|---|---|"
-  for path in sorted(folder.rglob(pattern)):
+  for path in sorted(folder.glob(pattern)):
     line = first_line(path).replace("|", "\\|")
     if line:
       yield f"| `{path.relative_to(folder)}` | {line} |"
+  yield ""
 
 
-def section() -> str:
-  """The whole section, heading included."""
-  package = ROOT / "scenetok_jax"
-  own = [
-    f"| `{path.name}` | {first_line(path)} |"
-    for path in sorted(package.glob("*.py"))
-  ]
-  parts = [("`scenetok_jax/`", ["| file | what it is |", "|---|---|", *own])]
-  parts += [
-    (f"`{folder.relative_to(ROOT)}/`", list(_table(folder, pattern)))
-    for folder, pattern in (
-      *((package / room, "*.py") for room in ROOMS),
-      (ROOT / "data_pipelines", "*.py"),
-      (ROOT / "configs", "*.py"),
-      (ROOT / "benchmarks", "*.py"),
-    )
-  ]
-  lines = [HEADING, "The first line of each; `make docs-map` writes this.\n"]
-  for title, table in parts:
-    lines += [f"### {title}\n", *table, ""]
-  return "\n".join(lines)
+def _page(title: str, *tables: Iterator[str]) -> str:
+  head = f"# {title}\n\nThe first line of each; `make docs-map` writes this.\n"
+  return "\n".join([head, *(line for table in tables for line in table)])
 
 
-def page() -> str:
-  """The page with the section as it should be."""
-  return PAGE.read_text().partition(HEADING)[0] + section()
+def pages() -> dict[Path, str]:
+  """Each page of the map as it should be."""
+  rooms = {room: _table(_PACKAGE / room) for room in (*LIBRARY, *JOBS)}
+  return {
+    _FOLDER / "files.md": _page(
+      "Files of the package",
+      _table(_PACKAGE, "*.py"),
+      *(rooms[room] for room in LIBRARY),
+    ),
+    _FOLDER / "files_jobs.md": _page(
+      "Files of its jobs", *(rooms[room] for room in JOBS)
+    ),
+    _FOLDER / "files_data.md": _page(
+      "Files of data, configurations, benchmarks",
+      *(
+        _table(ROOT / name)
+        for name in ("data_pipelines", "configs", "benchmarks")
+      ),
+    ),
+  }
 
 
 if __name__ == "__main__":
-  PAGE.write_text(page())
+  for page, text in pages().items():
+    page.write_text(text)
   sys.exit(0)

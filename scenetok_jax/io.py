@@ -62,7 +62,7 @@ def refused_url(name: str, url: object) -> str:
   return (
     f"{name}: {url}: a path of a file system is needed; stage it with"
     f" scenetok stage --data={url} --to=/local, or mount it with gcsfuse"
-    " (docs/training.md)"
+    " (docs/training_workdir.md)"
   )
 
 

@@ -1,4 +1,4 @@
-"""The three networks in plain NumPy float64, from docs/architecture.md.
+"""The three networks in plain NumPy float64, from docs/architecture/.
 
 Written apart from the package, with the release's tensor names and layouts,
 to make reference cases of options that no stored case has. `Weights` makes

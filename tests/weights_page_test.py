@@ -14,7 +14,7 @@ from scenetok_jax.codecs.registry import published, published_names
 from scenetok_jax.metrics.registry import networks
 from tests.goldens import shared_dir
 
-PAGE = Path(__file__).parents[1] / "docs" / "data.md"
+PAGE = Path(__file__).parents[1] / "docs" / "data_weights.md"
 PUBLISHED = {name: published(name) for name in published_names()}
 ENTRIES = {**PUBLISHED, **networks()}
 TABLES = {

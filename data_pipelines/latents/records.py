@@ -32,7 +32,8 @@ KIND = "latents"
 _AGAIN = "make the latents again"
 WEIGHTS = "weights_sha256"
 # Latents of a scene in one record. An example's target latents are neighbours;
-# its context views are too far apart to share one (docs/performance.md).
+# its context views are too far apart to share one
+# (docs/performance_loading.md).
 CHUNKS = {"context": 1, "target": 8}
 DTYPES = {
   "float16": np.dtype(np.float16),

@@ -29,7 +29,8 @@ from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
 _BATCHES_AHEAD = 4
-_THREADS_OF_A_WORKER = 64  # ours: they wait for a bucket (docs/performance.md)
+# ours: they wait for a bucket (docs/performance_loading.md)
+_THREADS_OF_A_WORKER = 64
 _NAMED = 20  # scenes left out that stderr tells
 _MOST_WORKERS = 16  # ours: each takes memory, and a moment to start
 

@@ -19,7 +19,8 @@ def rescale_and_crop(
   """Resizes a frame until it covers `shape`, then crops its centre.
 
   Lanczos resampling; the scaled size is rounded half to even, the crop
-  starts at floor((scaled - target) / 2) (docs/architecture.md, release).
+  starts at floor((scaled - target) / 2)
+  (docs/architecture/cameras.md, release).
 
   Args:
     image: uint8 [H, W, 3].

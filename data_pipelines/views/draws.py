@@ -1,8 +1,8 @@
 """The random draws of the view samplers, in the release's order.
 
 Functions of a NumPy generator: equal draws make equal choices, so recorded
-ones can be replayed (docs/architecture.md, "view samplers"). They check what
-the release checks; ViewSampler.check_frames says what a clip must have.
+ones can be replayed (docs/architecture/views.md). They check what the release
+checks; ViewSampler.check_frames says what a clip must have.
 """
 
 import numpy as np

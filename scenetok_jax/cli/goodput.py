@@ -1,7 +1,7 @@
 """Says what share of a run's time trained it, and where the rest went.
 
 The time of all its lives, from its first start to the last sign of life, as
-WORKDIR/lives.jsonl has it: docs/training.md, "Goodput".
+WORKDIR/lives.jsonl has it: docs/training_metrics.md, "Goodput".
 """
 
 from scenetok_jax import console

@@ -53,7 +53,7 @@ _compiled = functools.cache(jax.jit)
 
 
 def score(prediction: Prediction) -> dict[str, float]:
-  """Scores that need no weights (docs/evaluation.md).
+  """Scores that need no weights (docs/evaluation_scores.md).
 
   Baselines are scored on the frames that are no context views: copying those
   is no prediction. A new scene is not the true one: only the codec's round

@@ -1,7 +1,7 @@
 """What scaling until it covers and cropping at the centre does to a lens.
 
 Sides are (height, width). The scaled size is rounded half to even, the crop
-starts at floor((scaled - target) / 2) (docs/architecture.md, release).
+starts at floor((scaled - target) / 2) (docs/architecture/cameras.md, release).
 """
 
 import dataclasses

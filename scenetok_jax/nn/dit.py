@@ -26,7 +26,8 @@ class DiTBlock(nn.Module):
   """Self-attention, cross-attention to the condition, MLP.
 
   The cross-attention has no pre-norm, gate or modulation, and rotates only
-  its queries: the tokens it reads are unordered (docs/architecture.md).
+  its queries: the tokens it reads are unordered
+  (docs/architecture/networks.md).
   """
 
   block: BlockSpec

@@ -68,7 +68,7 @@ class Replay:
     if recorded != kind:
       raise InputError(
         f"{self._where}: draws: {recorded} is recorded where {kind} is drawn;"
-        " record them in the order of docs/architecture.md"
+        " record them in the order of docs/architecture/views.md"
       )
     return value
 
@@ -77,7 +77,7 @@ class Replay:
     if self._draws:
       raise InputError(
         f"{self._where}: draws: {len(self._draws)} recorded that are not made;"
-        " record those of docs/architecture.md alone"
+        " record those of docs/architecture/views.md alone"
       )
 
   def random(self) -> float:
@@ -88,7 +88,7 @@ class Replay:
     if not low <= drawn < high:
       raise InputError(
         f"{self._where}: draws: {drawn} is recorded where one of {low} to"
-        f" {high - 1} is drawn; record them as docs/architecture.md says"
+        f" {high - 1} is drawn; record them as docs/architecture/views.md says"
       )
     return drawn
 
@@ -100,7 +100,7 @@ class Replay:
     if len(drawn) != size or not np.isin(drawn, among).all():
       raise InputError(
         f"{self._where}: draws: {drawn.tolist()} are not {size} of"
-        f" {among.tolist()}; record them as docs/architecture.md"
+        f" {among.tolist()}; record them as docs/architecture/views.md"
         " says"
       )
     return drawn

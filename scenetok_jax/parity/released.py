@@ -147,7 +147,7 @@ def lines(folder: str | os.PathLike, found: Mapping[str, Any]) -> list[str]:
         text += f", for tokens of {entry['tokenizer']}"
     told.append(f"  {name:<24}{text}")
   told += [f"  {name}: {what}" for name, what in found["others"].items()]
-  told.append("tables (commands: docs/evaluation.md):")
+  told.append("tables (commands: docs/evaluation_paper.md):")
   for table in found["tables"]:
     lacking = ", ".join(f"{name}.ckpt" for name in table["missing"])
     state = f"not yet: without {lacking}" if lacking else "can be reproduced"

@@ -144,7 +144,8 @@ def open_data(
   if "target_path" in config.data and not config.data.target_path:
     raise InputError(
       "config.data.target_path: not set; give prepared data whose frames are"
-      " the targets by --config.data.target_path=DIR (docs/analyses.md)"
+      " the targets by --config.data.target_path=DIR"
+      " (docs/analyses_geometry.md)"
     )
   # A share that was given is read by a lone process.
   processes = processes_here() if share is None else 1

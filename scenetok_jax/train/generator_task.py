@@ -76,7 +76,9 @@ def loss_from_noise(
   condition: Views,
   noise: StepNoise,
 ) -> StepLoss:
-  """The stage-2 loss as a function of its noise (docs/architecture.md).
+  """The stage-2 loss as a function of its noise.
+
+  The formula is in docs/architecture/training.md.
 
   Views hold normalised latents and absolute cameras; all poses are made
   relative to conditioning view 0. The anchors are the context cameras; tokens

@@ -23,7 +23,7 @@ def reference_group(path: str) -> tuple[str, bool]:
 
   Layers below a module named `blocks` are stacked along the leading axis.
   Query, key and value of self-attention are one fused tensor; in modules whose
-  name contains `cross` they are three (docs/architecture.md).
+  name contains `cross` they are three (docs/architecture/training.md).
   """
   stacked = _STACKED.search(path) is not None
   match = _PROJECTION.match(path)

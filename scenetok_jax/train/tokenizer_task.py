@@ -59,7 +59,9 @@ def loss_from_noise(
   noise: StepNoise,
   step: Array,
 ) -> StepLoss:
-  """The stage-1 loss as a function of its noise (docs/architecture.md).
+  """The stage-1 loss as a function of its noise.
+
+  The formula is in docs/architecture/training.md.
 
   Views hold normalised latents and absolute cameras.
   loss = mean (velocity error)^2 + KL weight * KL, per scene. From

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
   ROOT / "README.md",
   ROOT / "CONTRIBUTING.md",
-  *sorted((ROOT / "docs").glob("*.md")),
+  *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 _INLINE = re.compile(r"`scenetok\s([^`]*)`")

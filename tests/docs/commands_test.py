@@ -22,7 +22,9 @@ _NUMBER = re.compile(r"^(--[\w.-]+)=(?:[A-Z]|SHIFT)$")
 # Configurations that are ours, by path or name.
 _OURS = re.compile(r"(?:configs/)?[a-z0-9_]+(?:\.py)?(?::[a-z0-9_,]+)?$")
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+pages = pytest.mark.parametrize(
+  "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
+)
 
 
 class _Parsed(Exception):

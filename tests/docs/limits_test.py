@@ -1,4 +1,4 @@
-"""The limits that docs/data.md tells are those of the code."""
+"""The limits that docs/data_limits.md tells are those of the code."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from scenetok_jax.geometry import camera_checks
 from scenetok_jax.reading import images, json_text, npz
 from scenetok_jax.sampling import scene_file
 
-_PAGE = Path(__file__).parents[2] / "docs/data.md"
+_PAGE = Path(__file__).parents[2] / "docs/data_limits.md"
 _LIMITS = {
   "JSON document": (
     f"{json_text.MAX_BYTES >> 20} MiB",

@@ -36,8 +36,8 @@ def _trainings():
 
 
 def _launched(script):
-  """The training that docs/training.md starts by a launcher."""
-  text = (ROOT / "docs" / "training.md").read_text()
+  """The training that docs/training_clusters.md starts by a launcher."""
+  text = (ROOT / "docs" / "training_clusters.md").read_text()
   (block,) = (
     block.partition("```")[0]
     for block in text.split("```sh\n")[1:]

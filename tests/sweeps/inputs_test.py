@@ -1,6 +1,6 @@
 """Every verb on damaged inputs: status 2, one line, and nothing lost.
 
-`python -m tests.sweeps.inputs_test` prints the table of docs/data.md.
+`python -m tests.sweeps.inputs_test` prints the table of docs/data_limits.md.
 """
 
 import contextlib

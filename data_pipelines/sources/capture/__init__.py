@@ -1,4 +1,4 @@
-"""A user's own images with known cameras; see docs/data.md for the forms."""
+"""A user's own images with known cameras; forms: docs/data_sources.md."""
 
 from data_pipelines.sources.capture.scenes import (
   CaptureOptions,

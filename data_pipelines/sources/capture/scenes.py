@@ -4,7 +4,7 @@ A capture is a folder with one of
   transforms.json or nerfstudio/transforms.json   (nerfstudio, instant-ngp)
   poses.json                                      (plain list of matrices)
   sparse/0, colmap/sparse/0 or sparse             (COLMAP, text or binary)
-and its images; see docs/data.md.
+and its images; see docs/data_sources.md.
 """
 
 import dataclasses

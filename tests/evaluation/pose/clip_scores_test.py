@@ -64,7 +64,7 @@ def test_without_pycolmap_the_message_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
   "split, key, every, chance",
   [
-    # This path hardly turns and goes straight on: docs/analyses.md.
+    # This path hardly turns and goes straight on: docs/analyses_poses.md.
     ("test", "018f7907401f2fef", 4, 0.5),
     ("train", "fox0000000000001", 1, 0.1),
     ("train", "hololens00000001", 1, 0.1),
