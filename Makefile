@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
 # Its own: the tools of a release would change locked versions.
 TOOLS := .venv-release
 RELEASE := $(TOOLS)/.installed
@@ -12,8 +13,8 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow fuzz faults sweeps aot-table docs-map lint \
-	format lock audit sbom clean
+.PHONY: help quickstart test test-slow fuzz faults sweeps aot-table docs docs-map \
+	lint format lock audit sbom clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
@@ -23,7 +24,8 @@ help:
 	@echo "make faults      break running trainings; prints what was lost"
 	@echo "make sweeps      every verb on full disks, without readers, killed"
 	@echo "make aot-table   compile published configurations for TPU slices"
-	@echo "make docs-map    write the map of files in docs/architecture/"
+	@echo "make docs        build the documentation as a site into site/"
+	@echo "make docs-map    write the map of files and the lists of errors in docs/"
 	@echo "make lint        ruff and mypy"
 	@echo "make format      rewrite the code in its format"
 	@echo "make lock        the newest versions that setup.cfg allows, by hash"
@@ -60,6 +62,10 @@ aot-table: $(BASE)
 	@$(PIP) -e '.[tpu]'
 	JAX_PLATFORMS=cpu $(VENV)/bin/python benchmarks/aot_table.py \
 		--docs docs/performance.md
+
+# A broken link, a name without a docstring or an address elsewhere fails.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 docs-map: $(BASE)
 	$(VENV)/bin/python docs/file_map.py
@@ -114,6 +120,10 @@ $(DEV): setup.cfg pyproject.toml requirements.lock | $(VENV)/bin/python
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@$(COMPILE)
 	@touch $(BASE) $@
+
+$(DOCS): setup.cfg | $(BASE)
+	@$(PIP) -e '.[docs]'
+	@touch $@
 
 $(RELEASE): Makefile
 	$(PYTHON) -m venv $(TOOLS)

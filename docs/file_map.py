@@ -1,6 +1,7 @@
 """The map of files in docs/architecture/, from every module's first line.
 
-`python docs/file_map.py` (or `make docs-map`) rewrites its pages.
+`python docs/file_map.py` (or `make docs-map`) rewrites its pages, and the
+lists of errors.py.
 """
 
 import ast
@@ -67,6 +68,8 @@ def pages() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-  for page, text in pages().items():
-    page.write_text(text)
+  import errors  # beside this file
+
+  for page, text in {**pages(), **errors.pages()}.items():
+    page.write_text(text, "utf-8")
   sys.exit(0)

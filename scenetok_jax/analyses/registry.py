@@ -30,6 +30,7 @@ class Analysis:
 
   @property
   def options_class(self) -> Any:
+    """The dataclass of its flags."""
     return getattr(self.module, self.options)
 
 
