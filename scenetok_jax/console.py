@@ -42,7 +42,8 @@ class Parser(argparse.ArgumentParser):
     self.register("type", float, flags.finite)
 
   urls = ("workdir",)  # names of flags that take gs://
-  places = ("out", "to")  # names of flags that say where to write
+  # Names of flags that say where to write.
+  places = ("out", "to", "estimate_poses")
   # Of flags for a report, which is one file, by its whole name.
   files = ("json", "markdown", "latex", "html", "table")
   # Names of flags that name no file, or files that the verb checks.

@@ -22,6 +22,7 @@ SOURCES = {
   "acid": "data_pipelines.sources.acid",
   "dl3dv": "data_pipelines.sources.dl3dv",
   "capture": "data_pipelines.sources.capture",
+  "photos": "data_pipelines.photos",
   "rooms": "data_pipelines.rooms",
   "furnished": "data_pipelines.furnished",
 }

@@ -22,7 +22,7 @@ class GeneratedOptions(FrameOptions):
     None, "number of the first one (default: apart for each split)"
   )
   frames: Few = option(48, "frames a clip")
-  seed: Seed = option(0, "of all rooms")
+  seed: Seed = option(0, "of all that is drawn")
   lateral_offset: Annotated[float, Between(0, _MOST_LATERAL)] = option(
     0.0,
     "the same rooms along the same paths, moved sideways as far as there is"

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from data_pipelines.storage import parts, records, writer
@@ -17,11 +17,12 @@ from data_pipelines.storage.recipes import (
 )
 from scenetok_jax.console import Progress
 from scenetok_jax.disk import remove_leftovers
-from scenetok_jax.io import kept, storage_reason, write_json
+from scenetok_jax.io import atomic_path, kept, storage_reason, write_json
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
 
 REPORT = "report.json"
+PICTURE = "cameras.png"  # of estimated poses, beside the records and in OUT
 _FIELDS = {"seen", "kept", "dropped", "splits"}  # of a report
 
 
@@ -54,7 +55,7 @@ def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
   if not plan.scenes:
     raise InputError(f"{out}: nothing to prepare: the source holds no scene")
   partial = out / f".{recipe.split}.partial-{plan.digest()}"
-  with parts.storing(out, partial):
+  with _groundwork(out, plan) as plan, parts.storing(out, partial):
     try:
       report = _write(partial, plan, workers)
       publish(partial / recipe.split, final)
@@ -65,6 +66,17 @@ def build(out: str | os.PathLike, plan: SplitPlan, workers: int = 0) -> dict:
   with kept(out):
     tidy(out, recipe.split)
   return {**report, "already": False}
+
+
+@contextlib.contextmanager
+def _groundwork(out: Path, plan: SplitPlan) -> Iterator[SplitPlan]:
+  """Does what comes first; its folder stays for the body, and after a kill."""
+  if plan.groundwork is None:
+    yield plan
+    return
+  folder = out / f".{plan.recipe.split}.partial-{plan.groundwork.name}"
+  with parts.storing(out, folder):
+    yield plan.groundwork.run(folder)
 
 
 def publish(directory: Path, final: Path) -> None:
@@ -105,11 +117,13 @@ def _write(root: Path, plan: SplitPlan, workers: int) -> dict:
     parts.run(root, range(len(cuts)), task, workers, done)
   reports = [found[i] for i in range(len(cuts))]
   report = merge_reports(reports, [*plan.dropped, *repeated])
+  report |= plan.report
   folders = [parts.folder(root, i) for i in range(len(cuts))]
   info = {"recipe": recipe.describe(), "report": report}
   writer.merge(folders, root / recipe.split, recipe.split, info)
   for name, text in plan.files:
-    (root / recipe.split / name).write_text(text)
+    data = text.encode() if isinstance(text, str) else text
+    (root / recipe.split / name).write_bytes(data)
   return report
 
 
@@ -224,9 +238,19 @@ def tidy(out: Path, split: str) -> None:
     with contextlib.suppress(InputError, OSError), parts.lock(path):
       shutil.rmtree(path)
   remove_leftovers(out, Path(REPORT).stem)
+  _show(out, split)
   report = _merged_report(out)
   if stored_report(out) != report:
     write_json(out / REPORT, report, indent=1)
+
+
+def _show(out: Path, split: str) -> None:
+  """Puts a split's picture of its cameras into OUT; a stranger's stays."""
+  made = [f.read_bytes() for f in out.glob(f"*/{PICTURE}") if f.is_file()]
+  own, shown = out / split / PICTURE, out / PICTURE
+  if own.is_file() and (not shown.exists() or shown.read_bytes() in made):
+    with atomic_path(shown) as temporary:
+      temporary.write_bytes(own.read_bytes())
 
 
 def stored_report(out: Path) -> dict | None:

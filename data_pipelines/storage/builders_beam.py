@@ -95,7 +95,7 @@ def build(
   Raises:
     InputError: scenes that share work, or files beside the records.
   """
-  if plan.group > 1 or plan.files:
+  if plan.group > 1 or plan.files or plan.groundwork:
     raise InputError(
       f"--beam: {plan.recipe.dataset} scenes are made by --workers only"
     )

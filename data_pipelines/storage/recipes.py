@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,19 +137,34 @@ class Recipe:
 
 
 @dataclasses.dataclass(frozen=True)
+class Groundwork:
+  """What is done once, before a split's scenes can load.
+
+  name: of the folder of the work, which outlives a kill. run: from that folder
+  to the plan that is written; it goes on where a killed run stopped.
+  """
+
+  name: str
+  run: Callable[[Path], "SplitPlan"]
+
+
+@dataclasses.dataclass(frozen=True)
 class SplitPlan:
   """What makes a split: a recipe and its scenes, in the records' order.
 
   dropped: scenes that the source names but that cannot be loaded at all, as
   {"scene", "reason"}. group: this many scenes in turn share work, and are
-  written by one process. files: texts to write beside the records, by name.
+  written by one process. files: to write beside the records, by name. report:
+  more for the split's. groundwork: what is done first, and makes the scenes.
   """
 
   recipe: Recipe
   scenes: Sequence[SceneLoader]
   dropped: tuple[dict, ...] = ()
   group: int = 1
-  files: tuple[tuple[str, str], ...] = ()
+  files: tuple[tuple[str, str | bytes], ...] = ()
+  report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  groundwork: Groundwork | None = None
 
   def digest(self) -> str:
     """Names unfinished work: equal plans go on with each other's."""

@@ -16,8 +16,9 @@ def main(argv: console.Argv = None) -> None:
   add("--dataset", required=True, choices=sorted(kinds))
   add(
     "--source",
-    help="folder of the raw data; not for rooms. furnished: of Debian's"
-    " packages, as .deb files or unpacked (default: where they are installed)",
+    help="folder of the raw data; not for rooms. photos: or a video. furnished:"
+    " of Debian's packages, as .deb files or unpacked (default: where they are"
+    " installed)",
   )
   add("--split", default="train", help="name of the part to write")
   add("--out", required=True, help="folder of the prepared data")

@@ -48,6 +48,17 @@ class SceneChoice(ContextChoice, PreparedScene):
   capture: str | None = option(
     None, "transforms.json or COLMAP, images", metavar="FOLDER"
   )
+  estimate_poses: str | None = option(
+    None,
+    "--capture holds photos without poses, or is a video: estimate them (extra"
+    " [colmap]) into this folder, which is a capture then",
+    metavar="DIR",
+  )
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    if self.estimate_poses is not None and self.capture is None:
+      raise InputError("--estimate-poses: give the photos as --capture")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +153,26 @@ def open_prepared(
   )
 
 
+def open_photos(
+  scenetok: SceneTok,
+  source: str,
+  folder: str,
+  asked: Sequence[int] | None = None,
+) -> OpenScene:
+  """Photos without poses, or a video: poses are estimated into a folder.
+
+  asked: see open_prepared. The folder is a capture then.
+  Raises InputError: see data_pipelines.photos.estimate.
+  """
+  from data_pipelines import photos  # late: brings the writers along
+
+  size = scenetok.model.image_size
+  found = photos.estimate(source, folder, shape=(size, size))
+  print(f"{source}: {found.line}", file=sys.stderr)
+  opened = open_capture(scenetok, folder, asked)
+  return dataclasses.replace(opened, key=found.key)
+
+
 def open_capture(
   scenetok: SceneTok, folder: str, asked: Sequence[int] | None = None
 ) -> OpenScene:
@@ -153,6 +184,11 @@ def open_capture(
   from data_pipelines.sources import capture  # late: brings the writers along
 
   root = Path(folder)
+  if root.is_file():
+    raise InputError(
+      f"{root}: --capture: a file; of a video, poses are estimated with"
+      " --estimate-poses=DIR"
+    )
   if not root.is_dir():
     raise InputError(f"{root}: --capture: no such folder; check the path")
   key = check_key(root.resolve().name, f"{root}: --capture:")
@@ -174,6 +210,9 @@ def open_capture(
 
 def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
   """The scene that a user chooses; a capture where there is one."""
+  if choice.capture is not None and choice.estimate_poses is not None:
+    poses = choice.estimate_poses
+    return open_photos(scenetok, choice.capture, poses, choice.asked)
   if choice.capture is not None:
     return open_capture(scenetok, choice.capture, choice.asked)
   if choice.scene is None:

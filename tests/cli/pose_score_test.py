@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from data_pipelines.photos import sfm
 from data_pipelines.storage.records import Dataset
 from scenetok_jax import console
 from scenetok_jax.cli import pose_score
@@ -52,7 +53,7 @@ def oracle(monkeypatch, truth):
     return list(truth.values())[(len(calls) - 1) % 2][: len(images)]
 
   monkeypatch.setattr(structure, "estimate_poses", estimate)
-  monkeypatch.setattr(structure, "available", lambda: True)
+  monkeypatch.setattr(sfm, "available", lambda: True)
   nets = LoadedMetrics({"fid": _means}, {"fid": {"sha256": "0"}}, {})
   monkeypatch.setattr(score, "load_metrics", lambda *names, **options: nets)
   return calls
@@ -170,7 +171,7 @@ def test_frames_are_rendered_for_another_estimator(run, workdir, tmp_path):
 def test_bad_usage_is_one_line(
   run, tmp_path, capsys, monkeypatch, options, message
 ):
-  monkeypatch.setattr(structure, "available", lambda: False)
+  monkeypatch.setattr(sfm, "available", lambda: False)
   options = [o.replace("OUT", str(tmp_path / "out")) for o in options]
   assert run(*options)[0] == 2
   error = capsys.readouterr().err

@@ -218,6 +218,7 @@ def _holds_images(root: Path) -> bool:
 def _nothing_found() -> str:
   return (
     "no transforms.json, transforms_train.json, poses.json or COLMAP model"
-    " (sparse/0) in it; add one"
-    " or give a folder of captures as --source"
+    " (sparse/0) in it; add one, give a folder of captures as --source, or have"
+    " poses estimated: scenetok prepare --dataset=photos, or render and encode"
+    " with --estimate-poses"
   )

@@ -1,33 +1,24 @@
 """Camera poses from images alone, by structure from motion (extra `colmap`)."""
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from data_pipelines.photos import sfm
+from data_pipelines.photos.source import FEWEST
 from scenetok_jax.media import enlarge, write_png
 from scenetok_jax.metrics.tsed import SIDE
 from scenetok_jax.types import InputError
 
 SMALLEST = 16  # ours: below so many pixels there are no features to find
-FEWEST = 3  # frames: the mapper takes points that three of them see
 ORACLE = "pycolmap: SIFT, global mapping"  # part of what a result depends on
-
-
-def available() -> bool:
-  """Whether pycolmap is installed."""
-  return importlib.util.find_spec("pycolmap") is not None
 
 
 def check_available() -> None:
   """Raises InputError where pycolmap is not installed."""
-  if not available():
-    raise InputError(
-      "poses: pycolmap is not installed; pip install 'scenetok_jax[colmap]', or"
-      " give poses of another estimator by --poses"
-    )
+  sfm.check_available(", or give poses of another estimator by --poses")
 
 
 def estimate_poses(
@@ -72,15 +63,10 @@ def _reconstruct(
   root: Path, lenses: np.ndarray, seed: int, threads: int
 ) -> np.ndarray:
   """Poses of root/images; lenses: intrinsics [T 3 3] in pixels."""
-  import pycolmap
-
-  pycolmap.logging.minloglevel = 2  # errors only: it logs every step
-  pycolmap.set_random_seed(seed)
+  pycolmap = sfm.loaded(seed)
   database, folder = root / "database.db", root / "images"
-  extraction = pycolmap.FeatureExtractionOptions()
-  matching = pycolmap.FeatureMatchingOptions()
-  extraction.use_gpu = matching.use_gpu = False
-  extraction.num_threads = matching.num_threads = threads
+  extraction = sfm.on_cpu(pycolmap.FeatureExtractionOptions(), threads)
+  matching = sfm.on_cpu(pycolmap.FeatureMatchingOptions(), threads)
   pycolmap.extract_features(
     database,
     folder,
@@ -116,9 +102,6 @@ def _reconstruct(
   if not models:
     return poses
   largest = max(models.values(), key=lambda model: model.num_reg_images())
-  for image in largest.images.values():
-    if image.has_pose:
-      w2c = np.eye(4)
-      w2c[:3] = image.cam_from_world().matrix()
-      poses[int(Path(image.name).stem)] = np.linalg.inv(w2c)
+  for name, pose in sfm.poses(largest).items():
+    poses[int(Path(name).stem)] = pose
   return poses

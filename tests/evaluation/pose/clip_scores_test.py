@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from data_pipelines.photos import sfm
 from data_pipelines.sources import re10k_chunks
 from scenetok_jax.evaluation.pose import structure
 from scenetok_jax.evaluation.pose.clip_scores import path_errors, shuffled_auc
@@ -55,7 +56,7 @@ def test_bad_paths_are_refused():
 
 
 def test_without_pycolmap_the_message_says_what_to_install(monkeypatch):
-  monkeypatch.setattr(structure, "available", lambda: False)
+  monkeypatch.setattr(sfm, "available", lambda: False)
   with pytest.raises(InputError, match=r"scenetok_jax\[colmap\].*--poses"):
     structure.estimate_poses(np.zeros((2, 32, 32, 3), np.uint8), np.ones(2))
 
