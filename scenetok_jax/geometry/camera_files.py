@@ -12,6 +12,7 @@ import numpy as np
 from scenetok_jax.geometry import (
   camera_path_json,
   cameras,
+  dataparser_frame,
   origins,
   transforms_json,
 )
@@ -40,13 +41,14 @@ class PosedFile:
   extrinsics: float64 [T 4 4]. intrinsics: float64 [T 3 3], in shares of the
   sides of straight pictures. sides: (height, width) of these, [T 2] float64;
   only their shape counts. shots: the cameras as they are for pictures that
-  were taken with them, where the file has pixels.
+  were taken with them, where the file has pixels. notes: what should be told.
   """
 
   extrinsics: np.ndarray
   intrinsics: np.ndarray
   sides: np.ndarray
   shots: tuple[Shot, ...] = ()
+  notes: tuple[str, ...] = ()
 
   def cameras(self, origin: np.ndarray) -> Cameras:
     """NumPy float32 cameras whose positions are relative to origin [3]."""
@@ -75,7 +77,8 @@ def read_file(path: Path) -> PosedFile:
       "cx", "cy"}: OpenGL axes, intrinsics in pixels (nerfstudio,
       instant-ngp, Blender); see transforms_json. Lenses are made straight.
       Without w and h those of the images count, which lie beside the file.
-    {"camera_path": [...]}: nerfstudio's viewer; see camera_path_json.
+    {"camera_path": [...]}: nerfstudio's viewer; see camera_path_json. They are
+      brought to the capture's frame where dataparser_frame finds how.
     {"extrinsics": [4x4, ...], "intrinsics": [3x3, ...] or one 3x3}: OpenCV
       axes, intrinsics normalised by the image size. Pixels are square: focal
       lengths that differ by more than a fifth are of an oblong picture.
@@ -85,9 +88,12 @@ def read_file(path: Path) -> PosedFile:
   name = os.fspath(path)
   content = transforms_json.read_object(name)
   if camera_path_json.is_camera_path(content):
-    return _read_frames(camera_path_json.frames_of(content, name), name)
+    frames = camera_path_json.frames_of(content, name)
+    return _in_capture(_read_frames(frames, name), name)
   if "frames" in content:
-    return _read_frames(transforms_json.frames_of(content, name), name)
+    found = _read_frames(transforms_json.frames_of(content, name), name)
+    notes = dataparser_frame.not_applied(pathlib.Path(name))
+    return dataclasses.replace(found, notes=notes)
   if "extrinsics" in content:
     return _read_native(content, name)
   raise InputError(
@@ -176,6 +182,18 @@ def _read_native(content: dict[str, Any], name: str) -> PosedFile:
   width = np.where(oblong, shape, 1.0) * _SIDE
   sides = np.stack([np.full(len(shape), _SIDE), width], axis=-1)
   return PosedFile(extrinsics, intrinsics, sides)
+
+
+def _in_capture(file: PosedFile, name: str) -> PosedFile:
+  """A path of nerfstudio's viewer in the frame of its capture."""
+  poses, note = dataparser_frame.returned(file.extrinsics, pathlib.Path(name))
+  shots = (
+    dataclasses.replace(shot, c2w=pose)
+    for shot, pose in zip(file.shots, poses, strict=True)
+  )
+  return dataclasses.replace(
+    file, extrinsics=poses, shots=tuple(shots), notes=(note,)
+  )
 
 
 def _read_frames(frames: list[TransformsFrame], name: str) -> PosedFile:

@@ -1,6 +1,7 @@
 """Camera paths by name or file, for rendering and generation."""
 
 import dataclasses
+import sys
 
 import numpy as np
 
@@ -78,6 +79,8 @@ def from_file(
   Raises InputError: unreadable, or poses that are not finite rigid motions.
   """
   file = camera_files.read_file(name)
+  for note in file.notes:
+    print(f"{name}: {note}", file=sys.stderr)
   cameras = file.cameras(np.asarray(origin))
   check_rigid(cameras.extrinsics, name)
   found, wanted = len(cameras.extrinsics), options.frames

@@ -55,6 +55,13 @@ CAPTURE_FRAME_1_PNG = File(samples.capture, "images/frame_1.png", _M.picture)
 POSES_JSON = File(samples.poses_json, "poses.json", _M.json_text)
 PATHS_PATH_JSON = File(samples.paths, "path.json", _M.json_text)
 PATHS_TRANSFORMS_JSON = File(samples.paths, "transforms.json", _M.json_text)
+VIEWER_PATH_JSON = File(samples.viewer_path, "camera_path.json", _M.json_text)
+VIEWER_DATAPARSER_JSON = File(
+  samples.viewer_path, "dataparser_transforms.json", _M.json_text
+)
+VIEWER_TRANSFORMS_JSON = File(
+  samples.viewer_path, "transforms.json", _M.json_text
+)
 SCENE_FLOAT_TOK = File(samples.scene, "float.tok", _M.safetensors)
 SCENE_SMALL_TOK = File(samples.scene, "small.tok", _M.safetensors)
 COMPACT_PARAMS = File(samples.compact, PARAMS_FILE, _M.safetensors)

@@ -63,6 +63,10 @@ def _prepared(folder):
     data.read_frames(row, range(min(row.frames, 3)))
 
 
+def _viewer_path(folder):
+  camera_files.from_json(folder / "camera_path.json")
+
+
 def _latents(folder):
   data = LatentDataset(folder)
   for row in data.scenes:
@@ -250,6 +254,9 @@ FORMATS = [
     files.PATHS_TRANSFORMS_JSON,
     lambda folder: camera_files.from_json(folder / "transforms.json"),
   ),
+  Format(files.VIEWER_PATH_JSON, _viewer_path),
+  Format(files.VIEWER_DATAPARSER_JSON, _viewer_path),
+  Format(files.VIEWER_TRANSFORMS_JSON, _viewer_path),
   Format(files.PATHS_PATH_JSON, _estimates),
   Format(files.SCENE_FLOAT_TOK, _scene("float.tok")),
   Format(files.SCENE_SMALL_TOK, _scene("small.tok")),

@@ -1,5 +1,6 @@
 """Small valid files of every format; each function fills an empty folder."""
 
+import dataclasses
 import json
 import pickle
 import shutil
@@ -89,11 +90,26 @@ def paths(folder):
   _json(folder, "transforms.json", {**size, "frames": frames})
 
 
+def viewer_path(folder):
+  """A path of nerfstudio's viewer in the frame of its training."""
+  paths(folder)
+  turn = np.eye(4)[:3].tolist()
+  document = json.loads((folder / "transforms.json").read_text())
+  _json(folder, "transforms.json", {**document, "applied_transform": turn})
+  _json(folder, "dataparser_transforms.json", {"transform": turn, "scale": 0.5})
+  cameras = [
+    {"camera_to_world": np.ravel(x).tolist(), "fov": 50.0, "aspect": 1.5}
+    for x in _cameras(3).extrinsics
+  ]
+  _json(folder, "camera_path.json", {"camera_path": cameras})
+
+
 def scene(folder):
   eye = np.eye(4, dtype=np.float32)
   found = Scene("good", np.ones((2, 4)), eye, _cameras(2), "m" * 8, "c" * 8)
   found.save(folder / "float.tok")
-  found.save(folder / "small.tok", "int8")
+  other = dataclasses.replace(found, scale=0.5)
+  other.save(folder / "small.tok", "int8")
 
 
 def compact(folder):

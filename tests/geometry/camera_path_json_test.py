@@ -122,3 +122,77 @@ def test_mistakes_are_named_in_one_line(tmp_path, document, message):
   with pytest.raises(InputError, match=message) as error:
     _read(tmp_path, document)
   assert "\n" not in str(error.value)
+
+
+_TURN = random_poses(7, 1)[0].astype(np.float64)
+_SCALE = 0.31
+
+
+def _trained(poses, scale=_SCALE):
+  """What nerfstudio's training makes of poses: turned, moved, shrunk."""
+  found = _TURN @ poses
+  found[:, :3, 3] *= scale
+  return found
+
+
+def _write_training(folder):
+  fields = {"transform": _TURN[:3].tolist(), "scale": _SCALE}
+  folder.mkdir(exist_ok=True)
+  (folder / "dataparser_transforms.json").write_text(json.dumps(fields))
+
+
+def test_a_path_in_the_frame_of_a_training_is_brought_back(tmp_path):
+  path = [_camera(pose) for pose in _trained(_POSES)]
+  document = _of_viser(camera_path=path)
+  assert np.abs(_read(tmp_path, document).extrinsics - _POSES).max() > 0.1
+  untold = camera_files.read_file(tmp_path / "camera_path.json")
+  assert "taken as they are" in untold.notes[0]
+  _write_training(tmp_path)
+  found = camera_files.read_file(tmp_path / "camera_path.json")
+  np.testing.assert_allclose(found.extrinsics, _POSES, atol=1e-5)
+  np.testing.assert_allclose([s.c2w for s in found.shots], _POSES, atol=1e-5)
+  assert "dataparser_transforms.json" in found.notes[0]
+
+
+def test_it_goes_through_what_was_applied_to_the_capture(tmp_path):
+  # The training says how it came from the original; so does the capture.
+  applied = np.eye(4)
+  applied[:3, :3] = [[0, 1, 0], [1, 0, 0], [0, 0, -1]]
+  applied[:3, 3] = [1, 2, 3]
+  capture = applied @ _POSES
+  capture[:, :3, 3] *= 2.0
+  frames = [
+    {"transform_matrix": from_opengl(pose).tolist()} for pose in capture
+  ]
+  fields = {"applied_transform": applied[:3].tolist(), "applied_scale": 2.0}
+  sizes = {"w": 64, "h": 48, "fl_x": 50}
+  document = {**sizes, **fields, "frames": frames}
+  (tmp_path / "transforms.json").write_text(json.dumps(document))
+  _write_training(tmp_path)
+  (tmp_path / "camera_paths").mkdir()
+  path = [_camera(pose) for pose in _trained(_POSES)]
+  _read(tmp_path / "camera_paths", _of_viser(camera_path=path))
+  found = camera_files.read_file(tmp_path / "camera_paths/camera_path.json")
+  np.testing.assert_allclose(found.extrinsics, capture, atol=1e-5)
+  own = camera_files.read_file(tmp_path / "transforms.json")
+  np.testing.assert_allclose(own.extrinsics, capture, atol=1e-6)
+  assert "not applied" in own.notes[0]
+
+
+@pytest.mark.parametrize(
+  "change, problem",
+  [
+    ({"scale": 0}, "scale: 0 is not from"),
+    ({"scale": "1"}, "scale: '1' is not a finite number"),
+    ({"transform": [[1, 0], [0, 1]]}, "transform: shape"),
+    ({"transform": np.diag([2.0, 2, 2, 1]).tolist()}, "transform: "),
+    ({"transform": None}, "transform"),
+  ],
+)
+def test_a_broken_frame_of_a_training_is_refused(tmp_path, change, problem):
+  _write_training(tmp_path)
+  file = tmp_path / "dataparser_transforms.json"
+  file.write_text(json.dumps(json.loads(file.read_text()) | change))
+  with pytest.raises(InputError, match=problem) as error:
+    _read(tmp_path, _of_viser())
+  assert str(file) in str(error.value) and "\n" not in str(error.value)
