@@ -36,6 +36,7 @@ def base(stage: str) -> ConfigDict:
   config.mesh = dict(AUTO_MESH)
   config.restore = placeholder(str)  # workdir or params file to start from
   config.restore_partial = placeholder(bool)  # True: take what fits of it
+  config.restore_ema = placeholder(bool)  # True: take its moving averages
   config.data = {
     "path": placeholder(str),
     "latents": placeholder(str),  # of `scenetok latents`, read instead of path

@@ -20,6 +20,7 @@ from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import chosen
 from scenetok_jax.train.profile import Profiler
+from scenetok_jax.train.restore_or_init import start_item
 from scenetok_jax.train.task import Task
 from scenetok_jax.workdir.checkpoint import check_params
 from scenetok_jax.workdir.lock import check_free, make_folder
@@ -65,6 +66,8 @@ def dry_run(
   task = make_task(config, model)
   lines.append(_data(config, workdir, model, task))
   params = jax.eval_shape(task.init, jax.random.key(0))
+  if config.restore:
+    start_item(config)
   if config.restore and not config.restore_partial:
     check_params(config.restore, params)
   size = sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -20,8 +20,12 @@ from scenetok_jax.train import state as states
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.task import Task
-from scenetok_jax.types import Array, SceneBatch
-from scenetok_jax.workdir.checkpoint import Checkpointer, restore_params
+from scenetok_jax.types import Array, InputError, SceneBatch
+from scenetok_jax.workdir.checkpoint import (
+  Checkpointer,
+  has_averages,
+  restore_params,
+)
 
 _AHEAD = 2  # batches that wait on the devices
 _LEAVE = 5.0  # seconds in which a thread that reads a batch may end
@@ -31,6 +35,7 @@ class DataIterator(Protocol):
   """What the loop needs of a data stream."""
 
   identity: str  # of what it reads, wherever that lies
+  scale: Callable[[], Any]  # measures how large its scenes are
 
   def __next__(self) -> SceneBatch: ...
   def get_state(self) -> dict[str, int]: ...
@@ -106,7 +111,8 @@ def restore_or_init(
 
   1. its own workdir, exactly where it stopped;
   2. config.restore, the parameters of another run: exactly these networks,
-     or with config.restore_partial what fits (convert.fitting);
+     or with config.restore_partial what fits (convert.fitting), of its moving
+     averages with config.restore_ema;
   3. scratch.
   """
   target = states.abstract(task.init, optimizer, key, mesh)
@@ -120,10 +126,13 @@ def restore_or_init(
   activity.at(f"the start from {config.restore or 'scratch'}", kind)
   if not config.restore:
     return states.create(task.init, optimizer, key, mesh)
+  item = start_item(config)
   if config.restore_partial:
-    params = _fitting_params(config.restore, task, key, mesh)
+    params = _fitting_params(config.restore, item, task, key, mesh)
   else:
-    params = restore_params(config.restore, target=target.params, mesh=mesh)
+    params = restore_params(
+      config.restore, item=item, target=target.params, mesh=mesh
+    )
   fresh = functools.partial(states.at_start, optimizer=optimizer)
   return states.on_mesh(fresh, params, mesh)
 
@@ -150,10 +159,34 @@ def _restore(checkpointer: Checkpointer, target: states.TrainState) -> Any:
   return state, data
 
 
-def _fitting_params(folder: str, task: Task, key: Array, mesh: Mesh) -> Any:
+def start_item(config: ConfigDict) -> str:
+  """Which parameters of config.restore a run starts from: params or ema.
+
+  Says where averages are there and nothing was chosen. InputError where they
+  are asked for and are not there.
+  """
+  folder, chosen = config.restore, config.get("restore_ema")
+  averages = has_averages(folder)
+  if chosen and not averages:
+    raise InputError(
+      f"{folder}: config.restore_ema: no moving averages in it; leave it out"
+    )
+  if averages and chosen is None and is_lead():
+    print(
+      f"{folder}: its moving averages are not taken;"
+      " --config.restore_ema=True starts from them",
+      file=sys.stderr,
+    )
+  return "ema" if chosen else "params"
+
+
+def _fitting_params(
+  folder: str, item: str, task: Task, key: Array, mesh: Mesh
+) -> Any:
   """Fresh parameters with what fits of another run's; says what did not."""
   fresh = states.on_mesh(task.init, key, mesh)
-  partial = take_fitting(fresh, restore_params(folder, mesh=mesh), folder)
+  found = restore_params(folder, item=item, mesh=mesh)
+  partial = take_fitting(fresh, found, folder)
   if is_lead():
     for line in partial.lines():
       print(f"{folder}: {line}", file=sys.stderr)

@@ -257,6 +257,11 @@ def restore_params(
   return _newest(workdir, read).found
 
 
+def has_averages(workdir: PathLike) -> bool:
+  """Whether restore_params would find moving averages ("ema") there."""
+  return bool(_newest(workdir, lambda where, tree: bool(tree.get("ema"))).found)
+
+
 def check_params(workdir: PathLike, target: Any) -> None:
   """What restore_params checks against a target, without reading arrays."""
   _newest(

@@ -263,7 +263,7 @@ def test_a_batch_that_does_not_divide_into_micro_batches_is_refused(tmp_path):
 
 
 def test_the_average_differs_from_the_parameters_and_starts_as_restored(
-  tmp_path,
+  tmp_path, capsys
 ):
   first = train(small_config(), tmp_path / "a", TASK, Stream)
   kernel = first.ema["decoder"]["down"]["kernel"]
@@ -273,6 +273,24 @@ def test_the_average_differs_from_the_parameters_and_starts_as_restored(
   second = train(config, tmp_path / "b", TASK, Stream)
   assert_same(second.params, first.params)
   assert_same(second.ema, first.params)
+  told = f"{tmp_path / 'a'}: its moving averages are not taken;"
+  assert capsys.readouterr().err.count(told) == 1
+  with config.unlocked():
+    config.restore_ema = True
+  third = train(config, tmp_path / "c", TASK, Stream)
+  assert_same(third.params, first.ema)
+  assert "averages" not in capsys.readouterr().err
+
+
+def test_averages_that_are_not_there_are_refused(tmp_path):
+  plain = small_config()
+  plain.optimizer.ema_decay = 0.0
+  train(plain, tmp_path / "a", TASK, Stream)
+  config = small_config()
+  with config.unlocked():
+    config.restore, config.restore_ema = str(tmp_path / "a"), True
+  with pytest.raises(InputError, match="restore_ema: no moving averages"):
+    train(config, tmp_path / "b", TASK, Stream)
 
 
 @pytest.mark.faults("a batch with a NaN")
