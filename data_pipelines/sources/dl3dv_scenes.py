@@ -2,11 +2,13 @@
 
 transforms.json has camera-to-world matrices in OpenGL axes and intrinsics in
 pixels of the original w x h images; the stored images are smaller. Frames are
-matched to images by name, so either may be partial and in any order.
+matched to images by name and sub-folders, so either may be partial and in any
+order.
 """
 
 import dataclasses
 import functools
+import itertools
 import os
 from pathlib import Path
 
@@ -21,8 +23,9 @@ from scenetok_jax.geometry.lenses import Lens
 from scenetok_jax.geometry.posed_pictures import Fitted, fit
 from scenetok_jax.geometry.transforms_json import read_object, read_transforms
 from scenetok_jax.reading.image_search import (
-  IMAGE_SUFFIXES,
   image_folders,
+  index,
+  named,
   natural_key,
 )
 from scenetok_jax.types import Cameras, InputError
@@ -66,31 +69,32 @@ def read_scene(
   path = base / TRANSFORMS
   entries = read_transforms(path)
   folder = _image_folder(base, images, size)
-  files = _files_by_stem(folder)
-  frames: dict[str, tuple[Path, Fitted]] = {}
+  there = _images_by_name(folder)
+  frames: dict[Path, Fitted] = {}
   missing = []
   for entry in entries:
     name = entry.name()
-    stem = Path(name.replace("\\", "/")).stem
-    if stem in frames:
+    file = named(name, folder, there, f"{entry.where}.file_path")
+    if file is None:
+      missing.append(name)
+      continue
+    if file in frames:
       raise InputError(
         f"{entry.where}.file_path: image {name!r} has a pose already; remove"
         " one of the two frames"
       )
-    if stem not in files:
-      missing.append(name)
-      continue
-    header = functools.partial(image_header, files[stem])
+    header = functools.partial(image_header, file)
     shot = entry.shot(header)
     if distorted:
       shot = dataclasses.replace(shot, lens=Lens())
-    frames[stem] = files[stem], fit(shot, header())
+    frames[file] = fit(shot, header())
   if not frames:
     raise InputError(
       f"{path}: none of its {len(entries)} frames has an image in {folder};"
       " fetch the images"
     )
-  notes = _partial(folder, missing, len(files) - len(frames))
+  count = sum(map(len, there.values()))
+  notes = _partial(folder, missing, count - len(frames))
   return _clip(root.name, path, frames, notes)
 
 
@@ -101,14 +105,11 @@ def original_size(root: str | os.PathLike) -> tuple[float, float]:
 
 
 def _clip(
-  key: str,
-  path: Path,
-  frames: dict[str, tuple[Path, Fitted]],
-  notes: tuple[str, ...],
+  key: str, path: Path, frames: dict[Path, Fitted], notes: tuple[str, ...]
 ) -> PosedClip:
-  """Frames by stem -> a clip in the order of the names."""
-  ordered = [frames[stem] for stem in sorted(frames, key=natural_key)]
-  fits = [fitted for _, fitted in ordered]
+  """Frames by image -> a clip in the order of the names."""
+  ordered = sorted(frames, key=lambda p: natural_key(os.fspath(p)))
+  fits = [frames[file] for file in ordered]
   given = np.array([fitted.c2w for fitted in fits])
   origin = origins.clip_origin(given)
   poses = origins.moved(given, origin)
@@ -119,8 +120,8 @@ def _clip(
     key=key,
     source=os.fspath(path),
     cameras=Cameras(poses.astype(np.float32), lenses.astype(np.float32)),
-    frames=[functools.partial(read_bytes, file) for file, _ in ordered],
-    names=[os.fspath(file) for file, _ in ordered],
+    frames=[functools.partial(read_bytes, file) for file in ordered],
+    names=[os.fspath(file) for file in ordered],
     warnings=(
       *notes,
       *counted(fitted.notes for fitted in fits),
@@ -157,9 +158,9 @@ def _image_folder(
     return base / name
   sizes = []
   for folder in image_folders(base):
-    files = sorted(_files_by_stem(folder).values())
+    files = [path for same in _images_by_name(folder).values() for path in same]
     if files:
-      sizes.append((image_header(files[0]).shown, folder))
+      sizes.append((image_header(min(files)).shown, folder))
   if not sizes:
     raise InputError(
       f"{base}: no folder images or images_N with images in it; fetch them"
@@ -170,17 +171,16 @@ def _image_folder(
   return enough[0] if enough else sizes[-1][1]
 
 
-def _files_by_stem(folder: Path) -> dict[str, Path]:
-  """Image files of a folder; two of one name (x.jpg, x.png) are an error."""
-  found: dict[str, Path] = {}
-  for path in sorted(folder.iterdir()):
-    if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-      continue
-    if path.stem in found:
-      raise InputError(
-        f"{path}: {found[path.stem].name} has the same name; remove one"
-      )
-    found[path.stem] = path
+def _images_by_name(folder: Path) -> dict[str, list[Path]]:
+  """Images of a folder and its sub-folders, by name without suffix.
+
+  InputError: two of one name in one place (x.jpg, x.png).
+  """
+  found = index(folder)
+  for files in found.values():
+    for path, other in itertools.pairwise(files):
+      if path.parent == other.parent:
+        raise InputError(f"{other}: {path.name} has the same name; remove one")
   return found
 
 

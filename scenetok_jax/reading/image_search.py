@@ -114,34 +114,49 @@ class ImageFinder:
     return None
 
   def _by_parts(self, name: str, where: str) -> Path | None:
-    wanted = _parts(Path(name.replace("\\", "/")))
     for folder in (*self._folders, self._root):
-      near = self._index(folder).get(wanted[-1], []) if wanted else []
-      # Files that the name tells all of; else those that tell more.
-      found = [p for p in near if _ends(wanted, _parts(p, folder))]
-      found = sorted(found, key=lambda p: -len(p.parts))[:1] or [
-        p for p in near if _ends(_parts(p, folder), wanted)
-      ]
-      if len({_parts(p, folder) for p in found}) > 1:
-        raise InputError(
-          f"{where}: image {shown(name)} may be {found[0]} or {found[1]}; name"
-          " its folder, too"
-        )
-      if found:
-        same = [p for p in near if _parts(p) == _parts(found[0])]
-        exact = [p for p in same if p.suffix == Path(name).suffix]
-        return (exact or same)[0]
+      if folder not in self._files:
+        self._files[folder] = index(folder, deep=folder != self._root)
+      if path := named(name, folder, self._files[folder], where):
+        return path
     return None
 
-  def _index(self, folder: Path) -> dict[str, list[Path]]:
-    """Images below a folder by their names without suffix, sorted."""
-    if folder not in self._files:
-      known: dict[str, list[Path]] = {}
-      deep = folder != self._root
-      for path in sorted(_images(folder, deep)):
-        known.setdefault(path.stem, []).append(path)
-      self._files[folder] = known
-    return self._files[folder]
+
+def index(folder: Path, *, deep: bool = True) -> dict[str, list[Path]]:
+  """Images of a folder by their names without suffix, sorted.
+
+  deep: those in its sub-folders, too.
+  """
+  known: dict[str, list[Path]] = {}
+  for path in sorted(_images(folder, deep)):
+    known.setdefault(path.stem, []).append(path)
+  return known
+
+
+def named(
+  name: str, folder: Path, images: dict[str, list[Path]], where: str
+) -> Path | None:
+  """The image of a folder's index whose sub-folders agree best with a name.
+
+  InputError: several agree as well.
+  """
+  wanted = _parts(Path(name.replace("\\", "/")))
+  near = images.get(wanted[-1], []) if wanted else []
+  # Files that the name tells all of; else those that tell more.
+  found = [p for p in near if _ends(wanted, _parts(p, folder))]
+  found = sorted(found, key=lambda p: -len(p.parts))[:1] or [
+    p for p in near if _ends(_parts(p, folder), wanted)
+  ]
+  if len({_parts(p, folder) for p in found}) > 1:
+    raise InputError(
+      f"{where}: image {shown(name)} may be {found[0]} or {found[1]}; name"
+      " its folder, too"
+    )
+  if not found:
+    return None
+  same = [p for p in near if _parts(p) == _parts(found[0])]
+  exact = [p for p in same if p.suffix == Path(name).suffix]
+  return (exact or same)[0]
 
 
 def _images(folder: Path, deep: bool) -> Iterator[Path]:
