@@ -33,6 +33,7 @@ def overview(dataset: Any) -> dict[str, Any]:
     "seen": report["seen"],
     "dropped": report["dropped"],
     "first_keys": [row.key for row in dataset.scenes[:12]],
+    **({"scale": s} if (s := dataset.scale) else {}),
     **({"codecs": c} if (c := dataset.info.get("codecs")) else {}),
   }
 
@@ -165,6 +166,13 @@ def overview_lines(path: str | os.PathLike, found: dict) -> list[str]:
     f" {sizes} pixels"
   ]
   lines += [f"  {part}: {c['name']}" for part, c in _codecs(found)]
+  for name in ("baseline", "depth"):
+    if lengths := found.get("scale", {}).get(name):
+      least, _, median, _, most = lengths
+      lines.append(
+        f"  {name}: median {median:.4g}, of most scenes {least:.4g} to"
+        f" {most:.4g}"
+      )
   lines += [f"  dropped {d['scene']}: {d['reason']}" for d in found["dropped"]]
   lines.append(f"  scenes: {', '.join(found['first_keys'])}")
   return lines

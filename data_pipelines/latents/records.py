@@ -23,7 +23,8 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 import ml_dtypes
 import numpy as np
 
-from data_pipelines.storage import records
+from data_pipelines.storage import records, scales
+from scenetok_jax.geometry.scale import Scale
 from scenetok_jax.reading.schema import Between, Count, Name, checked
 from scenetok_jax.types import Cameras, InputError
 
@@ -86,7 +87,8 @@ class LatentRow:
 
   frames: cameras and context latents. latents: target latents. height,
   width: pixels of the encoded frames. first: number of its first camera;
-  context_first, target_first: of its first plain record.
+  context_first, target_first: of its first plain record. cameras_crc32: of its
+  part of cameras.f32; None in older data.
   """
 
   key: str
@@ -99,6 +101,7 @@ class LatentRow:
   first: Count
   context_first: Count
   target_first: Count
+  cameras_crc32: Count | None = None
 
   @property
   def kept(self) -> np.ndarray:
@@ -146,8 +149,12 @@ class LatentDataset:
 
   def cameras(self, row: LatentRow) -> Cameras:
     """Cameras of all frames of a scene, from the index (no record is read)."""
-    numbers = self._cameras[row.first : row.first + row.frames]
-    return records.to_cameras(numbers, f"{self.directory}: scene {row.key}")
+    return records.scene_cameras(self._cameras, row, self.directory)
+
+  @property
+  def scale(self) -> Scale | None:
+    """How large its scenes are."""
+    return scales.stored(self.info, self.scenes, self._cameras)
 
   def read(
     self, row: LatentRow, part: str, numbers: np.ndarray, flipped: bool = False

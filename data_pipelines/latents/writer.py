@@ -95,6 +95,7 @@ class PartWriter:
       first=self._index.frames,
       context_first=first["context"],
       target_first=first["target"],
+      cameras_crc32=records.checksum(cameras),
     )
     self._index.add(row, cameras)
     return row

@@ -1,5 +1,6 @@
 """One training example: which views of a scene, read and nothing else."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,8 +14,11 @@ from data_pipelines.loading.view_readers import (
   PairedReader,
 )
 from data_pipelines.loading.watchdog import ActivityLog
+from data_pipelines.storage import scales
 from data_pipelines.storage.records import Dataset
 from data_pipelines.views.samplers import ViewSampler
+from scenetok_jax.geometry import scale
+from scenetok_jax.geometry.scale import Scale
 from scenetok_jax.types import InputError
 
 CACHE_BYTES = 2 << 30  # ours: 3,600 rooms of 48 frames at 64x64
@@ -39,6 +43,24 @@ class Examples:
     """The scenes that are used, by number."""
     scenes: Sequence[Any] = self.reader.dataset.scenes
     return [i for i, row in enumerate(scenes) if row.key not in self.dropped]
+
+  def scale(self) -> Scale | None:
+    """How large scenes are to a network: of their context views as drawn.
+
+    One draw a scene, after all warm-up. Broken scenes do not count here: they
+    are told when they are read.
+    """
+    dataset, numbers = self.reader.dataset, self.numbers
+    baselines, depths = [], []
+    for number in scales.some(len(numbers)):
+      row: Any = dataset.scenes[numbers[number]]
+      with contextlib.suppress(InputError):
+        extrinsics = dataset.cameras(row).extrinsics[row.kept]
+        rng = np.random.default_rng(int(number))
+        choice = self.sampler.sample(rng, extrinsics, self.sampler.warm_step)
+        baselines.append(scale.baseline(extrinsics[choice.context]))
+        depths.append(getattr(row, "depth", None))
+    return scale.summary(baselines, depths)
 
   def __call__(
     self, item: tuple[int, int], rng: np.random.Generator

@@ -25,6 +25,7 @@ from data_pipelines.loading.concurrent import ConcurrentExamples
 from data_pipelines.loading.examples import open_examples
 from data_pipelines.loading.watchdog import ActivityLog, TimedCall
 from data_pipelines.storage.records import Dataset, SceneRow
+from scenetok_jax.geometry.scale import Scale
 from scenetok_jax.io import write_json
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
@@ -59,7 +60,7 @@ class TrainIterator(Iterator[SceneBatch]):
   global stream. It may be restored with other workers, processes or batch
   sizes. dropped: why a scene is never drawn, by its key. origin: which codecs
   made the latents that are read. identity: of what is read, a hash that does
-  not depend on where it lies.
+  not depend on where it lies. scale: measures how large its scenes are.
   """
 
   def __init__(
@@ -69,9 +70,10 @@ class TrainIterator(Iterator[SceneBatch]):
     dropped: Mapping[str, str] | None = None,
     origin: str = "",
     identity: str = "",
+    scale: Callable[[], Scale | None] = lambda: None,
   ):
     self.dropped, self.origin = dropped or {}, origin
-    self.identity = identity
+    self.identity, self.scale = identity, scale
     self._iterator = iterator = iter(elastic)
     # Also at exit: Grain's threads outlive the interpreter's modules.
     self._closer = weakref.finalize(self, self._iterator.close)
@@ -167,7 +169,9 @@ def train_iterator(
   dataset = examples.reader.dataset
   made = origin(dataset) if isinstance(dataset, LatentDataset) else ""
   identity = examples.reader.identity
-  return TrainIterator(elastic, limit, examples.dropped, made, identity)
+  return TrainIterator(
+    elastic, limit, examples.dropped, made, identity, examples.scale
+  )
 
 
 def count_workers(workers: int, processes: int = 1) -> int:

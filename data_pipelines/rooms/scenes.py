@@ -15,6 +15,7 @@ from data_pipelines.storage.recipes import (
   size_option,
 )
 from scenetok_jax.geometry import depth_images
+from scenetok_jax.geometry.scale import middle
 from scenetok_jax.types import InputError, option
 
 
@@ -71,4 +72,5 @@ def _load(options: RoomOptions, number: int) -> RawScene:
     source, images = f"{source} depth", depth_images.encode(clip.depth)
   else:
     images = clip.images
-  return RawScene(images, clip.cameras, source)
+  seen = middle(clip.depth)
+  return RawScene(images, clip.cameras, source, median_depth=seen)

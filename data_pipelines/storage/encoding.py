@@ -7,6 +7,7 @@ from data_pipelines.storage.images import encode_image
 from data_pipelines.storage.recipes import RawScene, Recipe, SceneLoader
 from data_pipelines.storage.scene_checks import check_cameras
 from data_pipelines.storage.writer import EncodedScene
+from scenetok_jax.geometry.scale import middle
 from scenetok_jax.types import InputError, check_key
 
 
@@ -71,5 +72,8 @@ def _encoded(key: str, scene: RawScene, recipe: Recipe) -> EncodedScene:
       None
       if scene.depth is None
       else tuple(encode_depth(depth) for depth in scene.depth)
+    ),
+    median_depth=(
+      scene.median_depth if scene.depth is None else middle(scene.depth)
     ),
   )

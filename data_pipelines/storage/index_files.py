@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.storage import records
+from data_pipelines.storage import records, scales
 from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
 
@@ -59,6 +59,7 @@ def join(
     InputError: a key stands twice, or a crash damaged a part.
   """
   keys: set[str] = set()
+  joined = []
   offsets = {"first": 0}
   with (
     (directory / records.SCENES).open("w") as rows,
@@ -74,8 +75,8 @@ def join(
           )
         keys.add(row.key)
         moved = {n: getattr(row, n) + offsets.get(n, 0) for n in count}
-        fields = dataclasses.asdict(dataclasses.replace(row, **moved))
-        rows.write(json.dumps(fields) + "\n")
+        joined.append(dataclasses.replace(row, **moved))
+        rows.write(json.dumps(dataclasses.asdict(joined[-1])) + "\n")
       with (part / records.CAMERAS).open("rb") as source:
         shutil.copyfileobj(source, cameras)
       for field, number in count.items():
@@ -84,6 +85,9 @@ def join(
     "format_version": records.FORMAT_VERSION,
     "scenes": len(keys),
     "frames": offsets["first"],
+    "scale": scales.measured(
+      joined, records.map_cameras(directory / records.CAMERAS)
+    ),
   }
   write_json(directory / records.PREPARED, {**found, **info}, indent=1)
 
@@ -96,9 +100,11 @@ def remedy(part: Path) -> str:
 def _rows(part: Path, frames: int, kind: type) -> list[Any]:
   """Of a part of so many frames; InputError unless the files agree."""
   rows: list[Any] = records.read_scenes(part / records.SCENES, kind)
-  cameras = len(records.map_cameras(part / records.CAMERAS))
-  if not sum(row.frames for row in rows) == cameras == frames:
+  cameras = records.map_cameras(part / records.CAMERAS)
+  if not sum(row.frames for row in rows) == len(cameras) == frames:
     raise InputError(
       f"{part}: its files are of other numbers of frames; {remedy(part)}"
     )
+  for row in rows:
+    records.check_sum(cameras, row, part, remedy(part))
   return rows

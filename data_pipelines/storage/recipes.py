@@ -24,6 +24,8 @@ class RawScene:
   depth: float32 [T, H, W], metres along the optical axis, where it is known.
   origin: what was subtracted from the source's positions.
   held_out: frames that the source itself keeps from training.
+  median_depth: of what is seen, in the cameras' unit, where depth is known but
+    not to be stored (geometry.scale).
   """
 
   images: np.ndarray
@@ -34,6 +36,7 @@ class RawScene:
   depth: np.ndarray | None = None
   origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
   held_out: tuple[int, ...] = ()
+  median_depth: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

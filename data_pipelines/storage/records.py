@@ -16,6 +16,7 @@ reads it too. Reading needs no TensorFlow and touches only the asked frames.
 import dataclasses
 import hashlib
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
@@ -24,8 +25,10 @@ import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from tensorflow_datasets.proto import tf_example_pb2
 
+from data_pipelines.storage import scales
 from data_pipelines.storage.images import decode_image
 from scenetok_jax.geometry.camera_checks import check_cameras
+from scenetok_jax.geometry.scale import Length, Scale
 from scenetok_jax.reading.json_text import read_json, read_rows
 from scenetok_jax.reading.schema import Between, Count, checked
 from scenetok_jax.reading.shown import sides
@@ -70,6 +73,7 @@ class Info(TypedDict):
   format_version: Count
   report: Report
   recipe: NotRequired[dict[str, Any]]
+  scale: NotRequired[Scale | None]
   kind: NotRequired[str]
 
 
@@ -82,6 +86,8 @@ class SceneRow:
   held_out: frames that training must not see.
   sha256: hash of all encoded images and cameras.
   origin: what was subtracted from the source's positions, in its units.
+  cameras_crc32: of its part of cameras.f32; None in older data.
+  depth: median depth of what is seen, in the source's unit, where it is known.
   """
 
   key: str
@@ -93,6 +99,8 @@ class SceneRow:
   first: Count
   held_out: tuple[Count, ...] = ()
   origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+  cameras_crc32: Count | None = None
+  depth: Length | None = None
 
   @property
   def kept(self) -> np.ndarray:
@@ -145,14 +153,19 @@ class Dataset:
   def cameras(self, scene: SceneRow | str | int) -> Cameras:
     """Cameras of all frames of a scene, from the index (no record is read)."""
     row = scene if isinstance(scene, SceneRow) else self.scene(scene)
-    numbers = self._cameras[row.first : row.first + row.frames]
-    return to_cameras(numbers, f"{self.directory}: scene {row.key}")
+    return scene_cameras(self._cameras, row, self.directory)
+
+  @property
+  def scale(self) -> Scale | None:
+    """How large its scenes are."""
+    return scales.stored(self.info, self.scenes, self._cameras)
 
   def read_frames(
     self, scene: SceneRow | str | int, frames: Sequence[int] | np.ndarray
   ) -> tuple[np.ndarray, Cameras]:
     """Images uint8 [T, H, W, 3] and cameras [T] of some frames, in order."""
     row = scene if isinstance(scene, SceneRow) else self.scene(scene)
+    check_sum(self._cameras, row, self.directory)
     images, numbers = [], []
     for frame in frames:
       image, camera = self._read(row, int(frame))
@@ -249,6 +262,34 @@ def to_cameras(numbers: np.ndarray, where: str) -> Cameras:
   except InputError as error:
     raise InputError(f"{error}; prepare the data again") from None
   return Cameras(extrinsics, intrinsics)
+
+
+def scene_cameras(cameras: np.ndarray, row: Any, directory: Path) -> Cameras:
+  """Of a scene [T], from those of its split [N 25] as its index holds them.
+
+  InputError for cameras that are none, or not those that were written.
+  """
+  numbers = cameras[row.first : row.first + row.frames]
+  found = to_cameras(numbers, f"{directory}: scene {row.key}")
+  check_sum(cameras, row, directory)
+  return found
+
+
+def check_sum(
+  cameras: np.ndarray, row: Any, directory: Path, remedy: str = _AGAIN
+) -> None:
+  """InputError unless a scene's cameras are those that were written."""
+  numbers = cameras[row.first : row.first + row.frames]
+  if row.cameras_crc32 not in (None, checksum(numbers)):
+    raise InputError(
+      f"{directory / CAMERAS}: scene {row.key}: its bytes have changed"
+      f" (checksum); {remedy}"
+    )
+
+
+def checksum(cameras: np.ndarray) -> int:
+  """Of cameras [T 25], as cameras.f32 holds them."""
+  return zlib.crc32(cameras.astype("<f4").tobytes())
 
 
 def map_cameras(path: Path) -> np.ndarray:

@@ -35,6 +35,7 @@ class EncodedScene:
   images: encoded frames, T of them; cameras: [T]; source: where it came from.
   origin: what was subtracted from the source's positions.
   depth: encoded depth maps, T of them, or None; all scenes of a split alike.
+  median_depth: see records.SceneRow.depth.
   """
 
   key: str
@@ -47,6 +48,7 @@ class EncodedScene:
   warnings: tuple[str, ...] = ()
   origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
   depth: Sequence[bytes] | None = None
+  median_depth: float | None = None
 
 
 class Counts(TypedDict):
@@ -121,6 +123,8 @@ def index_scene(index: IndexWriter, scene: EncodedScene) -> records.SceneRow:
     first=index.frames,
     held_out=tuple(int(i) for i in scene.held_out),
     origin=scene.origin,
+    cameras_crc32=records.checksum(cameras),
+    depth=scene.median_depth,
   )
   index.add(row, cameras)
   return row

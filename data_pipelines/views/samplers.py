@@ -107,6 +107,11 @@ class ViewSampler:
         f" data.num_targets={self.num_targets} must be multiples of {span}"
       )
 
+  @property
+  def warm_step(self) -> int:
+    """A step at which no limit moves any more."""
+    return max(self.warmup_steps, self.margin_warmup_steps)
+
   def check_frames(self, frames: int) -> None:
     """InputError unless every draw of a clip of so many frames is sound."""
     available = self.grouping.latents(frames)
@@ -126,7 +131,7 @@ class ViewSampler:
 
   def _check_interval(self, frames: int) -> None:
     """InputError unless every interval that may be drawn holds the views."""
-    ends = (0, max(self.warmup_steps, self.margin_warmup_steps))
+    ends = (0, self.warm_step)
     width = min(self.context_gap(step, frames)[0] for step in ends)
     margin = min(self._margin(step) for step in ends)
     left = np.arange(frames - width)

@@ -26,8 +26,9 @@ def main(argv: console.Argv = None) -> None:
     raise InputError("--scene, --capture: give one of the two")
   check_file(Path(args.out), "--out")
   model = open_model(args.workdir, args.out)
-  opened = scenes.open_scene(model, flags.take_options(args, SceneChoice))
-  scene = opened.encode(model, args.seed)
+  choice = flags.take_options(args, SceneChoice)
+  opened = scenes.open_scene(model, choice)
+  scene = opened.encode(model, args.seed, choice.rescale)
   size = scene.save(args.out, args.storage)
   result = {
     "scene": scene.key,
@@ -35,6 +36,7 @@ def main(argv: console.Argv = None) -> None:
     "storage": args.storage,
     "bytes": size,
     "tokens": list(scene.tokens.shape),
+    "scale": scene.scale,
     "checkpoint_step": model.step,
   }
   console.write_json(args, result)

@@ -54,6 +54,7 @@ def _generate(args: argparse.Namespace, out: outputs.Output) -> str:
       path.cameras,
       args.seeds,
       sampling=sampling,
+      rescale=conditions.rescale_of(choice, path),
       seed=token_key,
       progress=progress,
     )

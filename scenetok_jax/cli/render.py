@@ -15,7 +15,6 @@ from scenetok_jax.inference.scenes import SceneChoice
 from scenetok_jax.reading.schema import Few, Seed
 from scenetok_jax.sampling import paths, views
 from scenetok_jax.sampling.paths import PathOptions
-from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import InputError
 
@@ -50,12 +49,8 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
   start, model = time.monotonic(), open_model(args.workdir, args.out)
   sampling = flags.take_options(args, SamplingChanges)
   rendering = changes.render_options(model, sampling)
-  opened = None
-  if args.tokens is not None:
-    scene = Scene.load(args.tokens)
-  else:
-    opened = scenes.open_scene(model, flags.take_options(args, SceneChoice))
-    scene = opened.encode(model, args.seed)
+  choice = flags.take_options(args, SceneChoice)
+  scene, opened = scenes.scene_of(model, choice, args.tokens, args.seed)
   along = flags.take_options(args, PathOptions)
   view = flags.take_options(args, ViewOptions)
   path = scenes.path_through(
@@ -75,6 +70,7 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
   result = {
     "scene": scene.key,
     "source": opened.source if opened else args.tokens,
+    "scale": scene.scale,
     **report.write_rendering(out, opened, path, views.cut(videos, view)),
   }
   result = report.write_result(

@@ -29,7 +29,7 @@ class SceneSource:
 
   views: context views. frames: target frames, whole latents only.
   identity: what was chosen of which clip; no two sources share it.
-  clip, target: key of the clip in prepared data, and its target frames.
+  clip, context, target: key of the clip in prepared data, and its frames.
   """
 
   key: str
@@ -38,6 +38,7 @@ class SceneSource:
   identity: str
   load: Callable[[], EvaluationScene]
   clip: str = ""
+  context: tuple[int, ...] = ()
   target: tuple[int, ...] = ()
 
 

@@ -166,5 +166,6 @@ def plan_source(
     identity=f"{row.sha256} {context} {target}",
     load=load,
     clip=row.key,
+    context=tuple(context),
     target=tuple(target),
   )

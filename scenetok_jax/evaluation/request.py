@@ -11,8 +11,10 @@ from scenetok_jax.evaluation.protocols import (
   Protocol,
   index_path,
 )
+from scenetok_jax.evaluation.scale import in_scale
 from scenetok_jax.evaluation.true_depth import DEPTH_METRIC, with_depth
 from scenetok_jax.inference.context_choice import ContextChoice
+from scenetok_jax.inference.rescaling import Rescaling
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.inception import RESIZES
 from scenetok_jax.metrics.registry import optional, published
@@ -21,7 +23,7 @@ from scenetok_jax.types import InputError, option
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationRequest(ContextChoice):
+class EvaluationRequest(Rescaling, ContextChoice):
   """Which frames are scored, how they are made, and by which metrics."""
 
   protocol: str = option(
@@ -142,4 +144,10 @@ def make_plan(scenetok: SceneTok, request: EvaluationRequest) -> EvaluationPlan:
     )
   if DEPTH_METRIC in (request.metrics or ()):
     plan = with_depth(plan, dataset, request.depth_data)
-  return plan.fitted(model)
+  return in_scale(
+    plan.fitted(model),
+    dataset,
+    scenetok.config,
+    request.rescale,
+    generated=protocol.generation,
+  )

@@ -90,6 +90,7 @@ def _evaluate(
       set_resamples=request.set_resamples,
     ),
     **_described(known, plan, loaded, scenetok, protocol),
+    "rescale": request.rescale,
     "per_scene": {result.key: result.scores for result in results},
     "pictures": {key: str(file) for key, file in pictures.items()},
   }

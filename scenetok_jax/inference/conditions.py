@@ -11,6 +11,7 @@ from scenetok_jax.geometry.camera_files import read_file
 from scenetok_jax.geometry.origins import own
 from scenetok_jax.geometry.posed_pictures import fit
 from scenetok_jax.inference.given_views import fit_views
+from scenetok_jax.inference.rescaling import Rescaling
 from scenetok_jax.inference.scenes import PreparedScene, open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, read_picture
@@ -22,7 +23,7 @@ from scenetok_jax.types import Cameras, InputError, Views, option
 
 
 @dataclasses.dataclass(frozen=True)
-class ConditionChoice(PreparedScene):
+class ConditionChoice(Rescaling, PreparedScene):
   """Which images, photos or frames of a prepared scene, and which path."""
 
   image: tuple[str, ...] = option((), "1-3 images", metavar="IMG", nargs="+")
@@ -96,6 +97,8 @@ def _posed_photos(
 ) -> tuple[list[np.ndarray], Cameras, np.ndarray]:
   """Straight upright photos with the cameras of a file, and their origin."""
   given = read_file(file)
+  for note in given.notes:
+    print(f"{file}: {note}", file=sys.stderr)
   if len(given.extrinsics) != len(images):
     raise InputError(
       f"{file}: {len(given.extrinsics)} cameras for {len(images)} images; give"
@@ -150,6 +153,13 @@ def _from_scene(
   images, cameras = dataset.read_frames(row, list(choice.views))
   views = Views(images=images, cameras=cameras)
   return Conditions(row.key, views, dataset.cameras(row), row.origin)
+
+
+def rescale_of(choice: ConditionChoice, path: CameraPath) -> bool | float:
+  """For SceneTok.generate_batch; a motion's length is the user's choice."""
+  if path.name in paths.MOTIONS and choice.rescale is False:
+    return 1.0
+  return choice.rescale
 
 
 def camera_path(

@@ -20,6 +20,7 @@ from scenetok_jax.inference.context_choice import (
   chosen,
   tell_count,
 )
+from scenetok_jax.inference.rescaling import Rescaling
 from scenetok_jax.inference.scenetok import SceneTok, Seed
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
@@ -42,7 +43,7 @@ class PreparedScene:
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneChoice(ContextChoice, PreparedScene):
+class SceneChoice(Rescaling, ContextChoice, PreparedScene):
   """Which scene: of prepared data, or a capture."""
 
   capture: str | None = option(
@@ -95,11 +96,18 @@ class OpenScene:
       cameras=view_readers.take(self.clip.cameras, frames),
     )
 
-  def encode(self, scenetok: SceneTok, seed: Seed = 0) -> Scene:
-    """The scene of the context views."""
+  def encode(
+    self, scenetok: SceneTok, seed: Seed = 0, rescale: bool | float = False
+  ) -> Scene:
+    """The scene of the context views; rescale: see SceneTok.encode."""
     given, count = self.context_views, len(self.context)
     scene = scenetok.encode(
-      given.images, given.cameras, views=count, seed=seed, key=self.key
+      given.images,
+      given.cameras,
+      views=count,
+      rescale=rescale,
+      seed=seed,
+      key=self.key,
     )
     return dataclasses.replace(scene, origin=self.origin)
 
@@ -219,6 +227,23 @@ def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
     raise InputError("--scene, --capture: give one of the two")
   where = choice.data, choice.split, choice.scene
   return open_prepared(scenetok, *where, choice.asked)
+
+
+def scene_of(
+  scenetok: SceneTok,
+  choice: SceneChoice,
+  tokens: str | None = None,
+  seed: Seed = 0,
+) -> tuple[Scene, OpenScene | None]:
+  """A scene file's scene, or that of a choice, with what it was made from."""
+  if tokens is None:
+    opened = open_scene(scenetok, choice)
+    return opened.encode(scenetok, seed, choice.rescale), opened
+  if choice.rescale is not False:
+    raise InputError(
+      f"--rescale: the scene in {tokens} is made; give it to scenetok encode"
+    )
+  return Scene.load(tokens), None
 
 
 def path_through(

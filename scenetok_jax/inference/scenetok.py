@@ -16,12 +16,14 @@ from ml_collections import ConfigDict
 from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.geometry.scale import rescaled, scaled
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference import changes
 from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.context_choice import chosen
 from scenetok_jax.inference.given_views import check_cameras, fit_views
 from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
+from scenetok_jax.inference.rescaling import scene_factor
 from scenetok_jax.io import is_url, locate, write_json
 from scenetok_jax.model import Model, encode_views
 from scenetok_jax.outputs import whole
@@ -133,6 +135,7 @@ class SceneTok:
     *,
     views: int | None = None,
     context: Sequence[int] | None = None,
+    rescale: bool | float = False,
     seed: Seed = 0,
     key: str = "scene",
   ) -> Scene:
@@ -148,6 +151,10 @@ class SceneTok:
         are chosen, the first of them being the first image. The model reads
         other numbers than it was trained with, with a loss of quality.
       context: numbers of the images that are read, instead of `views`.
+      rescale: a factor for all positions, or True: the one that makes views as
+        far apart as the median scene of the model's training; the networks
+        know one scale. The scene keeps it, so that paths stay in the cameras'
+        unit. A scene of another scale that is left so is told on stderr.
       seed: draws the tokens from their distribution, unless the model was
         configured to take its mean (config.sampling.deterministic).
       key: the scene's name.
@@ -173,13 +180,19 @@ class SceneTok:
       given = jax.tree.map(lambda a: a[numbers], given)
     extrinsics = given.cameras.extrinsics
     reference = extrinsics[len(extrinsics) // 2]
+    where = f"scene {key}"
+    factor = scene_factor(self.config, extrinsics, rescale, where)
     token_key = None if self.config.sampling.deterministic else _split(seed)[1]
     program = self.program("encode", lambda: encode_program(self.model))
-    batch = jax.tree.map(lambda a: a[None], given)
+    seen = rescaled(given.cameras, factor)
+    read = dataclasses.replace(given, cameras=seen)
+    batch = jax.tree.map(lambda a: a[None], read)
+    zero = scaled(reference, factor)[None]
     with self.placed(1) as model:
-      tokens = program(model.params, batch, reference[None], token_key)
+      tokens = program(model.params, batch, zero, token_key)
     scene = self._scene(key, tokens[0], reference, given.cameras)
-    return dataclasses.replace(scene, origin=tuple(origin.tolist()))
+    moved = tuple(origin.tolist())
+    return dataclasses.replace(scene, origin=moved, scale=factor)
 
   def render(
     self,
@@ -269,7 +282,9 @@ class SceneTok:
         cameras = origins.taken(path, origin)
       cameras = check_cameras(cameras, "path")
       # One by one: a scene's numbers do not depend on its company.
-      relative.append(relative_to(cameras, scene.reference))
+      cameras = rescaled(cameras, scene.scale)
+      reference = scaled(scene.reference, scene.scale)
+      relative.append(relative_to(cameras, reference))
     program = self.program(
       (options.solver, options.interval, options.guidance > 1),
       lambda: VideoProgram(self.model, options),
@@ -302,6 +317,7 @@ class SceneTok:
     frames: int | None = None,
     degrees: float | None = None,
     distance: float | None = None,
+    rescale: bool | float = False,
     seed: Seed = 0,
     progress: Progress = silent,
   ) -> Scene:
@@ -318,6 +334,7 @@ class SceneTok:
       degrees: turn of "look" (90) and "orbit" (60).
       distance: of "forward" and to the centre of "orbit" (1), in the cameras'
         unit.
+      rescale: see `encode`; of the anchors.
       seed: of the tokens: another seed is another scene.
 
     Returns:
@@ -331,6 +348,7 @@ class SceneTok:
       1,
       sampling=GenerationChanges(steps, solver, guidance),
       path_options=PathOptions(frames, degrees, distance),
+      rescale=rescale,
       seed=seed,
       progress=progress,
     )[0]
@@ -344,6 +362,7 @@ class SceneTok:
     *,
     sampling: GenerationChanges | None = None,
     path_options: PathOptions | None = None,
+    rescale: bool | float = False,
     seed: Seed = 0,
     progress: Progress = silent,
   ) -> list[Scene]:
@@ -362,6 +381,9 @@ class SceneTok:
     path = check_cameras(path, "anchors")
     stops = anchor_indices(len(path.extrinsics), self.config.generation.anchors)
     marks = jax.tree.map(lambda a: np.asarray(a)[stops], path)
+    if isinstance(anchors, str) and rescale is False:
+      rescale = 1.0  # a motion's length is the user's choice
+    factor = scene_factor(self.config, marks.extrinsics, rescale, "anchors")
     program = self.program(
       ("tokens", options.solver, options.guidance != 1),
       lambda: generate.TokenProgram(self.model, options),
@@ -371,7 +393,7 @@ class SceneTok:
       tokens = generate.sample_tokens(
         program,
         model.params,
-        self._condition(given, marks, count),
+        self._condition(given, marks, factor, count),
         generate.token_noise(self.model, token_key, count),
         options,
         progress,
@@ -381,12 +403,20 @@ class SceneTok:
       for index, values in enumerate(np.asarray(tokens))
     ]
     moved = tuple(origin.tolist())
-    return [dataclasses.replace(scene, origin=moved) for scene in scenes]
+    return [
+      dataclasses.replace(scene, origin=moved, scale=factor) for scene in scenes
+    ]
 
   def _condition(
-    self, given: Views, anchors: Cameras, count: int
+    self, given: Views, anchors: Cameras, factor: float, count: int
   ) -> SceneCondition:
-    """1-3 views [V] and anchors [A], for `count` scenes."""
+    """1-3 views [V] and anchors [A], for `count` scenes.
+
+    factor: of all positions.
+    """
+    seen = rescaled(given.cameras, factor)
+    given = dataclasses.replace(given, cameras=seen)
+    anchors = rescaled(anchors, factor)
     given, anchors = jax.tree.map(
       lambda a: np.asarray(a)[None], (given, anchors)
     )

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,12 +16,12 @@ from scenetok_jax.geometry.camera_checks import check_cameras, check_rigid
 from scenetok_jax.io import atomic_path
 from scenetok_jax.model import Model
 from scenetok_jax.reading.json_text import parse
-from scenetok_jax.reading.schema import Count, checked
+from scenetok_jax.reading.schema import Between, Count, checked
 from scenetok_jax.reading.shown import shown
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.types import Cameras, InputError, check_key, check_known
 
-VERSION = 1
+VERSION, RESCALED = 1, 2  # which older programs would render wrongly
 MAX_TOKEN = 1e4  # ours: trained tokens are of about unit size
 STORAGES = ("float32", "bfloat16", "int8")
 
@@ -32,6 +32,7 @@ class _Header(TypedDict):
   model: str
   codec: str
   origin: NotRequired[tuple[float, float, float]]
+  scale: NotRequired[Annotated[float, Between(1e-9, 1e9)]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Scene:
   [V] of the views they were made from; paths are laid through them.
   model, codec: digests of the networks and of the target codec, which alone
   can render the tokens. origin: what was subtracted from the positions that
-  the views were given with (geometry.origins).
+  the views were given with (geometry.origins). scale: what positions are
+  multiplied with before the networks see them; reference and context are as
+  they were given.
   """
 
   key: str
@@ -53,6 +56,7 @@ class Scene:
   model: str
   codec: str
   origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+  scale: float = 1.0
 
   def save(self, path: str | os.PathLike, storage: str = "float32") -> int:
     """Writes a scene file atomically; returns its size in bytes.
@@ -74,6 +78,8 @@ class Scene:
       arrays[name] = np.ascontiguousarray(value, np.float32)
     header: dict[str, Any] = {"version": VERSION, "key": self.key}
     header |= {"model": self.model, "codec": self.codec, "storage": storage}
+    if self.scale != 1.0:
+      header |= {"version": RESCALED, "scale": self.scale}
     if any(self.origin):
       header["origin"] = list(self.origin)
     metadata = {"scenetok": json.dumps(header)}
@@ -93,10 +99,10 @@ class Scene:
     remedy = "make it again with scenetok encode"
     with own_arrays(path, problem, remedy) as (arrays, metadata):
       header = parse(metadata["scenetok"].encode(), f"{path}: header", remedy)
-      if header.get("version") != VERSION:
+      if header.get("version") not in (VERSION, RESCALED):
         raise InputError(
           f"{path}: version: {shown(header.get('version'))}, this program reads"
-          f" {VERSION}; {remedy}"
+          f" {VERSION} and {RESCALED}; {remedy}"
         )
       header = checked(header, _Header, f"{path}: header", remedy)
       scene = cls(
@@ -109,6 +115,7 @@ class Scene:
         model=header["model"],
         codec=header["codec"],
         origin=tuple(header.get("origin", (0.0, 0.0, 0.0))),
+        scale=float(header.get("scale", 1.0)),
       )
     check_numbers(scene, str(path))
     return scene

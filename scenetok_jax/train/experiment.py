@@ -74,7 +74,8 @@ def _run(config: ConfigDict, workdir: str, activity: Activity) -> TrainState:
     return opened
 
   def describe(data: DataIterator) -> dict[str, Any]:
-    return with_identity(workdir, config, task.frozen, data.identity)
+    known = task.frozen, data.identity, data.scale
+    return with_identity(workdir, config, *known)
 
   def keep_life(check_lease: Callable[[], None]) -> LifeLog:
     return LifeLog(workdir, config.train.total_steps, activity, check_lease)

@@ -17,7 +17,9 @@ from scenetok_jax.workdir.fields import is_auto, rename
 from scenetok_jax.workdir.lock import make_folder
 
 CONFIG_FILE = "config.json"
-IDENTITY = "identity"  # its section of hashes (data_pipelines/identity.py)
+# Sections that are no fields (data_pipelines/identity.py): hashes of what was
+# read, and how large the training scenes were (geometry/scale.py).
+IDENTITY, SCALE = SECTIONS = "identity", "scale"
 
 # Fields that may change between two starts of one run: they decide how long
 # it runs, how it is placed, summed, watched or fed, not what any step computes.
@@ -71,7 +73,8 @@ def compare_config(
     # A field that did not exist yet equals one that is not set.
     unset = absent in (there, here) and None in (there, here)
     # What an older run does not know of its data cannot differ.
-    unknown = absent in (there, here) and name.startswith(IDENTITY)
+    section = name.partition(".")[0]
+    unknown = absent in (there, here) and section in SECTIONS
     open_ = is_auto(name, here) or is_auto(name, there)
     if there == here or unset or unknown or open_:
       continue

@@ -36,8 +36,9 @@ def _numbers(parser):
   """(flag, its action) of every flag that takes numbers."""
   for action in parser._actions:
     kind = action.type
-    whole = kind is int or getattr(kind, "func", None) is flags.whole
-    if action.option_strings and (whole or kind is float):
+    reads = getattr(kind, "func", kind)
+    whole = reads in (int, flags.whole)
+    if action.option_strings and (whole or reads in (float, flags.finite)):
       yield action.option_strings[0], action, whole
 
 
@@ -76,6 +77,7 @@ _SPANS = {
   "--masked": (0, 100),
   "--max-jump": (0, 1_000_000),
   "--min-heading": (0, 180),
+  "--rescale": (1e-6, 1e6),
   "--seconds": (0, 86_400),
 }
 

@@ -11,6 +11,7 @@ from scenetok_jax.workdir.checkpoint import save_params
 from scenetok_jax.workdir.fields import plain
 from scenetok_jax.workdir.stored_config import (
   CONFIG_FILE,
+  compare_config,
   load_stored_config,
   store_config,
 )
@@ -83,6 +84,23 @@ def test_an_older_workdir_goes_on_and_knows_from_then_on(tmp_path):
   start(tmp_path, config())
   with pytest.raises(InputError, match=r"identity\.data"):
     start(tmp_path, config(), data="frames ff")
+
+
+def test_the_scale_of_training_scenes_is_measured_once(tmp_path):
+  scale = {"scenes": 3, "baseline": [1.0, 1.5, 2.0, 2.5, 3.0]}
+
+  def begin(measure):
+    settings = with_identity(tmp_path, config(), frozen(), FRAMES, measure)
+    store_config(tmp_path, settings)
+    return load_stored_config(tmp_path).get("scale")
+
+  def never():
+    raise AssertionError("it is known")
+
+  assert begin(lambda: None) is None  # and of an older run
+  assert begin(lambda: scale) == scale
+  assert begin(never) == scale
+  compare_config(tmp_path, config().to_dict())
 
 
 def test_restored_parameters_may_move_but_not_change(tmp_path):

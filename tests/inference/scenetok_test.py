@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scenetok_jax import Cameras, InputError, Scene, SceneTok
+from scenetok_jax.geometry.scale import baseline, rescaled
 from tests.cli import workdirs
 from tests.geometry.poses import cameras, ring
 
@@ -102,6 +103,110 @@ def test_map_coordinates_do_not_matter(model, scene):
   near = model.render(scene, PATH, steps=1)
   there = model.render(found, path, steps=1)
   assert np.abs(near.astype(int) - there.astype(int)).max() <= 2
+
+
+TRAINED = {"scenes": 9, "baseline": [1.5, 1.8, 2.0, 2.2, 2.5]}
+
+
+@pytest.fixture(scope="module")
+def knowing(model):
+  """The model, which knows how far apart its training views were."""
+  config = model.config.copy_and_resolve_references()
+  with config.unlocked():
+    config.scale = TRAINED
+  return dataclasses.replace(model, config=config)
+
+
+@pytest.mark.parametrize("factor", [0.1, 10.0, 1000.0])
+def test_the_unit_does_not_matter_when_it_is_fitted(knowing, factor, capsys):
+  near = knowing.encode(IMAGES, CAMERAS, rescale=True)
+  far = knowing.encode(IMAGES, rescaled(CAMERAS, factor), rescale=True)
+  fitted = near.scale * baseline(near.context.extrinsics)
+  np.testing.assert_allclose(fitted, TRAINED["baseline"][2], rtol=1e-6)
+  np.testing.assert_allclose(far.scale, near.scale / factor, rtol=1e-6)
+  assert capsys.readouterr().err.count("positions are taken") == 2
+  np.testing.assert_allclose(far.tokens, near.tokens, rtol=0, atol=1e-4)
+  np.testing.assert_allclose(  # the user's own unit
+    far.context.extrinsics[:, :3, 3],
+    factor * near.context.extrinsics[:, :3, 3],
+    rtol=1e-5,
+  )
+  given = [near, far]
+  for path in (PATH, "orbit", "lateral"):
+    paths = [path, path]
+    if not isinstance(path, str):
+      paths[1] = rescaled(path, factor)
+    videos = [
+      knowing.render(scene, along, frames=FRAMES, steps=1).astype(int)
+      for scene, along in zip(given, paths, strict=True)
+    ]
+    assert np.abs(videos[0] - videos[1]).max() <= 2
+    assert np.ptp(videos[0]) > 5
+
+
+def test_a_factor_undoes_another_unit_exactly(model, scene, tmp_path):
+  far = model.encode(IMAGES, rescaled(CAMERAS, 8.0), key="room", rescale=0.125)
+  np.testing.assert_array_equal(far.tokens, scene.tokens)
+  far.save(tmp_path / "far.tok")
+  found = Scene.load(tmp_path / "far.tok")
+  assert found.scale == 0.125 and scene.scale == 1.0
+  video = model.render(found, rescaled(PATH, 8.0), steps=1)
+  np.testing.assert_array_equal(video, model.render(scene, PATH, steps=1))
+
+
+def test_another_scale_than_in_training_is_told(knowing, model, capsys):
+  size = baseline(model.encode(IMAGES, CAMERAS).context.extrinsics)
+  assert not capsys.readouterr().err  # this model knows nothing
+  for apart, told in ((1.6, 0), (0.9, 1), (2.6, 0), (30.0, 1)):
+    knowing.encode(IMAGES, rescaled(CAMERAS, apart / size), key="room")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == told
+    if told:
+      assert lines[0].startswith(f"scene room: views are {apart:g} apart, ")
+      assert "2 (1.5 to 2.5; medians)" in lines[0]
+      assert f"--rescale takes positions {2 / apart:.3g} times" in lines[0]
+  knowing.encode(IMAGES, CAMERAS, rescale=1.0)  # silences it
+  assert not capsys.readouterr().err
+
+
+def test_what_tells_no_scale_is_refused(knowing, model):
+  with pytest.raises(InputError, match="--rescale: the model does not say"):
+    model.encode(IMAGES, CAMERAS, rescale=True)
+  still = Cameras(np.tile(np.eye(4), (VIEWS, 1, 1)), CAMERAS.intrinsics)
+  with pytest.raises(InputError, match="scene room: --rescale: the views are"):
+    knowing.encode(IMAGES, still, rescale=True, key="room")
+  for factor in (0.0, -1.0, np.nan, np.inf, 1e9):
+    with pytest.raises(InputError, match=r"--rescale: .* is not a factor"):
+      model.encode(IMAGES, CAMERAS, rescale=factor)
+
+
+def test_new_scenes_do_not_depend_on_the_unit(knowing, capsys):
+  def new(factor, rescale):
+    return knowing.generate(
+      IMAGES[:2], rescaled(TWO, factor), rescaled(PATH, factor), steps=1,
+      rescale=rescale,
+    )  # fmt: skip
+
+  near, far = new(1.0, True), new(10.0, True)
+  assert capsys.readouterr().err.count("anchors: positions are taken") == 2
+  np.testing.assert_allclose(far.tokens, near.tokens, rtol=0, atol=1e-4)
+  np.testing.assert_allclose(far.scale, near.scale / 10, rtol=1e-6)
+  new(10.0, False)
+  assert "anchors: views are" in capsys.readouterr().err
+  knowing.generate(IMAGES[:1], jax.tree.map(lambda a: a[:1], TWO), steps=1)
+  assert not capsys.readouterr().err  # a motion is as long as it is
+
+
+def test_the_scale_of_training_stays_with_the_model(knowing, tmp_path):
+  knowing.save_pretrained(tmp_path / "out")
+  found = SceneTok.from_pretrained(tmp_path / "out")
+  assert found.config.scale.to_dict() == TRAINED
+  file = tmp_path / "out/config.json"
+  stored = json.loads(file.read_text())
+  for wrong in (5, [], {"scenes": 1}, {**TRAINED, "baseline": [1.0]}):
+    file.write_text(json.dumps({**stored, "scale": wrong}))
+    with pytest.raises(InputError, match=r"config\.json: scale: "):
+      SceneTok.from_pretrained(tmp_path / "out")
 
 
 def test_the_frame_of_reference_does_not_matter(model, scene):

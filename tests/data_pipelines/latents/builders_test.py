@@ -156,6 +156,18 @@ def test_flipped_latents_are_those_of_mirrored_frames(frames, stored):
       _assert_close(found, exact[0, numbers], ROUNDING["float16"])
 
 
+def test_a_flipped_bit_of_a_camera_is_refused(stored, tmp_path):
+  shutil.copytree(stored, tmp_path / "copy")
+  file = tmp_path / "copy/train/cameras.f32"
+  data = bytearray(file.read_bytes())
+  data[12] ^= 1
+  file.write_bytes(data)
+  dataset = latent_records.LatentDataset(tmp_path / "copy")
+  with pytest.raises(InputError, match=r"cameras\.f32: scene .*: its bytes"):
+    dataset.cameras(dataset.scenes[0])
+  assert latent_records.LatentDataset(stored).scale["baseline"][2] > 0
+
+
 def test_a_flipped_example_has_mirrored_cameras(stored):
   config = _data(latents=str(stored))
   codecs, fields = _codecs()

@@ -59,6 +59,27 @@ def test_batches_have_the_documented_shapes(prepared):
   assert batch.condition is None
 
 
+def test_the_scale_is_that_of_context_views_as_drawn(prepared):
+  narrow = {"name": "bounded", "final_context_gap": (2, 2), "chunks": 1}
+  found = {}
+  for name, sampler in (("whole", {}), ("narrow", narrow)):
+    config = clips.data_config(prepared, num_targets=2)
+    config.view_sampler.update(sampler)
+    iterator = loader.train_iterator(config, seed=3)
+    found[name], again = iterator.scale(), iterator.scale()
+    iterator.close()
+    assert found[name] == again and found[name]["scenes"] == 3
+  dataset = Dataset(prepared)
+  bounds = [
+    np.ptp(dataset.cameras(row).extrinsics[row.kept, :3, 3], axis=0)
+    for row in dataset.scenes
+  ]
+  largest = max(np.linalg.norm(bound) for bound in bounds)
+  whole, narrow = (found[name]["baseline"] for name in ("whole", "narrow"))
+  assert 0 < narrow[2] < whole[2] and whole[4] <= largest
+  assert list(whole) == sorted(whole)
+
+
 @pytest.mark.parametrize("chunked, frames", [(False, 20), (True, 17)])
 def test_targets_are_frames_of_whole_latents(tmp_path, chunked, frames):
   builders.build(tmp_path, clips.plan(frames=40))

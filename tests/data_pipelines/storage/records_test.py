@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from data_pipelines.storage import builders, records
 from data_pipelines.storage.images import decode_image, encode_image
 from data_pipelines.storage.records import Dataset, splits
+from scenetok_jax.geometry import scale
 from scenetok_jax.types import InputError
 from tests.data_pipelines import clips
 
@@ -150,6 +151,50 @@ def test_damaged_records_are_refused_when_read(prepared, tmp_path):
       dataset.read_frames(row, range(row.frames))
 
 
+def _flip(file, place):
+  data = bytearray(file.read_bytes())
+  data[place] ^= 1
+  file.write_bytes(data)
+
+
+def test_a_flipped_bit_of_a_camera_is_refused(prepared, tmp_path):
+  copy = tmp_path / "copy"
+  shutil.copytree(prepared, copy)
+  place = 4 * 25 * 12 + 4 * 3  # of the second scene, a position's lowest bit
+  _flip(copy / "train/cameras.f32", place)
+  dataset = Dataset(copy)
+  dataset.cameras("s0")
+  problem = r"train/cameras\.f32: scene s1: its bytes have changed"
+  for read in (dataset.cameras, lambda key: dataset.read_frames(key, [0])):
+    with pytest.raises(InputError, match=problem):
+      read("s1")
+
+
+def _older(split, *fields):
+  """A split as it was written when rows did not have some fields."""
+  file = split / "scenes.jsonl"
+  rows = [json.loads(line) for line in file.read_text().splitlines()]
+  rows = [{k: v for k, v in row.items() if k not in fields} for row in rows]
+  file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+  info = json.loads((split / "prepared.json").read_text())
+  del info["scale"]
+  (split / "prepared.json").write_text(json.dumps(info))
+
+
+def test_older_data_have_no_checksum_and_are_measured(prepared, tmp_path):
+  copy = tmp_path / "copy"
+  shutil.copytree(prepared, copy)
+  _older(copy / "train", "cameras_crc32", "depth")
+  found, new = Dataset(copy), Dataset(prepared)
+  assert found.info.get("scale") is None
+  assert found.scale == new.scale == new.info["scale"]
+  cameras = [data.cameras("s1").extrinsics for data in (found, new)]
+  np.testing.assert_array_equal(*cameras)
+  each = [scale.baseline(new.cameras(r).extrinsics) for r in new.scenes]
+  assert new.scale["scenes"] == 3 and "depth" not in new.scale
+  np.testing.assert_allclose(new.scale["baseline"][2], np.median(each), 1e-5)
+
+
 def test_unknown_image_formats_and_bytes_are_refused():
   with pytest.raises(InputError, match="image format"):
     encode_image(np.zeros((8, 8, 3), np.uint8), "gif")
@@ -175,6 +220,8 @@ def test_unknown_image_formats_and_bytes_are_refused():
     ({"key": "x" * 256}, "key: not a plain name"),
     ({"key": "a\0b"}, "key: not a plain name"),
     ({"sha256": None}, "sha256: None is not a string"),
+    ({"cameras_crc32": "0"}, "cameras_crc32: '0' is not an integer"),
+    ({"depth": -1.0}, "depth: -1.0 is not from"),
     ({"more": 1}, "more: unknown"),
   ],
 )  # fmt: skip
