@@ -5,7 +5,7 @@ what it is given become words in capitals.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ BEGIN, END = "<!-- errors: begin -->\n", "<!-- errors: end -->\n"
 PAGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
   "preparing": {
     "Sources of scenes": ("data_pipelines/sources",),
+    "Photos without poses": ("data_pipelines/photos",),
     "Rooms": ("data_pipelines/rooms", "data_pipelines/furnished"),
     "Prepared data": ("data_pipelines/storage", "data_pipelines/inspection"),
   },
@@ -140,28 +141,49 @@ def _code(text: str) -> str:
   return f"`{_cell(text.replace('`', chr(39)))}`"
 
 
-def table(places: tuple[str, ...]) -> Iterator[str]:
-  """The lines of one list."""
-  files = [
+def row(error: Told) -> str:
+  """Its row of a list."""
+  return f"| {_code(error.wrong)} | {_cell(error.remedy)} |"
+
+
+def _files(places: Iterable[str]) -> set[Path]:
+  return {
     file
     for place in map(ROOT.joinpath, places)
     for file in (place.rglob("*.py") if place.is_dir() else [place])
-  ]
+  }
+
+
+def _lists() -> dict[str, dict[str, set[Path]]]:
+  """PAGES with the files of each list; the last one has all others."""
+  found = {
+    name: {title: _files(places) for title, places in lists.items()}
+    for name, lists in PAGES.items()
+  }
+  listed = set[Path]().union(*(f for x in found.values() for f in x.values()))
+  others = _files(("scenetok_jax", "data_pipelines")) - listed
+  if any(any(told(file)) for file in others):
+    found["files"]["Others"] = others
+  return found
+
+
+def table(files: Iterable[Path]) -> Iterator[str]:
+  """The lines of one list."""
   found = {error for file in files for error in told(file)}
   yield from ("| the line says | what to do |", "|---|---|")
   for error in sorted(found, key=lambda error: (_first_words(error), error)):
-    yield f"| {_code(error.wrong)} | {_cell(error.remedy)} |"
+    yield row(error)
 
 
 def pages() -> dict[Path, str]:
   """Each page with its lists as they should be."""
   made = {}
-  for name, lists in PAGES.items():
+  for name, lists in _lists().items():
     path = FOLDER / f"{name}.md"
     before, _, rest = path.read_text("utf-8").partition(BEGIN)
     tables = [
-      "\n".join(["", f"## {title}", "", *table(places), ""])
-      for title, places in lists.items()
+      "\n".join(["", f"## {title}", "", *table(files), ""])
+      for title, files in lists.items()
     ]
     after = rest.partition(END)[2]
     made[path] = "".join([before, BEGIN, *tables, "\n", END, after])
