@@ -53,6 +53,7 @@ PAGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
   "checkpoints": {
     "Converting": ("scenetok_jax/convert",),
     "Parity": ("scenetok_jax/parity",),
+    "Sharing": ("scenetok_jax/sharing",),
   },
 }
 _RAISED = {"InputError", "_error"}

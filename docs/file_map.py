@@ -19,7 +19,8 @@ LIBRARY = (
   "workdir",
 )
 JOBS = (
-  *("inference", "evaluation", "train", "aot", "parity", "analyses", "cli"),
+  *("inference", "evaluation", "train", "aot", "parity", "analyses"),
+  *("sharing", "cli"),
 )
 
 

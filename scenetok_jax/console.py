@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
     self.register("type", int, flags.whole)
     self.register("type", float, flags.finite)
 
-  urls = ("workdir",)  # names of flags that take gs://
+  urls: tuple[str, ...] = ("workdir",)  # names of flags that take gs://
   # Names of flags that say where to write.
   places = ("out", "to", "estimate_poses")
   # Of flags for a report, which is one file, by its whole name.

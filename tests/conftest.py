@@ -29,6 +29,7 @@ from absl import flags
 
 from tests.buckets import bucket  # noqa: F401
 from tests.goldens import told
+from tests.hub_server import _hub_server, hub_server  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ _STEPS = (
   ("evaluation",),
   ("train",),
   ("aot",),
-  ("parity", "analyses", "viewer"),
+  ("parity", "analyses", "viewer", "sharing"),
   ("cli",),
 )
 _STEP = {room: n for n, rooms in enumerate(_STEPS) for room in rooms}

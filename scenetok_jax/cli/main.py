@@ -26,6 +26,7 @@ VERBS = {
   "analyze": "the paper's analyses: masking, context views, tokens, ...",
   "tables": "result files -> tables beside the paper's numbers",
   "compact": "a run -> a folder of a few megabytes to share",
+  "push": "a run -> a model on the hub, with its card",
   "codec-check": "your images through a codec and back: the ceiling",
   "convert": "the authors' checkpoints -> this package's, and back",
   "check-release": "which released checkpoints are here, what they reproduce",

@@ -11,7 +11,7 @@ import numpy as np
 
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.reading.json_text import read_json, read_rows
-from scenetok_jax.workdir import builtin
+from scenetok_jax.workdir import places
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -31,7 +31,7 @@ def commands(out: Path, smoke: bool) -> list[tuple[str, list[str]]]:
     "out": out,
     "work": out / WORK,
     "data": out / WORK / "rooms",
-    "shipped": builtin.workdir("checkpoints/rooms"),
+    "shipped": places.workdir("checkpoints/rooms"),
   }
   values = {name: shlex.quote(str(path)) for name, path in folders.items()}
   values |= _TEXTS["sizes"]["smoke" if smoke else "full"]

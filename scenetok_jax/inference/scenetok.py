@@ -43,6 +43,7 @@ from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.sampling.video import VideoProgram, render_video
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import Array, Cameras, InputError, Views, check_known
+from scenetok_jax.workdir import places
 from scenetok_jax.workdir.checkpoint import latest_step, restore_params
 from scenetok_jax.workdir.stored_config import CONFIG_FILE
 from scenetok_jax.workdir.stored_model import stored_model
@@ -76,24 +77,31 @@ class SceneTok:
 
   @classmethod
   def from_pretrained(cls, path: str | os.PathLike) -> "SceneTok":
-    """Opens the workdir of a training, or a compact folder.
+    """Opens the workdir of a training, a compact folder or hf://OWNER/NAME.
 
-    A stage-2 workdir brings the stage-1 networks that it was trained on.
+    A stage-2 workdir brings the stage-1 networks that it was trained on. A
+    model of the hub, hf://OWNER/NAME[@REVISION], is fetched once.
 
     Raises:
       InputError: no configuration or checkpoint there.
     """
-    folder = os.fspath(path)
+    name = os.fspath(path)
+    folder = places.workdir(name)
     config, model = stored_model(folder)
+    if places.is_hub(name):
+      # Late: others do not need what reads records.
+      from data_pipelines.latents.identity import codec_identities
+
+      places.check_codecs(name, folder, codec_identities(config, model))
     step = latest_step(folder)
     read = [(folder, step)]
     params = restore_params(folder, item="ema")
     if config.stage == "generator" and "tokenizer" not in params:
-      first = config.tokenizer_from
+      first = places.workdir(config.tokenizer_from)
       read.append((first, latest_step(first)))
       params = {**restore_params(first, item="ema"), **params}
-    origin = None  # nothing is remembered in a bucket
-    if not is_url(locate(folder)):
+    origin = None  # nothing is remembered in a bucket or the hub's cache
+    if not places.is_hub(name) and not is_url(locate(folder)):
       origin = Origin(params, Path(folder) / DIGEST_FILE, stamp(read))
     return cls(config, model, params, step, origin)
 

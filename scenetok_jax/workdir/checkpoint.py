@@ -23,7 +23,7 @@ from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
 from scenetok_jax.parallel.rules import place_params, placed_shapes
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir import builtin, stored
+from scenetok_jax.workdir import places, stored
 from scenetok_jax.workdir.lock import make_folder
 from scenetok_jax.workdir.stored import PathLike
 
@@ -296,7 +296,7 @@ def _newest(
   A damaged one is an InputError that names a sound one: an older model than
   the newest is for the user to choose.
   """
-  compact = locate(builtin.workdir(workdir)) / PARAMS_FILE
+  compact = locate(places.workdir(workdir)) / PARAMS_FILE
   if compact.is_file():
     with fetched(compact) as file:
       params, step = load_compact(file)

@@ -29,7 +29,7 @@ from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir import checkpoint, fields, stored_config
+from scenetok_jax.workdir import checkpoint, fields, places, stored_config
 from scenetok_jax.workdir.stored import FOLDER
 from scenetok_jax.workdir.stored_model import stored_model
 
@@ -184,6 +184,7 @@ def export_workdir(
   "params", or "ema" for the average where there is one. Returns the step of
   the checkpoint; InputError without one, or for an unknown suffix.
   """
+  workdir = places.workdir(workdir)
   config, model = stored_model(workdir)
   step = checkpoint.latest_step(workdir)
   params = checkpoint.restore_params(workdir, item=item)

@@ -12,7 +12,7 @@ from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.types import InputError
-from scenetok_jax.workdir import builtin
+from scenetok_jax.workdir import places
 from scenetok_jax.workdir.fields import is_auto, rename
 from scenetok_jax.workdir.lock import make_folder
 
@@ -91,7 +91,7 @@ def compare_config(
 
 def load_stored_config(workdir: str | os.PathLike[str]) -> dict[str, Any]:
   """The config that made a workdir; InputError when there is none."""
-  path = locate(builtin.workdir(workdir)) / CONFIG_FILE
+  path = locate(places.workdir(workdir)) / CONFIG_FILE
   config = read_json(path, "restore it, or give another run's --workdir")
   rename(config, str(path))
   return config
