@@ -16,6 +16,7 @@ VERBS = {
   "data-bench": "speed, bytes and processor time of reading training data",
   "train": "train the tokenizer and renderer, or the scene generator",
   "goodput": "what share of the time of a run trained it, and the rest",
+  "runs": "runs -> a page that compares their curves and fields",
   "render": "scene tokens -> frames along a camera path",
   "generate": "one to three posed images -> a new scene -> frames",
   "encode": "posed images -> a small scene file that renders without them",

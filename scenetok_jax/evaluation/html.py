@@ -129,7 +129,7 @@ def _beside_paper(table: Table) -> str:
       if line.measure == name and line.paper is not None:
         ax.axhline(line.paper * measure.scale, color="0.7", ls=":")
   axes[0][0].legend(fontsize=8)
-  return _png(figure)
+  return png(figure)
 
 
 def _by_scene(ranked: Sequence[tuple[str, float]], measure: str) -> str:
@@ -146,10 +146,11 @@ def _by_scene(ranked: Sequence[tuple[str, float]], measure: str) -> str:
     ax.set_xlabel(f"{len(values)} scenes, worst first")
   ax.set_ylabel(measures()[measure].title)
   ax.legend(fontsize=8)
-  return _png(figure)
+  return png(figure)
 
 
-def _png(figure: Figure) -> str:
+def png(figure: Figure) -> str:
+  """A figure as base64 of a PNG; the figure is closed."""
   buffer = io.BytesIO()
   # Without the software's version the same numbers give the same bytes.
   figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})

@@ -16,6 +16,8 @@ from scenetok_jax.io import absolute, is_url, to_plain, write_text
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import InputError, explained
 
+_FLUSH_SECONDS = 1.0  # that TensorBoard may be late
+
 # (kind, "train" or "eval", step, named numbers)
 Logger = Callable[[str, int, Mapping[str, float]], None]
 
@@ -109,22 +111,66 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def open_loggers(
-  folder: pathlib.Path, config: ConfigDict, stack: contextlib.ExitStack
+  folder: pathlib.Path,
+  config: ConfigDict,
+  stack: contextlib.ExitStack,
+  start_step: int = 0,
 ) -> list[Logger]:
-  """TensorBoard where clu's writer imports; W&B where a project is named.
+  """TensorBoard where tensorboardX imports; W&B where a project is named.
 
-  TensorBoard's files are not written to buckets. The stack closes them.
+  TensorBoard's files are not written to buckets; it drops what they hold of
+  steps after start_step. The stack closes them.
   """
   found = [_wandb(folder, config, stack)] if config.train.wandb else []
-  if is_url(folder):
-    return found
-  with contextlib.suppress(ImportError):  # clu's writer needs TensorFlow
-    from clu import metric_writers
-
-    board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
-    stack.callback(board.close)
-    found.append(lambda kind, step, row: board.write_scalars(step, row))
+  if not is_url(folder):
+    with contextlib.suppress(ImportError):
+      found.append(_tensorboard(folder / "tensorboard", start_step, stack))
   return found
+
+
+def _tensorboard(
+  folder: pathlib.Path, start_step: int, stack: contextlib.ExitStack
+) -> Logger:
+  """Events as they come, in a file for each start.
+
+  Not by its SummaryWriter: that hands them to a thread, and once a full disk
+  has ended the thread it waits for ever.
+  """
+  from tensorboardX.event_file_writer import EventsWriter
+  from tensorboardX.proto.event_pb2 import Event, SessionLog
+  from tensorboardX.proto.summary_pb2 import Summary
+
+  flushed = -_FLUSH_SECONDS
+  how = f"{folder}: cannot be written", "free space there and start again"
+
+  def write(event: Any) -> None:
+    nonlocal flushed
+    with explained(*how, OSError):
+      writer.write_event(event)
+      if time.monotonic() - flushed >= _FLUSH_SECONDS:
+        writer.flush()
+        flushed = time.monotonic()
+
+  def log(kind: str, step: int, row: Mapping[str, float]) -> None:
+    values = [
+      Summary.Value(tag=f"{kind}/{name}", simple_value=value)
+      for name, value in row.items()
+    ]
+    summary = Summary(value=values)
+    write(Event(step=step, wall_time=time.time(), summary=summary))
+
+  with explained(*how, OSError):
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = EventsWriter(str(folder / "events"), f".{start_step}")
+  stack.callback(_closed, writer)
+  start = SessionLog(status=SessionLog.START)
+  write(Event(step=start_step + 1, wall_time=time.time(), session_log=start))
+  return log
+
+
+def _closed(writer: Any) -> None:
+  with contextlib.suppress(OSError):  # the run itself is done
+    writer.close()
 
 
 def _wandb(

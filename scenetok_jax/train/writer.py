@@ -55,7 +55,9 @@ class MetricWriter:
       make_folder(self._folder)
       for name in _FILES.values():
         loggers.drop_rows(self._folder / name, start_step)
-      self._loggers = loggers.open_loggers(self._folder, config, self._stack)
+      self._loggers = loggers.open_loggers(
+        self._folder, config, self._stack, start_step
+      )
 
   def __enter__(self) -> Self:
     return self

@@ -149,6 +149,45 @@ def test_evaluations_have_their_own_file(tmp_path):
   assert [row["step"] for row in rows(tmp_path)] == [2]
 
 
+def curves(folder):
+  """{tag: [(step, value)]} as TensorBoard reads a workdir."""
+  event_accumulator = pytest.importorskip(
+    "tensorboard.backend.event_processing.event_accumulator"
+  )
+  board = event_accumulator.EventAccumulator(str(folder / "tensorboard"))
+  board.Reload()
+  return {
+    tag: [(event.step, event.value) for event in board.Scalars(tag)]
+    for tag in board.Tags()["scalars"]
+  }
+
+
+def test_tensorboard_shows_the_curves_of_all_starts_once(tmp_path, monkeypatch):
+  pytest.importorskip("tensorboardX")
+  monkeypatch.setattr(loggers, "_FLUSH_SECONDS", 0.0)
+  write_steps(tmp_path, 1, 8, 0)
+  with MetricWriter(tmp_path, CONFIG, at_step(5)) as writer:
+    for step in range(6, 11):
+      writer.write(step, {"loss": jnp.float32(-step)})
+    # On disk while the run is alive.
+    assert curves(tmp_path)["train/loss"][-1] == (10, -10.0)
+    writer.write_eval(10, {"loss": 3.0, "psnr": np.nan, "scenes": 4})
+  found = curves(tmp_path)
+  want = [(n, float(np.float32(1 / n))) for n in range(1, 6)]
+  want += [(n, -float(n)) for n in range(6, 11)]
+  assert found["train/loss"] == want
+  assert found["eval/loss"] == [(10, 3.0)]
+  assert np.isnan(found["eval/psnr"][0][1]) and "eval/scenes" not in found
+  assert len(found["train/examples_per_second"]) == 10
+
+
+def test_a_board_that_cannot_be_written_ends_the_run(tmp_path):
+  pytest.importorskip("tensorboardX")
+  (tmp_path / "tensorboard").write_text("a file")
+  with pytest.raises(InputError, match="tensorboard: cannot be written"):
+    MetricWriter(tmp_path, CONFIG, at_step())
+
+
 @pytest.fixture
 def bucket(monkeypatch):
   """Appending takes 50 ms, as where each close uploads the file.
