@@ -43,6 +43,7 @@ PAGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Scenes and views": ("scenetok_jax/inference", "scenetok_jax/cli"),
     "Sampling": ("scenetok_jax/sampling", "scenetok_jax/flow"),
     "Codecs": ("scenetok_jax/codecs",),
+    "Viewer": ("scenetok_jax/viewer",),
   },
   "evaluation": {
     "Evaluation and tables": ("scenetok_jax/evaluation",),

@@ -20,7 +20,7 @@ LIBRARY = (
 )
 JOBS = (
   *("inference", "evaluation", "train", "aot", "parity", "analyses"),
-  *("sharing", "cli"),
+  *("sharing", "viewer", "cli"),
 )
 
 

@@ -18,6 +18,7 @@ VERBS = {
   "goodput": "what share of the time of a run trained it, and the rest",
   "runs": "runs -> a page that compares their curves and fields",
   "render": "scene tokens -> frames along a camera path",
+  "view": "scenes in a browser, drawn where the camera is moved",
   "generate": "one to three posed images -> a new scene -> frames",
   "encode": "posed images -> a small scene file that renders without them",
   "quality-speed": "solvers and step counts -> quality, time and their plot",

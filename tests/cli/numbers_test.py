@@ -58,7 +58,7 @@ def _taken(parser, flag, action, text):
 # What may be none or the first, and what may be as large as that.
 _ZERO = {
   *("--seed", "--sheets", "--keep", "--views", "--epipolar", "--gap"),
-  "--breakdown",
+  *("--breakdown", "--port"),
   *("--uncertainty-scale", "--render-uncertainty-scale", "--set-resamples"),
   *("--process-index", "--process-count", "--threads", "--workers", "--worst"),
   *("--holdout-every", "--frames-left-out", "--min-frames", "--first-scene"),

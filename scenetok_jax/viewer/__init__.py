@@ -1,0 +1,1 @@
+"""Scenes in a browser: a live camera, keyframes, new scenes from photos."""
