@@ -25,7 +25,7 @@ from scenetok_jax.console import Progress
 from scenetok_jax.io import write_json
 from scenetok_jax.outputs import lock
 from scenetok_jax.reading.json_text import read_json
-from scenetok_jax.types import InputError
+from scenetok_jax.types import InputError, explained
 
 _STATE = "estimate.json"  # what the folder's work is of
 _EXHAUSTIVE = 100  # photos of which all pairs are matched
@@ -84,7 +84,9 @@ def estimate_in(
   _claim(folder, digest(found, options, shape))
   longest = _longest(options, shape)
   names = pictures.write_pictures(found, options, folder, longest)
-  models = _models(folder, found, options, names)
+  # Of pycolmap, which says so of a database that a crash damaged, too.
+  with explained(f"{folder}: poses", "remove it, and try again", RuntimeError):
+    models = _models(folder, found, options, names)
   if not models:
     raise measures.nothing(os.fspath(source), len(names))
   report, poses = _finish(folder, os.fspath(source), options, names, models)

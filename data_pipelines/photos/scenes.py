@@ -9,7 +9,7 @@ from data_pipelines.photos import sfm
 from data_pipelines.photos.estimate import Estimate, digest, estimate_in
 from data_pipelines.photos.options import PhotoOptions
 from data_pipelines.photos.source import find_source
-from data_pipelines.sources.capture import load
+from data_pipelines.sources.capture import load, pose_file
 from data_pipelines.storage.builders import PICTURE
 from data_pipelines.storage.recipes import (
   Groundwork,
@@ -74,6 +74,13 @@ def _with_poses(
 
 def _load(found: Estimate, source: str, shape: Shape) -> RawScene:
   raw = load(found.folder, shape)
-  left = len(found.report["left_out"])
-  told = [w for w in raw.warnings if not left or "not in the model" not in w]
-  return dataclasses.replace(raw, source=source, warnings=(found.line, *told))
+  # In their place stands the line of the estimate.
+  told = [w for w in raw.warnings if "not in the model" not in w]
+  if Path(source).is_dir() and (known := pose_file(Path(source))):
+    told.append(f"{known} has poses, which --dataset=capture reads; ignored")
+  return dataclasses.replace(
+    raw,
+    source=source,
+    warnings=(found.line, *told),
+    median_depth=found.report["median_depth"],
+  )

@@ -5,6 +5,8 @@ from data_pipelines.sources.capture.scenes import (
   discover,
   load,
   plan,
+  pose_file,
+  read,
 )
 
-__all__ = ["CaptureOptions", "discover", "load", "plan"]
+__all__ = ["CaptureOptions", "discover", "load", "plan", "pose_file", "read"]

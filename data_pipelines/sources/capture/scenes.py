@@ -105,13 +105,26 @@ def discover(source: Path) -> list[Path]:
     for path in source.iterdir()
     if path.is_dir() and not path.name.startswith(".")
   )
-  if _pose_file(source) is None and any(map(_pose_file, folders)):
+  if pose_file(source) is None and any(map(pose_file, folders)):
     return folders
-  if _pose_file(source) or _holds_images(source):
+  if pose_file(source) or _holds_images(source):
     return [source]
   if not folders:
     raise InputError(f"{source}: {_nothing_found()}")
   return folders
+
+
+def read(root: Path) -> tuple[str, Capture]:
+  """A capture's pose file, relative to it, and its frames in temporal order.
+
+  InputError where there is none, or it is wrong.
+  """
+  name = pose_file(root)
+  if name is None:
+    raise InputError(f"{root}: {_nothing_found()}")
+  if reader := _READERS.get(name):
+    return name, reader(root / name)
+  return name, colmap.read(root / name, root)
 
 
 def load(root: Path, size: int | Shape) -> RawScene:
@@ -122,14 +135,8 @@ def load(root: Path, size: int | Shape) -> RawScene:
   they are kept as they are.
   """
   shape = parse_shape(size)
-  pose_file = _pose_file(root)
-  if pose_file is None:
-    raise InputError(f"{root}: {_nothing_found()}")
-  if reader := _READERS.get(pose_file):
-    capture = reader(root / pose_file)
-  else:
-    capture = colmap.read(root / pose_file, root)
-  source = os.fspath(root / pose_file)
+  name, capture = read(root)
+  source = os.fspath(root / name)
   pictures: list[np.ndarray] = []
   poses, intrinsics, notes, hidden = [], [], [], []
   for frame, picture in _pictures(capture):
@@ -155,7 +162,7 @@ def load(root: Path, size: int | Shape) -> RawScene:
   moved = origins.moved(np.array(poses), origin)
   check_rigid(moved, f"{source}: frames in order of time")
   cameras = Cameras(moved.astype(np.float32), np.array(intrinsics, np.float32))
-  unposed = _unposed(capture) if pose_file in _READERS else ()
+  unposed = _unposed(capture) if name in _READERS else ()
   told = (*unposed, *counted(notes), *origins.note(origin))
   warnings = (*capture.warnings, *told)
   return RawScene(
@@ -201,7 +208,7 @@ def _files(root: Path) -> list[Path]:
   return [f for place in places for f in place.rglob("*") if f.is_file()]
 
 
-def _pose_file(root: Path) -> str | None:
+def pose_file(root: Path) -> str | None:
   """Which pose file or model a folder holds, relative to it."""
   for name in _READERS:
     if (root / name).is_file():
