@@ -6,11 +6,14 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
+from scenetok_jax.parallel.rules import axis_names
+
 
 def on_first_replica(target: Any) -> Any:
   """Placed shapes -> the same on the first row of their mesh's data axis.
 
-  Unchanged where every process holds a part of that row: none would be spared.
+  What data splits stays where it is. Unchanged where every process holds a
+  part of that row: none would be spared.
   """
   mesh = jax.tree.leaves(target)[0].sharding.mesh
   row, all_ = (
@@ -20,9 +23,12 @@ def on_first_replica(target: Any) -> Any:
   if row == all_:
     return target
   first = Mesh(mesh.devices[:1], mesh.axis_names)
-  return jax.tree.map(
-    lambda x: x.update(sharding=NamedSharding(first, x.sharding.spec)), target
-  )
+
+  def move(x: Any) -> Any:
+    place = NamedSharding(first, x.sharding.spec)
+    return x.update(sharding=place) if _alike(x.sharding) else x
+
+  return jax.tree.map(move, target)
 
 
 def copy_to_replicas(first: Any, target: Any) -> Any:
@@ -45,12 +51,22 @@ def copy_to_replicas(first: Any, target: Any) -> Any:
     bits = x.view(f"uint{8 * x.dtype.itemsize}")
     return jax.lax.psum(bits, "data").view(x.dtype)
 
-  places = jax.tree.map(lambda x: x.sharding, target)
-  specs = jax.tree.map(lambda place: place.spec, places)
-  mesh = jax.tree.leaves(places)[0].mesh
+  wanted, tree = jax.tree.flatten(target)
+  found = tree.flatten_up_to(first)
+  moved = [n for n, x in enumerate(wanted) if _alike(x.sharding)]
+  places = [wanted[n].sharding for n in moved]
+  specs = [place.spec for place in places]
   total = jax.shard_map(
-    lambda tree: jax.tree.map(add, tree),
-    mesh=mesh, in_specs=(specs,), out_specs=specs, check_vma=False,
+    lambda arrays: [add(x) for x in arrays],
+    mesh=places[0].mesh, in_specs=(specs,), out_specs=specs, check_vma=False,
   )  # fmt: skip
   summed = jax.jit(total, out_shardings=places, donate_argnums=0)
-  return summed(jax.tree.map(spread, target, first))
+  copies = summed([spread(wanted[n], found[n]) for n in moved])
+  for n, copy in zip(moved, copies, strict=True):
+    found[n] = copy
+  return jax.tree.unflatten(tree, found)
+
+
+def _alike(place: NamedSharding) -> bool:
+  """Whether every replica along data holds the same."""
+  return not any("data" in axis_names(axes) for axes in place.spec)

@@ -33,6 +33,12 @@ PARAM_RULES: tuple[tuple[str, Spec], ...] = (
   (r"", ()),
 )
 
+# State that a step reads and writes once: each replica along data holds a part
+# (ZeRO stage 1, arXiv 1910.02054).
+_PARTED = re.compile(r"(^|/)(mu|nu|ema)/")
+_SMALL = 1 << 16  # elements that are not worth a collective
+_TILE = (8, 128)  # to which TPUs pad the last two dimensions
+
 # Logical axes of activations -> mesh axes.
 ACTIVATION_RULES: dict[str, tuple[str, ...]] = {
   "batch": BATCH_AXES,
@@ -70,14 +76,70 @@ def fit(spec: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> P:
   )
 
 
+def part(spec: P, shape: Sequence[int], mesh: Mesh) -> P:
+  """spec with data as one more axis of the dimension that it cuts best.
+
+  Unchanged where the array is small, or no dimension divides.
+  """
+  ways = mesh.shape["data"]
+  if ways == 1 or math.prod(shape) < _SMALL:
+    return spec
+
+  def cut(place: int) -> P:
+    names = (*axis_names(spec[place]), "data")
+    axes = names if len(names) > 1 else "data"
+    return P(*spec[:place], axes, *spec[place + 1 :])
+
+  def padded(place: int) -> int:
+    sizes = [
+      size // math.prod(mesh.shape[a] for a in axis_names(axes))
+      for size, axes in zip(shape, cut(place), strict=True)
+    ]
+    tiles = (1,) * (len(sizes) - 2) + _TILE[-len(sizes) :]
+    return math.prod(
+      -(-size // tile) * tile for size, tile in zip(sizes, tiles, strict=True)
+    )
+
+  places = [
+    place
+    for place, size in enumerate(shape)
+    if not size
+    % (ways * math.prod(mesh.shape[a] for a in axis_names(spec[place])))
+  ]
+  return cut(min(places, key=padded)) if places else spec
+
+
+def axis_names(axes: Any) -> tuple[str, ...]:
+  """The mesh axes of a PartitionSpec's entry."""
+  return (axes,) if isinstance(axes, str) else tuple(axes or ())
+
+
+def leaf_spec(path: str, shape: Sequence[int], mesh: Mesh) -> P:
+  """PartitionSpec of a leaf of parameters or state, by its path."""
+  spec = fit(PARAM_RULES[rule_of(path)][1], shape, mesh)
+  return part(spec, shape, mesh) if _PARTED.search(path) else spec
+
+
 def param_shardings(tree: Any, mesh: Mesh) -> Any:
   """NamedSharding of every leaf of a tree of (abstract) arrays, by its path."""
 
   def place(path: Any, leaf: Any) -> NamedSharding:
-    spec = PARAM_RULES[rule_of(path_name(path))][1]
-    return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
+    return NamedSharding(mesh, leaf_spec(path_name(path), leaf.shape, mesh))
 
   return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def constrain_as_moments(tree: Any) -> Any:
+  """Parameters or gradients in the parts that the optimiser's moments have."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.shape["data"] == 1:
+    return tree
+
+  def put(path: Any, leaf: Array) -> Array:
+    spec = leaf_spec(f"mu/{path_name(path)}", leaf.shape, mesh)
+    return jax.lax.with_sharding_constraint(leaf, spec)
+
+  return jax.tree_util.tree_map_with_path(put, tree)
 
 
 def place_params(params: Any, mesh: Mesh) -> Any:

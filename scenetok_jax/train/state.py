@@ -8,7 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from scenetok_jax.parallel.rules import param_shardings, placed_shapes
+from scenetok_jax.parallel.rules import (
+  constrain_as_moments,
+  param_shardings,
+  placed_shapes,
+)
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import Array
@@ -79,16 +83,16 @@ def apply_gradients(
 ) -> tuple[TrainState, dict[str, Array]]:
   """One optimiser step: the state with step + 1, the optimiser's metrics.
 
+  Each replica along data updates its part of the parameters.
+
   gradients: tree like state.params. unused: path prefixes of sub-trees without
   a gradient in this step -> bool [].
   """
-  new = optimizer.update(
-    gradients, state.opt_state, state.params, state.step, unused
-  )
+  gradients, params = map(constrain_as_moments, (gradients, state.params))
+  new = optimizer.update(gradients, state.opt_state, params, state.step, unused)
+  params = constrain_as_moments(new.params)
   decay, ema = optimizer.ema_decay, state.ema
   if ema is not None:
-    ema = jax.tree.map(
-      lambda a, p: decay * a + (1.0 - decay) * p, ema, new.params
-    )
-  state = TrainState(state.step + 1, new.params, new.opt_state, ema)
+    ema = jax.tree.map(lambda a, p: decay * a + (1.0 - decay) * p, ema, params)
+  state = TrainState(state.step + 1, params, new.opt_state, ema)
   return state, new.metrics
