@@ -11,7 +11,12 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel import rules
-from scenetok_jax.parallel.mesh import batch_ways, check_batch
+from scenetok_jax.parallel.mesh import (
+  batch_ways,
+  check_batch,
+  loader_shares,
+  part_owners,
+)
 from scenetok_jax.sampling.generate import SceneCondition, generate_tokens
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.render import render_latents
@@ -41,7 +46,7 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   load their shares.
   """
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
-  rules.loader_shares(rules.part_owners(mesh))  # its hosts can feed it
+  loader_shares(part_owners(mesh))  # its hosts can feed it
   model = build(config)
   task = shapes.stage_task(config, model)
   optimizer = Optimizer.of(config)

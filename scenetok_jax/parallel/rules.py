@@ -1,19 +1,17 @@
 """The table that places parameters, batches and activations on the mesh."""
 
-import functools
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from einops import rearrange
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from scenetok_jax.parallel.mesh import BATCH_AXES, batch_ways
-from scenetok_jax.types import Array, InputError
+from scenetok_jax.parallel.mesh import BATCH_AXES, batch_ways, loader_share
+from scenetok_jax.types import Array
 
 Spec = tuple[str | None, ...]
 
@@ -168,55 +166,6 @@ def device_bytes(tree: Any) -> int:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
   """The leading axis over data and fsdp, everything else whole."""
   return NamedSharding(mesh, P(BATCH_AXES))
-
-
-class LoaderShare(NamedTuple):
-  """What one process loads of every global batch.
-
-  number, total: which of how many disjoint shares. parts: the parts that the
-  process's devices hold, of the total * len(parts) equal ones into which data
-  x fsdp cut the batch, ascending; a TPU's are often not neighbours.
-  """
-
-  number: int
-  total: int
-  parts: tuple[int, ...]
-
-
-@functools.cache
-def loader_share(mesh: Mesh) -> LoaderShare:
-  """The share of the global batch that this process must load.
-
-  Processes that differ only along tensor or sequence load the same share.
-  InputError where two hold some parts in common and others not.
-  """
-  return loader_shares(part_owners(mesh))[jax.process_index()]
-
-
-def part_owners(mesh: Mesh) -> list[set[int]]:
-  """The processes that hold each of the parts of a batch."""
-  grid = rearrange(mesh.devices, "data fsdp t s -> (data fsdp) (t s)")
-  return [{device.process_index for device in row} for row in grid]
-
-
-def loader_shares(owners: Sequence[set[int]]) -> dict[int, LoaderShare]:
-  """part_owners -> each process's share; InputError where there is none."""
-  parts: dict[int, tuple[int, ...]] = {
-    process: tuple(n for n, held in enumerate(owners) if process in held)
-    for process in sorted(set().union(*owners))
-  }
-  shares = sorted(set(parts.values()))
-  sizes = {len(share) for share in shares}
-  if len(sizes) > 1 or sum(map(len, shares)) > len(owners):
-    raise InputError(
-      "config: mesh: processes hold overlapping or unequal parts of the batch;"
-      " make data * fsdp a multiple of the number of processes, or the other"
-      " way round"
-    )
-  return {
-    process: LoaderShare(shares.index(held), len(shares), held)
-    for process, held in parts.items()
-  }
 
 
 def put_batch(batch: Any, mesh: Mesh) -> Any:

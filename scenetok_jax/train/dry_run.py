@@ -10,8 +10,7 @@ from data_pipelines.identity import with_identity
 from scenetok_jax.disk import check_writable
 from scenetok_jax.io import is_url, locate
 from scenetok_jax.model import Model, build
-from scenetok_jax.parallel.mesh import check_batch, mesh_shape
-from scenetok_jax.parallel.rules import LoaderShare
+from scenetok_jax.parallel.mesh import LoaderShare, check_batch, mesh_shape
 from scenetok_jax.train.auto import resolve
 from scenetok_jax.train.experiment import make_task, open_data
 from scenetok_jax.train.forecast import meshes, with_values

@@ -11,8 +11,7 @@ from data_pipelines.loading import loader
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.model import Model, build
 from scenetok_jax.parallel.join import initialize
-from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import LoaderShare, loader_share
+from scenetok_jax.parallel.mesh import LoaderShare, loader_share, make_mesh
 from scenetok_jax.parallel.runtime import is_lead, processes_here
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.auto import resolve

@@ -14,8 +14,10 @@ from scenetok_jax.model import build
 from scenetok_jax.parallel import rules
 from scenetok_jax.parallel.mesh import (
   batch_ways,
+  loader_shares,
   make_mesh,
   mesh_shape,
+  part_owners,
   slice_count,
 )
 from scenetok_jax.train.gradients import Reduction
@@ -90,7 +92,7 @@ def placements(
     mesh = make_mesh(sizes, devices)
     try:
       Reduction.of(config, sizes)
-      rules.loader_shares(rules.part_owners(mesh))
+      loader_shares(part_owners(mesh))
     except InputError:
       continue
     yield mesh

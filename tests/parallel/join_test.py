@@ -190,8 +190,8 @@ PROGRAM = """
 from scenetok_jax.parallel import join, runtime
 join.initialize()
 import jax, numpy as np
-from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import loader_share, put_batch
+from scenetok_jax.parallel.mesh import loader_share, make_mesh
+from scenetok_jax.parallel.rules import put_batch
 a, b, c, d = jax.devices()
 for sizes, devices in (
   ({"data": 4}, [a, b, c, d]), ({"data": 4}, [a, c, b, d]),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.mesh import loader_share, loader_shares, make_mesh
 from scenetok_jax.types import InputError
 
 
@@ -105,3 +105,29 @@ def test_fsdp_may_cross_the_hosts_of_a_gpu_cluster():
 def test_a_data_axis_of_less_than_the_slices_is_refused():
   with pytest.raises(InputError, match=r"mesh\.data: 1 does not divide over 2"):
     make_mesh({"data": 1, "fsdp": 32}, two_slices())
+
+
+def test_lone_process_loads_the_whole_batch():
+  mesh = make_mesh({"fsdp": 2, "tensor": 2})
+  assert loader_share(mesh) == (0, 1, (0, 1, 2, 3))
+
+
+def test_hosts_of_a_torus_load_the_parts_that_their_chips_hold():
+  # v5e-16, data=16: a host has two chips of one row and two of the next.
+  owners = [0, 0, 2, 2, 3, 3, 1, 1, 1, 1, 3, 3, 2, 2, 0, 0]
+  shares = loader_shares([{process} for process in owners])
+  assert shares[1] == (3, 4, (6, 7, 8, 9))
+  assert [shares[p].parts for p in (0, 2)] == [(0, 1, 14, 15), (2, 3, 12, 13)]
+  assert sorted(share.number for share in shares.values()) == [0, 1, 2, 3]
+
+
+def test_processes_along_tensor_load_the_same():
+  shares = loader_shares([{0, 1}, {0, 1}, {2, 3}, {2, 3}])
+  assert shares[0] == shares[1] == (0, 2, (0, 1))
+  assert shares[2] == shares[3] == (1, 2, (2, 3))
+
+
+@pytest.mark.parametrize("owners", [[{0}, {0, 1}, {1}], [{0}, {0}, {1}]])
+def test_parts_that_are_half_shared_or_unequal_are_refused(owners):
+  with pytest.raises(InputError, match="overlapping or unequal parts"):
+    loader_shares(owners)

@@ -63,6 +63,33 @@ def test_each_name_finds_its_rule(path, spec):
   assert by_path[f"opt_state/mu/{path}"] == spec
 
 
+@pytest.mark.parametrize(
+  ("shape", "path", "spec"),
+  [
+    # What an axis has cut already, in whole tiles of 8 x 128.
+    (
+      (3, 64, 4, 512),
+      "query/kernel",
+      P(None, ("fsdp", "data"), "tensor", None),
+    ),
+    ((4, 64, 4, 512), "key/kernel", P("data", "fsdp", "tensor", None)),
+    ((3, 256, 512), "up/kernel", P(None, ("fsdp", "data"), "tensor")),
+    ((512, 257), "head/kernel", P(("fsdp", "data"), None)),
+    # No dimension divides; too small.
+    ((257, 257), "head/kernel", P(None, None)),
+    ((64, 64), "head/kernel", P("fsdp", None)),
+  ],
+)
+def test_replicas_share_out_moments_and_averages(shape, path, spec):
+  mesh = make_mesh(SIZES)
+  for name in ("opt_state/mu", "opt_state/nu", "ema", "mu"):
+    assert rules.leaf_spec(f"{name}/{path}", shape, mesh) == spec
+  whole = rules.leaf_spec(f"params/{path}", shape, mesh)
+  assert "data" not in str(whole)
+  lone = make_mesh({"fsdp": 4, "tensor": 2})
+  assert "data" not in str(rules.leaf_spec(f"ema/{path}", shape, lone))
+
+
 def test_indivisible_axes_are_dropped():
   mesh = make_mesh(SIZES)
   assert rules.fit(("fsdp", "tensor"), (3, 4), mesh) == P(None, "tensor")
@@ -76,31 +103,6 @@ def test_batches_are_split_over_data_and_fsdp():
   batch = rules.put_batch({"x": np.arange(8.0).reshape(4, 2)}, mesh)
   assert batch["x"].sharding.spec == P(("data", "fsdp"))
   np.testing.assert_array_equal(batch["x"], np.arange(8.0).reshape(4, 2))
-
-
-def test_lone_process_loads_the_whole_batch():
-  assert rules.loader_share(make_mesh(SIZES)) == (0, 1, (0, 1, 2, 3))
-
-
-def test_hosts_of_a_torus_load_the_parts_that_their_chips_hold():
-  # v5e-16, data=16: a host has two chips of one row and two of the next.
-  owners = [0, 0, 2, 2, 3, 3, 1, 1, 1, 1, 3, 3, 2, 2, 0, 0]
-  shares = rules.loader_shares([{process} for process in owners])
-  assert shares[1] == (3, 4, (6, 7, 8, 9))
-  assert [shares[p].parts for p in (0, 2)] == [(0, 1, 14, 15), (2, 3, 12, 13)]
-  assert sorted(share.number for share in shares.values()) == [0, 1, 2, 3]
-
-
-def test_processes_along_tensor_load_the_same():
-  shares = rules.loader_shares([{0, 1}, {0, 1}, {2, 3}, {2, 3}])
-  assert shares[0] == shares[1] == (0, 2, (0, 1))
-  assert shares[2] == shares[3] == (1, 2, (2, 3))
-
-
-@pytest.mark.parametrize("owners", [[{0}, {0, 1}, {1}], [{0}, {0}, {1}]])
-def test_parts_that_are_half_shared_or_unequal_are_refused(owners):
-  with pytest.raises(InputError, match="overlapping or unequal parts"):
-    rules.loader_shares(owners)
 
 
 def test_a_batch_must_divide_over_devices_and_micro_batches():

@@ -1,5 +1,7 @@
 """The training state is made on the mesh and stepped there."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,25 +9,30 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import param_shardings
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.optimizer import Optimizer
 
 MESH = {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}
+# A usual epsilon would make a step of a gradient that is only rounding.
 OPTIMIZER = Optimizer(
-  ema_decay=0.9, schedule="constant", warmup_steps=0, clip_norm=1.0
-)
+  ema_decay=0.9, schedule="constant", warmup_steps=0, clip_norm=1.0,
+  epsilon=1e-4,
+)  # fmt: skip
 
 
-def init(key):
+LARGE = 256  # a width at which replicas share out the moments
+
+
+def init(key, width=8):
   up, down = jax.random.split(key)
-  return {
-    "blocks": {
-      "mlp": {
-        "up": {"kernel": jax.random.normal(up, (3, 8, 16))},
-        "down": {"kernel": jax.random.normal(down, (3, 16, 8))},
-      }
-    }
+  scale, hidden = (8 / width) ** 0.5, 2 * width
+  shapes = {"up": (up, (3, width, hidden)), "down": (down, (3, hidden, width))}
+  mlp = {
+    name: {"kernel": scale * jax.random.normal(*drawn)}
+    for name, drawn in shapes.items()
   }
+  return {"blocks": {"mlp": mlp}}
 
 
 def loss(params, x):
@@ -36,19 +43,21 @@ def loss(params, x):
   return jnp.mean(jnp.square(jax.lax.scan(layer, x, params["blocks"])[0]))
 
 
-def run(mesh, steps):
+def run(mesh, steps, width=8):
+  build = functools.partial(init, width=width)
   with jax.set_mesh(mesh):
-    state = train_state.create(init, OPTIMIZER, jax.random.key(0), mesh)
+    state = train_state.create(build, OPTIMIZER, jax.random.key(0), mesh)
 
     def step(state, x):
       value, gradients = jax.value_and_grad(loss)(state.params, x)
       state, _ = train_state.apply_gradients(state, gradients, OPTIMIZER)
       return state, value
 
-    step = jax.jit(step, donate_argnums=0)
+    places = param_shardings(state, mesh)
+    step = jax.jit(step, donate_argnums=0, out_shardings=(places, None))
     losses = []
     for k in range(steps):
-      x = jnp.sin(jnp.arange(64.0) + k).reshape(8, 8)
+      x = jnp.sin(jnp.arange(8.0 * width) + k).reshape(8, width)
       state, value = step(state, x)
       losses.append(float(value))
   return state, losses
@@ -65,6 +74,17 @@ def test_every_leaf_follows_the_rule_table():
     state.step.dtype == jnp.int32 and state.step.sharding.is_fully_replicated
   )
   assert state.step.committed
+
+
+@pytest.mark.parametrize("sizes", [MESH, {"data": 8}])
+def test_replicas_keep_their_parts_of_large_moments(sizes):
+  state, _ = run(make_mesh(sizes), 1, LARGE)
+  held = {8 // sizes["data"]: [state.params]}
+  held[8] = [state.ema, state.opt_state.mu, state.opt_state.nu]
+  for ways, trees in held.items():
+    for leaf in jax.tree.leaves(trees):
+      part = leaf.sharding.shard_shape(leaf.shape)
+      assert np.prod(part) * ways == leaf.size
 
 
 def test_abstract_state_describes_the_created_one():
@@ -94,9 +114,11 @@ def test_average_moves_by_one_minus_decay():
   np.testing.assert_allclose(new.ema["a"], 0.005, rtol=1e-5)
 
 
-def test_sharded_run_equals_one_device():
-  one, losses_one = run(make_mesh(devices=jax.devices()[:1]), 5)
-  many, losses_many = run(make_mesh(MESH), 5)
+@pytest.mark.parametrize("width", [8, LARGE])
+@pytest.mark.parametrize("sizes", [MESH, {"data": 8}])
+def test_sharded_run_equals_one_device(width, sizes):
+  one, losses_one = run(make_mesh(devices=jax.devices()[:1]), 5, width)
+  many, losses_many = run(make_mesh(sizes), 5, width)
   np.testing.assert_allclose(losses_one, losses_many, rtol=1e-5)
   assert len(set(losses_one)) == 5
   assert int(many.step) == 5
