@@ -58,7 +58,9 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
     shapes.abstract_key().update(sharding=NamedSharding(mesh, P())),
   )
   reduction = Reduction.of(config, mesh.shape)
-  step = make_step(task, optimizer, config.train.accumulate, reduction)
+  step = make_step(
+    task, optimizer, config.train.accumulate, reduction, config.dtype
+  )
   with jax.set_mesh(mesh):
     flops = count_flops(step, *arguments)
   held = {

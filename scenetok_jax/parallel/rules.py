@@ -31,9 +31,9 @@ PARAM_RULES: tuple[tuple[str, Spec], ...] = (
   (r"", ()),
 )
 
-# State that a step reads and writes once: each replica along data holds a part
-# (ZeRO stage 1, arXiv 1910.02054).
-_PARTED = re.compile(r"(^|/)(mu|nu|ema)/")
+# A training state's trees, of which each replica along data holds and updates a
+# part (arXiv 1910.02054, stage 1).
+_PARTED = re.compile(r"(^|/)(params|mu|nu|ema)/")
 _SMALL = 1 << 16  # elements that are not worth a collective
 _TILE = (8, 128)  # to which TPUs pad the last two dimensions
 
@@ -127,14 +127,24 @@ def param_shardings(tree: Any, mesh: Mesh) -> Any:
   return jax.tree_util.tree_map_with_path(place, tree)
 
 
-def constrain_as_moments(tree: Any) -> Any:
-  """Parameters or gradients in the parts that the optimiser's moments have."""
+def parted(tree: Any) -> Any:
+  """Parameters or gradients in the parts that a training state has."""
+  return _constrained(tree, "params/")
+
+
+def whole(tree: Any) -> Any:
+  """Parameters of which every replica along data has all."""
+  return _constrained(tree, "")
+
+
+def _constrained(tree: Any, prefix: str) -> Any:
+  """tree placed by the table on the current mesh, under names with a prefix."""
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.shape["data"] == 1:
     return tree
 
   def put(path: Any, leaf: Array) -> Array:
-    spec = leaf_spec(f"mu/{path_name(path)}", leaf.shape, mesh)
+    spec = leaf_spec(prefix + path_name(path), leaf.shape, mesh)
     return jax.lax.with_sharding_constraint(leaf, spec)
 
   return jax.tree_util.tree_map_with_path(put, tree)

@@ -24,6 +24,7 @@ from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.shapes import abstract_key, latent_batch, stage_task
 from scenetok_jax.train.state import at_start
+from scenetok_jax.train.step import cast_kernels
 from scenetok_jax.train.task import Task
 from scenetok_jax.types import AUTO, InputError
 
@@ -143,13 +144,16 @@ def saved_bytes(config: ConfigDict, policy: str) -> float:
 
 
 def _held(config: ConfigDict) -> Any:
-  """State, gradients and frozen networks: shapes, under the names of a run."""
+  """State, gradients, whole parameters, frozen networks: shapes, as named."""
   task = stage_task(config, build(config))
   optimizer = Optimizer.of(config)
   state = jax.eval_shape(
     lambda key: at_start(task.init(key), optimizer), abstract_key()
   )
-  return state, state.params, task.frozen
+  copy = jax.eval_shape(
+    lambda params: cast_kernels(params, config.dtype), state.params
+  )
+  return state, {"params": state.params}, copy, task.frozen
 
 
 def with_candidate(config: ConfigDict, candidate: Candidate) -> ConfigDict:

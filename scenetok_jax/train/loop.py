@@ -113,7 +113,9 @@ def train(
     example = batches.peek()
     activity.at("the first step", "start")
     frozen = place_params(task.frozen, mesh)
-    step = make_step(task, optimizer, config.train.accumulate, reduction)
+    step = make_step(
+      task, optimizer, config.train.accumulate, reduction, config.dtype
+    )
     flops = count_flops(step, state, frozen, example, step_key)
     # Stored only now: a mistake above must not pin the workdir to itself.
     store_config(workdir, settings)

@@ -8,11 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from scenetok_jax.parallel.rules import (
-  constrain_as_moments,
-  param_shardings,
-  placed_shapes,
-)
+from scenetok_jax.parallel.rules import param_shardings, parted, placed_shapes
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import Array
@@ -88,11 +84,13 @@ def apply_gradients(
   gradients: tree like state.params. unused: path prefixes of sub-trees without
   a gradient in this step -> bool [].
   """
-  gradients, params = map(constrain_as_moments, (gradients, state.params))
-  new = optimizer.update(gradients, state.opt_state, params, state.step, unused)
-  params = constrain_as_moments(new.params)
+  new = optimizer.update(
+    parted(gradients), state.opt_state, state.params, state.step, unused
+  )
   decay, ema = optimizer.ema_decay, state.ema
   if ema is not None:
-    ema = jax.tree.map(lambda a, p: decay * a + (1.0 - decay) * p, ema, params)
-  state = TrainState(state.step + 1, params, new.opt_state, ema)
+    ema = jax.tree.map(
+      lambda a, p: decay * a + (1.0 - decay) * p, ema, new.params
+    )
+  state = TrainState(state.step + 1, new.params, new.opt_state, ema)
   return state, new.metrics

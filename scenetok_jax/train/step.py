@@ -1,13 +1,19 @@
 """One training step: loss, gradients, optimiser; pure, then jitted."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from scenetok_jax.parallel.rules import param_shardings
+from scenetok_jax.parallel.rules import (
+  param_shardings,
+  parted,
+  path_name,
+  whole,
+)
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.train.gradients import Reduction, accumulate, accumulate_apart
 from scenetok_jax.train.optimizer import Optimizer
@@ -25,12 +31,15 @@ def make_step(
   optimizer: Optimizer,
   micro_batches: int = 1,
   reduction: Reduction | None = None,
+  dtype: Any = jnp.float32,
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
   """(state, frozen, batch, key) -> (state, metrics); pure, not yet jitted.
 
   Every draw comes from fold_in(key, state.step), so a resumed run draws the
   same numbers. reduction: of gradients over devices, None: the compiler's; with
-  one the task must have parts, and the step runs on a mesh.
+  one the task must have parts, and the step runs on a mesh. dtype: in which
+  blocks compute, and to which their kernels are cast: once, before they are
+  gathered from the replicas.
   """
   if reduction is not None and task.parts is None:
     raise ValueError("make_step: a reduction needs a task with parts")
@@ -51,11 +60,14 @@ def make_step(
     def mean_loss(params: Any, batch: SceneBatch, key: Array) -> Any:
       return _means(task.loss(params, frozen, batch, key, state.step))
 
+    def parted_gradients(params: Any, batch: SceneBatch, key: Array) -> Any:
+      found, logged = jax.grad(mean_loss, has_aux=True)(params, batch, key)
+      return parted(jax.tree.map(_float32, found)), logged
+
     if reduction is None or task.parts is None:
-      return accumulate(
-        jax.grad(mean_loss, has_aux=True), state.params, batch, key,
-        micro_batches,
-      )  # fmt: skip
+      # Parts are cast: what is sent is of that type.
+      params = whole(parted(cast_kernels(state.params, dtype)))
+      return accumulate(parted_gradients, params, batch, key, micro_batches)
     parts = task.parts
 
     def mean_of_drawn(params: Any, shared: Any, drawn: Any) -> Any:
@@ -65,10 +77,28 @@ def make_step(
     return accumulate_apart(
       jax.grad(mean_of_drawn, has_aux=True),
       functools.partial(parts.draw, frozen),
-      state.params, (frozen, state.step), batch, key, micro_batches, reduction,
+      whole(state.params), (frozen, state.step), batch, key, micro_batches,
+      reduction,
     )  # fmt: skip
 
   return step
+
+
+def cast_kernels(params: Any, dtype: Any) -> Any:
+  """Parameters in which the kernels of blocks have the type of their products.
+
+  Layers cast them, too: values and gradients stay the same.
+  """
+
+  def cast(path: Any, leaf: Array) -> Array:
+    kernel = re.search(r"(^|/)blocks/.*\bkernel$", path_name(path))
+    return leaf.astype(dtype) if kernel else leaf
+
+  return jax.tree_util.tree_map_with_path(cast, params)
+
+
+def _float32(x: Array) -> Array:
+  return x.astype(jnp.float32)
 
 
 def _means(out: StepLoss) -> tuple[Array, tuple[Any, Any]]:
