@@ -13,7 +13,12 @@ from einops import rearrange
 from scenetok_jax.convert.engine import export_tensors, flatten, import_params
 from scenetok_jax.convert.load import load_params
 from scenetok_jax.parallel.mesh import make_mesh
-from scenetok_jax.parallel.rules import batch_sharding, param_shardings
+from scenetok_jax.parallel.rules import (
+  batch_sharding,
+  param_shardings,
+  put_batch,
+)
+from scenetok_jax.train.shapes import latent_batch
 from scenetok_jax.types import Cameras
 
 MESH = {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1}
@@ -169,3 +174,19 @@ def drawn(init: Callable[[Any], Any]) -> Any:
       for i, (path, leaf) in enumerate(leaves)
     ]
   )
+
+
+def scenes(config: Any, model: Any, mesh: Any) -> Any:
+  """A batch of latents; cameras look one way from places of their own."""
+  shapes = latent_batch(config, model, mesh)
+  draws = np.random.default_rng(3)
+
+  def fill(leaf: Any) -> np.ndarray:
+    if leaf.shape[-2:] in ((4, 4), (3, 3)):
+      eye = np.eye(leaf.shape[-1], dtype="f")
+      eye = np.broadcast_to(eye, leaf.shape).copy()
+      eye[..., :3, -1] += draws.uniform(0, 0.5, (*leaf.shape[:-2], 3))
+      return eye
+    return draws.normal(size=leaf.shape).astype(leaf.dtype)
+
+  return put_batch(jax.tree.map(fill, shapes), mesh)

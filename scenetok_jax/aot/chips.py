@@ -4,7 +4,7 @@ import importlib.util
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +23,23 @@ class Chip(NamedTuple):
   hbm: int
   bandwidth: float
   link: float
+  wrap: int
 
   @property
   def flops(self) -> float:
     """Peak FLOP/s in bfloat16."""
     return self.cores * PEAKS[self.kind][0]
+
+  def links(self, torus: Sequence[int]) -> int:
+    """Links by which a chip sends at once along these dimensions of a slice.
+
+    Two a dimension whose ends are joined, one a dimension that is a line; a
+    lone ring (no dimension) has two.
+    """
+    if not torus:
+      return 2
+    cubes = len(torus) < 3 or not any(size % self.wrap for size in torus)
+    return sum(1 + (cubes and size % self.wrap == 0) for size in torus)
 
 
 _TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())

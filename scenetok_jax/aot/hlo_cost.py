@@ -26,11 +26,16 @@ _WRAPPERS = {"while", "body", "closed_call", "checkpoint"}
 
 @dataclass(frozen=True)
 class Collective:
-  """kind, devices of its group, bytes that one device puts in."""
+  """kind, devices of its group, bytes that one device puts in.
+
+  torus: sizes of the torus dimensions along which libtpu sends at once; empty
+  where it says none: one ring.
+  """
 
   kind: str
   group: int
   payload: int
+  torus: tuple[int, ...] = ()
 
   @property
   def sent(self) -> float:
@@ -131,7 +136,8 @@ class _Counter:
         kind = "reduce-scatter"
       given = (buffer for x in op.operands for buffer in inside[x].results)
       payload = sum(buffer.bytes for buffer in given)
-      total.collectives[Collective(kind, _group(op.text), payload)] += 1
+      torus = _torus(op.text)
+      total.collectives[Collective(kind, _group(op.text), payload, torus)] += 1
     moved = 0 if fused else hlo_traffic.moved(self._module, op, inside)
     if flops or moved:
       total.operations[Operation(flops, moved, _origin(op))] += 1
@@ -161,6 +167,17 @@ def _group(text: str) -> int:
     axes = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", match[2])
     return math.prod(int(part or sizes[axis]) for axis, part in axes)
   return 1
+
+
+def _torus(text: str) -> tuple[int, ...]:
+  """Sizes of the dimensions of libtpu's strategy for a collective, if any."""
+  match = re.search(r"active_dims:([01]+) dim_sizes:([\d,]+)", text)
+  if match is None:
+    return ()
+  sizes = [int(size) for size in match[2].split(",")]
+  # The flags are those of a binary number: the last is the first dimension's.
+  flags = match[1].zfill(len(sizes))[::-1]
+  return tuple(n for n, flag in zip(sizes, flags, strict=True) if flag == "1")
 
 
 def _flops(op: Op, inside: Computation) -> float:

@@ -59,7 +59,11 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   )
   reduction = Reduction.of(config, mesh.shape)
   step = make_step(
-    task, optimizer, config.train.accumulate, reduction, config.dtype
+    task,
+    optimizer,
+    config.train.accumulate,
+    reduction,
+    model.tokenizer.block.dtype,
   )
   with jax.set_mesh(mesh):
     flops = count_flops(step, *arguments)

@@ -23,9 +23,10 @@ MEMORY_SHARE = 0.8
 LINK_SHARE = 0.8
 ASSUMPTIONS = (
   f"matrix units at {MATMUL_SHARE:.0%} and HBM at {MEMORY_SHARE:.0%} of their"
-  " peaks, each operation as slow as the slower of the two; collectives as"
-  f" rings over one torus axis, both ways, at {LINK_SHARE:.0%} of its links,"
-  " not overlapped with computation"
+  " peaks, each operation as slow as the slower of the two; collectives along"
+  " the torus dimensions that libtpu chose, both ways where their ends are"
+  f" joined, else as one ring both ways, at {LINK_SHARE:.0%} of the links, not"
+  " overlapped with computation"
 )
 # Keys that a program that does not fit has no value for.
 _UNKNOWN = (
@@ -126,7 +127,10 @@ def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
   roofs = {
     "compute": found.flops / chip.flops,
     "memory": found.bytes / chip.bandwidth,
-    "interconnect": found.sent / (2 * chip.link),
+    "interconnect": sum(
+      count * collective.sent / (chip.link * chip.links(collective.torus))
+      for collective, count in found.collectives.items()
+    ),
   }
   step = busy + roofs["interconnect"] / LINK_SHARE
   return {

@@ -145,13 +145,14 @@ def saved_bytes(config: ConfigDict, policy: str) -> float:
 
 def _held(config: ConfigDict) -> Any:
   """State, gradients, whole parameters, frozen networks: shapes, as named."""
-  task = stage_task(config, build(config))
+  model = build(config)
+  task, dtype = stage_task(config, model), model.tokenizer.block.dtype
   optimizer = Optimizer.of(config)
   state = jax.eval_shape(
     lambda key: at_start(task.init(key), optimizer), abstract_key()
   )
   copy = jax.eval_shape(
-    lambda params: cast_kernels(params, config.dtype), state.params
+    lambda params: cast_kernels(params, dtype), state.params
   )
   return state, {"params": state.params}, copy, task.frozen
 

@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.aot import program
+from scenetok_jax.aot.chips import CHIPS
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import Collective, cost
 from scenetok_jax.parallel.mesh import make_mesh
@@ -55,6 +56,30 @@ def test_bytes_sent_are_those_of_rings():
   assert Collective("all-gather", 4, 100).sent == 300
   assert Collective("reduce-scatter", 4, 100).sent == 75
   assert Collective("all-reduce", 1, 100).sent == 0
+
+
+@pytest.mark.parametrize(
+  ("chip", "torus", "links"),
+  [
+    ("v5p", (), 2),
+    ("v5p", (2, 2, 4), 3),
+    ("v5p", (4, 4, 4), 6),
+    ("v5p", (4, 4, 8), 6),
+    ("v5e", (4, 4), 2),
+    ("v5e", (16, 16), 4),
+    ("v6e", (8, 16), 3),
+  ],
+)
+def test_only_dimensions_whose_ends_are_joined_send_both_ways(
+  chip, torus, links
+):
+  assert CHIPS[chip].links(torus) == links
+
+
+def test_dimensions_of_a_collective_are_those_of_libtpu():
+  text = (ROOT / "tests/aot/programs/all_reduce.hlo").read_text()
+  (found,) = cost(parse(text)).collectives
+  assert found == Collective("all-reduce", 8, 64, (2, 4))
 
 
 def step_flops(**decoder) -> int:

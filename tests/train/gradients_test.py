@@ -17,7 +17,7 @@ from scenetok_jax.train import state as train_state
 from scenetok_jax.train.dry_run import dry_run
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.optimizer import Optimizer
-from scenetok_jax.train.shapes import latent_batch, stage_task
+from scenetok_jax.train.shapes import stage_task
 from scenetok_jax.train.step import make_step
 from scenetok_jax.train.task import LossParts, StepLoss, Task
 from scenetok_jax.types import InputError
@@ -144,22 +144,6 @@ def stage(spec, *overrides):
   return config, model, stage_task(config, model)
 
 
-def scenes(config, model, mesh):
-  """A batch of latents; cameras look one way from places of their own."""
-  shapes = latent_batch(config, model, mesh)
-  draws = np.random.default_rng(3)
-
-  def fill(leaf):
-    if leaf.shape[-2:] in ((4, 4), (3, 3)):
-      eye = np.eye(leaf.shape[-1], dtype="f")
-      eye = np.broadcast_to(eye, leaf.shape).copy()
-      eye[..., :3, -1] += draws.uniform(0, 0.5, (*leaf.shape[:-2], 3))
-      return eye
-    return draws.normal(size=leaf.shape).astype(leaf.dtype)
-
-  return put_batch(jax.tree.map(fill, shapes), mesh)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", STAGES)
 def test_a_stage_steps_as_the_compiler_reduces(spec):
@@ -170,7 +154,7 @@ def test_a_stage_steps_as_the_compiler_reduces(spec):
   frozen = networks.drawn(lambda key: task.frozen)
   found = []
   with jax.set_mesh(mesh):
-    batch = scenes(config, model, mesh)
+    batch = networks.scenes(config, model, mesh)
     for reduction in (None, Reduction("float32", True)):
       state = place_params(train_state.at_start(params, optimizer), mesh)
       step = networks.quick_jit(make_step(task, optimizer, PARTS, reduction))
