@@ -175,9 +175,10 @@ def _torus(text: str) -> tuple[int, ...]:
   if match is None:
     return ()
   sizes = [int(size) for size in match[2].split(",")]
-  # The flags are those of a binary number: the last is the first dimension's.
+  # The digits of a binary number: the last is of the first dimension; there may
+  # be more digits than dimensions.
   flags = match[1].zfill(len(sizes))[::-1]
-  return tuple(n for n, flag in zip(sizes, flags, strict=True) if flag == "1")
+  return tuple(n for n, flag in zip(sizes, flags) if flag == "1")
 
 
 def _flops(op: Op, inside: Computation) -> float:

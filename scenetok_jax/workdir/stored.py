@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import orbax.checkpoint as ocp
 from etils import epath
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scenetok_jax.convert.engine import check_same, flatten
 from scenetok_jax.io import absolute, storage_reason
+from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.types import InputError
 
 PathLike = str | os.PathLike[str]
@@ -80,17 +82,21 @@ def shapes(where: pathlib.Path) -> dict[str, Any]:
 def arrays(where: pathlib.Path, target: Any) -> Any:
   """A stored state's arrays of the target's tree, types and places.
 
-  The target itself in a process without a device among those places.
+  In a process without a device among an array's places its shape stays.
   """
-  if not jax.tree.leaves(target)[0].sharding.addressable_devices:
-    return target
-  args = ocp.args.PyTreeRestore(
-    item=target,
-    restore_args=ocp.checkpoint_utils.construct_restore_args(target),
-    partial_restore=True,
-  )
-  with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
-    return handler.restore(epath.Path(where), args=args)
+  leaves, tree = jax.tree_util.tree_flatten_with_path(target)
+  places = {tuple(path_name(path).split("/")): leaf for path, leaf in leaves}
+  here = {k: x for k, x in places.items() if x.sharding.addressable_devices}
+  if here:
+    wanted = unflatten_dict(here)
+    args = ocp.args.PyTreeRestore(
+      item=wanted,
+      restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),
+      partial_restore=True,
+    )
+    with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+      places |= flatten_dict(handler.restore(epath.Path(where), args=args))
+  return tree.unflatten(places.values())
 
 
 def check_shapes(found: Any, target: Any, where: pathlib.Path) -> None:
