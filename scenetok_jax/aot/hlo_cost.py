@@ -178,7 +178,9 @@ def _torus(text: str) -> tuple[int, ...]:
   # The digits of a binary number: the last is of the first dimension; there may
   # be more digits than dimensions.
   flags = match[1].zfill(len(sizes))[::-1]
-  return tuple(n for n, flag in zip(sizes, flags) if flag == "1")
+  return tuple(
+    n for n, flag in zip(sizes, flags[: len(sizes)], strict=True) if flag == "1"
+  )
 
 
 def _flops(op: Op, inside: Computation) -> float:
