@@ -80,12 +80,11 @@ def test_each_name_finds_its_rule(path, spec):
     ((64, 64), "head/kernel", P("fsdp", None)),
   ],
 )
-def test_replicas_share_out_moments_and_averages(shape, path, spec):
+def test_replicas_share_out_a_training_state(shape, path, spec):
   mesh = make_mesh(SIZES)
-  for name in ("opt_state/mu", "opt_state/nu", "ema", "mu"):
+  for name in ("opt_state/mu", "opt_state/nu", "ema", "params"):
     assert rules.leaf_spec(f"{name}/{path}", shape, mesh) == spec
-  whole = rules.leaf_spec(f"params/{path}", shape, mesh)
-  assert "data" not in str(whole)
+  assert "data" not in str(rules.leaf_spec(path, shape, mesh))
   lone = make_mesh({"fsdp": 4, "tensor": 2})
   assert "data" not in str(rules.leaf_spec(f"ema/{path}", shape, lone))
 
