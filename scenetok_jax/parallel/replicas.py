@@ -52,7 +52,7 @@ def copy_to_replicas(first: Any, target: Any) -> Any:
     return jax.lax.psum(bits, "data").view(x.dtype)
 
   wanted, tree = jax.tree.flatten(target)
-  found = tree.flatten_up_to(first)
+  found = jax.tree.leaves(first)
   moved = [n for n, x in enumerate(wanted) if _alike(x.sharding)]
   places = [wanted[n].sharding for n in moved]
   specs = [place.spec for place in places]

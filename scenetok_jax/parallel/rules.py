@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from scenetok_jax.parallel.mesh import BATCH_AXES, batch_ways, loader_share
@@ -58,7 +58,9 @@ def rule_of(path: str) -> int:
   )
 
 
-def fit(spec: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> P:
+def fit(
+  spec: Sequence[str | None], shape: Sequence[int], mesh: Mesh | AbstractMesh
+) -> P:
   """Right-aligns spec to shape; drops axes that do not divide a dimension.
 
   Leading dimensions that the spec does not name (the depth of scanned
@@ -74,7 +76,7 @@ def fit(spec: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> P:
   )
 
 
-def part(spec: P, shape: Sequence[int], mesh: Mesh) -> P:
+def part(spec: P, shape: Sequence[int], mesh: Mesh | AbstractMesh) -> P:
   """spec with data as one more axis of the dimension that it cuts best.
 
   Unchanged where the array is small, or no dimension divides.
@@ -112,7 +114,7 @@ def axis_names(axes: Any) -> tuple[str, ...]:
   return (axes,) if isinstance(axes, str) else tuple(axes or ())
 
 
-def leaf_spec(path: str, shape: Sequence[int], mesh: Mesh) -> P:
+def leaf_spec(path: str, shape: Sequence[int], mesh: Mesh | AbstractMesh) -> P:
   """PartitionSpec of a leaf of parameters or state, by its path."""
   spec = fit(PARAM_RULES[rule_of(path)][1], shape, mesh)
   return part(spec, shape, mesh) if _PARTED.search(path) else spec

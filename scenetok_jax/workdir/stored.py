@@ -96,7 +96,7 @@ def arrays(where: pathlib.Path, target: Any) -> Any:
     )
     with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
       places |= flatten_dict(handler.restore(epath.Path(where), args=args))
-  return tree.unflatten(places.values())
+  return jax.tree.unflatten(tree, places.values())
 
 
 def check_shapes(found: Any, target: Any, where: pathlib.Path) -> None:
