@@ -21,6 +21,7 @@ VERBS = {
   "view": "scenes in a browser, drawn where the camera is moved",
   "generate": "one to three posed images -> a new scene -> frames",
   "encode": "posed images -> a small scene file that renders without them",
+  "export": "a rendered scene -> images, cameras, points to train on",
   "quality-speed": "solvers and step counts -> quality, time and their plot",
   "evaluate": "score a trained model by a protocol",
   "make-index": "prepared data -> an evaluation index, seeded",

@@ -70,6 +70,7 @@ _BILLION = {"--seed", "--first-scene"}
 _SPANS = {
   **dict.fromkeys(("--guidance", "--render-guidance"), (0, 1000)),
   **dict.fromkeys(("--interval", "--render-interval"), (0, 1)),
+  "--confidence": (0, 1),
   "--degrees": (-36_000, 36_000),
   "--distance": (-1_000_000, 1_000_000),
   "--fov": (1, 170),

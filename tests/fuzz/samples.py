@@ -120,6 +120,7 @@ def workdir(folder):
   rows = [{"step": i, "loss": 1.0 / i, "kind": "train"} for i in (1, 2, 3)]
   lines = "".join(json.dumps(row) + "\n" for row in rows)
   (folder / "metrics.jsonl").write_text(lines)
+  _json(folder, "config.json", {"seed": 0, "train": {"total_steps": 3}})
   life = {
     "begin": 10.0, "end": 60.0, "ended": "killed", "processes": 1,
     "devices": 8, "first_step": 0, "last_step": 50,

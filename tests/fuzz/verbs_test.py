@@ -47,6 +47,7 @@ COMMANDS = [
   ),
   Command("stage --data=IN --to=OUT --workers=2", files.PREPARED_JSON),
   Command("goodput IN", files.WORKDIR_LIVES_JSONL),
+  Command("runs IN --out=OUT.html", files.WORKDIR_METRICS_JSONL),
   Command(
     "prepare --dataset=capture --source=IN --size=16 --workers=0 --out=OUT",
     files.CAPTURE_TRANSFORMS_JSON,

@@ -59,7 +59,10 @@ READS: Mapping[str, tuple[str, ...]] = {
   "make-index": tuple(f"train/train/{name}" for name in _SPLIT[:3]),
   "tables": ("result.json",),
   "goodput": ("run/lives.jsonl",),
+  "runs": ("run/metrics.jsonl", "run/config.json"),
   "compact": _STAGE1,
+  "push": _STAGE1,
+  "export": (*_STAGE1, *_DATA),
   "convert": ("model.safetensors",),
   "convert-export": _STAGE1,
   "codec-check": ("photo.png",),
@@ -91,9 +94,9 @@ DAMAGES: Mapping[str, Callable[[bytes], bytes | None]] = {
 _HARMLESS = {
   "flipped": (
     *("cameras.f32", "model.safetensors", "cameras.bin", "images.bin"),
-    "a.torch",
+    *("a.torch", "metrics.jsonl"),
   ),
-  "truncated": ("walk.txt", "lives.jsonl"),
+  "truncated": ("walk.txt", "lives.jsonl", "metrics.jsonl"),
 }
 _CASES = [
   (name, file, damage)

@@ -98,6 +98,14 @@ VERBS = {
     "convert --export --workdir=IN/stage1 --out=OUT.safetensors"
   ),
   "compact": Verb("compact --workdir=IN/stage1 --out=OUT"),
+  "export": Verb(
+    f"export {_MODEL} --scene=0 --frames=6 --steps=1 --out=OUT",
+    again="--seed=1",
+  ),
+  "push": Verb(
+    "push --workdir=IN/stage1 --repo=us/rooms --dry-run --json=OUT.json"
+  ),
+  "runs": Verb("runs IN/run --out=OUT.html", again="--json=OUT.json"),
   "inspect": Verb("inspect IN/data --scene=0 --out=OUT", again="--epipolar"),
   "pose-score": Verb(
     "pose-score --data=IN/data --scenes=2 --every=2 --poses=IN/poses --out=OUT",
