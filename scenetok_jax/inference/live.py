@@ -14,6 +14,7 @@ from einops import repeat
 from scenetok_jax.flow.solvers import SolverState, get_solver
 from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.cameras import relative_to
+from scenetok_jax.geometry.scale import rescaled, scaled
 from scenetok_jax.inference import changes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.given_views import check_cameras
@@ -149,7 +150,9 @@ class LiveRenderer:
     if guided not in live.caches:
       tokens = jnp.asarray(live.scene.tokens)[None]
       live.caches[guided] = program.cache(self._params, tokens)
-    path = self._path(self._params, camera, live.scene.reference)
+    unit = live.scene.scale
+    reference = scaled(live.scene.reference, unit)
+    path = self._path(self._params, rescaled(camera, unit), reference)
     clock.stage("camera", path)
     table, noise = self._table(options), self._noise(seed)
     state: SolverState = get_solver(options.solver).start(noise)

@@ -9,6 +9,7 @@ import numpy as np
 
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.live import LiveRenderer, LiveScene
+from scenetok_jax.inference.rescaling import Rescaling
 from scenetok_jax.inference.scenes import OpenScene, PreparedScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.scene_file import Scene
@@ -19,7 +20,7 @@ _LISTED = 500  # more than that no list in a page is for
 
 
 @dataclasses.dataclass(frozen=True)
-class ViewerChoice(PreparedScene):
+class ViewerChoice(Rescaling, PreparedScene):
   """Which scenes: of prepared data, a capture, scene files, or none yet."""
 
   capture: str | None = option(
@@ -80,6 +81,8 @@ def library(
   named = [name for name, value in given.items() if value]
   if len(named) > 1:
     raise InputError(f"{', '.join(named)}: give one source of scenes")
+  if choice.rescale is not False and (choice.photos or choice.scenes):
+    raise InputError("--rescale: only for scenes that are encoded here")
   if choice.photos:
     if scenetok.model.generator is None:
       raise InputError(
@@ -88,7 +91,8 @@ def library(
     return Library({})
   if choice.capture is not None:
     load = functools.partial(scenes.open_capture, scenetok, choice.capture)
-    return Library({choice.capture: _encoded(scenetok, renderer, load)})
+    opener = _encoded(scenetok, renderer, load, choice.rescale)
+    return Library({choice.capture: opener})
   if choice.scenes:
     return Library(
       {
@@ -115,16 +119,19 @@ def _prepared(
     load = functools.partial(
       scenes.open_prepared, scenetok, choice.data, choice.split, key
     )
-    openers[key] = _encoded(scenetok, renderer, load)
+    openers[key] = _encoded(scenetok, renderer, load, choice.rescale)
   return Library(openers)
 
 
 def _encoded(
-  scenetok: SceneTok, renderer: LiveRenderer, load: Callable[[], OpenScene]
+  scenetok: SceneTok,
+  renderer: LiveRenderer,
+  load: Callable[[], OpenScene],
+  rescale: bool | float,
 ) -> Open:
   def encode() -> Entry:
     opened = load()
-    live = renderer.open(opened.encode(scenetok))
+    live = renderer.open(opened.encode(scenetok, rescale=rescale))
     return Entry(live, np.asarray(opened.context_views.images))
 
   return encode

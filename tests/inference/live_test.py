@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scenetok_jax import Cameras, InputError, SceneTok
+from scenetok_jax.geometry.scale import rescaled
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.live import LiveRenderer
 from tests.cli import workdirs
@@ -71,6 +72,16 @@ def test_a_view_is_a_clip_of_the_fewest_latents(model, scene, renderer):
   finally:
     short.config.sampling.update(before)
   assert np.abs(video[0].astype(int) - view.image).max() <= 1
+
+
+def test_a_view_follows_a_scene_of_another_unit(model, scene, renderer):
+  far = model.encode(IMAGES, rescaled(CAMERAS, 8.0), rescale=0.125)
+  near, there = renderer.open(scene), renderer.open(far)
+  for index in (0, 5):
+    np.testing.assert_array_equal(
+      renderer.render(there, rescaled(one(index), 8.0)).image,
+      renderer.render(near, one(index)).image,
+    )
 
 
 def test_views_differ_by_camera_seed_and_scene(model, scene, renderer):
