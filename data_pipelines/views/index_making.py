@@ -119,15 +119,16 @@ def entries(
 ) -> tuple[dict[str, Entry], dict[str, str]]:
   """Entries by scene, and why other scenes have none.
 
-  limit: only the first so many scenes that serve.
+  limit: only the first so many scenes that serve. InputError for damaged data.
   """
   found: dict[str, Entry] = {}
   left_out: dict[str, str] = {}
   for row in dataset.scenes:
     if limit is not None and len(found) == limit:
       break
+    extrinsics = dataset.cameras(row).extrinsics  # damage is no reason
     try:
-      found[row.key] = entry(row, dataset.cameras(row).extrinsics, options)
+      found[row.key] = entry(row, extrinsics, options)
     except InputError as error:
       left_out[row.key] = str(error)
   return found, left_out

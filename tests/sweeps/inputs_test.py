@@ -149,8 +149,8 @@ def damaged(root: Path, pattern: str, damage: str) -> Iterator[Path]:
 def run(name: str, root: Path, out: Path) -> Outcome:
   """A command in this process."""
   verb = MORE.get(name) or VERBS[name]
-  told = io.StringIO()
-  with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+  told, said = io.StringIO(), io.StringIO()
+  with contextlib.redirect_stderr(told), contextlib.redirect_stdout(said):
     status = scenetok.main(verb.words(root, out))
   lines = re.split(r"[\r\n]+", told.getvalue())
   progress = re.compile(r"[A-Za-z0-9/_. -]+: +[0-9]+%|$")
