@@ -115,7 +115,7 @@ class LiveRenderer:
 
     Raises:
       InputError: a camera that is none, numbers that make no sense, or a view
-      that is not finite.
+        that is not finite.
     """
     clock = _Clock()
     options = changes.render_options(
