@@ -269,6 +269,13 @@ def embedded_codecs(config: ConfigDict) -> None:
     codec.name = "block_dct"
 
 
+def lapped_codecs(config: ConfigDict) -> None:
+  """Swaps block-DCT codecs for lapped ones, which have no seams."""
+  for codec in (config.codecs.context, config.codecs.target):
+    if codec.name == "block_dct":
+      codec.name = "lapped_dct"
+
+
 def smoke(config: ConfigDict) -> None:
   """Two steps in seconds on a laptop: same networks, small sizes."""
   embedded_codecs(config)

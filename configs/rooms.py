@@ -8,7 +8,7 @@ At most 2 hours on 2 CPU cores; the result is in docs/training_runs.md. Rooms
 are 64 x 64 pixels, a latent is one frame, context views are chosen to cover the
 clip and target frames are drawn one by one. Variants: generator (stage 2; give
 --config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
-quickstart), smoke.
+quickstart), lapped (blocks of pixels lap over each other: no seams), smoke.
 """
 
 from ml_collections import ConfigDict
@@ -25,7 +25,7 @@ def get_config(variant: str = "") -> ConfigDict:
   small(config)
   if stage == "generator":
     small_generator(config)
-  table = {"smoke": smoke, "quick": quick}
+  table = {"smoke": smoke, "quick": quick, "lapped": common.lapped_codecs}
   return common.variants(config, ",".join(names), table)
 
 

@@ -15,7 +15,7 @@ from data_pipelines.sources.capture.frames import VIDEO_SUFFIXES
 from scenetok_jax import console
 from scenetok_jax.codecs.api import Codec, get_codec
 from scenetok_jax.codecs.check import RoundTrip
-from scenetok_jax.codecs.registry import published
+from scenetok_jax.codecs.registry import published, published_names
 from scenetok_jax.media import (
   contact_sheet,
   error_map,
@@ -25,6 +25,7 @@ from scenetok_jax.media import (
   write_png,
 )
 from scenetok_jax.metrics.image import psnr, ssim
+from scenetok_jax.metrics.seams import seams
 from scenetok_jax.outputs import Output
 from scenetok_jax.reading.image_search import IMAGE_SUFFIXES, natural_key
 from scenetok_jax.reading.schema import Few
@@ -32,7 +33,7 @@ from scenetok_jax.types import InputError, option
 
 FILES = ("contact_sheet.png", "round_trip.mp4")
 COLUMNS = 8  # of the contact sheet
-# The block-DCT codec that configs/common.py:embedded_codecs puts in place.
+# Of the codecs without weights, as configs/common.py:embedded_codecs has them.
 BLOCK_DCT = {"spatial": 16, "channels": 96, "frames_per_latent": 1}
 
 
@@ -47,9 +48,11 @@ class CodecOptions:
     None, "of the computation", choices=["float32", "bfloat16"]
   )
   frames_at_once: Few | None = option(None, "that one device works on together")
-  spatial: Few | None = option(None, "block_dct: pixels per block side")
-  channels: Few | None = option(None, "block_dct: coefficients kept")
-  frames_per_latent: Few | None = option(None, "block_dct: frames per block")
+  spatial: Few | None = option(
+    None, "block_dct, lapped_dct: pixels per block side"
+  )
+  channels: Few | None = option(None, "and coefficients kept")
+  frames_per_latent: Few | None = option(None, "and frames per block")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Checked:
   """Clips uint8 [T H W 3] before and after a codec.
 
   scores: psnr and ssim of every decoded frame. left_out: frames that fill no
-  latent. seconds: that it took.
+  latent. seams: of the decoded frames, and of those before. seconds: that it
+  took.
   """
 
   codec: str
@@ -74,6 +78,7 @@ class Checked:
   decoded: list[np.ndarray]
   scores: dict[str, np.ndarray]
   left_out: int
+  seams: tuple[float, float]
   seconds: float
 
   def means(self) -> dict[str, float]:
@@ -85,7 +90,8 @@ class Checked:
     left = f", {self.left_out} left out" if self.left_out else ""
     return (
       f"{self.codec}: {frames} frames{left}: PSNR {means['psnr']:.2f} dB,"
-      f" SSIM {means['ssim']:.4f}"
+      f" SSIM {means['ssim']:.4f}, seams {self.seams[0]:.2f} (before:"
+      f" {self.seams[1]:.2f})"
     )
 
   def report(self) -> dict[str, Any]:
@@ -96,6 +102,8 @@ class Checked:
       "frames": len(self.scores["psnr"]),
       "frames_left_out": self.left_out,
       "size": list(self.truths[0].shape[1:3]),
+      "seams": self.seams[0],
+      "seams_before": self.seams[1],
       "per_frame": self.scores,
       "seconds": self.seconds,
     }
@@ -127,26 +135,27 @@ def check(codec: Codec, clips: Sequence[np.ndarray]) -> Checked:
       for name in ("psnr", "ssim")
     },
     left_out=sum(map(len, clips)) - sum(map(len, decoded)),
+    seams=(seams(decoded, codec.spatial), seams(truths, codec.spatial)),
     seconds=time.monotonic() - start,
   )
 
 
 def make_codec(name: str, options: CodecOptions) -> Codec:
-  """A codec by name: block_dct, or a published one with its weights.
+  """A codec by name: one without weights, or a published one with them.
 
   Raises:
     InputError: options of another codec, or no weights.
   """
   own = {field: getattr(options, field) for field in BLOCK_DCT}
-  if name == "block_dct":
+  if name not in published_names():
     fields: dict[str, Any] = {
       field: own[field] or default for field, default in BLOCK_DCT.items()
     }
-    return get_codec("block_dct", **fields)
+    return get_codec(name, **fields)
   given = [field for field, value in own.items() if value is not None]
   if given:
     flag = given[0].replace("_", "-")
-    raise InputError(f"--{flag}: is of block_dct alone; leave it out")
+    raise InputError(f"--{flag}: is of codecs without weights; leave it out")
   if not options.weights:
     entry = published(name)
     raise InputError(

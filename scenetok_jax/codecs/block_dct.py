@@ -74,6 +74,10 @@ def expected_deviation(spec: BlockDct) -> np.ndarray:
   )
 
 
+# (spec, images) -> latents, and (spec, latents) -> images, both in [0, 1].
+Transform = Callable[[BlockDct, Array], Array]
+
+
 @functools.lru_cache
 def tables(spec: BlockDct) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """(basis [P, C], mean [C], scale [C]) float32 for blocks of P values.
@@ -166,11 +170,16 @@ def codec(
   grouping: Grouping,
   *,
   whiten: float = BlockDct.whiten,
+  name: str = "block_dct",
+  transform: tuple[Transform, Transform] | None = None,
 ) -> Codec:
-  """The codec of these fields; InputError where one is missing."""
+  """The codec of these fields; InputError where one is missing.
+
+  name, transform: of another codec with the same blocks.
+  """
   if spatial is None or channels is None:
     raise InputError(
-      "config: codecs: block_dct needs the fields spatial and channels"
+      f"config: codecs: {name} needs the fields spatial and channels"
     )
   if grouping.chunked and 16 % grouping.frames_per_latent:
     raise InputError(
@@ -179,12 +188,13 @@ def codec(
       " first of a chunk; use 1, 2, 4, 8 or 16, or chunked=False"
     )
   spec = BlockDct(spatial, channels, grouping, whiten)
+  forward, inverse = transform or (encode, decode)
   return Codec(
-    name="block_dct",
+    name=name,
     spatial=spatial,
     grouping=grouping,
     channels=channels,
     scaling=Scaling(),
-    encode=lambda params, images, key: encode(spec, images),
-    decode=lambda params, latents: jnp.clip(decode(spec, latents), 0.0, 1.0),
+    encode=lambda params, images, key: forward(spec, images),
+    decode=lambda params, latents: jnp.clip(inverse(spec, latents), 0.0, 1.0),
   )

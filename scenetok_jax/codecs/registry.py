@@ -10,12 +10,19 @@ The module of a codec without weights offers
 
 from types import ModuleType
 
-from scenetok_jax.codecs import block_dct, va_vae, video_dc_ae, wan_vae
+from scenetok_jax.codecs import (
+  block_dct,
+  lapped_dct,
+  va_vae,
+  video_dc_ae,
+  wan_vae,
+)
 from scenetok_jax.codecs.network import Published
 from scenetok_jax.types import check_known
 
 CODECS: dict[str, ModuleType] = {
   "block_dct": block_dct,
+  "lapped_dct": lapped_dct,
   "va_vae": va_vae,
   "video_dc_ae": video_dc_ae,
   "wan_vae": wan_vae,

@@ -112,7 +112,7 @@ def test_scaling_inverts():
 @pytest.mark.parametrize(
   ("options", "message"),
   [
-    ({"name": "vavae"}, "is not one of block_dct, va_vae"),
+    ({"name": "vavae"}, "is not one of block_dct, lapped_dct, va_vae"),
     ({"name": "va_vae", "channels": 16}, "channels: 16 is not the va_vae"),
     ({"name": "wan_vae", "chunked": False}, "chunked: False is not the wan"),
     ({"name": "va_vae", "dtype": "float16"}, "dtype: 'float16' is not"),

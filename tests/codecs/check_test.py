@@ -123,7 +123,10 @@ def test_images_of_several_sizes_are_coded_alone(clip, tmp_path):
   ("arguments", "message"),
   [
     (("--codec=va_vae",), "--weights: va_vae needs the folder"),
-    (("--codec=wan_vae", "--spatial=16"), "--spatial: is of block_dct alone"),
+    (
+      ("--codec=wan_vae", "--spatial=16"),
+      "--spatial: is of codecs without weights",
+    ),
     ((*BLOCK, "--spatial=24"), "32 x 32 pixels are not multiples"),
     ((*BLOCK, "--size=64"), "smaller than the asked 64x64"),
     ((*BLOCK, "--frames-per-latent=4"), "1 frames do not fill a latent"),
