@@ -58,7 +58,9 @@ def sets(
   found = {"rooms": rooms}
   options = ClipOptions(size=_SIZE, frames=_FRAMES)
   for folder in folders:
-    found["/".join(Path(folder).parts[-2:])] = read_clips([folder], codec, options)
+    found["/".join(Path(folder).parts[-2:])] = read_clips(
+      [folder], codec, options
+    )
   return found
 
 
