@@ -78,10 +78,14 @@ def test_the_papers_numbers_and_the_templates_of_pages_are_there(run):
     "from pathlib import Path;"
     "from scenetok_jax.evaluation import html, paper, quickstart;"
     "quickstart.write_page(Path('index.html'), 'table', Path());"
-    "print(len(paper.TABLES), html.page([], 0).count('<h1>'))",
+    "print(len(paper.TABLES), html.page([], 0).count('<h1>'));"
+    "from scenetok_jax.train.runs_page import page;"
+    "from scenetok_jax.sharing import card;"
+    "print(page([], []).count('<h1>'), Path(card.__file__)"
+    ".with_name('card.md').is_file())",
   )
   assert done.returncode == 0, done.stderr
-  assert done.stdout.split() == ["5", "1"]
+  assert done.stdout.split() == ["5", "1", "1", "True"]
 
 
 @pytest.fixture(scope="module")

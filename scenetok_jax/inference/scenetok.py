@@ -97,6 +97,8 @@ class SceneTok:
     read = [(folder, step)]
     params = restore_params(folder, item="ema")
     if config.stage == "generator" and "tokenizer" not in params:
+      if places.is_hub(name):  # it names no folder of this machine
+        raise InputError(f"{name}: holds no tokenizer; push it again")
       first = places.workdir(config.tokenizer_from)
       read.append((first, latest_step(first)))
       params = {**restore_params(first, item="ema"), **params}

@@ -18,6 +18,8 @@ from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sharing.push import PushOptions, push
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import places
+from scenetok_jax.workdir.checkpoint import restore_params
+from scenetok_jax.workdir.stored_config import load_stored_config
 from tests.cli import workdirs
 
 NAME = "hf://us/rooms"
@@ -95,9 +97,25 @@ def test_stage_2_needs_no_other_folder(hub_server, stage1, tmp_path):
   assert str(tmp_path) not in json.dumps(theirs.config.to_dict())
 
 
+def test_stage_2_without_its_tokenizer_is_refused(hub_server, stage1, tmp_path):
+  folder = workdirs.stage2(tmp_path / "stage2", stage1)
+  push(str(folder), OPTIONS)
+  repo, name = hub_server.repos["us/rooms"], PARAMS_FILE
+  data = (folder / name).read_bytes()  # SceneGen alone
+  listed = json.loads(repo.at("main")[1]["hub.json"])
+  listed["files"][name] = hashlib.sha256(data).hexdigest()
+  hub_json = json.dumps(listed).encode()
+  repo.commit("main", {name: data, "hub.json": hub_json})
+  with pytest.raises(InputError, match="holds no tokenizer; push it again"):
+    SceneTok.from_pretrained(NAME)
+
+
 def test_every_verb_takes_the_name(hub_server, stage1, tmp_path, capsys):
   push(str(stage1), OPTIONS)
   assert run("compact", f"--workdir={NAME}", f"--out={tmp_path / 'out'}") == 0
+  # As config.restore and config.tokenizer_from are read.
+  assert same(restore_params(NAME), restore_params(stage1))
+  assert load_stored_config(NAME)["decoder"]["depth"] == 2
   export = f"--out={tmp_path / 'a.safetensors'}"
   assert run("convert", "--export", f"--workdir={NAME}", export) == 0
   assert run("train", "--config=rooms:smoke", f"--workdir={NAME}") == 2
