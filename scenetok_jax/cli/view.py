@@ -5,8 +5,9 @@ from typing import Any
 
 from scenetok_jax import console, flags
 from scenetok_jax.inference.placement import open_model
+from scenetok_jax.viewer.address import Address
 from scenetok_jax.viewer.library import ViewerChoice
-from scenetok_jax.viewer.start import Address, check_available, start
+from scenetok_jax.viewer.start import check_available, start
 
 
 def main(argv: console.Argv = None) -> None:

@@ -63,6 +63,7 @@ class Page:
     """Asks for the view from where the camera is now."""
     if self.entry is None:
       return
+    self.scenes.uncover()
     live = self.entry.live
     request = Request(
       scene=live,

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
   from scenetok_jax.viewer.page import Page
 
 _NONE = "(none)"
-_SCALE = 0.08  # of a frustum, in shares of the cameras' extent
+# ours: in shares of the cameras' extent
+_SCALE = 0.05  # size of a frustum
+_NEAR = 0.15  # a nearer one would cover the view
 
 
 class ScenePanel:
@@ -24,13 +26,14 @@ class ScenePanel:
   def __init__(self, page: "Page"):
     self._page, self.own = page, dict[str, Entry]()
     self._frusta: list[Any] = []
+    self._near = 0.0
     gui: Any = page.client.gui
     with gui.add_folder("Scene"):
       self._names = gui.add_dropdown("scene", self._options())
       self._shown = gui.add_checkbox("context cameras", True)
       back = gui.add_button("Back to the first view")
     self._names.on_update(self._chosen)
-    self._shown.on_update(lambda _: self._show_frusta())
+    self._shown.on_update(lambda _: self.uncover())
     back.on_click(page.guarded(self.go_back))
 
   def open(self, name: str) -> None:
@@ -77,9 +80,14 @@ class ScenePanel:
     if event.client_id is not None and self._names.value != _NONE:
       self.open(self._names.value)
 
-  def _show_frusta(self) -> None:
+  def uncover(self) -> None:
+    """Shows the frusta, if they are to be seen, that are not too near."""
+    where = self._page.client.camera.position
     for frustum in self._frusta:
-      frustum.visible = self._shown.value
+      far = np.linalg.norm(frustum.position - where) > self._near
+      visible = bool(self._shown.value and far)
+      if frustum.visible != visible:
+        frustum.visible = visible
 
   def _draw(self, entry: Entry) -> None:
     """Frusta with their pictures, where they are known."""
@@ -87,7 +95,7 @@ class ScenePanel:
       old.remove()
     scene, page = entry.live.scene, self._page
     extent = trajectories.extent(scene.context.extrinsics)
-    self._frusta = []
+    self._frusta, self._near = [], _NEAR * extent
     for index, pose in enumerate(np.asarray(scene.context.extrinsics)):
       lens = scene.context.intrinsics[index]
       frustum: Any = page.client.scene.add_camera_frustum(
@@ -100,7 +108,7 @@ class ScenePanel:
         image=None if entry.pictures is None else entry.pictures[index],
         wxyz=poses.quaternion(pose[:3, :3]),
         position=pose[:3, 3],
-        visible=self._shown.value,
+        visible=False,
       )
       stand = poses.stand(pose, lens, poses.turning_distance(scene))
       frustum.on_click(lambda _, stand=stand: page.place(stand))

@@ -4,10 +4,13 @@ import contextlib
 import io
 import socket
 import threading
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import viser
 
 from scenetok_jax.types import InputError
+from scenetok_jax.viewer.address import is_local
 from scenetok_jax.viewer.page import Page
 from scenetok_jax.viewer.studio import Studio
 
@@ -27,7 +30,7 @@ class Viewer:
   """
 
   def __init__(self, studio: Studio, host: str, port: int):
-    self.studio = studio
+    self.studio, self._host = studio, host
     _check_free(host, port)
     self._left = set[int]()
     self._lock = threading.Lock()
@@ -36,6 +39,8 @@ class Viewer:
         host=host, port=port, label="scenetok", verbose=False
       )
     self._server.gui.configure_theme(show_logo=False, show_share_button=False)
+    # Beside the picture, not over it.
+    self._server.gui.main_panel.dock_right()
     self._server.on_client_connect(self._connect)
     self._server.on_client_disconnect(self._disconnect)
     self.url = f"http://{host}:{self._server.get_port()}"
@@ -47,6 +52,10 @@ class Viewer:
       self._server.stop()
 
   def _connect(self, client: viser.ClientHandle) -> None:
+    sockets = self._server._websock_server._live_connections
+    request = getattr(sockets.get(client.client_id), "request", None)
+    if request is None or not trusted(self._host, request.headers):
+      return  # an empty page
     page = Page(client, self.studio)
     # Callbacks run in threads: it may have gone before it was here.
     with self._lock:
@@ -61,6 +70,19 @@ class Viewer:
       if not self.studio.worker.slots.known(client.client_id):
         self._left.add(client.client_id)
       self.studio.leave(client.client_id)
+
+
+def trusted(host: str, headers: Mapping[str, str]) -> bool:
+  """Whether it is our own page that connects, and no other site's.
+
+  Browsers let any site connect to this machine, and tell whose page it is.
+  host: that the server listens on. A name that a site made point here is not
+  local.
+  """
+  origin, target = headers.get("Origin"), headers.get("Host", "")
+  if is_local(host) and not is_local(urlsplit(f"//{target}").hostname or ""):
+    return False
+  return origin is None or urlsplit(origin).netloc == target
 
 
 def _check_free(host: str, port: int) -> None:

@@ -1,32 +1,18 @@
 """Opening the viewer: what it needs, what is told."""
 
-import dataclasses
 import importlib.util
-import ipaddress
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from scenetok_jax.inference.scenetok import SceneTok
-from scenetok_jax.reading.schema import Between
 from scenetok_jax.sampling.slices import Progress, silent
-from scenetok_jax.types import InputError, option
+from scenetok_jax.types import InputError
+from scenetok_jax.viewer.address import Address, is_local
 from scenetok_jax.viewer.library import ViewerChoice
 from scenetok_jax.viewer.studio import Studio
 
 if TYPE_CHECKING:
   from scenetok_jax.viewer.server import Viewer
-
-Port = Annotated[int, Between(0, 65535)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Address:
-  """Where the page is served."""
-
-  host: str = option(
-    "127.0.0.1", "address to listen on; others than this reach the network"
-  )
-  port: Port = option(8080, "0 for any that is free")
 
 
 def check_available() -> None:
@@ -64,11 +50,3 @@ def start(
   except BaseException:
     studio.close()
     raise
-
-
-def is_local(host: str) -> bool:
-  """Whether a host is this machine to itself alone."""
-  try:
-    return ipaddress.ip_address(host).is_loopback
-  except ValueError:
-    return host == "localhost"

@@ -15,8 +15,8 @@ import zstandard
 class Client:
   """Connected to a viewer; got: every message, by its type, as it came."""
 
-  def __init__(self, port: int):
-    self._uri = f"ws://127.0.0.1:{port}"
+  def __init__(self, port: int, origin: Any = None):
+    self._uri, self._origin = f"ws://127.0.0.1:{port}", origin
     self._loop = asyncio.new_event_loop()
     self._socket: Any = None
     self.got: list[dict[str, Any]] = []
@@ -34,7 +34,11 @@ class Client:
   async def _receive(self) -> None:
     version = f"viser-v{viser.__version__}"
     async with websockets.asyncio.client.connect(
-      self._uri, subprotocols=[version], max_size=None, compression=None
+      self._uri,
+      subprotocols=[version],
+      origin=self._origin,
+      max_size=None,
+      compression=None,
     ) as self._socket:
       self._ready.set()
       with contextlib.suppress(websockets.exceptions.ConnectionClosed):
@@ -144,9 +148,9 @@ def _messages(data: bytes) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def connected(port: int) -> Iterator[Client]:
+def connected(port: int, origin: Any = None) -> Iterator[Client]:
   """A client that has sent its first camera."""
-  client = Client(port)
+  client = Client(port, origin)
   try:
     client.move((0.0, 0.0, -1.0))
     yield client

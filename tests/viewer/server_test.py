@@ -11,8 +11,10 @@ from PIL import Image
 
 from scenetok_jax import InputError, Scene, SceneTok
 from scenetok_jax.media import read_video
+from scenetok_jax.viewer.address import Address
 from scenetok_jax.viewer.library import ViewerChoice
-from scenetok_jax.viewer.start import Address, start
+from scenetok_jax.viewer.server import trusted
+from scenetok_jax.viewer.start import start
 from tests.cli import workdirs
 from tests.geometry.poses import cameras, ring
 from tests.viewer.clients import connected, wait_for
@@ -58,7 +60,8 @@ def port(viewer):
 
 
 def pictures(client):
-  return [m["rgb_data"] for m in client.of("BackgroundImageMessage")]
+  found = [m["rgb_data"] for m in client.of("BackgroundImageMessage")]
+  return [data for data in found if data]  # None clears it
 
 
 def seen(client, after=0):
@@ -108,6 +111,27 @@ def test_nobody_opens_a_tunnel(port, viewer):
     client.send(type="ShareUrlRequest")
     seen(client)
     assert viewer._server._share_tunnel is None
+
+
+def test_other_sites_see_an_empty_page(port):
+  here = f"127.0.0.1:{port}"
+  for host, headers, ok in (
+    ("127.0.0.1", {"Host": here, "Origin": f"http://{here}"}, True),
+    ("127.0.0.1", {"Host": here}, True),
+    ("127.0.0.1", {"Host": "localhost:9", "Origin": "http://localhost:9"},
+     True),
+    ("127.0.0.1", {"Host": here, "Origin": "http://evil.example"}, False),
+    ("127.0.0.1", {"Host": here, "Origin": "null"}, False),
+    ("127.0.0.1", {"Host": "evil.example", "Origin": "http://evil.example"},
+     False),
+    ("0.0.0.0", {"Host": "lab:80", "Origin": "http://lab:80"}, True),
+    ("0.0.0.0", {"Host": "lab:80", "Origin": "http://evil.example"}, False),
+  ):  # fmt: skip
+    assert trusted(host, headers) == ok, headers
+  with connected(port, origin="http://evil.example") as other:
+    with connected(port) as client:
+      seen(client)
+    assert not pictures(other) and not other.said("Add keyframe")
 
 
 def test_a_moved_camera_is_another_picture(port):
