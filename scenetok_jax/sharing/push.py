@@ -54,7 +54,7 @@ class Pushed:
   """What was pushed, or would be.
 
   name: hf://OWNER/NAME[@REVISION]. files: sizes in bytes. card: the text of
-  README.md. commit: its hash on the places.
+  README.md. commit: its hash on the hub.
   """
 
   name: str
@@ -64,7 +64,7 @@ class Pushed:
 
 
 def push(workdir: str, options: PushOptions) -> Pushed:
-  """Pushes a model in one commit, from a run, a compact folder or the places.
+  """Pushes a model in one commit, from a run, a compact folder or the hub.
 
   InputError: no model there, a result of another one, no token, or what the
   hub refuses.
