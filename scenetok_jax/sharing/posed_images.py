@@ -45,7 +45,10 @@ def colmap(
   for t, name in enumerate(names):
     pose = _numbers([*turns[t], *w2c[t, :3, 3]])
     image_lines.append(f"{t + 1} {pose} {which[t] + 1} {name}")
-    image_lines.append(" ".join(_seen(found, t)))
+    # One of no point where there is none: some readers stop at an empty line.
+    image_lines.append(
+      " ".join(_seen(found, t)) or f"{width / 2} {height / 2} -1"
+    )
   return {
     "cameras.txt": _lines("CAMERA_ID MODEL WIDTH HEIGHT PARAMS", camera_lines),
     "images.txt": _lines(

@@ -1,7 +1,9 @@
 """Pushes a model to the hub: a compact folder, its card and its hashes."""
 
 import dataclasses
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -13,6 +15,7 @@ from scenetok_jax.evaluation.results import Result, read_result
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import fetched, is_url, locate, write_json, write_text
 from scenetok_jax.reading.images import open_image
+from scenetok_jax.reading.shown import shown
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sharing.card import card, scored
 from scenetok_jax.train.curves import CURVES_FILE
@@ -72,6 +75,10 @@ def push(workdir: str, options: PushOptions) -> Pushed:
   where = places.place(options.repo)
   if where.revision and options.revision:
     raise InputError(f"--revision: --repo={options.repo} names one; drop one")
+  if not re.fullmatch(r"[\w.-]+", options.licence, re.ASCII):
+    raise InputError(
+      f"--licence: {shown(options.licence)}: not a name such as cc-by-4.0"
+    )
   where = where._replace(revision=where.revision or options.revision)
   name = f"{places.SCHEME}{where.repo}"
   name += f"@{where.revision}" if where.revision else ""
@@ -159,7 +166,10 @@ def _found(source: Path, options: PushOptions) -> Iterator[Result]:
   """Results that evaluations left in a workdir, where none are given."""
   if not options.result and not is_url(source):
     for file in sorted(source.glob("**/result.json")):
-      yield read_result(file)
+      try:
+        yield read_result(file)
+      except InputError as error:  # the user has not asked for it
+        print(f"left out of the card: {error}", file=sys.stderr)
 
 
 def _pictures(
@@ -172,7 +182,7 @@ def _pictures(
     files += [result.path.parent / name for name in names]
   files = [file for file in files if file.is_file()]
   for number, file in enumerate([*files, *map(Path, options.picture)]):
-    kinds = (OSError, ValueError, SyntaxError)
+    kinds = (OSError, ValueError, SyntaxError, KeyError)
     with (
       explained(f"{file}: not a picture", "give a PNG or JPEG", *kinds),
       open_image(file) as image,

@@ -13,6 +13,7 @@ from data_pipelines.storage.recipes import Holdout
 from data_pipelines.storage.records import Dataset
 from scenetok_jax.cli import main as scenetok
 from scenetok_jax.geometry import depth_images
+from scenetok_jax.sharing import posed_images
 from scenetok_jax.sharing.points import PointOptions, points
 from scenetok_jax.types import Cameras
 from tests.cli import workdirs
@@ -175,6 +176,8 @@ def test_a_run_in_colour_has_images_and_cameras(inputs, exported, tmp_path):
     lines = (out / "sparse/0" / name).read_text().splitlines()
     assert len(lines) == 1 + (name == "cameras.txt")
   assert len(capture.load(out, 64).images) == len(ours)
+  lines = (out / "sparse/0/images.txt").read_text().splitlines()[1:]
+  assert len(lines) == 2 * len(ours) and set(lines[1::2]) == {"32.0 32.0 -1"}
 
 
 def test_a_second_run_takes_the_place_of_the_first(inputs, tmp_path):
@@ -185,9 +188,7 @@ def test_a_second_run_takes_the_place_of_the_first(inputs, tmp_path):
   assert not (out / "points.ply").exists() and len(pictures(out)) == 6
 
 
-def test_a_lens_of_each_frame_is_a_camera_of_each(inputs, tmp_path):
-  from scenetok_jax.sharing import posed_images
-
+def test_a_lens_of_each_frame_is_a_camera_of_each(tmp_path):
   view = cameras(3)
   view.intrinsics[1, 0, 0] = 0.7
   names = ["0000.png", "0001.png", "0002.png"]
@@ -197,6 +198,15 @@ def test_a_lens_of_each_frame_is_a_camera_of_each(inputs, tmp_path):
   assert [f["fl_x"] for f in found["frames"]] == pytest.approx(
     [57.6, 44.8, 57.6]
   )
+  pycolmap = pytest.importorskip("pycolmap", reason="needs the extra [colmap]")
+  for name, text in files.items():
+    (tmp_path / name).write_text(text)
+  model = pycolmap.Reconstruction(str(tmp_path))
+  assert len(model.images) == 3 and not model.points3D
+  (other,) = (i for i in model.images.values() if i.name == "0001.png")
+  assert model.cameras[other.camera_id].params[0] == pytest.approx(44.8)
+  pose = np.linalg.inv(view.extrinsics[1].astype(float))[:3]
+  np.testing.assert_allclose(other.cam_from_world().matrix(), pose, atol=1e-6)
 
 
 def test_whose_colours_they_are_must_be_known(inputs, tmp_path, capsys):

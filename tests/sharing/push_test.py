@@ -259,10 +259,13 @@ def test_the_card_tells_what_is_known(hub_server, tmp_path, capsys):
   folder = workdirs.stage1(tmp_path / "run")
   result(folder / "scores", digest(SceneTok.from_pretrained(folder).params))
   result(folder / "old", "another model's")
+  (folder / "old/other").mkdir()
+  (folder / "old/other/result.json").write_text("{}")
   line = f"push --workdir={folder} --repo=us/rooms --licence=mit"
   assert run(*line.split(), "--dry-run") == 0
-  told = capsys.readouterr().out
+  told, left_out = capsys.readouterr()
   assert not hub_server.repos and "nothing was pushed" in told
+  assert left_out.startswith("left out of the card: ") and "other" in left_out
   assert run(*line.split()) == 0
   files = hub_server.repos["us/rooms"].at("main")[1]
   card = files["README.md"].decode()
@@ -284,3 +287,22 @@ def test_a_result_of_another_model_is_refused(stage1, tmp_path):
   options = PushOptions("us/rooms", result=(str(tmp_path / "old"),))
   with pytest.raises(InputError, match="--result: of checkpoint another"):
     push(str(stage1), options)
+
+
+@pytest.mark.parametrize(
+  ("options", "told"),
+  [
+    ({"licence": "mit\ntags: x"}, "--licence: "),
+    ({"repo": "us/rooms@a", "revision": "b"}, "--revision: "),
+    ({"picture": ("PICTURE.gif",)}, "PICTURE.gif: not a picture"),
+    ({"picture": ("absent.png",)}, "absent.png: not a picture"),
+  ],
+)
+def test_a_wrong_option_is_one_line(
+  stage1, tmp_path, monkeypatch, options, told
+):
+  monkeypatch.chdir(tmp_path)
+  Image.new("L", (4, 4)).save("PICTURE.gif")
+  with pytest.raises(InputError, match=told) as error:
+    push(str(stage1), PushOptions(**{"repo": "us/rooms", **options}))
+  assert "\n" not in str(error.value)
