@@ -14,7 +14,7 @@ COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
 .PHONY: help quickstart test test-slow fuzz faults sweeps aot-table docs docs-map \
-	lint format lock audit sbom clean
+	notebooks lint format lock audit sbom clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
@@ -26,6 +26,7 @@ help:
 	@echo "make aot-table   compile published configurations for TPU slices"
 	@echo "make docs        build the documentation as a site into site/"
 	@echo "make docs-map    write the map of files and the lists of errors in docs/"
+	@echo "make notebooks   docs/notebooks as .ipynb files, for Jupyter and Colab"
 	@echo "make lint        ruff and mypy"
 	@echo "make format      rewrite the code in its format"
 	@echo "make lock        the newest versions that setup.cfg allows, by hash"
@@ -66,6 +67,9 @@ aot-table: $(BASE)
 # A broken link, a name without a docstring or an address elsewhere fails.
 docs: $(DOCS)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+notebooks: $(DOCS)
+	$(VENV)/bin/jupytext --quiet --to ipynb docs/notebooks/*.py
 
 docs-map: $(BASE)
 	$(VENV)/bin/python docs/file_map.py
