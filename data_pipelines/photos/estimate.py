@@ -182,9 +182,10 @@ def _finish(
   final = folder / "sparse" / "0"
   final.mkdir(parents=True, exist_ok=True)
   model.write(final)
-  title = f"{where}: {report['registered']} of {report['pictures']} pictures"
+  shares = f"{report['registered']} of {report['pictures']} pictures"
   poses = sfm.poses(model)
-  plot.draw(folder / PICTURE, np.array(list(poses.values())), model, title)
+  shown = np.array(list(poses.values()))
+  plot.draw(folder / PICTURE, shown, model, f"{Path(where).name}: {shares}")
   write_json(folder / "report.json", report)
   for path in folder.glob("database.db*"):
     path.unlink()  # the models stay, and with them another scale is fast

@@ -137,7 +137,11 @@ def match(
 
 
 def place(folder: Path, out: Path, mapper: str, seed: int, step: Step) -> None:
-  """Writes the models that the mapper makes into folders of `out`."""
+  """Writes the models that the mapper makes into folders of `out`.
+
+  Others beside the first are looked for where it has no more than half of the
+  pictures: looking takes as long as the first.
+  """
   pycolmap = loaded(seed)
   database, images = folder / "database.db", folder / "images"
   out.mkdir()
@@ -152,11 +156,16 @@ def place(folder: Path, out: Path, mapper: str, seed: int, step: Step) -> None:
   options = pycolmap.IncrementalPipelineOptions()
   options.random_seed, options.num_threads = seed, 1
   options.min_model_size = _SMALLEST_MODEL
-  pycolmap.incremental_mapping(
-    database, images, out, options,
-    initial_image_pair_callback=lambda: step(2),
-    next_image_callback=lambda: step(1),
-  )  # fmt: skip
+  for several in (False, True):
+    options.multiple_models = several
+    found = pycolmap.incremental_mapping(
+      database, images, out, options,
+      initial_image_pair_callback=lambda: step(2),
+      next_image_callback=lambda: step(1),
+    )  # fmt: skip
+    placed = [model.num_reg_images() for model in found.values()]
+    if 2 * max(placed, default=0) > len(list(images.iterdir())):
+      return
 
 
 def models(out: Path) -> list[Any]:
