@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -273,6 +274,7 @@ _ROUTES = (
 @pytest.fixture(scope="session")
 def _hub_server(tmp_path_factory):
   """Started before huggingface_hub is imported, which reads these once."""
+  assert "huggingface_hub" not in sys.modules, "a test before used the hub"
   server = HubServer()
   home = tmp_path_factory.mktemp("hub")
   for name in ("HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN_PATH"):

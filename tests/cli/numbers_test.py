@@ -66,6 +66,7 @@ _ZERO = {
 _SOME = {("stage", "--workers"), ("analyze context-views", "--views")}
 _BELOW = {"--threads"}  # -1: all that the machine has
 _BILLION = {"--seed", "--first-scene"}
+_LEAST = {"--side": 64, "--features": 64}  # where it is not 1
 # Numbers that are not whole: the least and the largest.
 _SPANS = {
   **dict.fromkeys(("--guidance", "--render-guidance"), (0, 1000)),
@@ -78,6 +79,10 @@ _SPANS = {
   "--masked": (0, 100),
   "--max-jump": (0, 1_000_000),
   "--min-heading": (0, 180),
+  "--max-error": (0, 1_000_000),
+  "--min-registered": (0, 1),
+  "--min-track": (0, 1_000_000),
+  "--rate": (1e-3, 1e3),
   "--rescale": (1e-6, 1e6),
   "--seconds": (0, 86_400),
 }
@@ -91,7 +96,7 @@ def test_numbers_of_every_verb(verb, monkeypatch):
     for text in _NEVER:
       assert not taken(text), (flag, text)
     if whole:
-      assert taken("1")
+      assert taken(f"{_LEAST.get(flag, 1)}"), flag
       assert taken("0") == (flag in _ZERO and (verb, flag) not in _SOME), flag
       assert taken("-1") == (flag in _BELOW), flag
       assert taken("1000000000") == (flag in _BILLION), flag

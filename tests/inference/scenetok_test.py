@@ -290,11 +290,6 @@ def test_a_stage_1_model_generates_nothing(folders):
     first.generate(IMAGES[:1], jax.tree.map(lambda a: a[:1], CAMERAS))
 
 
-def test_a_hub_is_no_workdir():
-  with pytest.raises(InputError, match="hf:// holds no workdir"):
-    SceneTok.from_pretrained("hf://owner/name")
-
-
 def test_tokens_that_are_not_finite_are_refused(model):
   spoilt = {**model.params, "tokenizer": jax.tree.map(
     lambda x: x * np.float32("nan"), model.params["tokenizer"]

@@ -215,7 +215,8 @@ def test_rows_of_a_bucket_are_batches_that_hold_up_no_step(tmp_path, bucket):
     start = time.monotonic()
     for step in range(2, 12):
       writer.write(step, {"loss": 1.0})
-    assert time.monotonic() - start < 0.05
+    # Each by itself would have taken 0.05 s.
+    assert time.monotonic() - start < 0.25
     assert len(bucket) == 1 and steps(tmp_path) == [1]
     # All of them come without another step: a run that hangs shows them.
     while len(bucket) < 2:
