@@ -17,7 +17,11 @@ def main(argv: console.Argv = None) -> None:
   """Writes --out, a scene file."""
   parser = console.parser("encode", __doc__, SceneChoice, json=True)
   add: Any = parser.add_argument
-  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
+  add(
+    "--workdir",
+    required=True,
+    help="a run, checkpoints/rooms or hf://OWNER/NAME",
+  )
   add("--storage", default="float32", choices=STORAGES)
   add("--seed", type=flags.ranged(Seed), default=0)
   add("--out", required=True, metavar="FILE.tok", help="file to write")

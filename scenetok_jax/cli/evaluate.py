@@ -21,7 +21,11 @@ def main(argv: console.Argv = None) -> None:
   """Prints a table of scores; writes --json, pictures and scenes' results."""
   parser = console.parser("evaluate", __doc__, EvaluationRequest, json=True)
   add = parser.add_argument
-  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
+  add(
+    "--workdir",
+    required=True,
+    help="a run, checkpoints/rooms or hf://OWNER/NAME",
+  )
   args = parser.parse_args(argv)
   request = flags.take_options(args, EvaluationRequest)
   if args.out:

@@ -24,7 +24,11 @@ def main(argv: console.Argv = None) -> None:
   options = SceneChoice, PathOptions, ViewOptions, SamplingChanges
   parser = console.parser("render", __doc__, *options, json=True)
   add: Any = parser.add_argument
-  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
+  add(
+    "--workdir",
+    required=True,
+    help="a run, checkpoints/rooms or hf://OWNER/NAME",
+  )
   add("--tokens", metavar="FILE.tok", help="a scene file by scenetok encode")
   names = f"{'|'.join(paths.SCENE_PATHS)}|FILE.json"
   add("--trajectory", default="context", help=names)

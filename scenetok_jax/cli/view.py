@@ -14,7 +14,11 @@ def main(argv: console.Argv = None) -> None:
   """Serves the page until it is interrupted."""
   parser = console.parser("view", __doc__, ViewerChoice, Address)
   add: Any = parser.add_argument
-  add("--workdir", required=True, help="a training run, or checkpoints/rooms")
+  add(
+    "--workdir",
+    required=True,
+    help="a run, checkpoints/rooms or hf://OWNER/NAME",
+  )
   args = parser.parse_args(argv)
   check_available()
   choice = flags.take_options(args, ViewerChoice)
