@@ -71,6 +71,7 @@ class LiveRenderer:
     self._params = place_params(networks, self._mesh)
     self.latents = scenetok.model.target_codec.grouping.unit_latents
     self._path = jax.jit(functools.partial(_embedded, scenetok.model))
+    self._warm = set[Any]()
     # Of the last schedule and seed alone: users change them rarely.
     self._table = functools.lru_cache(4)(self._make_table)
     self._noise = functools.lru_cache(16)(self._make_noise)
@@ -80,6 +81,10 @@ class LiveRenderer:
     model = self.scenetok.model
     check_scene(f"scene {scene.key}", scene, model, self.scenetok.digest)
     return LiveScene(scene)
+
+  def ready(self, sampling: SamplingChanges) -> bool:
+    """Whether such sampling has been compiled."""
+    return self._program(sampling)[0] in self._warm
 
   def warm(self, sampling: SamplingChanges | None = None) -> None:
     """Compiles all that `render` calls with such sampling."""
@@ -93,6 +98,16 @@ class LiveRenderer:
       camera,
       dataclasses.replace(sampling or SamplingChanges(), steps=1),
     )
+    self._warm.add(self._program(sampling or SamplingChanges())[0])
+
+  def _program(self, sampling: SamplingChanges) -> tuple[Any, RenderOptions]:
+    """What decides which program a view needs, and all of its options."""
+    options = changes.render_options(self.scenetok, sampling)
+    # Latents of one view go down together.
+    options = dataclasses.replace(
+      options, sampler="full_sequence", window=self.latents, overlap=0
+    )
+    return (options.solver, options.interval, options.guidance > 1), options
 
   def render(
     self,
@@ -118,23 +133,21 @@ class LiveRenderer:
         that is not finite.
     """
     clock = _Clock()
-    options = changes.render_options(
-      self.scenetok, sampling or SamplingChanges()
-    )
+    name, options = self._program(sampling or SamplingChanges())
     taken = check_cameras(
       origins.taken(camera, np.array(live.scene.origin)), "camera"
     )
     if len(taken.extrinsics) != 1:
       raise InputError(f"camera: {len(taken.extrinsics)} cameras, not one")
-    # Latents of one view go down together.
-    options = dataclasses.replace(
-      options, sampler="full_sequence", window=self.latents, overlap=0
+    program: VideoProgram = self.scenetok.program(
+      name, lambda: VideoProgram(self.scenetok.model, options)
     )
     with jax.set_mesh(self._mesh):
-      return self._render(live, taken, options, seed, pause, clock)
+      return self._render(program, live, taken, options, seed, pause, clock)
 
   def _render(
     self,
+    program: VideoProgram,
     live: LiveScene,
     camera: Cameras,
     options: RenderOptions,
@@ -143,10 +156,6 @@ class LiveRenderer:
     clock: "_Clock",
   ) -> LiveView:
     guided = options.guidance > 1
-    program: VideoProgram = self.scenetok.program(
-      (options.solver, options.interval, guided),
-      lambda: VideoProgram(self.scenetok.model, options),
-    )
     if guided not in live.caches:
       tokens = jnp.asarray(live.scene.tokens)[None]
       live.caches[guided] = program.cache(self._params, tokens)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scenetok_jax.geometry import origins, trajectories
+from scenetok_jax.geometry import camera_files, origins, trajectories
+from scenetok_jax.geometry.camera_checks import check_rigid
 from scenetok_jax.geometry.transforms_json import read_object
 from scenetok_jax.reading.schema import Few, checked
-from scenetok_jax.sampling import paths
-from scenetok_jax.sampling.paths import PathOptions
+from scenetok_jax.sampling.paths import CameraPath
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import Cameras, InputError
 
@@ -22,10 +22,14 @@ _NONE = np.zeros((0, 4, 4)), np.zeros((0, 3, 3), np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class Keyframes:
-  """cameras: [K] of squares. every: frames from one to the next."""
+  """cameras: [K] of squares. every: frames from one to the next.
+
+  notes: what is to be told of the file that they were loaded from.
+  """
 
   cameras: Cameras = dataclasses.field(default_factory=lambda: Cameras(*_NONE))
   every: int = 10
+  notes: tuple[str, ...] = ()
 
   def __len__(self) -> int:
     return len(self.cameras.extrinsics)
@@ -83,14 +87,15 @@ def load(content: bytes, name: str, origin: np.ndarray, side: int) -> Keyframes:
     file = Path(folder) / "path.json"
     file.write_bytes(content)
     try:
-      read = paths.from_file(str(file), PathOptions(), origin)
-      every = _every(read_object(str(file)), len(read.cameras.extrinsics))
+      found = camera_files.read_file(file)
+      cameras = found.cameras(origin)
+      check_rigid(cameras.extrinsics, str(file))
+      every = _every(read_object(str(file)), len(cameras.extrinsics))
     except InputError as error:
       raise InputError(str(error).replace(str(file), name)) from None
-  seen = read.seen(side, ViewOptions()).cameras
-  poses, lenses = _arrays(seen)
-  keys = Cameras(poses[::every], lenses[::every])
-  return Keyframes(keys, every)
+  path = CameraPath(name, cameras, sides=found.sides)
+  poses, lenses = _arrays(path.seen(side, ViewOptions()).cameras)
+  return Keyframes(Cameras(poses[::every], lenses[::every]), every, found.notes)
 
 
 def _every(content: dict[str, Any], frames: int) -> int:

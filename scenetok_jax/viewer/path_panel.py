@@ -84,8 +84,10 @@ class PathPanel:
     page, file = self._page, self._load.value
     side = page.studio.scenetok.model.image_size
     self._set(keyframes.load(file.content, file.name, page.origin, side))
-    self._every.value = min(self.keys.every, 60)
-    page.tell(f"{file.name}: {len(self.keys)} keyframes")
+    self._every.max = max(self._every.max, self.keys.every)
+    self._every.value = self.keys.every
+    told = (f"{file.name}: {len(self.keys)} keyframes", *self.keys.notes)
+    page.tell("; ".join(told))
 
   def _render(self) -> None:
     page, path = self._page, self.keys.path()

@@ -4,6 +4,7 @@ import contextlib
 import io
 import socket
 import threading
+import warnings
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -39,6 +40,8 @@ class Viewer:
         host=host, port=port, label="scenetok", verbose=False
       )
     self._server.gui.configure_theme(show_logo=False, show_share_button=False)
+    # Pages are written to until it is known that their clients have left.
+    warnings.filterwarnings("ignore", "Queued a", UserWarning, "viser")
     # Beside the picture, not over it.
     self._server.gui.main_panel.dock_right()
     self._server.on_client_connect(self._connect)

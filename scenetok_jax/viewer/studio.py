@@ -21,6 +21,9 @@ class Screen(Protocol):
   def compare(self, request: Request, pause: Pause) -> None:
     """Shows what else is to be seen from a camera at rest."""
 
+  def tell(self, line: str) -> None:
+    """Shows a line of news."""
+
   def fail(self, line: str) -> None:
     """Shows what went wrong."""
 
@@ -61,11 +64,11 @@ class Studio:
     self.worker.close()
 
   def _compile(self, progress: Progress) -> None:
-    """Moving and resting cameras share a program; a guided one is another."""
-    own = SamplingChanges()
-    wanted = [own]
-    if self.guides and self.scenetok.config.sampling.guidance <= 1:
-      wanted.append(SamplingChanges(guidance=2.0))
+    """Moving and resting cameras share a program; guided ones have another."""
+    wanted = [SamplingChanges()]
+    if self.guides:
+      guided = self.scenetok.config.sampling.guidance > 1
+      wanted.append(SamplingChanges(guidance=1.0 if guided else 2.0))
     progress(0, len(wanted))
     for done, sampling in enumerate(wanted):
       self.renderer.warm(sampling)
@@ -74,11 +77,16 @@ class Studio:
   def _view(
     self, client: Client, request: Request, rests: bool, pause: Pause
   ) -> None:
-    found = answer(self.renderer, request, rests, pause)
-    if screen := self._screens.get(client):
-      screen.show(found)
-      if rests:
-        screen.compare(request, pause)
+    screen = self._screens.get(client)
+    if screen is None:
+      return
+    if not self.renderer.ready(request.sampling):
+      screen.tell("compiling ...")
+      self.renderer.warm(request.sampling)
+      screen.tell("")
+    screen.show(answer(self.renderer, request, rests, pause))
+    if rests:
+      screen.compare(request, pause)
 
   def _failed(self, client: Client, line: str) -> None:
     if screen := self._screens.get(client):

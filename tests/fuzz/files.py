@@ -62,6 +62,7 @@ VIEWER_DATAPARSER_JSON = File(
 VIEWER_TRANSFORMS_JSON = File(
   samples.viewer_path, "transforms.json", _M.json_text
 )
+KEYFRAMES_JSON = File(samples.keyframes, "keyframes.json", _M.json_text)
 SCENE_FLOAT_TOK = File(samples.scene, "float.tok", _M.safetensors)
 SCENE_SMALL_TOK = File(samples.scene, "small.tok", _M.safetensors)
 COMPACT_PARAMS = File(samples.compact, PARAMS_FILE, _M.safetensors)

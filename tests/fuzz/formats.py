@@ -30,6 +30,7 @@ from scenetok_jax.parity import run as parity
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.train import experiment, goodput, lives, loggers
 from scenetok_jax.types import InputError
+from scenetok_jax.viewer import keyframes
 from scenetok_jax.workdir import lock
 from scenetok_jax.workdir.stored_config import (
   compare_config,
@@ -65,6 +66,11 @@ def _prepared(folder):
 
 def _viewer_path(folder):
   camera_files.from_json(folder / "camera_path.json")
+
+
+def _keyframes(folder):
+  content = (folder / "keyframes.json").read_bytes()
+  keyframes.load(content, "keyframes.json", np.zeros(3), 64)
 
 
 def _latents(folder):
@@ -258,6 +264,7 @@ FORMATS = [
   Format(files.VIEWER_DATAPARSER_JSON, _viewer_path),
   Format(files.VIEWER_TRANSFORMS_JSON, _viewer_path),
   Format(files.PATHS_PATH_JSON, _estimates),
+  Format(files.KEYFRAMES_JSON, _keyframes),
   Format(files.SCENE_FLOAT_TOK, _scene("float.tok")),
   Format(files.SCENE_SMALL_TOK, _scene("small.tok")),
   Format(

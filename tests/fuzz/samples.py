@@ -20,6 +20,7 @@ from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import pack
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.types import Cameras
+from scenetok_jax.viewer.keyframes import Keyframes
 from tests.cli import workdirs
 from tests.data_pipelines import chunks, clips
 from tests.data_pipelines.damage_test import _write_text
@@ -102,6 +103,12 @@ def viewer_path(folder):
     for x in _cameras(3).extrinsics
   ]
   _json(folder, "camera_path.json", {"camera_path": cameras})
+
+
+def keyframes(folder):
+  """A path that the browser viewer saved."""
+  found = Keyframes(_cameras(3), every=2).to_json(np.zeros(3))
+  (folder / "keyframes.json").write_bytes(found)
 
 
 def scene(folder):

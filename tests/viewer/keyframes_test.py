@@ -82,6 +82,7 @@ def test_a_path_of_nerfstudio_is_loaded_camera_by_camera():
   }
   found = keyframes.load(json.dumps(content).encode(), "a.json", ZERO, 64)
   assert found.every == 1 and len(found) == 6
+  assert "taken as they are" in " ".join(found.notes)
   np.testing.assert_allclose(found.path().extrinsics, poses, atol=1e-5)
   # The square in the middle of the picture is as high as the picture.
   focal = 0.5 / np.tan(np.radians(25))

@@ -145,6 +145,10 @@ def test_a_moved_camera_is_another_picture(port):
     picture = Image.open(io.BytesIO(after))
     assert picture.size == (85, 64)  # as wide as the window
     assert client.said("frames/s") and client.said("camera")
+    client.set("deviation", True)
+    wait_for(lambda: client.said("4 samples, mean deviation"))
+    client.set("solver", "heun")
+    wait_for(lambda: client.said("compiling ..."))
     frusta = client.of("CameraFrustumMessage")
     assert len(frusta) == 3
 
@@ -204,6 +208,9 @@ def test_keyframes_become_a_file_and_a_video(port, tmp_path):
     wait_for(lambda: client.said("mine.json: 2 keyframes"))
     client.upload("Load path", "bad.json", b"{}")
     wait_for(lambda: client.said("error: bad.json"))
+    before = len(client.of("SetCameraPositionMessage"))
+    client.set("Play", True)
+    wait_for(lambda: len(client.of("SetCameraPositionMessage")) > before + 1)
     client.set("steps", 2)
     client.set("Render mp4", True)
     wait_for(lambda: client.said("rendering 8 frames: "))
@@ -232,3 +239,20 @@ def test_a_photo_becomes_scenes_that_are_compared_and_saved(port, tmp_path):
     wait_for(lambda: client.said("opening my_room_1: "))
   scene = Scene.load(tmp_path / "a.tok")
   assert scene.key == "my_room_1"
+
+
+def test_a_page_may_begin_with_a_photo(model):
+  photo = io.BytesIO()
+  Image.fromarray(IMAGES[1]).save(photo, "JPEG")
+  viewer = start(model, ViewerChoice(photos=True), HERE)
+  try:
+    with connected(int(viewer.url.rpartition(":")[2])) as client:
+      client.set("Add keyframe", True)
+      wait_for(lambda: client.said("error: scene: none is open"))
+      client.set("token steps", 1)
+      client.set("seeds", 1)
+      client.upload("Photo", "a.jpg", photo.getvalue())
+      seen(client)
+      assert client.said("a_0")
+  finally:
+    viewer.close()
