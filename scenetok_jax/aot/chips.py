@@ -8,10 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scenetok_jax.aot.hlo_cost import Collective
 from scenetok_jax.train.flops import PEAKS
 from scenetok_jax.types import InputError, explained
 
 GIB = 1 << 30
+_LEAST_EFFORT = {
+  "exec_time_optimization_effort": -1.0,
+  "memory_fitting_effort": -1.0,
+}
 
 
 class Chip(NamedTuple):
@@ -24,6 +29,19 @@ class Chip(NamedTuple):
   bandwidth: float
   link: float
   wrap: int
+
+  @property
+  def platform(self) -> str:
+    """As JAX calls it."""
+    return "tpu"
+
+  @property
+  def links_text(self) -> str:
+    """What `sending` assumes, in words."""
+    return (
+      "collectives along the torus dimensions that libtpu chose, both ways"
+      " where their ends are joined, else as one ring both ways"
+    )
 
   @property
   def flops(self) -> float:
@@ -41,6 +59,14 @@ class Chip(NamedTuple):
     cubes = len(torus) < 3 or not any(size % self.wrap for size in torus)
     return sum(1 + (cubes and size % self.wrap == 0) for size in torus)
 
+  def sending(self, collective: Collective) -> float:
+    """Bytes/s that a chip sends in a collective."""
+    return self.link * self.links(collective.torus)
+
+  def efforts(self) -> list[dict[str, Any]]:
+    """Compiler options to try: least effort, then a run's."""
+    return [_LEAST_EFFORT, {}]
+
 
 _TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 CHIPS = {name: Chip(name, **row) for name, row in _TABLES["chips"].items()}
@@ -48,16 +74,15 @@ SLICES: dict[str, str] = _TABLES["slices"]
 _FLAGS = Path(__file__).with_name("tpu_flags.txt").read_text().splitlines()
 
 
-def parse_topology(name: str) -> tuple[Chip, str]:
-  """'v5p:4x4x4' or 'v5p-128' -> the chip, and the name libtpu knows."""
+def parse_slice(name: str) -> tuple[Chip, str] | None:
+  """'v5p:4x4x4' or 'v5p-128' -> the chip, and the name libtpu knows.
+
+  None for what names no TPU.
+  """
   grid = SLICES.get(name, name)
   match = re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", grid)
   if match is None or match[1] not in CHIPS:
-    raise InputError(
-      f"--topology: {name!r}: give CHIP:GRID with a chip of"
-      f" {', '.join(CHIPS)}, such as v5p:4x4x4 or v5e:8x8, or one of"
-      f" {', '.join(SLICES)}"
-    )
+    return None
   return CHIPS[match[1]], grid
 
 

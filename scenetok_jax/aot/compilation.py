@@ -1,4 +1,4 @@
-"""Compiles a configuration for a TPU slice that you need not have."""
+"""Compiles a configuration for a slice or cluster that you need not have."""
 
 import dataclasses
 import functools
@@ -6,10 +6,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.aot.chips import Chip, parse_topology, topology_devices
 from scenetok_jax.aot.program import render_program, train_program
 from scenetok_jax.aot.report import report
 from scenetok_jax.aot.search import search
+from scenetok_jax.aot.topology import (
+  Accelerator,
+  parse_topology,
+  topology_devices,
+)
 from scenetok_jax.ops.compute import AUTO
 from scenetok_jax.parallel.mesh import AXES, check_batch, make_mesh, mesh_shape
 from scenetok_jax.reading.schema import Few, Some
@@ -22,7 +26,9 @@ class AotOptions:
   """For which slice to compile, what, and how hard to try."""
 
   topology: str = option(
-    "", "CHIP:GRID as v5p:4x4x4, or v5p-128", required=True
+    "",
+    "CHIP:GRID as v5p:4x4x4, v5p-128, or GPU:NODESxGPUS as h100:4x8",
+    required=True,
   )
   mesh: str = option(
     "", "sizes as data=8,fsdp=8 (default: the configuration's)"
@@ -46,11 +52,11 @@ def compile_for_slice(
   is chosen: dtype and attention of the chip, the first mesh and remat policy
   that the compiler finds to fit. Where none does: fits=False, what was tried,
   and nothing_fits: why, in words. InputError for an unknown slice or mesh,
-  without libtpu, or where the batch does not divide over the mesh.
+  without its compiler, or where the batch does not divide over the mesh.
   """
   chip, grid = parse_topology(options.topology)
-  devices = topology_devices(grid)
-  config = auto.with_compute(config, devices[0])
+  devices = topology_devices(chip, grid)
+  config = auto.with_compute(config, chip)
   if options.search:
     config.update({"remat": AUTO, "mesh": dict.fromkeys(AXES, 0)})
   if options.mesh:
@@ -92,7 +98,7 @@ def parse_mesh(text: str) -> dict[str, int]:
 
 
 def _compile(
-  config: ConfigDict, *, devices: list[Any], chip: Chip, build: Any
+  config: ConfigDict, *, devices: list[Any], chip: Accelerator, build: Any
 ) -> dict[str, Any]:
   mesh = make_mesh(dict(config.mesh), devices)
   return {

@@ -62,7 +62,18 @@ class Op:
   @property
   def is_kernel(self) -> bool:
     """Whether it calls a kernel of Pallas."""
-    return 'custom_call_target="tpu_custom_call"' in self.text
+    return self.target == "tpu_custom_call"
+
+  @functools.cached_property
+  def target(self) -> str:
+    """What a custom call calls; "" for any other operation."""
+    match = re.search(r'custom_call_target="([^"]*)"', self.text)
+    return match[1] if match else ""
+
+  @property
+  def is_library(self) -> bool:
+    """Whether it calls cuBLAS or cuDNN."""
+    return self.target.startswith(("__cublas$", "__cudnn$"))
 
   @functools.cached_property
   def called(self) -> dict[str, list[str]]:
@@ -84,9 +95,12 @@ class Module:
   def trip_count(self, loop: Op, inside: Computation) -> int | None:
     """Iterations of a while loop as lax.scan makes them; None if unknown.
 
-    The condition compares a counter with a constant; the counter starts at
-    the constant found in the loop's initial tuple (0 if not found).
+    Compilers for GPUs say it. Else the condition compares a counter with a
+    constant; the counter starts at the constant found in the loop's initial
+    tuple (0 if not found).
     """
+    if said := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.text):
+      return int(said[1])
     condition = self.computations[loop.called["condition"][0]]
     test = root_of(condition)
     operands = [condition[name] for name in test.operands]

@@ -12,14 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scenetok_jax.aot import hlo_traffic
+from scenetok_jax.aot import hlo_traffic, replicas
 from scenetok_jax.aot.hlo import Computation, Module, Op
-from scenetok_jax.train.flops import kernel_flops
+from scenetok_jax.train.flops import attention_flops, kernel_flops
 
 COLLECTIVES = {
   "all-gather", "all-reduce", "reduce-scatter", "all-to-all",
   "collective-permute",
 }  # fmt: skip
+# Axes of a product's left side that it sums over, also where cuBLAS is called.
+_CONTRACTED = re.compile(
+  r'lhs_contracting_dim(?:s=\{|ensions": ?\[)([^\]}]*)[\]}]'
+)
 # Parts of the name of an operation that say nothing of where it was written.
 _WRAPPERS = {"while", "body", "closed_call", "checkpoint"}
 
@@ -29,13 +33,15 @@ class Collective:
   """kind, devices of its group, bytes that one device puts in.
 
   torus: sizes of the torus dimensions along which libtpu sends at once; empty
-  where it says none: one ring.
+  where it says none: one ring. members: devices of one of its groups, of a
+  permutation the two that are farthest apart.
   """
 
   kind: str
   group: int
   payload: int
   torus: tuple[int, ...] = ()
+  members: tuple[int, ...] = ()
 
   @property
   def sent(self) -> float:
@@ -136,8 +142,15 @@ class _Counter:
         kind = "reduce-scatter"
       given = (buffer for x in op.operands for buffer in inside[x].results)
       payload = sum(buffer.bytes for buffer in given)
-      torus = _torus(op.text)
-      total.collectives[Collective(kind, _group(op.text), payload, torus)] += 1
+      members = replicas.members(op.text)
+      found = Collective(
+        kind,
+        1 if kind == "collective-permute" else max(len(members), 1),
+        payload,
+        _torus(op.text),
+        members,
+      )
+      total.collectives[found] += 1
     moved = 0 if fused else hlo_traffic.moved(self._module, op, inside)
     if flops or moved:
       total.operations[Operation(flops, moved, _origin(op))] += 1
@@ -151,22 +164,6 @@ def _origin(op: Op) -> str:
   parts = re.sub(r"\bjit\([^()]*\)/?", "", match[1]).split("/")
   kept = [part for part in parts if part and part not in _WRAPPERS]
   return "/".join(kept) or op.kind
-
-
-def _group(text: str) -> int:
-  """Devices of one group of a collective."""
-  if match := re.search(r"replica_groups=\{\{([\d,]*)\}", text):
-    return match[1].count(",") + 1
-  if match := re.search(r"replica_groups=\[(\d+),(\d+)\]<=", text):
-    return int(match[2])
-  if match := re.search(
-    r"replica_groups=mesh\[([^\]]*)\][^{]*\{([^}]*)\}", text
-  ):
-    sizes = dict(re.findall(r"'([^']+)'=(\d+)", match[1]))
-    # A part of an axis is written 'axis':(offset)size.
-    axes = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", match[2])
-    return math.prod(int(part or sizes[axis]) for axis, part in axes)
-  return 1
 
 
 def _torus(text: str) -> tuple[int, ...]:
@@ -188,11 +185,14 @@ def _flops(op: Op, inside: Computation) -> float:
     return kernel_flops(op.name, _rows(op, inside))
   if op.kind == "convolution":
     return _convolution(op, inside)
-  if op.kind != "dot":
+  if op.target.startswith("__cudnn$fmha"):
+    query, key = (inside[name].results[0].shape for name in op.operands[:2])
+    return attention_flops(query, key[1], "Backward" in op.target)
+  if op.kind != "dot" and not op.target.startswith("__cublas$"):
     return 0.0
-  match = re.search(r"lhs_contracting_dims=\{([\d,]+)\}", op.text)
+  match = _CONTRACTED.search(op.text)
   shape = inside[op.operands[0]].results[0].shape
-  axes = map(int, match[1].split(",")) if match else ()
+  axes = map(int, re.findall(r"\d+", match[1])) if match else ()
   depth = math.prod(shape[axis] for axis in axes)
   return 2.0 * math.prod(op.results[0].shape) * depth
 

@@ -16,7 +16,7 @@ def moved(module: Module, op: Op, inside: Computation) -> int:
   """Bytes read from and written to HBM; inside: the computation of op."""
   if op.kind in _FREE or op.kind.endswith("-done"):
     return 0
-  if op.kind == "custom-call" and not op.is_kernel:
+  if op.kind == "custom-call" and not (op.is_kernel or op.is_library):
     return 0
   if op.kind == "dynamic-slice":
     return 2 * _hbm(op.results)
@@ -26,6 +26,10 @@ def moved(module: Module, op: Op, inside: Computation) -> int:
     # The results of a start hold its operands too.
     return _hbm(op.results)
   read = [_hbm(inside[name].results) for name in op.operands]
+  if op.is_library:  # beside its results it has room to work, of bytes
+    return sum(read) + _hbm(
+      tuple(x for x in op.results if x.dtype != "s8" and x.dtype != "u8")
+    )
   if op.kind != "fusion":
     return _hbm(op.results) + sum(read)
   body = fused(module, op)

@@ -9,25 +9,18 @@ import jax
 import jinja2
 from jax.sharding import Mesh
 
-from scenetok_jax.aot.chips import Chip
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import Cost, Operation, cost
 from scenetok_jax.aot.program import Program
+from scenetok_jax.aot.topology import Accelerator
 from scenetok_jax.io import gib
 from scenetok_jax.train.memory import needed_bytes
 
 # Shares of the peaks that a step is assumed to reach; ours: round numbers in
-# the range that large transformers report on TPUs.
+# the range that large transformers report.
 MATMUL_SHARE = 0.6
 MEMORY_SHARE = 0.8
 LINK_SHARE = 0.8
-ASSUMPTIONS = (
-  f"matrix units at {MATMUL_SHARE:.0%} and HBM at {MEMORY_SHARE:.0%} of their"
-  " peaks, each operation as slow as the slower of the two; collectives along"
-  " the torus dimensions that libtpu chose, both ways where their ends are"
-  f" joined, else as one ring both ways, at {LINK_SHARE:.0%} of the links, not"
-  " overlapped with computation"
-)
 # Keys that a program that does not fit has no value for.
 _UNKNOWN = (
   "collective_bytes_per_chip",
@@ -38,30 +31,28 @@ _UNKNOWN = (
   "breakdown",
 )
 _AMOUNTS = ("count", "flops", "bytes", "seconds")
-_LEAST_EFFORT = {
-  "exec_time_optimization_effort": -1.0,
-  "memory_fitting_effort": -1.0,
-}
 
 
-def report(program: Program, mesh: Mesh, chip: Chip) -> dict[str, Any]:
+def report(program: Program, mesh: Mesh, chip: Accelerator) -> dict[str, Any]:
   """Compiles a program for the mesh and describes it, JSON-able.
 
   A program that does not fit is described by what the compiler says it would
   need; its collectives and times are None then.
 
-  It is compiled at XLA's least effort, in a quarter of a run's time, for the
-  same FLOPs and collectives, and memory within 10 %; what comes nearer to the
-  capacity is compiled again in full.
+  For TPUs it is compiled at XLA's least effort, in a quarter of a run's time,
+  for the same FLOPs and collectives, and memory within 10 %; what comes nearer
+  to the capacity is compiled again in full.
   """
-  result = _report(program, mesh, chip, _LEAST_EFFORT)
-  if 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm:
-    return _report(program, mesh, chip, {})
+  first, *more = chip.efforts()
+  result = _report(program, mesh, chip, first)
+  for options in more:
+    if 0.9 * chip.hbm < result["hbm_bytes_per_chip"] <= 1.1 * chip.hbm:
+      result = _report(program, mesh, chip, options)
   return result
 
 
 def _report(
-  program: Program, mesh: Mesh, chip: Chip, options: dict[str, float]
+  program: Program, mesh: Mesh, chip: Accelerator, options: dict[str, Any]
 ) -> dict[str, Any]:
   held = sum(program.held.values())
   result = {
@@ -115,7 +106,7 @@ def _report(
   }
 
 
-def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
+def estimate(found: Cost, chip: Accelerator) -> dict[str, Any]:
   """Seconds of a step by each roof at its full peak, and the estimate.
 
   estimated_utilisation is the share of the matrix units' peak in that time.
@@ -128,7 +119,7 @@ def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
     "compute": found.flops / chip.flops,
     "memory": found.bytes / chip.bandwidth,
     "interconnect": sum(
-      count * collective.sent / (chip.link * chip.links(collective.torus))
+      count * collective.sent / chip.sending(collective)
       for collective, count in found.collectives.items()
     ),
   }
@@ -137,11 +128,16 @@ def estimate(found: Cost, chip: Chip) -> dict[str, Any]:
     "roofline_seconds": roofs,
     "estimated_step_seconds": step,
     "estimated_utilisation": roofs["compute"] / step if step else 0.0,
-    "assumptions": ASSUMPTIONS,
+    "assumptions": (
+      f"matrix units at {MATMUL_SHARE:.0%} and HBM at {MEMORY_SHARE:.0%} of"
+      " their peaks, each operation as slow as the slower of the two;"
+      f" {chip.links_text}, at {LINK_SHARE:.0%} of the links, not overlapped"
+      " with computation"
+    ),
   }
 
 
-def breakdown(found: Cost, chip: Chip) -> list[dict[str, Any]]:
+def breakdown(found: Cost, chip: Accelerator) -> list[dict[str, Any]]:
   """Operations by where they were written, those that take longest first."""
   rows: dict[str, dict[str, Any]] = {}
   for operation, count in found.operations.items():
@@ -154,7 +150,7 @@ def breakdown(found: Cost, chip: Chip) -> list[dict[str, Any]]:
   return sorted(rows.values(), key=lambda row: -row["seconds"])
 
 
-def _seconds(operation: Operation, chip: Chip) -> float:
+def _seconds(operation: Operation, chip: Accelerator) -> float:
   """What an operation is assumed to take."""
   return max(
     operation.flops / (chip.flops * MATMUL_SHARE),

@@ -8,8 +8,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from scenetok_jax.aot.chips import Chip
 from scenetok_jax.aot.report import mesh_text
+from scenetok_jax.aot.topology import Accelerator
 from scenetok_jax.io import gib
 from scenetok_jax.train import forecast
 
@@ -19,7 +19,7 @@ Compile = Callable[[ConfigDict], dict[str, Any]]  # -> aot.report.report's
 def search(
   config: ConfigDict,
   devices: list[Any],
-  chip: Chip,
+  chip: Accelerator,
   tries: int,
   compiled: Compile,
 ) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.init import bias_init, kernel_init
+from scenetok_jax.ops.attention import CUDNN_FORWARD
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.cpu import product
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
@@ -17,12 +18,21 @@ from scenetok_jax.ops.splash import KEPT
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
+
+def _keeps(primitive: Any, *args: Any, **params: Any) -> bool:
+  """Products with parameters and fused attention, which cuDNN's cannot name."""
+  return primitive.name == CUDNN_FORWARD or any(
+    policy(primitive, *args, **params)
+    for policy in (
+      jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
+      jax.checkpoint_policies.save_only_these_names(KEPT),
+    )
+  )
+
+
 REMAT_POLICIES = {
   "full": None,  # keep nothing: recompute the whole block
-  "dots": jax.checkpoint_policies.save_from_both_policies(
-    jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
-    jax.checkpoint_policies.save_only_these_names(KEPT),
-  ),
+  "dots": _keeps,
   "none": jax.checkpoint_policies.everything_saveable,
 }
 

@@ -12,6 +12,8 @@ from scenetok_jax.types import Array
 # Fused: cudnn needs bfloat16 inputs on an NVIDIA GPU, splash a TPU.
 FUSED = ("cudnn", "splash")
 ATTENTION = ("xla", *FUSED)
+# JAX's name of a call of cuDNN's.
+CUDNN_FORWARD = "dot_product_attention_fwd_wrapper"
 
 
 def attend(

@@ -20,6 +20,8 @@ PEAKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 
 # Part of a splash kernel's name -> its products of queries times keys.
 _KERNELS = {"fwd": 2, "dq": 3, "dkv": 5}
+# JAX's names of cuDNN's attention.
+_CUDNN = re.compile("dot_product_attention_(fwd|bwd)_wrapper$")
 
 
 def count_flops(function: Callable[..., Any], *args: Any) -> int:
@@ -29,7 +31,7 @@ def count_flops(function: Callable[..., Any], *args: Any) -> int:
   body times its length, and recomputation by jax.checkpoint counts as often
   as it runs. A while loop of unknown length counts once; of a cond's branches
   the dearest counts; a shard_map counts on all its devices. Attention by a
-  Pallas kernel counts by its formula. Elementwise work and cuDNN count nothing.
+  Pallas kernel or cuDNN counts by its formula. Elementwise work counts nothing.
 
   args: of the function, arrays or jax.ShapeDtypeStruct trees. Returns FLOPs of
   one call over all devices; a multiply-add is two.
@@ -60,6 +62,9 @@ def _count_equation(equation: Any) -> int:
     given = [x.aval for x in equation.invars]
     rows = [x.shape for x in given if x.ndim > 2 and _is_real(x)]
     return int(kernel_flops(params["name"], rows))
+  if match := _CUDNN.match(name):
+    query, key = (x.aval.shape for x in equation.invars[:2])
+    return int(attention_flops(query, key[1], match[1] == "bwd"))
   if name == "cond":
     return max(_count(branch.jaxpr) for branch in params["branches"])
   total = sum(_count(inner) for inner in jaxprs_in_params(params))
@@ -91,6 +96,14 @@ def kernel_flops(name: str, shapes: list[tuple[int, ...]]) -> float:
     return 0.0
   query, key = shapes[:2]
   return 2.0 * _KERNELS[match[1]] * math.prod(query) * key[-2]
+
+
+def attention_flops(query: tuple[int, ...], keys: int, backward: bool) -> float:
+  """FLOPs of cuDNN's attention, whose backward pass forms logits again.
+
+  query: [B Lq h d]. keys: their number. A causal mask counts as none.
+  """
+  return 2.0 * (5 if backward else 2) * math.prod(query) * keys
 
 
 def published_flops(device: Any, dtype: str) -> float | None:

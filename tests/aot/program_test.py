@@ -79,7 +79,7 @@ def test_only_dimensions_whose_ends_are_joined_send_both_ways(
 def test_dimensions_of_a_collective_are_those_of_libtpu():
   text = (ROOT / "tests/aot/programs/all_reduce.hlo").read_text()
   (found,) = cost(parse(text)).collectives
-  assert found == Collective("all-reduce", 8, 64, (2, 4))
+  assert found == Collective("all-reduce", 8, 64, (2, 4), tuple(range(8)))
 
 
 def step_flops(**decoder) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scenetok_jax.aot.chips import environment
+from scenetok_jax.aot.gpus import GPUS
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "launch"
@@ -181,6 +182,18 @@ def test_aot_compiles_with_the_flags_of_runs():
       *(flag for flag in mine.split() if flag not in flags), *flags
     ]  # fmt: skip
     assert found["TPU_MIN_LOG_LEVEL"] == "0" and "TPU_SKIP_MDS_QUERY" in found
+
+
+def test_aot_gives_gpus_the_memory_and_flags_of_runs():
+  share = float(variable_of("env_gpu.sh", "XLA_PYTHON_CLIENT_MEM_FRACTION"))
+  gpu = GPUS["h100"]
+  assert gpu.hbm == int(share * gpu.memory)
+  (options,) = gpu.efforts()
+  flags = variable_of("env_gpu.sh", "XLA_FLAGS").split()
+  assert len(flags) >= 8
+  for flag in flags:
+    name, _, value = flag.removeprefix("--").partition("=")
+    assert str(options[name]).lower() == value
 
 
 def test_xla_knows_the_gpu_flags():

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from scenetok_jax.nn.blocks import REMAT_POLICIES
+from scenetok_jax.ops.attention import attend
 from scenetok_jax.ops.splash import splash_attention
 from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.train.flops import (
@@ -50,6 +52,27 @@ def test_gradient_is_three_times_and_with_remat_four():
   remat = count_flops(jax.grad(lambda w, x: loss(w, x, body)), W, X)
   assert plain == 3 * 5 * LAYER
   assert remat == 4 * 5 * LAYER
+
+
+@pytest.mark.parametrize("remat, forward", [("dots", 1), ("full", 2)])
+def test_cudnn_counts_by_its_formula_and_is_kept(remat, forward, monkeypatch):
+  # Traced, not run: the version is all that JAX asks of cuDNN for it.
+  monkeypatch.setattr(
+    "jax._src.cudnn.fused_attention_stablehlo.check_cudnn_version",
+    lambda: 91_000,
+  )
+  query = jax.ShapeDtypeStruct((2, 128, 4, 64), jnp.bfloat16)
+  key = jax.ShapeDtypeStruct((2, 32, 4, 64), jnp.bfloat16)
+
+  def loss(query, key):
+    # What follows needs the result again.
+    return jnp.sum(jnp.sin(attend(query, key, key, attention="cudnn")) ** 2)
+
+  kept = jax.checkpoint(loss, policy=REMAT_POLICIES[remat])
+  product = 2 * 2 * 4 * 128 * 32 * 64
+  assert count_flops(loss, query, key) == 2 * product
+  found = count_flops(jax.value_and_grad(kept, (0, 1)), query, key)
+  assert found == (2 * forward + 5) * product
 
 
 def test_batched_einsum():
