@@ -1,9 +1,10 @@
-"""Every published configuration on every slice: docs/performance.md's table.
+"""Every published configuration on every slice: docs/performance.md's tables.
 
   python benchmarks/aot_table.py --cache report/aot --docs docs/performance.md
+  python benchmarks/aot_table.py --gpus --docs docs/performance.md
 
-Each cell compiles the real train step for a slice that need not exist
-(scenetok aot, in its own process). Finished cells are kept in
+Each cell compiles the real train step for a slice or cluster that need not
+exist (scenetok aot, in its own process). Finished cells are kept in
 --cache, so a stopped run goes on; delete the folder to start over.
 """
 
@@ -25,8 +26,9 @@ CONFIGS = (
   "scenetok_512.py",
 )
 TOPOLOGIES = ("v5p-32", "v6e-64", "v5e-64", "v6e-16", "v5e-16", "v5p-128")
+CLUSTERS = ("h100:1x4", "h100:1x8", "h100:4x8", "a100:1x8")
 GIB = 1 << 30
-BEGIN, END = "<!-- BEGIN AOT TABLE -->", "<!-- END AOT TABLE -->"
+MARK = "<!-- {} AOT TABLE{} -->"
 HEAD = (
   "| configuration | global batch | slice | mesh | remat | HBM per chip |"
   " fits | FLOPs per chip | collectives per step | step | share of peak |"
@@ -39,17 +41,19 @@ def main() -> None:
   add("--cache", type=pathlib.Path, default=ROOT / "report" / "aot")
   add("--docs", type=pathlib.Path, help="file whose table is replaced")
   add("--only", default="", help="compile cells whose name contains this")
+  add("--gpus", action="store_true", help="GPU clusters, not TPU slices")
   add("--no-compile", action="store_true", help="print what the cache holds")
   args = parser.parse_args()
   args.cache.mkdir(parents=True, exist_ok=True)
+  topologies = CLUSTERS if args.gpus else TOPOLOGIES
   paths = {
     (config, topology): args.cache
-    / f"{config.replace(':', '-')}.{topology}.json"
+    / f"{config}.{topology}.json".replace(":", "-")
     for config in CONFIGS
-    for topology in TOPOLOGIES
+    for topology in topologies
   }
   # Slice by slice, so that a stopped run has something of every configuration.
-  for config, topology in sorted(paths, key=lambda k: TOPOLOGIES.index(k[1])):
+  for config, topology in sorted(paths, key=lambda k: topologies.index(k[1])):
     path = paths[config, topology]
     wanted = args.only in path.name and not args.no_compile
     if wanted and not path.exists():
@@ -62,10 +66,12 @@ def main() -> None:
   table = "\n".join([HEAD, "|" + "---|" * HEAD.count(" |"), *rows])
   print(table)
   if args.docs:
+    whose = " OF GPUS" if args.gpus else ""
+    begin, end = MARK.format("BEGIN", whose), MARK.format("END", whose)
     text = args.docs.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    args.docs.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    args.docs.write_text(f"{before}{begin}\n{table}\n{end}{after}")
 
 
 def compile_cell(config: str, topology: str, path: pathlib.Path) -> None:

@@ -66,11 +66,13 @@ class Operation(NamedTuple):
 class Cost:
   """What a program does on one device, how often.
 
-  unknown_loops: loops counted once.
+  kernels: calls of Pallas kernels, cuBLAS and cuDNN by name. unknown_loops:
+  loops counted once.
   """
 
   operations: Counter[Operation] = field(default_factory=Counter)
   collectives: Counter[Collective] = field(default_factory=Counter)
+  kernels: Counter[str] = field(default_factory=Counter)
   unknown_loops: int = 0
 
   def add(self, other: "Cost", times: int = 1) -> None:
@@ -78,6 +80,8 @@ class Cost:
       self.operations[operation] += times * count
     for collective, count in other.collectives.items():
       self.collectives[collective] += times * count
+    for kernel, count in other.kernels.items():
+      self.kernels[kernel] += times * count
     self.unknown_loops += other.unknown_loops
 
   @property
@@ -130,6 +134,9 @@ class _Counter:
       for name in called.get("to_apply", []) + called.get("calls", []):
         total.add(self.computation(name))
       return
+    if op.is_kernel or op.is_library:
+      name = op.name.partition(".")[0] if op.is_kernel else op.target
+      total.kernels[name] += 1
     flops = _flops(op, inside)
     if op.kind == "fusion":
       inner = self.computation(called["calls"][0], fused=True)

@@ -25,6 +25,7 @@ LINK_SHARE = 0.8
 _UNKNOWN = (
   "collective_bytes_per_chip",
   "collectives",
+  "kernels",
   "estimated_step_seconds",
   "estimated_utilisation",
   "compile_seconds",
@@ -99,6 +100,7 @@ def _report(
     "hbm_traffic_bytes_per_chip": found.bytes,
     "collective_bytes_per_chip": found.sent,
     "collectives": collectives(found),
+    "kernels": dict(sorted(found.kernels.items())),
     "loops_of_unknown_length": found.unknown_loops,
     "compile_seconds": seconds,
     "breakdown": breakdown(found, chip),

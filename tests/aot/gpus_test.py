@@ -26,6 +26,11 @@ def test_calls_of_cublas_and_cudnn_cost_what_arithmetic_says():
   attention = 2 * EXAMPLES * HEADS * QUERIES * KEYS * SIZE
   assert found.flops == LAYERS * product + (2 + 5) * attention
   assert found.unknown_loops == 0
+  assert found.kernels == {
+    "__cublas$gemm": LAYERS,
+    "__cudnn$fmhaSoftmax": 1,
+    "__cudnn$fmhaSoftmaxBackward": 1,
+  }
   # In bfloat16; room to work in counts as none.
   query, key = (2 * EXAMPLES * n * HEADS * SIZE for n in (QUERIES, KEYS))
   statistics = 4 * EXAMPLES * HEADS * QUERIES
