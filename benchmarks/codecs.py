@@ -1,6 +1,7 @@
 """Time, memory and bfloat16 deviation of the full-size frozen codecs.
 
-  python -m benchmarks.codecs --json codecs.json [--write docs/performance.md]
+  python -m benchmarks.codecs --json codecs.json \\
+    [--write docs/performance_codecs.md]
 
 Weights are seeded normals of the published sizes (the cost does not depend on
 their values; the bfloat16 deviation does, so judge it again on the published
