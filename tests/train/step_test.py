@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from scenetok_jax.model import build
 from scenetok_jax.parallel.mesh import make_mesh
@@ -26,6 +27,7 @@ def test_kernels_of_blocks_alone_are_cast():
   assert [x.dtype for x in jax.tree.leaves(kept)].count(jnp.bfloat16) == 1
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_layers_that_cast():
   config = load_config("configs/rooms.py:smoke", [])
   config.dtype, config.data.batch_size = "bfloat16", 2
