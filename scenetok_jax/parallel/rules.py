@@ -92,7 +92,7 @@ def part(spec: P, shape: Sequence[int], mesh: Mesh | AbstractMesh) -> P:
 
   def padded(place: int) -> int:
     sizes = [
-      size // math.prod(mesh.shape[a] for a in axis_names(axes))
+      size // _ways(axes, mesh)
       for size, axes in zip(shape, cut(place), strict=True)
     ]
     tiles = (1,) * (len(sizes) - 2) + _TILE[-len(sizes) :]
@@ -103,8 +103,7 @@ def part(spec: P, shape: Sequence[int], mesh: Mesh | AbstractMesh) -> P:
   places = [
     place
     for place, size in enumerate(shape)
-    if not size
-    % (ways * math.prod(mesh.shape[a] for a in axis_names(spec[place])))
+    if size % (ways * _ways(spec[place], mesh)) == 0
   ]
   return cut(min(places, key=padded)) if places else spec
 
@@ -112,6 +111,11 @@ def part(spec: P, shape: Sequence[int], mesh: Mesh | AbstractMesh) -> P:
 def axis_names(axes: Any) -> tuple[str, ...]:
   """The mesh axes of a PartitionSpec's entry."""
   return (axes,) if isinstance(axes, str) else tuple(axes or ())
+
+
+def _ways(axes: Any, mesh: Mesh | AbstractMesh) -> int:
+  """Into how many pieces a PartitionSpec's entry cuts its dimension."""
+  return math.prod(mesh.shape[axis] for axis in axis_names(axes))
 
 
 def leaf_spec(path: str, shape: Sequence[int], mesh: Mesh | AbstractMesh) -> P:

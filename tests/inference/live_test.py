@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 
@@ -42,19 +41,6 @@ def renderer(model):
   found = LiveRenderer(model)
   found.warm()
   return found
-
-
-@pytest.fixture
-def compilations():
-  found = []
-
-  def listen(event, duration, **_):
-    if event == "/jax/core/compile/backend_compile_duration":
-      found.append(duration)
-
-  jax.monitoring.register_event_duration_secs_listener(listen)
-  yield found
-  jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_a_view_is_a_clip_of_the_fewest_latents(model, scene, renderer):

@@ -43,19 +43,6 @@ def video(model, scene):
   return model.render(scene, PATH)
 
 
-@pytest.fixture
-def compilations():
-  found = []
-
-  def listen(event, duration, **_):
-    if event == "/jax/core/compile/backend_compile_duration":
-      found.append(duration)
-
-  jax.monitoring.register_event_duration_secs_listener(listen)
-  yield found
-  jax.monitoring.unregister_event_duration_listener(listen)
-
-
 def test_a_scene_keeps_tokens_and_the_views_that_were_read(model, scene):
   tokenizer = model.model.tokenizer
   assert scene.key == "room" and scene.tokens.dtype == np.float32
