@@ -11,35 +11,27 @@ from typing import Any
 from scenetok_jax import console, flags, outputs
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.changes import SamplingChanges
-from scenetok_jax.inference.scenes import SceneChoice
-from scenetok_jax.reading.schema import Seed
-from scenetok_jax.sampling import paths
+from scenetok_jax.inference.scenes import RenderChoice
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.sharing import export as exporting
 from scenetok_jax.sharing.points import PointOptions
-from scenetok_jax.types import InputError
 
 
 def main(argv: console.Argv = None) -> None:
   """Writes OUT/images/, sparse/0/, transforms.json and points.ply."""
-  options = SceneChoice, PathOptions, SamplingChanges, PointOptions
+  options = RenderChoice, PathOptions, SamplingChanges, PointOptions
   parser = console.parser("export", __doc__, *options, json=True)
   parser.urls = ("workdir", "colours")
   add: Any = parser.add_argument
   add("--workdir", required=True, help="a run, in colour or of depth")
   text = "of a depth run: what it was tuned from (default: config.restore)"
   add("--colours", metavar="WORKDIR", help=text)
-  add("--tokens", metavar="FILE.tok", help="a scene file by scenetok encode")
-  names = f"{'|'.join(paths.SCENE_PATHS)}|FILE.json"
-  add("--trajectory", default="context", help=names)
-  add("--seed", type=flags.ranged(Seed), default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
-  if sum(x is not None for x in (args.scene, args.capture, args.tokens)) != 1:
-    raise InputError("--scene, --capture, --tokens: give one of the three")
+  choice = flags.take_options(args, RenderChoice)
   with outputs.opened(args.out, exporting.FILES) as out:
-    found = _export(args, out)
+    found = _export(args, choice, out)
   console.write_json(args, found)
   print(
     f"{args.out}: {found['frames']} frames of {found['scene']} along"
@@ -47,16 +39,17 @@ def main(argv: console.Argv = None) -> None:
   )
 
 
-def _export(args: argparse.Namespace, out: outputs.Output) -> dict[str, Any]:
+def _export(
+  args: argparse.Namespace, choice: RenderChoice, out: outputs.Output
+) -> dict[str, Any]:
   """Writes OUT; returns what was done."""
   renderers = exporting.open_renderers(args.workdir, args.colours, args.out)
   model = renderers.own
-  choice = flags.take_options(args, SceneChoice)
-  scene, opened = scenes.scene_of(model, choice, args.tokens, args.seed)
+  scene, opened = scenes.scene_of(model, choice)
   along = flags.take_options(args, PathOptions)
   side = model.model.image_size
   path = scenes.path_through(
-    scene, opened, args.trajectory, along, ViewOptions(), side
+    scene, opened, choice.trajectory, along, ViewOptions(), side
   )
   with console.follow("frames") as progress:
     found = exporting.export(
@@ -66,7 +59,7 @@ def _export(args: argparse.Namespace, out: outputs.Output) -> dict[str, Any]:
       out,
       flags.take_options(args, PointOptions),
       sampling=flags.take_options(args, SamplingChanges),
-      seed=args.seed,
+      seed=choice.seed,
       progress=progress,
     )
   return {"scene": scene.key, "trajectory": path.name, **found}

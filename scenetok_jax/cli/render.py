@@ -11,17 +11,16 @@ from scenetok_jax.geometry.origins import returned
 from scenetok_jax.inference import changes, report, scenes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.inference.scenes import SceneChoice
-from scenetok_jax.reading.schema import Few, Seed
-from scenetok_jax.sampling import paths, views
+from scenetok_jax.inference.scenes import RenderChoice
+from scenetok_jax.reading.schema import Few
+from scenetok_jax.sampling import views
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.views import ViewOptions
-from scenetok_jax.types import InputError
 
 
 def main(argv: console.Argv = None) -> None:
   """Writes OUT/video.mp4, frames/, contact_sheet.png and render.json."""
-  options = SceneChoice, PathOptions, ViewOptions, SamplingChanges
+  options = RenderChoice, PathOptions, ViewOptions, SamplingChanges
   parser = console.parser("render", __doc__, *options, json=True)
   add: Any = parser.add_argument
   add(
@@ -29,36 +28,32 @@ def main(argv: console.Argv = None) -> None:
     required=True,
     help="a run, checkpoints/rooms or hf://OWNER/NAME",
   )
-  add("--tokens", metavar="FILE.tok", help="a scene file by scenetok encode")
-  names = f"{'|'.join(paths.SCENE_PATHS)}|FILE.json"
-  add("--trajectory", default="context", help=names)
   add(
     "--samples",
     type=flags.ranged(Few),
     default=1,
     help="more than 1: variance maps too",
   )
-  add("--seed", type=flags.ranged(Seed), default=0)
   add("--out", required=True, metavar="DIR", help="folder to write")
   args = parser.parse_args(argv)
-  if sum(x is not None for x in (args.scene, args.capture, args.tokens)) != 1:
-    raise InputError("--scene, --capture, --tokens: give one of the three")
+  choice = flags.take_options(args, RenderChoice)
   with outputs.opened(args.out, report.RENDERED) as out:
-    told = _render(args, out)
+    told = _render(args, choice, out)
   print(told)
 
 
-def _render(args: argparse.Namespace, out: outputs.Output) -> str:
+def _render(
+  args: argparse.Namespace, choice: RenderChoice, out: outputs.Output
+) -> str:
   """Writes OUT; returns what was done."""
   start, model = time.monotonic(), open_model(args.workdir, args.out)
   sampling = flags.take_options(args, SamplingChanges)
   rendering = changes.render_options(model, sampling)
-  choice = flags.take_options(args, SceneChoice)
-  scene, opened = scenes.scene_of(model, choice, args.tokens, args.seed)
+  scene, opened = scenes.scene_of(model, choice)
   along = flags.take_options(args, PathOptions)
   view = flags.take_options(args, ViewOptions)
   path = scenes.path_through(
-    scene, opened, args.trajectory, along, view, model.model.image_size
+    scene, opened, choice.trajectory, along, view, model.model.image_size
   )
   state = out.state(report.STATE_FILE)
   with console.follow("frames") as progress:
@@ -67,18 +62,18 @@ def _render(args: argparse.Namespace, out: outputs.Output) -> str:
       returned(path.cameras, np.array(scene.origin)),
       samples=args.samples,
       sampling=sampling,
-      seed=args.seed,
+      seed=choice.seed,
       progress=progress,
       state=state,
     )[0]
   result = {
     "scene": scene.key,
-    "source": opened.source if opened else args.tokens,
+    "source": opened.source if opened else choice.tokens,
     "scale": scene.scale,
     **report.write_rendering(out, opened, path, views.cut(videos, view)),
   }
   result = report.write_result(
-    out.file("render.json"), args.json, result, model, args.seed, start,
+    out.file("render.json"), args.json, result, model, choice.seed, start,
     options=rendering,
   )  # fmt: skip
   out.clear(report.STATE_FILE)

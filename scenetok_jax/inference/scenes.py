@@ -22,6 +22,7 @@ from scenetok_jax.inference.context_choice import (
 )
 from scenetok_jax.inference.rescaling import Rescaling
 from scenetok_jax.inference.scenetok import SceneTok, Seed
+from scenetok_jax.reading import schema
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
 from scenetok_jax.sampling.scene_file import Scene
@@ -60,6 +61,25 @@ class SceneChoice(Rescaling, ContextChoice, PreparedScene):
     super().__post_init__()
     if self.estimate_poses is not None and self.capture is None:
       raise InputError("--estimate-poses: give the photos as --capture")
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderChoice(SceneChoice):
+  """One scene, made already or not, and the path along which it is seen."""
+
+  tokens: str | None = option(
+    None, "a scene file by scenetok encode", metavar="FILE.tok"
+  )
+  trajectory: str = option(
+    "context", f"{'|'.join(paths.SCENE_PATHS)}|FILE.json"
+  )
+  seed: schema.Seed = option(0, "of tokens and frames")
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    given = (self.scene, self.capture, self.tokens)
+    if sum(x is not None for x in given) != 1:
+      raise InputError("--scene, --capture, --tokens: give one of the three")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,20 +250,18 @@ def open_scene(scenetok: SceneTok, choice: SceneChoice) -> OpenScene:
 
 
 def scene_of(
-  scenetok: SceneTok,
-  choice: SceneChoice,
-  tokens: str | None = None,
-  seed: Seed = 0,
+  scenetok: SceneTok, choice: RenderChoice
 ) -> tuple[Scene, OpenScene | None]:
   """A scene file's scene, or that of a choice, with what it was made from."""
-  if tokens is None:
+  if choice.tokens is None:
     opened = open_scene(scenetok, choice)
-    return opened.encode(scenetok, seed, choice.rescale), opened
+    return opened.encode(scenetok, choice.seed, choice.rescale), opened
   if choice.rescale is not False:
     raise InputError(
-      f"--rescale: the scene in {tokens} is made; give it to scenetok encode"
+      f"--rescale: the scene in {choice.tokens} is made; give it to scenetok"
+      " encode"
     )
-  return Scene.load(tokens), None
+  return Scene.load(choice.tokens), None
 
 
 def path_through(
