@@ -75,10 +75,11 @@ def test_the_first_channel_is_the_mean_brightness():
   ],
   ids=["va_vae", "video_dc_ae", "wan_vae"],
 )
+@pytest.mark.parametrize("name", ["block_dct", "lapped_dct"])
 def test_latents_have_the_published_codecs_shapes(
-  options, frames_in, size, shape
+  name, options, frames_in, size, shape
 ):
-  codec = block_codec(**options)
+  codec = get_codec(name, **options)
   images = np.zeros((1, frames_in, size, size, 3), np.float32)
   latents = codec.encode({}, images, None)
   assert latents.shape == (1, *shape)

@@ -67,26 +67,15 @@ def test_equal_coefficients_give_more_than_the_block_dct(frames, options):
 
 
 @pytest.mark.parametrize(
-  ("options", "frames_in", "size", "shape"),
+  "options",
   [
-    ({"spatial": 16, "channels": 32}, 2, 256, (2, 16, 16, 32)),
-    (
-      {"spatial": 32, "channels": 128, "frames_per_latent": 4},
-      8,
-      256,
-      (2, 8, 8, 128),
-    ),
+    {"spatial": 16, "channels": 32},
+    {"spatial": 32, "channels": 128, "frames_per_latent": 4},
   ],
-  ids=["va_vae", "video_dc_ae"],
 )
-def test_latents_have_the_published_codecs_shapes(
-  options, frames_in, size, shape
-):
-  codec = get_codec("lapped_dct", **options)
-  images = np.full((1, frames_in, size, size, 3), 0.7, np.float32)
-  latents = codec.encode({}, images, None)
-  assert latents.shape == (1, *shape)
-  # Of a constant the lowest coefficient alone: each block's mean brightness.
+def test_a_constant_has_only_a_mean_brightness(options):
+  images = np.full((1, 8, 256, 256, 3), 0.7, np.float32)
+  latents = get_codec("lapped_dct", **options).encode({}, images, None)
   assert np.ptp(latents[..., 0]) < 1e-4
   np.testing.assert_allclose(latents[..., 3:], 0.0, atol=1e-4)
 
