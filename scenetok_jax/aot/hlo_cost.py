@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scenetok_jax.aot import hlo_traffic, replicas
+from scenetok_jax.aot import groups, hlo_traffic
 from scenetok_jax.aot.hlo import Computation, Module, Op
 from scenetok_jax.train.flops import attention_flops, kernel_flops
 
@@ -149,7 +149,7 @@ class _Counter:
         kind = "reduce-scatter"
       given = (buffer for x in op.operands for buffer in inside[x].results)
       payload = sum(buffer.bytes for buffer in given)
-      members = replicas.members(op.text)
+      members = groups.members(op.text)
       found = Collective(
         kind,
         1 if kind == "collective-permute" else max(len(members), 1),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scenetok_jax.aot import gpus, replicas
+from scenetok_jax.aot import gpus, groups
 from scenetok_jax.aot.gpus import GPUS
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import Collective, cost
@@ -56,7 +56,7 @@ def test_calls_of_cublas_and_cudnn_cost_what_arithmetic_says():
   ],
 )
 def test_groups_are_read_however_they_are_written(text, devices):
-  assert replicas.members(f", channel_id=1, {text}, x=1") == devices
+  assert groups.members(f", channel_id=1, {text}, x=1") == devices
 
 
 def test_what_leaves_a_node_takes_its_adapters():
