@@ -7,7 +7,7 @@ from scenetok_jax import console, flags
 from scenetok_jax.disk import check_file
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.inference.scenes import SceneChoice
+from scenetok_jax.inference.scene_choice import SceneChoice
 from scenetok_jax.reading.schema import Seed
 from scenetok_jax.sampling.scene_file import STORAGES
 from scenetok_jax.types import InputError

@@ -11,7 +11,7 @@ from typing import Any
 from scenetok_jax import console, flags, outputs
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.changes import SamplingChanges
-from scenetok_jax.inference.scenes import RenderChoice
+from scenetok_jax.inference.scene_choice import RenderChoice
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.sharing import export as exporting

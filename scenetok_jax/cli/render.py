@@ -11,7 +11,7 @@ from scenetok_jax.geometry.origins import returned
 from scenetok_jax.inference import changes, report, scenes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.placement import open_model
-from scenetok_jax.inference.scenes import RenderChoice
+from scenetok_jax.inference.scene_choice import RenderChoice
 from scenetok_jax.reading.schema import Few
 from scenetok_jax.sampling import views
 from scenetok_jax.sampling.paths import PathOptions

@@ -12,7 +12,8 @@ from scenetok_jax.geometry.origins import own
 from scenetok_jax.geometry.posed_pictures import fit
 from scenetok_jax.inference.given_views import fit_views
 from scenetok_jax.inference.rescaling import Rescaling
-from scenetok_jax.inference.scenes import PreparedScene, open_data
+from scenetok_jax.inference.scene_choice import PreparedScene
+from scenetok_jax.inference.scenes import open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, read_picture
 from scenetok_jax.reading.schema import FieldOfView, Some

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 from data_pipelines.loading.transforms import rescale_and_crop
 from scenetok_jax.geometry import camera_checks
+from scenetok_jax.geometry.view_selection import farthest_point
+from scenetok_jax.inference.context_choice import chosen
 from scenetok_jax.reading.shown import sides
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
@@ -60,6 +63,25 @@ def fit_views(
     images=np.stack(squares),
     cameras=Cameras(cameras.extrinsics, np.stack(lenses)),
   )
+
+
+def pick_views(views: Views, count: int, asked: Sequence[int] | None) -> Views:
+  """Those of the given views [V] that a scene is made from, in their order.
+
+  count: how many at most, far from each other, the first of them being view 0.
+  asked: their numbers instead.
+  InputError: numbers that make no sense.
+  """
+  if count < 1:
+    raise InputError(f"views: {count} must be at least 1")
+  extrinsics = views.cameras.extrinsics
+  if asked is not None:
+    numbers = chosen(len(extrinsics), asked, "context")
+  elif len(extrinsics) > count:
+    numbers = np.unique(farthest_point(extrinsics, count, 0))
+  else:
+    return views
+  return jax.tree.map(lambda a: a[numbers], views)
 
 
 def check_cameras(cameras: Cameras, where: str) -> Cameras:

@@ -17,21 +17,28 @@ from scenetok_jax.convert.compact import PARAMS_FILE, save_compact
 from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.geometry.scale import rescaled, scaled
-from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference import changes
 from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
-from scenetok_jax.inference.context_choice import chosen
-from scenetok_jax.inference.given_views import check_cameras, fit_views
-from scenetok_jax.inference.identity import DIGEST_FILE, Origin, identity, stamp
+from scenetok_jax.inference.given_views import (
+  check_cameras,
+  fit_views,
+  pick_views,
+)
+from scenetok_jax.inference.identity import Origin, identity
 from scenetok_jax.inference.rescaling import scene_factor
-from scenetok_jax.io import is_url, locate, write_json
-from scenetok_jax.model import Model, encode_views
+from scenetok_jax.inference.start_condition import (
+  start_condition,
+  start_program,
+)
+from scenetok_jax.inference.stored import read_model
+from scenetok_jax.io import write_json
+from scenetok_jax.model import Model
 from scenetok_jax.outputs import whole
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.sampling import generate
 from scenetok_jax.sampling.encode import encode_program
-from scenetok_jax.sampling.generate import SceneCondition, anchor_indices
+from scenetok_jax.sampling.generate import anchor_indices
 from scenetok_jax.sampling.paths import PathOptions, motion, through_scene
 from scenetok_jax.sampling.scene_file import (
   Scene,
@@ -42,11 +49,8 @@ from scenetok_jax.sampling.scene_file import (
 from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.sampling.video import VideoProgram, render_video
 from scenetok_jax.sampling.views import ViewOptions
-from scenetok_jax.types import Array, Cameras, InputError, Views, check_known
-from scenetok_jax.workdir import places
-from scenetok_jax.workdir.checkpoint import latest_step, restore_params
+from scenetok_jax.types import Array, Cameras, InputError, check_known
 from scenetok_jax.workdir.stored_config import CONFIG_FILE
-from scenetok_jax.workdir.stored_model import stored_model
 
 Seed = int | jax.Array
 
@@ -85,27 +89,7 @@ class SceneTok:
     Raises:
       InputError: no configuration or checkpoint there.
     """
-    name = os.fspath(path)
-    folder = places.workdir(name)
-    config, model = stored_model(folder)
-    if places.is_hub(name):
-      # Late: others do not need what reads records.
-      from data_pipelines.latents.identity import codec_identities
-
-      places.check_codecs(name, folder, codec_identities(config, model))
-    step = latest_step(folder)
-    read = [(folder, step)]
-    params = restore_params(folder, item="ema")
-    if config.stage == "generator" and "tokenizer" not in params:
-      if places.is_hub(name):  # it names no folder of this machine
-        raise InputError(f"{name}: holds no tokenizer; push it again")
-      first = places.workdir(config.tokenizer_from)
-      read.append((first, latest_step(first)))
-      params = {**restore_params(first, item="ema"), **params}
-    origin = None  # nothing is remembered in a bucket or the hub's cache
-    if not places.is_hub(name) and not is_url(locate(folder)):
-      origin = Origin(params, Path(folder) / DIGEST_FILE, stamp(read))
-    return cls(config, model, params, step, origin)
+    return cls(*read_model(os.fspath(path)))
 
   def save_pretrained(
     self, folder: str | os.PathLike, storage: str = "int8"
@@ -180,14 +164,7 @@ class SceneTok:
     cameras, origin = origins.own(cameras)
     given = fit_views(images, cameras, self.model.image_size)
     count = self.model.num_context if views is None else views
-    if count < 1:
-      raise InputError(f"views: {count} must be at least 1")
-    if context is not None:
-      numbers = chosen(len(given.cameras.extrinsics), context, "context")
-      given = jax.tree.map(lambda a: a[numbers], given)
-    elif len(given.cameras.extrinsics) > count:
-      numbers = np.unique(farthest_point(given.cameras.extrinsics, count, 0))
-      given = jax.tree.map(lambda a: a[numbers], given)
+    given = pick_views(given, count, context)
     extrinsics = given.cameras.extrinsics
     reference = extrinsics[len(extrinsics) // 2]
     where = f"scene {key}"
@@ -398,12 +375,13 @@ class SceneTok:
       ("tokens", options.solver, options.guidance != 1),
       lambda: generate.TokenProgram(self.model, options),
     )
+    encode = self.program("conditions", lambda: start_program(self.model))
     token_key, _ = _split(seed)
     with self.placed(count) as model:
       tokens = generate.sample_tokens(
         program,
         model.params,
-        self._condition(given, marks, factor, count),
+        start_condition(self.model, encode, given, marks, factor, count),
         generate.token_noise(self.model, token_key, count),
         options,
         progress,
@@ -416,37 +394,6 @@ class SceneTok:
     return [
       dataclasses.replace(scene, origin=moved, scale=factor) for scene in scenes
     ]
-
-  def _condition(
-    self, given: Views, anchors: Cameras, factor: float, count: int
-  ) -> SceneCondition:
-    """1-3 views [V] and anchors [A], for `count` scenes.
-
-    factor: of all positions.
-    """
-    seen = rescaled(given.cameras, factor)
-    given = dataclasses.replace(given, cameras=seen)
-    anchors = rescaled(anchors, factor)
-    given, anchors = jax.tree.map(
-      lambda a: np.asarray(a)[None], (given, anchors)
-    )
-    slots = self.model.num_conditions
-    given, visible = generate.fill_slots(given, slots, "images")
-    reference = given.cameras.extrinsics[0, 0]
-    codec = self.model.context_codec
-    encode = self.program(
-      "conditions",
-      lambda: jax.jit(
-        lambda params, views: encode_views(codec, views, None, params)
-      ),
-    )
-    condition = SceneCondition(
-      latents=encode(codec.params, given),
-      cameras=relative_to(given.cameras, reference),
-      anchors=relative_to(anchors, reference),
-      visible=visible,
-    )
-    return jax.tree.map(lambda a: jnp.repeat(a, count, axis=0), condition)
 
   def program(self, name: Any, make: Callable[[], Any]) -> Any:
     """What `make` gave when `name` was first asked for."""

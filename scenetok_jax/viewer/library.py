@@ -10,7 +10,8 @@ import numpy as np
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.live import LiveRenderer, LiveScene
 from scenetok_jax.inference.rescaling import Rescaling
-from scenetok_jax.inference.scenes import OpenScene, PreparedScene
+from scenetok_jax.inference.scene_choice import PreparedScene
+from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.types import InputError, option

@@ -7,7 +7,7 @@ from PIL import Image
 
 from scenetok_jax import console
 from scenetok_jax.cli import encode, render
-from scenetok_jax.inference.scenes import SceneChoice
+from scenetok_jax.inference.scene_choice import SceneChoice
 from scenetok_jax.media import write_mp4
 from scenetok_jax.types import InputError
 from tests import textured_box
