@@ -30,25 +30,26 @@ _WRAPPERS = {"while", "body", "closed_call", "checkpoint"}
 
 @dataclass(frozen=True)
 class Collective:
-  """kind, devices of its group, bytes that one device puts in.
+  """kind, bytes that one device puts in.
 
-  torus: sizes of the torus dimensions along which libtpu sends at once; empty
-  where it says none: one ring. members: devices of one of its groups, of a
-  permutation the two that are farthest apart.
+  members: devices of one of its groups, of a permutation the two that are
+  farthest apart; empty where they are unknown, and count as one. torus:
+  sizes of the torus dimensions along which libtpu sends at once; empty where it
+  says none: one ring.
   """
 
   kind: str
-  group: int
   payload: int
-  torus: tuple[int, ...] = ()
   members: tuple[int, ...] = ()
+  torus: tuple[int, ...] = ()
 
   @property
   def sent(self) -> float:
     """Bytes that one device sends, by the ring algorithms."""
-    share = (self.group - 1) / self.group if self.group else 0.0
+    others = max(len(self.members) - 1, 0)
+    share = others / (others + 1)
     return {
-      "all-gather": self.payload * (self.group - 1),
+      "all-gather": self.payload * others,
       "all-reduce": 2 * self.payload * share,
       "collective-permute": float(self.payload),
     }.get(self.kind, self.payload * share)
@@ -149,14 +150,8 @@ class _Counter:
         kind = "reduce-scatter"
       given = (buffer for x in op.operands for buffer in inside[x].results)
       payload = sum(buffer.bytes for buffer in given)
-      members = groups.members(op.text)
-      found = Collective(
-        kind,
-        1 if kind == "collective-permute" else max(len(members), 1),
-        payload,
-        _torus(op.text),
-        members,
-      )
+      members, torus = groups.members(op.text), _torus(op.text)
+      found = Collective(kind, payload, members, torus)
       total.collectives[found] += 1
     moved = 0 if fused else hlo_traffic.moved(self._module, op, inside)
     if flops or moved:

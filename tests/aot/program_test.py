@@ -52,10 +52,13 @@ def test_loops_count_as_often_as_they_run_and_devices_share_the_work():
 
 
 def test_bytes_sent_are_those_of_rings():
-  assert Collective("all-reduce", 4, 100).sent == 150
-  assert Collective("all-gather", 4, 100).sent == 300
-  assert Collective("reduce-scatter", 4, 100).sent == 75
-  assert Collective("all-reduce", 1, 100).sent == 0
+  four = (0, 1, 2, 3)
+  assert Collective("all-reduce", 100, four).sent == 150
+  assert Collective("all-gather", 100, four).sent == 300
+  assert Collective("reduce-scatter", 100, four).sent == 75
+  assert Collective("collective-permute", 100, (0, 3)).sent == 100
+  assert Collective("all-reduce", 100, (0,)).sent == 0
+  assert Collective("all-reduce", 100).sent == 0
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_only_dimensions_whose_ends_are_joined_send_both_ways(
 def test_dimensions_of_a_collective_are_those_of_libtpu():
   text = (ROOT / "tests/aot/programs/all_reduce.hlo").read_text()
   (found,) = cost(parse(text)).collectives
-  assert found == Collective("all-reduce", 8, 64, (2, 4), tuple(range(8)))
+  assert found == Collective("all-reduce", 64, tuple(range(8)), (2, 4))
 
 
 def step_flops(**decoder) -> int:
