@@ -1,11 +1,13 @@
-"""Every published configuration on every slice: docs/performance.md's tables.
+"""Every published configuration on every slice: the docs' tables of them.
 
   python benchmarks/aot_table.py --cache report/aot --docs docs/performance.md
   python benchmarks/aot_table.py --gpus --docs docs/performance.md
+  python benchmarks/aot_table.py --render --docs docs/performance_rendering.md
 
 Each cell compiles the real train step for a slice or cluster that need not
-exist (scenetok aot, in its own process). Finished cells are kept in
---cache, so a stopped run goes on; delete the folder to start over.
+exist (scenetok aot, in its own process), or rendering for one chip. Finished
+cells are kept in --cache, so a stopped run goes on; delete the folder to start
+over.
 """
 
 import argparse
@@ -13,7 +15,8 @@ import json
 import pathlib
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = (
@@ -27,11 +30,28 @@ CONFIGS = (
 )
 TOPOLOGIES = ("v5p-32", "v6e-64", "v5e-64", "v6e-16", "v5e-16", "v5p-128")
 CLUSTERS = ("h100:1x4", "h100:1x8", "h100:4x8", "a100:1x8")
+CHIPS = ("h100:1x1", "a100:1x1", "v5e:1x1", "v6e:1x1", "v5p:1x1x1")
+# Another shift is the same program.
+RENDERED = tuple(name for name in CONFIGS if "shift12" not in name)
 GIB = 1 << 30
-MARK = "<!-- {} AOT TABLE{} -->"
+MARK = "<!-- {} AOT {} -->"
 # The cells with the written-out attention, whole moments on every replica, and
 # traffic counted too high: what the columns "before" say.
 BEFORE = ROOT / "benchmarks" / "aot_before.json"
+
+
+class Table(NamedTuple):
+  """mark: its name in the docs. row: columns of a cell by their heads.
+
+  arguments: of scenetok aot. suffix: of the files of cells.
+  """
+
+  mark: str
+  configs: tuple[str, ...]
+  topologies: tuple[str, ...]
+  row: Callable[[dict[str, Any], str, str], dict[str, str]]
+  arguments: tuple[str, ...] = ()
+  suffix: str = ""
 
 
 def main() -> None:
@@ -41,45 +61,48 @@ def main() -> None:
   add("--docs", type=pathlib.Path, help="file whose table is replaced")
   add("--only", default="", help="compile cells whose name contains this")
   add("--gpus", action="store_true", help="GPU clusters, not TPU slices")
+  add("--render", action="store_true", help="rendering on one chip of a kind")
   add("--no-compile", action="store_true", help="print what the cache holds")
   args = parser.parse_args()
   args.cache.mkdir(parents=True, exist_ok=True)
-  topologies = CLUSTERS if args.gpus else TOPOLOGIES
+  table = TABLES["render" if args.render else "gpus" if args.gpus else "tpus"]
   paths = {
     (config, topology): args.cache
-    / f"{config}.{topology}.json".replace(":", "-")
-    for config in CONFIGS
-    for topology in topologies
+    / f"{config}.{topology}{table.suffix}.json".replace(":", "-")
+    for config in table.configs
+    for topology in table.topologies
   }
   # Slice by slice, so that a stopped run has something of every configuration.
-  for config, topology in sorted(paths, key=lambda k: topologies.index(k[1])):
+  for config, topology in sorted(
+    paths, key=lambda key: table.topologies.index(key[1])
+  ):
     path = paths[config, topology]
     wanted = args.only in path.name and not args.no_compile
     if wanted and not path.exists():
-      compile_cell(config, topology, path)
-  table = drawn(
+      compile_cell(config, topology, path, table.arguments)
+  text = drawn(
     [
-      row(json.loads(path.read_text()), *key)
+      table.row(json.loads(path.read_text()), *key)
       for key, path in paths.items()
       if path.exists()
     ]
   )
-  print(table)
+  print(text)
   if args.docs:
-    whose = " OF GPUS" if args.gpus else ""
-    begin, end = MARK.format("BEGIN", whose), MARK.format("END", whose)
-    text = args.docs.read_text()
-    before, _, rest = text.partition(begin)
+    begin, end = (MARK.format(word, table.mark) for word in ("BEGIN", "END"))
+    before, _, rest = args.docs.read_text().partition(begin)
     _, _, after = rest.partition(end)
-    args.docs.write_text(f"{before}{begin}\n{table}\n{end}{after}")
+    args.docs.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
-def compile_cell(config: str, topology: str, path: pathlib.Path) -> None:
-  """Searches a mesh and policy that fit; an error is a result, too."""
+def compile_cell(
+  config: str, topology: str, path: pathlib.Path, arguments: tuple[str, ...]
+) -> None:
+  """Searches what fits; an error is a result, too."""
   command = [
     sys.executable, "-m", "scenetok_jax.cli.aot",
     f"--config=configs/{config}", f"--topology={topology}",
-    f"--json={path}",
+    f"--json={path}", *arguments,
   ]  # fmt: skip
   print(" ".join(command[1:]), file=sys.stderr, flush=True)
   done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -134,6 +157,45 @@ def row(cell: dict[str, Any], config: str, topology: str) -> dict[str, str]:
     "share of peak": f"{cell['estimated_utilisation']:.0%}",
     "share before": before.get("share", ""),
   }
+
+
+def render_row(
+  cell: dict[str, Any], config: str, topology: str
+) -> dict[str, str]:
+  """The columns of a cell of rendering: one at a time, and as many as fit."""
+  name = config.replace(".py", "")
+  found = {"configuration": name, "chip": topology.partition(":")[0]}
+  if not cell["fits"]:
+    return found | {"largest batch": "none fits"}
+  one = cell["tried"][0]
+  return found | {
+    "one at a time": speed(one),
+    "its HBM": f"{one['hbm_bytes_per_chip'] / GIB:.1f} GiB",
+    "largest batch": f"{cell['batch']}{'' if cell['largest'] else ' or more'}",
+    "all at once": speed(cell),
+    "their HBM": f"{cell['hbm_bytes_per_chip'] / GIB:.1f} GiB",
+    "share of peak": f"{cell['estimated_utilisation']:.0%}",
+  }
+
+
+def speed(cell: dict[str, Any]) -> str:
+  if "frames_per_second" in cell:
+    return f"{cell['frames_per_second']:.1f} frames/s"
+  return f"{cell['scenes_per_minute']:.1f} scenes/min"
+
+
+TABLES = {
+  "tpus": Table("TABLE", CONFIGS, TOPOLOGIES, row),
+  "gpus": Table("TABLE OF GPUS", CONFIGS, CLUSTERS, row),
+  "render": Table(
+    "RENDER TABLE",
+    RENDERED,
+    CHIPS,
+    render_row,
+    ("--what=render", "--search", "--tries=6"),
+    ".render",
+  ),
+}
 
 
 if __name__ == "__main__":

@@ -105,6 +105,10 @@ def topology_devices(grid: str) -> list[Any]:
   from jax.experimental import topologies
 
   remedy = "use a grid that Google offers, such as v5e:4x4 or v5p:2x2x4"
+  # Else hosts have several chips, and grids whole hosts.
+  lone = set(grid.partition(":")[2].split("x")) == {"1"}
+  host = {"chips_per_host_bounds": [1, 1, 1]} if lone else {}
   # libtpu reports an unknown grid by several exception types.
   with explained(f"--topology: {grid!r}: libtpu refuses it", remedy, Exception):
-    return list(topologies.get_topology_desc(grid, platform="tpu").devices)
+    found = topologies.get_topology_desc(grid, platform="tpu", **host)
+    return list(found.devices)

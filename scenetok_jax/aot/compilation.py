@@ -2,11 +2,14 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from scenetok_jax.aot.program import render_program, train_program
+from scenetok_jax.aot.batches import largest
+from scenetok_jax.aot.program import Program, render_program, train_program
 from scenetok_jax.aot.report import report
 from scenetok_jax.aot.search import search
 from scenetok_jax.aot.topology import (
@@ -33,9 +36,18 @@ class AotOptions:
   mesh: str = option(
     "", "sizes as data=8,fsdp=8 (default: the configuration's)"
   )
-  render: bool = option(False, "rendering or generating instead")
+  what: str = option(
+    "train",
+    "a training step, or rendering (stage 2: generating)",
+    choices=("train", "render"),
+  )
+  batch: Few | None = option(
+    None, "windows or scenes of a replica that are rendered at once (1)"
+  )
   search: bool = option(
-    False, "choose mesh and remat even where the configuration says them"
+    False,
+    "choose mesh and remat even where the configuration says them; of"
+    " rendering, the largest batch that fits",
   )
   tries: Few = option(4, "compilations that the choice may take")
   breakdown: Some = option(
@@ -54,33 +66,61 @@ def compile_for_slice(
   and nothing_fits: why, in words. InputError for an unknown slice or mesh,
   without its compiler, or where the batch does not divide over the mesh.
   """
+  if options.batch is not None and options.what == "train":
+    raise InputError(
+      "--batch: of --what=render alone; of a training step it is"
+      " --config.data.batch_size"
+    )
   chip, grid = parse_topology(options.topology)
   devices = topology_devices(chip, grid)
   config = auto.with_compute(config, chip)
-  if options.search:
+  if options.search and options.what == "train":
     config.update({"remat": AUTO, "mesh": dict.fromkeys(AXES, 0)})
   if options.mesh:
     config.mesh = parse_mesh(options.mesh)
-  if any(config.mesh.values()) and not options.render:
-    shape = mesh_shape(dict(config.mesh), len(devices))
-    check_batch(config.data.batch_size, config.train.accumulate, shape)
   result = {
     "topology": grid,
     "chip": chip.name,
-    "program": "render" if options.render else "train",
-    "global_batch": config.data.batch_size,
+    "program": options.what,
     "dtype": config.dtype,
     "attention": config.attention,
   }
-  build = render_program if options.render else train_program
+  place = _rendering if options.what == "render" else _training
+  return result | place(config, options, devices, chip)
+
+
+def _training(
+  config: ConfigDict, options: AotOptions, devices: list[Any], chip: Accelerator
+) -> dict[str, Any]:
+  """A training step on the mesh and by the policy that are said or chosen."""
+  if any(config.mesh.values()):
+    shape = mesh_shape(dict(config.mesh), len(devices))
+    check_batch(config.data.batch_size, config.train.accumulate, shape)
   compiled = functools.partial(
-    _compile, devices=devices, chip=chip, build=build
+    _compile, devices=devices, chip=chip, build=train_program
   )
-  if options.render and config.remat == AUTO:
-    config.remat = "none"  # no gradient
-  if options.render or auto.is_placed(config):
+  result = {"global_batch": config.data.batch_size}
+  if auto.is_placed(config):
     return result | compiled(config)
   return result | search(config, devices, chip, options.tries, compiled)
+
+
+def _rendering(
+  config: ConfigDict, options: AotOptions, devices: list[Any], chip: Accelerator
+) -> dict[str, Any]:
+  """Windows or scenes, a batch of them or as many as fit."""
+  if config.remat == AUTO:
+    config.remat = "none"  # no gradient
+
+  def compiled(batch: int) -> dict[str, Any]:
+    build = functools.partial(render_program, batch=batch)
+    found = _compile(config, devices=devices, chip=chip, build=build)
+    return {"batch": batch, **found}
+
+  first = options.batch or 1
+  if options.search:
+    return largest(compiled, first, options.tries)
+  return compiled(first)
 
 
 def parse_mesh(text: str) -> dict[str, int]:
@@ -98,7 +138,11 @@ def parse_mesh(text: str) -> dict[str, int]:
 
 
 def _compile(
-  config: ConfigDict, *, devices: list[Any], chip: Accelerator, build: Any
+  config: ConfigDict,
+  *,
+  devices: list[Any],
+  chip: Accelerator,
+  build: Callable[[ConfigDict, Mesh], Program],
 ) -> dict[str, Any]:
   mesh = make_mesh(dict(config.mesh), devices)
   return {

@@ -31,12 +31,16 @@ from scenetok_jax.types import Cameras
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-  """A program before compilation: jitted.lower(*arguments) under the mesh."""
+  """A program before compilation: jitted.lower(*arguments) under the mesh.
+
+  made: how many "frames" or "scenes" a call over all devices makes.
+  """
 
   jitted: Any
   arguments: tuple[Any, ...]
   held: dict[str, int]  # bytes per device of its inputs, by what they are
   flops: int  # of one call over all devices, counted on the jaxpr
+  made: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def train_program(config: ConfigDict, mesh: Mesh) -> Program:
@@ -82,14 +86,18 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
   )
 
 
-def render_program(config: ConfigDict, mesh: Mesh) -> Program:
-  """Stage 1: one window of frames per replica; stage 2: tokens of a scene.
+def render_program(config: ConfigDict, mesh: Mesh, batch: int = 1) -> Program:
+  """Stage 1: windows of frames; stage 2: tokens of scenes.
 
-  All denoising steps of config.sampling, or of config.generation.
+  All denoising steps of config.sampling, or of config.generation; frames are
+  not decoded. batch: windows or scenes of each replica.
   """
-  trace = _render if config.stage == "tokenizer" else _generate
-  ways = batch_ways(mesh.shape)
-  function, params, inputs = trace(config, build(config), ways)
+  model, count = build(config), batch * batch_ways(mesh.shape)
+  if config.stage == "tokenizer":
+    trace, made = _render, {"frames": count * _window_frames(model)}
+  else:
+    trace, made = _generate, {"scenes": count}
+  function, params, inputs = trace(config, model, count)
   arguments = (
     rules.placed_shapes(params, mesh),
     *shapes.along_batch(inputs, mesh),
@@ -100,20 +108,25 @@ def render_program(config: ConfigDict, mesh: Mesh) -> Program:
     "params": rules.device_bytes(arguments[0]),
     "batch": rules.device_bytes(arguments[1:]),
   }
-  return Program(jax.jit(function), arguments, held, flops)
+  return Program(jax.jit(function), arguments, held, flops, made)
+
+
+def _window_frames(model: Model) -> int:
+  return model.target_codec.frames(model.num_targets)
 
 
 def _render(config: ConfigDict, model: Model, batch: int) -> tuple[Any, ...]:
   """Function, its parameters and its other arguments, abstract."""
   options = RenderOptions.of(config.sampling)
-  codec, latents = model.target_codec, model.num_targets
+  latents = model.num_targets
 
   def render(params: Any, tokens: Any, cameras: Cameras, noise: Any) -> Any:
     return render_latents(model, params, tokens, cameras, noise, options)
 
   params = {"decoder": shapes.stage1_params(model)["decoder"]}
-  cameras = shapes.cameras(batch, codec.frames(latents))
-  noise = shapes.array(batch, latents, *model.latent_shape(codec))
+  cameras = shapes.cameras(batch, _window_frames(model))
+  shape = model.latent_shape(model.target_codec)
+  noise = shapes.array(batch, latents, *shape)
   return (
     render,
     params,

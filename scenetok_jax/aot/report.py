@@ -77,6 +77,7 @@ def _report(
       "memory": program.held,
       "flops_per_chip": program.flops / mesh.size,
       **dict.fromkeys(_UNKNOWN),
+      **rates(program.made, None),
     }
   seconds = time.perf_counter() - start
   memory = compiled.memory_analysis()
@@ -90,6 +91,7 @@ def _report(
   }
   total = sum(parts.values())
   found = cost(parse(compiled.as_text()))
+  times = estimate(found, chip)
   return {
     **result,
     "fits": total <= chip.hbm,
@@ -104,8 +106,20 @@ def _report(
     "loops_of_unknown_length": found.unknown_loops,
     "compile_seconds": seconds,
     "breakdown": breakdown(found, chip),
-    **estimate(found, chip),
+    **times,
+    **rates(program.made, times["estimated_step_seconds"]),
   }
+
+
+def rates(made: dict[str, int], seconds: float | None) -> dict[str, Any]:
+  """What a rendering call makes, and how fast; seconds: None if unknown."""
+  speed = 1 / seconds if seconds else None
+  found: dict[str, Any] = {**made}
+  if "frames" in made:
+    found["frames_per_second"] = speed and made["frames"] * speed
+  if "scenes" in made:
+    found["scenes_per_minute"] = speed and 60 * made["scenes"] * speed
+  return found
 
 
 def estimate(found: Cost, chip: Accelerator) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Compiles a training step for a TPU slice or GPU cluster you need not have."""
+"""Compiles training or rendering for chips that you need not have."""
 
 from scenetok_jax import console, flags
 from scenetok_jax.aot.compilation import AotOptions, compile_for_slice

@@ -13,7 +13,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from scenetok_jax.aot import program
+from scenetok_jax.aot import program, report
 from scenetok_jax.aot.chips import CHIPS
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import Collective, cost
@@ -119,6 +119,26 @@ def test_a_batch_that_does_not_divide_is_refused():
     program.train_program(config, make_mesh({"data": 8}))
 
 
+@pytest.mark.parametrize(
+  "config, made",
+  [
+    ("rooms:smoke", {"frames": 8 * 2 * 6}),
+    ("rooms:generator,smoke", {"scenes": 16}),
+  ],
+)
+def test_rendering_makes_a_batch_on_every_replica(config, made):
+  config = load_config(config, ["--config.remat=none"])
+  mesh = make_mesh({"data": 8}, jax.devices()[:8])
+  found = program.render_program(config, mesh, batch=2)
+  noise = jax.tree.leaves(found.arguments)[-1]
+  assert found.made == made and noise.shape[0] == 8 * 2
+  assert report.rates(made, 0.5) in (
+    {"frames": 96, "frames_per_second": 192.0},
+    {"scenes": 16, "scenes_per_minute": 1920.0},
+  )
+  assert None in report.rates(made, None).values()
+
+
 def for_tpus(*command):
   """The output of a module that libtpu compiles for, in a process."""
   if importlib.util.find_spec("libtpu") is None:
@@ -167,3 +187,22 @@ def test_a_step_compiled_for_a_slice_has_the_analytic_flops(tmp_path):
   assert found["flops_ratio"] == pytest.approx(1.0, rel=0.02)
   assert found["loops_of_unknown_length"] == 0
   assert found["collective_bytes_per_chip"] > 0
+
+
+@pytest.mark.slow
+def test_rendering_on_one_chip_finds_its_largest_batch(tmp_path):
+  out = tmp_path / "program.json"
+  told = for_tpus(
+    "scenetok_jax.cli.aot", "--topology=v5e:1x1", "--what=render", "--search",
+    "--tries=2", "--config=configs/rooms.py:smoke", f"--json={out}",
+  )  # fmt: skip
+  found = json.loads(out.read_text())
+  assert found["chips"] == 1 and found["fits"] and found["batch"] > 1
+  first, second = found["tried"]
+  assert first["batch"] == 1
+  assert second["hbm_bytes_per_chip"] > first["hbm_bytes_per_chip"]
+  assert found["frames"] == 6 * found["batch"]
+  seconds = found["estimated_step_seconds"]
+  assert found["frames_per_second"] == pytest.approx(found["frames"] / seconds)
+  assert f"{found['frames']} frames a call, not decoded" in told
+  assert f"batches compiled: 1 fits, {found['batch']} fits" in told

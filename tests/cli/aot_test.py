@@ -66,7 +66,7 @@ FULL, FSDP = "--config.remat=full", "--config.mesh.fsdp=4"
     ([FULL], {"mesh": "data=2,fsdp=4"}, [("full", 2, 4)]),
     ([FSDP], {"tries": 2}, 2 * [("dots", 0, 4)]),
     ([FULL, FSDP], {"search": True, "tries": 1}, [("dots", 8, 1)]),
-    ([], {"render": True}, [("none", 0, 0)]),
+    ([], {"what": "render"}, [("none", 0, 0)]),
   ],
 )
 def test_what_is_said_is_compiled_as_it_is(forecasts, words, options, compiled):
@@ -82,3 +82,15 @@ def test_a_batch_that_a_said_mesh_does_not_divide_is_refused(forecasts, capsys):
   words = ["--mesh=data=8", "--config.data.batch_size=12"]
   assert console.run(aot.main, [*ARGUMENTS, *words]) == 2 and not forecasts
   assert "12 examples do not divide over 8" in capsys.readouterr().err
+
+
+def test_a_batch_of_windows_is_no_training_step(forecasts, capsys):
+  assert console.run(aot.main, [*ARGUMENTS, "--batch=2"]) == 2
+  assert not forecasts
+  assert "--batch: of --what=render alone" in capsys.readouterr().err
+
+
+def test_rendering_where_nothing_fits_says_so(forecasts, capsys):
+  words = ["--what=render", "--search", "--batch=2"]
+  assert console.run(aot.main, [*ARGUMENTS, *words]) == 2
+  assert "not even 2 at once fit" in capsys.readouterr().err
