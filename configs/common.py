@@ -112,6 +112,7 @@ def base(stage: str) -> ConfigDict:
     "deterministic": False,  # release: tokens are sampled at inference too
   }
   config.optimizer = {
+    "name": placeholder(str),  # or "muon" (ours); unset: AdamW for all
     "learning_rate": 1e-4,
     "schedule": "steps",
     "warmup_steps": 2000,

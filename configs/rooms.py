@@ -8,7 +8,8 @@ At most 2 hours on 2 CPU cores; the result is in docs/training_runs.md. Rooms
 are 64 x 64 pixels, a latent is one frame, context views are chosen to cover the
 clip and target frames are drawn one by one. Variants: generator (stage 2; give
 --config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
-quickstart), lapped (blocks of pixels lap over each other: no seams), smoke.
+quickstart), lapped (blocks of pixels lap over each other: no seams), muon
+(docs/training_recipes.md), smoke.
 """
 
 from ml_collections import ConfigDict
@@ -25,8 +26,15 @@ def get_config(variant: str = "") -> ConfigDict:
   small(config)
   if stage == "generator":
     small_generator(config)
-  table = {"smoke": smoke, "quick": quick, "lapped": common.lapped_codecs}
+  table = {
+    "smoke": smoke, "quick": quick, "lapped": common.lapped_codecs, "muon": muon
+  }  # fmt: skip
   return common.variants(config, ",".join(names), table)
+
+
+def muon(config: ConfigDict) -> None:
+  """Muon for the matrices of blocks."""
+  config.optimizer.name = "muon"
 
 
 def small(config: ConfigDict) -> None:

@@ -15,6 +15,7 @@ from scenetok_jax.parallel.mesh import LoaderShare, loader_share, make_mesh
 from scenetok_jax.parallel.runtime import is_lead, processes_here
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.auto import resolve
+from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate
@@ -80,8 +81,9 @@ def _run(config: ConfigDict, workdir: str, activity: Activity) -> TrainState:
     return LifeLog(workdir, config.train.total_steps, activity, check_lease)
 
   state = train(
-    config, workdir, task, stream, evaluate, describe, activity, keep_life
-  )
+    config, workdir, task, stream, evaluate, describe, activity, keep_life,
+    draw_curves,
+  )  # fmt: skip
   if is_lead():
     finished = locate(workdir) / FINISHED_FILE
     finished.unlink(missing_ok=True)

@@ -43,6 +43,17 @@ def tensor_norms(gradients: Any) -> dict[str, Array]:
   return {name: jnp.sqrt(square) for name, square in squares.items()}
 
 
+def mean_tensor_norm(norms: dict[str, Array], idle: Any) -> Array:
+  """Mean of tensor_norms; idle: tree of bool [], True of those left out."""
+  active = {
+    reference_group(path_name(path))[0]: ~flag
+    for path, flag in jax.tree_util.tree_leaves_with_path(idle)
+  }
+  total = sum(norms[name].sum() * active[name] for name in norms)
+  count = sum(norms[name].size * active[name] for name in norms)
+  return total / jnp.maximum(count, 1)
+
+
 def all_finite(gradients: Any) -> Array:
   """True when no element is NaN or infinite; bool []."""
   # x - x is NaN just where x is not finite: a fifth of the time of isfinite.

@@ -12,7 +12,6 @@ from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.train.activity import Activity
-from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.guards import LossWatch, NonFiniteGuard
@@ -56,6 +55,7 @@ class _Run:
   profiler: Profiler
   check_lease: Callable[[], None]
   step: Callable[[TrainState, SceneBatch], tuple[TrainState, dict[str, Array]]]
+  draw: Callable[[str], None] | None
 
 
 def train(
@@ -67,6 +67,7 @@ def train(
   describe: Callable[[DataIterator], dict[str, Any]] | None = None,
   activity: Activity | None = None,
   keep_life: KeepLife | None = None,
+  draw: Callable[[str], None] | None = None,
 ) -> TrainState:
   """Trains to config.train.total_steps, resuming whatever workdir holds.
 
@@ -74,8 +75,9 @@ def train(
   stream at its start. evaluate: (params, step) -> scores to log, or None where
   they failed, every train.eval_every steps. describe: what config.json is to
   hold, of the stream; default: config. activity: is told what the loop is at.
-  keep_life: is entered once nothing can be refused. Returns the final state;
-  InputError for a workdir of another config, in use, or unreadable.
+  keep_life: is entered once nothing can be refused. draw: is given the workdir
+  after each evaluation, where metrics are. Returns the final state; InputError
+  for a workdir of another config, in use, or unreadable.
   """
   mesh = make_mesh(dict(config.mesh))
   check_batch(config.data.batch_size, config.train.accumulate, mesh.shape)
@@ -137,7 +139,7 @@ def train(
 
     run = _Run(
       config, workdir, batches, activity, checkpointer, preemption, writer,
-      profiler, check_lease, dispatch,
+      profiler, check_lease, dispatch, draw,
     )  # fmt: skip
     return _loop(run, state, evaluate)
 
@@ -218,8 +220,8 @@ def _loop(
       save(step, last)
     if scores:
       score(step)
-    if (scores or last) and is_lead():
-      draw_curves(run.workdir)
+    if run.draw is not None and (scores or last) and is_lead():
+      run.draw(run.workdir)
     if last:
       break
   activity.at("the end", "save")

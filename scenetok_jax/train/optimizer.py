@@ -1,39 +1,27 @@
-"""AdamW with the release's schedules, skip rules, freezing and EMA."""
+"""The optimiser: the release's schedules, skip rules, freezing and order."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-import optax
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.train.gradients import (
   all_finite,
-  reference_group,
+  mean_tensor_norm,
   tensor_norms,
 )
+from scenetok_jax.train.moments import AdamState, Rule
 from scenetok_jax.types import Array, InputError, check_known
 
 CHOICES = {
+  "name": ("adamw", "muon"),
   "schedule": ("steps", "cosine", "constant"),
   "skip": ("zero", "freeze", "none"),
 }
-
-
-class AdamState(NamedTuple):
-  """Trees like the parameters.
-
-  count: int32 [], the steps that each has taken; fewer than the run's where
-  it was frozen or some steps did not use it. mu, nu: the moments.
-  """
-
-  count: Any
-  mu: Any
-  nu: Any
 
 
 class Update(NamedTuple):
@@ -52,6 +40,7 @@ class Update(NamedTuple):
 class Optimizer:
   """Everything that decides an optimiser step, and the step itself.
 
+  name: "adamw"; "muon" for the matrices of blocks, the rest by AdamW (ours).
   schedule, after a linear warm-up: "steps" multiplies by gamma at each
     milestone; "cosine" falls to zero at decay_steps; "constant".
   skip: "zero" turns all gradients to zero when one is not finite or the mean
@@ -62,6 +51,7 @@ class Optimizer:
     are from that step on; a negative step means never.
   """
 
+  name: str = "adamw"
   learning_rate: float = 1e-4  # the peak
   schedule: str = "steps"
   warmup_steps: int = 2000
@@ -81,8 +71,8 @@ class Optimizer:
 
   @classmethod
   def of(cls, config: ConfigDict) -> Self:
-    """The settings of a training configuration."""
-    fields = dict(config.optimizer)
+    """The settings of a training configuration; unset ones are defaults."""
+    fields = {k: v for k, v in config.optimizer.items() if v is not None}
     fields["milestones"] = tuple(fields["milestones"])
     if config.stage == "tokenizer":
       fields["frozen"] = (("tokenizer", config.train.freeze_after),)
@@ -113,13 +103,14 @@ class Optimizer:
       decay = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
     return self.learning_rate * jnp.where(since < 0, warm, decay)
 
+  @property
+  def _rule(self) -> Rule:
+    moments = (self.beta1, self.beta2, self.epsilon)
+    return Rule(self.name, *moments, self.weight_decay)
+
   def init(self, params: Any) -> AdamState:
     """The state before the first step."""
-    return AdamState(
-      jax.tree.map(lambda _: jnp.zeros((), jnp.int32), params),
-      jax.tree.map(jnp.zeros_like, params),
-      jax.tree.map(jnp.zeros_like, params),
-    )
+    return self._rule.init(params)
 
   def update(
     self,
@@ -129,14 +120,14 @@ class Optimizer:
     step: Array,
     unused: Mapping[str, Array] | None = None,
   ) -> Update:
-    """One step: gradients after skipping and clipping, through AdamW.
+    """One step: gradients after skipping and clipping, through the rule.
 
     step: int32, the count of finished optimiser steps. unused maps path
     prefixes to bool [] for sub-trees that this step's loss did not use: they
     are left alone and left out of the norms, as PyTorch leaves parameters
     without a gradient.
 
-    Order (release): skip rule, clip by global norm, AdamW. Bias correction
+    Order (release): skip rule, clip by global norm, rule. Bias correction
     counts each parameter's own steps, as PyTorch does.
     """
     rules = [(p, step >= first) for p, first in self.frozen if first >= 0]
@@ -144,7 +135,7 @@ class Optimizer:
     gradients = jax.tree.map(_zero_if, idle, gradients)
     norms = tensor_norms(gradients)
     norm = jnp.linalg.norm(jnp.concatenate(list(norms.values())))
-    mean_norm = _mean_tensor_norm(norms, idle)
+    mean_norm = mean_tensor_norm(norms, idle)
     finite = all_finite(gradients)
     skipped = jnp.zeros((), bool) if self.skip == "none" else ~finite
     if self.skip == "zero":
@@ -159,26 +150,14 @@ class Optimizer:
     lr = self.rate(step)
     hold = skipped if self.skip == "freeze" else jnp.zeros((), bool)
 
-    mu = optax.tree.update_moment(gradients, opt_state.mu, self.beta1, 1)
-    nu = optax.tree.update_moment(gradients, opt_state.nu, self.beta2, 2)
-    count = jax.tree.map(optax.safe_increment, opt_state.count)
-    betas = (self.beta1, self.beta2)
-
-    def adamw(count: Array, mu: Array, nu: Array, value: Array) -> Array:
-      steps = count.astype(jnp.float32)
-      # 1 - beta^steps, of which optax's float32 powers lose digits.
-      mu_weight, nu_weight = (-jnp.expm1(steps * math.log(b)) for b in betas)
-      spread = jnp.sqrt(nu / nu_weight) + self.epsilon
-      value = value * (1.0 - lr * self.weight_decay)
-      return value - lr * (mu / mu_weight) / spread
+    moved, values = self._rule.step(gradients, opt_state, params, lr)
 
     def take(new: Any, old: Any) -> Any:
       return jax.tree.map(
         lambda idle, *pair: jnp.where(idle | hold, *pair), idle, old, new
       )
 
-    values = jax.tree.map(adamw, count, mu, nu, params)
-    opt_state = AdamState(*map(take, (count, mu, nu), opt_state))
+    opt_state = AdamState(*map(take, moved, opt_state))
     params = take(values, params)
     metrics = {
       "learning_rate": lr,
@@ -210,17 +189,6 @@ def _idle(rules: Sequence[tuple[str, Array]], params: Any) -> Any:
         f" names are {sorted(params)}"
       )
   return tree
-
-
-def _mean_tensor_norm(norms: dict[str, Array], idle: Any) -> Array:
-  """Mean over the active tensors of their L2 norms."""
-  active = {
-    reference_group(path_name(path))[0]: ~flag
-    for path, flag in jax.tree_util.tree_leaves_with_path(idle)
-  }
-  total = sum(norms[name].sum() * active[name] for name in norms)
-  count = sum(norms[name].size * active[name] for name in norms)
-  return total / jnp.maximum(count, 1)
 
 
 def _zero_if(flag: Array, x: Array) -> Array:

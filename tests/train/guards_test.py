@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from scenetok_jax.media import read_image
+from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.train.guards import LossWatch
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.profile import parse_window
@@ -91,7 +92,7 @@ def test_a_run_leaves_curves_an_overview_and_a_trace(tmp_path, capsys):
     seen.append((step, (tmp_path / "curves.png").exists()))
     return {"psnr": 20.0 + step}
 
-  train(config, str(tmp_path), TASK, Stream, evaluate)
+  train(config, str(tmp_path), TASK, Stream, evaluate, draw=draw_curves)
   # Drawn after each evaluation, so there before the second.
   assert seen == [(3, False), (6, True)]
   assert read_image(tmp_path / "curves.png").std() > 1

@@ -1,5 +1,6 @@
 """The training state is made on the mesh and stepped there."""
 
+import dataclasses
 import functools
 
 import jax
@@ -20,7 +21,7 @@ OPTIMIZER = Optimizer(
   epsilon=1e-4,
 )  # fmt: skip
 
-
+MUON = dataclasses.replace(OPTIMIZER, name="muon")
 LARGE = 256  # a width at which replicas share out the moments
 
 
@@ -43,14 +44,14 @@ def loss(params, x):
   return jnp.mean(jnp.square(jax.lax.scan(layer, x, params["blocks"])[0]))
 
 
-def run(mesh, steps, width=8):
+def run(mesh, steps, width=8, optimizer=OPTIMIZER):
   build = functools.partial(init, width=width)
   with jax.set_mesh(mesh):
-    state = train_state.create(build, OPTIMIZER, jax.random.key(0), mesh)
+    state = train_state.create(build, optimizer, jax.random.key(0), mesh)
 
     def step(state, x):
       value, gradients = jax.value_and_grad(loss)(state.params, x)
-      state, _ = train_state.apply_gradients(state, gradients, OPTIMIZER)
+      state, _ = train_state.apply_gradients(state, gradients, optimizer)
       return state, value
 
     places = param_shardings(state, mesh)
@@ -113,11 +114,14 @@ def test_average_moves_by_one_minus_decay():
   np.testing.assert_allclose(new.ema["a"], 0.005, rtol=1e-5)
 
 
-@pytest.mark.parametrize("width", [8, LARGE])
+@pytest.mark.parametrize(
+  "width, optimizer", [(8, OPTIMIZER), (LARGE, OPTIMIZER), (LARGE, MUON)]
+)
 @pytest.mark.parametrize("sizes", [MESH, {"data": 8}])
-def test_sharded_run_equals_one_device(width, sizes):
-  one, losses_one = run(make_mesh(devices=jax.devices()[:1]), 5, width)
-  many, losses_many = run(make_mesh(sizes), 5, width)
+def test_sharded_run_equals_one_device(width, sizes, optimizer):
+  lone = make_mesh(devices=jax.devices()[:1])
+  one, losses_one = run(lone, 5, width, optimizer)
+  many, losses_many = run(make_mesh(sizes), 5, width, optimizer)
   np.testing.assert_allclose(losses_one, losses_many, rtol=1e-5)
   assert len(set(losses_one)) == 5
   assert int(many.step) == 5
@@ -126,6 +130,9 @@ def test_sharded_run_equals_one_device(width, sizes):
     one.ema,
     many.ema,
   )
+  if width == LARGE:
+    for leaf in jax.tree.leaves(many.opt_state.mu):
+      assert np.prod(leaf.sharding.shard_shape(leaf.shape)) * 8 == leaf.size
 
 
 @pytest.mark.parametrize("sizes", [MESH, {"fsdp": 8, "data": 1}])
