@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
+from scenetok_jax.ops import sequence
 from scenetok_jax.ops.cpu import heads_first_attention, on_cpu
 from scenetok_jax.ops.softmax import masked_softmax
 from scenetok_jax.ops.splash import splash_attention
-from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
 # Fused: cudnn needs bfloat16 inputs on an NVIDIA GPU, splash a TPU.
@@ -31,10 +31,15 @@ def attend(
   causal: masks keys after the query's own index in the flat sequence.
   attention: one of ATTENTION.
   """
-  query, key, value = (
-    constrain(x, "batch", None, "heads", None) for x in (query, key, value)
-  )
+  query, key, value = (sequence.enter(x) for x in (query, key, value))
   query, key = (x.astype(value.dtype) for x in (query, key))
+  return sequence.leave(_kernel(query, key, value, causal, attention))
+
+
+def _kernel(
+  query: Array, key: Array, value: Array, causal: bool, attention: str
+) -> Array:
+  """attend, for arrays of one type that lie where they should."""
   if attention == "cudnn":
     return jax.nn.dot_product_attention(
       query, key, value, is_causal=causal, implementation="cudnn"

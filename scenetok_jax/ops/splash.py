@@ -18,6 +18,7 @@ from jax.experimental.pallas.ops.tpu.splash_attention import (
   splash_attention_mask,
 )
 
+from scenetok_jax.ops.sequence import inside
 from scenetok_jax.parallel.rules import split
 from scenetok_jax.types import Array
 
@@ -63,12 +64,11 @@ def splash_attention(
 ) -> Array:
   """Scaled query [B Lq h d], key and value [B Lk h d] -> [B Lq h d].
 
-  Over batch and heads of the mesh, each device its own. interpret: runs the
-  kernels on any device, slowly.
+  Over batch and heads of the mesh, each device its own (ops/sequence.py).
+  interpret: runs the kernels on any device, slowly.
   """
   local = functools.partial(_local, causal=causal, interpret=interpret)
-  axes = ("batch", None, "heads", None)
-  return split(local, axes)(query, key, value)
+  return split(local, inside(query.shape[2]))(query, key, value)
 
 
 def _local(

@@ -42,6 +42,7 @@ ACTIVATION_RULES: dict[str, tuple[str, ...]] = {
   "batch": BATCH_AXES,
   "length": ("sequence",),
   "heads": ("tensor",),
+  "exchanged": ("tensor", "sequence"),  # heads, see ops/sequence.py
   "width": ("tensor",),
 }
 

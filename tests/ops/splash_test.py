@@ -84,10 +84,11 @@ def test_a_causal_mask_over_several_tiles(dtype):
   check(inputs(2560, 2560, 64, dtype), causal=True)
 
 
-def test_devices_of_a_mesh_take_their_examples_and_heads():
+@pytest.mark.parametrize("axis", ["tensor", "sequence"])
+def test_devices_of_a_mesh_take_their_examples_and_heads(axis):
   arrays = inputs(8, 8, 8, batch=4, heads=2)
   expected = softmax_average(*arrays, False)
-  with jax.set_mesh(make_mesh({"data": 2, "fsdp": 2, "tensor": 2})):
+  with jax.set_mesh(make_mesh({"data": 2, "fsdp": 2, axis: 2})):
     average = jax.jit(functools.partial(kernels, causal=False))
     np.testing.assert_allclose(average(*arrays), expected, atol=1e-5)
     program = average.lower(*arrays).compile().as_text()
