@@ -30,7 +30,7 @@ PAGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
   },
   "training": {
     "Configuration and workdir": (
-      *("scenetok_jax/workdir", "scenetok_jax/model.py"),
+      *("scenetok_jax/workdir", "scenetok_jax/model.py", "scenetok_jax/ops"),
     ),
     "Examples and latents": (
       *("data_pipelines/loading", "data_pipelines/latents"),

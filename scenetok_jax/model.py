@@ -71,11 +71,6 @@ def build(config: ConfigDict) -> Model:
   check_known(compute.dtype, DTYPES, "config.dtype")
   check_known(compute.remat, REMAT_POLICIES, "config.remat")
   check_known(compute.attention, ATTENTION, "config.attention")
-  if compute.attention == "cudnn" and compute.dtype == "float32":
-    raise InputError(
-      "config.attention: cudnn has no float32; set --config.dtype=bfloat16, or"
-      " --config.attention=xla"
-    )
   shared = {**compute._asdict(), "dtype": jnp.dtype(compute.dtype)}
 
   def module(name: str, cls: Any) -> Any:

@@ -9,7 +9,7 @@ from scenetok_jax.ops.softmax import masked_softmax
 from scenetok_jax.ops.splash import splash_attention
 from scenetok_jax.types import Array
 
-# Fused: cudnn needs bfloat16 inputs on an NVIDIA GPU, splash a TPU.
+# Fused: of an NVIDIA GPU (ops/compute.py says which and what), of a TPU.
 FUSED = ("cudnn", "splash")
 ATTENTION = ("xla", *FUSED)
 # JAX's name of a call of cuDNN's.

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from data_pipelines.loading.loader import count_workers
 from scenetok_jax.io import gib, locate
-from scenetok_jax.ops.compute import Compute
+from scenetok_jax.ops.compute import Compute, cudnn_lack
 from scenetok_jax.parallel.mesh import filled_sizes
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead, processes_here
 from scenetok_jax.train import forecast
@@ -42,11 +42,18 @@ def resolve(config: ConfigDict, workdir: PathLike | None = None) -> ConfigDict:
 def with_compute(
   config: ConfigDict, device: Any, workdir: PathLike | None = None
 ) -> ConfigDict:
-  """A copy with dtype and attention for a device, which need not exist."""
+  """A copy with dtype and attention for a device, which need not exist.
+
+  Where cuDNN cannot do the attention, a line on stderr says why.
+  """
   config = config.copy_and_resolve_references()
   if config.dtype == AUTO and workdir is not None:
     config.dtype = _stored_dtype(workdir)
   chosen = Compute.of(config, lambda: device)
+  asked = config.attention == AUTO and device.platform == "gpu"
+  lack = cudnn_lack(config, device, chosen.dtype) if asked else None
+  if lack and is_lead():
+    print(f"auto: attention=xla, for cudnn has {lack}", file=sys.stderr)
   config.update({"dtype": chosen.dtype, "attention": chosen.attention})
   return config
 

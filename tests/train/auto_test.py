@@ -26,6 +26,7 @@ class Device:
 TPU = Device("tpu")
 H100, V100 = Device("gpu", "9.0"), Device("gpu", "7.0")
 AMD, B200 = Device("gpu", "gfx90a"), Device("gpu", "10.0")
+HEADS = "--config.decoder.heads=8"  # of 4, where the others' are of 16
 
 
 def rooms(*overrides):
@@ -49,14 +50,21 @@ def test_published_configurations_leave_all_to_the_devices():
     (AMD, [], ("bfloat16", "xla")),
     (H100, ["--config.dtype=float32"], ("float32", "xla")),
     (H100, ["--config.attention=xla"], ("bfloat16", "xla")),
+    (H100, [HEADS], ("bfloat16", "xla")),
     (Device("cpu"), ["--config.dtype=bfloat16"], ("bfloat16", "xla")),
   ],
 )
-def test_dtype_and_attention_suit_the_device(device, overrides, wanted):
+def test_dtype_and_attention_suit_the_device(device, overrides, wanted, capsys):
   config = rooms(*overrides)
   found = auto.with_compute(config, device)
   assert (found.dtype, found.attention) == wanted
   assert config.attention in ("auto", "xla"), "the original stays"
+  # What a GPU must do without is told, in one line.
+  auto_xla = (config.attention, found.attention) == ("auto", "xla")
+  told = device.platform == "gpu" and auto_xla
+  err = capsys.readouterr().err
+  assert err.count("\n") == told
+  assert err.startswith("auto: attention=xla, for cudnn has no ") == told
 
 
 def test_said_values_need_no_device():
