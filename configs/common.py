@@ -123,7 +123,8 @@ def base(stage: str) -> ConfigDict:
     "clip_norm": 0.05,
     "skip": "zero" if stage == "tokenizer" else "freeze",
     "skip_threshold": 1.0,
-    "decay_steps": total_steps,  # end of the cosine schedule
+    "decay_steps": total_steps,  # end of the schedules "cosine" and "wsd"
+    "decay_share": placeholder(float),  # of them, "wsd" decays; unset: 0.2
     "ema_decay": 0.0,  # release: off
   }
   config.train = {

@@ -19,7 +19,7 @@ from scenetok_jax.types import Array, InputError, check_known
 
 CHOICES = {
   "name": ("adamw", "muon"),
-  "schedule": ("steps", "cosine", "constant"),
+  "schedule": ("steps", "cosine", "wsd", "constant"),
   "skip": ("zero", "freeze", "none"),
 }
 
@@ -42,7 +42,8 @@ class Optimizer:
 
   name: "adamw"; "muon" for the matrices of blocks, the rest by AdamW (ours).
   schedule, after a linear warm-up: "steps" multiplies by gamma at each
-    milestone; "cosine" falls to zero at decay_steps; "constant".
+    milestone; "cosine" falls to zero at decay_steps; "wsd" stays, and falls
+    there over the last decay_share of them (ours); "constant".
   skip: "zero" turns all gradients to zero when one is not finite or the mean
     over parameter tensors of the L2 norms exceeds skip_threshold (AdamW still
     steps: moments decay, weight decay applies; release, stage 1); "freeze"
@@ -59,6 +60,7 @@ class Optimizer:
   milestones: tuple[int, ...] = ()  # steps after the warm-up
   gamma: float = 0.4
   decay_steps: int = 0  # counted from step 0
+  decay_share: float = 0.2  # of decay_steps
   beta1: float = 0.9
   beta2: float = 0.999
   epsilon: float = 1e-8
@@ -81,11 +83,21 @@ class Optimizer:
   def __post_init__(self) -> None:
     for field, choices in CHOICES.items():
       check_known(getattr(self, field), choices, f"optimizer.{field}")
-    if self.schedule == "cosine" and self.decay_steps <= self.warmup_steps:
+    falls = self.schedule in ("cosine", "wsd")
+    if falls and self.decay_steps <= self.warmup_steps:
       raise InputError(
         f"optimizer.decay_steps: {self.decay_steps} is not after the warm-up"
         f" of {self.warmup_steps} steps; set it to the total number of steps"
       )
+    if self.schedule == "wsd" and self._decay_start < self.warmup_steps:
+      raise InputError(
+        f"optimizer.decay_share: {self.decay_share} of {self.decay_steps} steps"
+        f" begin within the warm-up of {self.warmup_steps}; lower it"
+      )
+
+  @property
+  def _decay_start(self) -> float:
+    return self.decay_steps * (1.0 - self.decay_share)
 
   def rate(self, step: Array) -> Array:
     """The learning rate of optimiser step k (int []), float32 []."""
@@ -101,6 +113,10 @@ class Optimizer:
       span = self.decay_steps - self.warmup_steps
       done = jnp.clip(since.astype(jnp.float32) / span, 0.0, 1.0)
       decay = 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+    elif self.schedule == "wsd":
+      start = self._decay_start
+      done = (step.astype(jnp.float32) - start) / (self.decay_steps - start)
+      decay = 1.0 - jnp.sqrt(jnp.clip(done, 0.0, 1.0))
     return self.learning_rate * jnp.where(since < 0, warm, decay)
 
   @property

@@ -97,6 +97,21 @@ def test_cosine_reaches_its_ends():
   np.testing.assert_allclose(found, [0, 0.5, 1, 0.5, 0, 0], atol=1e-6)
 
 
+def test_wsd_stays_and_then_falls_as_a_square_root():
+  config = Optimizer(
+    learning_rate=2.0,
+    schedule="wsd",
+    warmup_steps=10,
+    warmup_start=0.0,
+    decay_steps=100,
+    decay_share=0.4,
+  )
+  steps = jnp.asarray([0, 5, 10, 60, 61, 70, 90, 100, 500])
+  found = jax.vmap(config.rate)(steps)
+  falling = [2 * (1 - np.sqrt(done / 40)) for done in (1, 10, 30)]
+  np.testing.assert_allclose(found, [0, 1, 2, 2, *falling, 0, 0], atol=1e-6)
+
+
 def test_constant_without_warmup_is_constant():
   config = Optimizer(schedule="constant", warmup_steps=0)
   found = jax.vmap(config.rate)(jnp.arange(3))
@@ -210,8 +225,11 @@ def test_unknown_names_are_refused():
     step_once(Optimizer(frozen=(("encoder", 0),)), toy_gradients())
   with pytest.raises(InputError, match=r"optimizer\.skip"):
     Optimizer(skip="sometimes")
-  with pytest.raises(InputError, match="decay_steps"):
-    Optimizer(schedule="cosine")
+  for schedule in ("cosine", "wsd"):
+    with pytest.raises(InputError, match="decay_steps"):
+      Optimizer(schedule=schedule)
+  with pytest.raises(InputError, match=r"decay_share: 0\.9 of 2500 steps"):
+    Optimizer(schedule="wsd", decay_steps=2500, decay_share=0.9)
 
 
 def test_norms_count_tensors_as_the_reference_does():
