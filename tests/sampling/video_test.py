@@ -169,7 +169,7 @@ def test_samples_differ_and_repeat_with_the_seed(program):
 
 def test_eight_devices_render_what_one_does():
   model, params = tiny()
-  options = dataclasses.replace(OPTIONS, solver="dpm2")
+  options = dataclasses.replace(OPTIONS, solver="dpm2", guidance=2.0)
   latents = []
 
   def keep_latents(program):
@@ -181,7 +181,9 @@ def test_eight_devices_render_what_one_does():
     return program
 
   with jax.default_matmul_precision("highest"):
-    for scenes, samples in ((2, 4), (1, 1)):
+    # Four videos on eight devices: pairs share one by heads. One: all do, but
+    # eight devices do not divide its heads.
+    for scenes, samples in ((2, 2), (1, 1)):
       for mesh in (None, sampling_mesh(scenes * samples)):
         placed = params if mesh is None else place_params(params, mesh)
         context = (
