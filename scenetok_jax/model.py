@@ -17,7 +17,7 @@ from scenetok_jax.io import to_unit
 from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
-from scenetok_jax.ops.attention import ATTENTION
+from scenetok_jax.ops.attention import check_attention
 from scenetok_jax.ops.compute import Compute
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.types import (
@@ -70,7 +70,7 @@ def build(config: ConfigDict) -> Model:
   compute = Compute.of(config, lambda: jax.local_devices()[0])
   check_known(compute.dtype, DTYPES, "config.dtype")
   check_known(compute.remat, REMAT_POLICIES, "config.remat")
-  check_known(compute.attention, ATTENTION, "config.attention")
+  check_attention(compute.attention)
   shared = {**compute._asdict(), "dtype": jnp.dtype(compute.dtype)}
 
   def module(name: str, cls: Any) -> Any:

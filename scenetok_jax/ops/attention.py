@@ -6,14 +6,22 @@ import jax.numpy as jnp
 from scenetok_jax.ops import sequence
 from scenetok_jax.ops.cpu import heads_first_attention, on_cpu
 from scenetok_jax.ops.softmax import masked_softmax
-from scenetok_jax.ops.splash import splash_attention
-from scenetok_jax.types import Array
+from scenetok_jax.ops.splash import splash_attention, tile_rows
+from scenetok_jax.types import Array, check_known
 
 # Fused: of an NVIDIA GPU (ops/compute.py says which and what), of a TPU.
 FUSED = ("cudnn", "splash")
 ATTENTION = ("xla", *FUSED)
 # JAX's name of a call of cuDNN's.
 CUDNN_FORWARD = "dot_product_attention_fwd_wrapper"
+
+
+def check_attention(attention: str) -> None:
+  """InputError unless it is of ATTENTION, or splash with rows of its tiles."""
+  if attention.startswith("splash"):
+    tile_rows(attention)
+  else:
+    check_known(attention, ATTENTION, "config.attention")
 
 
 def attend(
@@ -29,7 +37,7 @@ def attend(
   Softmax of query . key / sqrt(d), in float32 whatever the compute dtype.
 
   causal: masks keys after the query's own index in the flat sequence.
-  attention: one of ATTENTION.
+  attention: one that check_attention passes.
   """
   query, key, value = (sequence.enter(x) for x in (query, key, value))
   query, key = (x.astype(value.dtype) for x in (query, key))
@@ -45,8 +53,10 @@ def _kernel(
       query, key, value, is_causal=causal, implementation="cudnn"
     )
   scale = jnp.asarray(query.shape[-1] ** -0.5, query.dtype)
-  average = splash_attention if attention == "splash" else softmax_average
-  return average(query * scale, key, value, causal)
+  if attention.startswith("splash"):
+    rows = tile_rows(attention)
+    return splash_attention(query * scale, key, value, causal, rows)
+  return softmax_average(query * scale, key, value, causal)
 
 
 @on_cpu(heads_first_attention)

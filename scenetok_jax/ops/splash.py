@@ -7,6 +7,7 @@ padded, and padded keys are masked.
 
 import functools
 import math
+import re
 from typing import NamedTuple
 
 import jax
@@ -20,15 +21,17 @@ from jax.experimental.pallas.ops.tpu.splash_attention import (
 
 from scenetok_jax.ops.sequence import inside
 from scenetok_jax.parallel.rules import split
-from scenetok_jax.types import Array
+from scenetok_jax.types import Array, InputError
 
 # What a backward pass needs of the kernel is kept under this name.
 KEPT = "attention"
 _LANES = 128  # of a vector: keys come in multiples of it
-# Rows of queries and of keys in a tile. Keys of up to a tile are one, so that
-# the gradient of the queries is complete after one pass; larger tiles leave no
-# room in a core's memory for the backward kernel.
-_ROWS = 512, 1024
+# Most rows of queries and of keys in a tile, where a configuration says none.
+# Keys of up to a tile are one, so that the gradient of the queries is complete
+# after one pass. Chosen to fit, not timed: for heads of 64 on a v5e libtpu
+# 0.0.41 compiles the backward kernel with 1024x2048 and with 512x3072, too;
+# with 1024x3072 a core's memory is too small.
+ROWS = 512, 1024
 
 
 class Tiles(NamedTuple):
@@ -40,11 +43,11 @@ class Tiles(NamedTuple):
   keys: int
 
   @classmethod
-  def of(cls, queries: int, keys: int) -> "Tiles":
-    """The largest tiles up to _ROWS that waste least of these lengths."""
+  def of(cls, queries: int, keys: int, most: tuple[int, int]) -> "Tiles":
+    """The largest tiles up to these rows that waste least of these lengths."""
     rows = [
-      _tile(length, most)
-      for length, most in zip((queries, keys), _ROWS, strict=True)
+      _tile(length, limit)
+      for length, limit in zip((queries, keys), most, strict=True)
     ]
     filled = [
       rows * math.ceil(length / rows)
@@ -59,24 +62,54 @@ def _tile(length: int, most: int) -> int:
   return _LANES * math.ceil(length / count / _LANES)
 
 
+def tile_rows(attention: str) -> tuple[int, int]:
+  """Most rows of queries and of keys in a tile, of "splash" or "splash:QxK".
+
+  InputError for any other name, or rows that are no multiples of 128.
+  """
+  if attention == "splash":
+    return ROWS
+  match = re.fullmatch(r"splash:(\d+)x(\d+)", attention)
+  queries, keys = map(int, match.groups()) if match else (0, 0)
+  if not queries or not keys or queries % _LANES or keys % _LANES:
+    raise InputError(
+      f"config.attention: {attention}: no such tiles; give splash:QxK with"
+      f" multiples of {_LANES}, as splash:512x1024"
+    )
+  return queries, keys
+
+
 def splash_attention(
-  query: Array, key: Array, value: Array, causal: bool, interpret: bool = False
+  query: Array,
+  key: Array,
+  value: Array,
+  causal: bool,
+  rows: tuple[int, int] = ROWS,
+  interpret: bool = False,
 ) -> Array:
   """Scaled query [B Lq h d], key and value [B Lk h d] -> [B Lq h d].
 
   Over batch and heads of the mesh, each device its own (ops/sequence.py).
-  interpret: runs the kernels on any device, slowly.
+  rows: as ROWS. interpret: runs the kernels on any device, slowly.
   """
-  local = functools.partial(_local, causal=causal, interpret=interpret)
+  local = functools.partial(
+    _local, causal=causal, rows=rows, interpret=interpret
+  )
   return split(local, inside(query.shape[2]))(query, key, value)
 
 
 def _local(
-  query: Array, key: Array, value: Array, *, causal: bool, interpret: bool
+  query: Array,
+  key: Array,
+  value: Array,
+  *,
+  causal: bool,
+  rows: tuple[int, int],
+  interpret: bool,
 ) -> Array:
   """The same on one device."""
   length, (*_, heads, _) = query.shape[1], key.shape
-  tiles = Tiles.of(length, key.shape[1])
+  tiles = Tiles.of(length, key.shape[1], rows)
   kernel = splash_attention_kernel.make_splash_mha(
     splash_attention_mask.MultiHeadMask(
       [_mask(tiles, key.shape[1], causal)] * heads

@@ -83,6 +83,7 @@ QUIET = "--config.train.eval_every=0"
     ("--config.remat=some", ("config.remat", "some", "none")),
     ("--config.attention=cuddn", ("config.attention", "cuddn", "xla", "cudnn")),
     ("--config.attention=cudnn", ("attention", "--config.dtype=bfloat16")),
+    ("--config.attention=splash:9", ("attention", "splash:9", "multiples")),
     ("--config.mesh.data=3", ("mesh", "8 devices")),
     (
       "--config.optimizer.skip=maybe",

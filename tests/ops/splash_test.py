@@ -4,6 +4,7 @@ They run as JAX interprets them on a CPU.
 """
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from scenetok_jax.ops import splash
-from scenetok_jax.ops.attention import softmax_average
+from scenetok_jax.ops.attention import attend, check_attention, softmax_average
 from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.types import InputError
 from tests.networks import normals
 
 # Queries, keys, size of a head: of scenetok_re10k, scenegen_re10k,
@@ -106,4 +108,21 @@ def test_devices_of_a_mesh_take_their_examples_and_heads(axis):
   ],
 )
 def test_tiles_are_large_and_waste_little(lengths, tiles):
-  assert splash.Tiles.of(*lengths) == tiles
+  assert splash.Tiles.of(*lengths, splash.ROWS) == tiles
+
+
+@pytest.mark.parametrize(
+  "attention, tile", [("splash", (512, 1024)), ("splash:128x256", (128, 256))]
+)
+def test_a_configuration_may_say_the_rows_of_tiles(attention, tile):
+  asked = functools.partial(attend, attention=attention)
+  array = jax.ShapeDtypeStruct((1, 1024, 1, 64), jnp.bfloat16)
+  program = str(jax.make_jaxpr(asked)(array, array, array))
+  found = set(re.findall(r"Ref<default>{bf16\[(\d+),64\]}", program))
+  assert found == set(map(str, tile))
+
+
+@pytest.mark.parametrize("name", ["splash:100x256", "splash:0x128", "splash:"])
+def test_rows_that_no_tile_has_are_refused(name):
+  with pytest.raises(InputError, match="splash:QxK with multiples of 128"):
+    check_attention(name)
