@@ -50,7 +50,8 @@ def base(stage: str) -> ConfigDict:
     "frames_per_latent": frames_per_latent,
     "chunked": chunked,
     "num_context": 12,
-    "num_targets": 8,  # latents
+    "num_targets": 8,  # latents of a clip
+    "target_clips": placeholder(int),  # of a scene in a step; unset: 1
     "num_conditions": 0 if stage == "tokenizer" else 3,
     "flip": True,
     "view_sampler": {

@@ -71,7 +71,7 @@ class EncodingJob:
       "codecs": dict(self.identities),
       "needs": {
         "num_context": self.sampler.num_context,
-        "num_targets": self.sampler.num_targets,
+        "num_targets": self.sampler.all_targets,
       },
     }
 

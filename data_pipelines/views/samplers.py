@@ -16,8 +16,8 @@ _TEST_GAP = 8  # release: unbounded sampler outside training
 class ViewChoice:
   """Frame numbers of one example.
 
-  context [Nc] sorted; target [F] frames in the order of `latents` [L];
-  condition [Nk], the first is one of the context frames.
+  context [Nc] sorted; target [F] frames in the order of `latents` [L], clip
+  after clip; condition [Nk], the first is one of the context frames.
   """
 
   context: np.ndarray
@@ -32,7 +32,9 @@ class ViewSampler:
 
   name: "unbounded" (context from the whole scene) or "bounded" (context and
     targets from one interval).
-  num_targets: target latents; gap: latents between chunk starts.
+  num_targets: target latents of a clip; gap: latents between chunk starts.
+  target_clips: clips of targets that a scene is trained on, each of its own
+    share of the clip (or interval): they have no latent in common.
   chunks, chunk_probability: targets are `chunks` runs of latents with this
     probability, else one run.
   full_range, uneven: see draws.target_runs.
@@ -61,6 +63,7 @@ class ViewSampler:
   initial_margin: int | None = None
   margin: int = 0
   margin_warmup_steps: int = 0
+  target_clips: int = 1
 
   @classmethod
   def from_config(cls, data: Any) -> "ViewSampler":
@@ -68,7 +71,7 @@ class ViewSampler:
     section = dict(data.view_sampler.items())
     shared = ("num_context", "num_targets", "num_conditions")
     known = {field.name for field in dataclasses.fields(cls)}
-    known -= {*shared, "grouping", "uneven"}
+    known -= {*shared, "grouping", "uneven", "target_clips"}
     unknown = sorted(set(section) - known)
     if unknown:
       raise InputError(
@@ -80,7 +83,8 @@ class ViewSampler:
         section[name] = tuple(section[name])
     fields = {name: getattr(data, name) for name in shared}
     grouping = Grouping(data.frames_per_latent, data.chunked)
-    return cls(**section, **fields, grouping=grouping)
+    clips = data.get("target_clips") or 1
+    return cls(**section, **fields, grouping=grouping, target_clips=clips)
 
   def __post_init__(self):
     limits = [self._gaps(step) for step in (0, self.warmup_steps)]
@@ -108,6 +112,11 @@ class ViewSampler:
       )
 
   @property
+  def all_targets(self) -> int:
+    """Target latents of all clips."""
+    return self.num_targets * self.target_clips
+
+  @property
   def warm_step(self) -> int:
     """A step at which no limit moves any more."""
     return max(self.warmup_steps, self.margin_warmup_steps)
@@ -118,7 +127,7 @@ class ViewSampler:
     needs = (
       ("num_context", self.num_context, frames, "frames"),
       ("num_conditions", self.num_conditions, frames, "frames"),
-      ("num_targets", self.num_targets, available, "latents"),
+      ("num_targets", self.all_targets, available, "latents"),
     )
     for field, needed, found, unit in needs:
       if needed > found:
@@ -137,11 +146,11 @@ class ViewSampler:
     left = np.arange(frames - width)
     first, end = self._latents(left, left + width, margin, frames)
     fewest = int(np.min(end - first))
-    if fewest < self.num_targets or width + 1 < self.num_context:
+    if fewest < self.all_targets or width + 1 < self.num_context:
       raise InputError(
         f"data.view_sampler.initial_context_gap: an interval of {width + 1}"
         f" frames ({fewest} latents) cannot hold data.num_targets="
-        f"{self.num_targets} and data.num_context={self.num_context}; widen it,"
+        f"{self.all_targets} and data.num_context={self.num_context}; widen it,"
         " or leave the scene out"
       )
 
@@ -177,14 +186,17 @@ class ViewSampler:
       interval = self._latents(*ends, margin, frames)
     split = rng.random() < self.chunk_probability and train
     chunks = self.chunks if split else 1
-    runs = draws.target_runs(
-      rng, interval, self.num_targets, gap, chunks, self.full_range, self.uneven
-    )
-    how = (rng, extrinsics, self.num_context, self.context)
+    how = (self.num_targets, gap, chunks, self.full_range, self.uneven)
+    runs = [
+      run
+      for share in self._shares(interval, self.target_clips if train else 1)
+      for run in draws.target_runs(rng, share, *how)
+    ]
+    views = (rng, extrinsics, self.num_context, self.context)
     if self.name == "unbounded":
-      context = draws.spread_context(*how)
+      context = draws.spread_context(*views)
     else:
-      context = draws.interval_context(*how, ends)
+      context = draws.interval_context(*views, ends)
     return ViewChoice(
       context,
       np.concatenate([np.arange(*self.grouping.span(*run)) for run in runs]),
@@ -196,6 +208,16 @@ class ViewSampler:
     """(min, max) frames between the outer context frames; step None: last."""
     low, high = self._gaps(step)
     return min(low, frames - 1), min(high, frames - 1)
+
+  def _shares(
+    self, interval: tuple[int, int], count: int
+  ) -> list[tuple[int, int]]:
+    """Equal parts of an interval of latents, of whole units."""
+    first, end = interval
+    size = (end - first) // count // self.grouping.unit_latents
+    size *= self.grouping.unit_latents
+    starts = [first + size * n for n in range(count)]
+    return list(zip(starts, [*starts[1:], end], strict=True))
 
   def _gaps(self, step: int | None) -> tuple[int, int]:
     final = self.final_context_gap

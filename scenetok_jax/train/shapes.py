@@ -31,6 +31,7 @@ def stage1_params(model: Model) -> Any:
 def latent_batch(config: ConfigDict, model: Model, mesh: Mesh) -> SceneBatch:
   """A global batch of stored latents (float16) with cameras, abstract."""
   batch, conditions = config.data.batch_size, model.num_conditions
+  clips = config.data.get("target_clips") or 1
 
   def views(codec: Codec, latents: int) -> Views:
     shape = (batch, latents, *model.latent_shape(codec))
@@ -39,7 +40,7 @@ def latent_batch(config: ConfigDict, model: Model, mesh: Mesh) -> SceneBatch:
 
   scenes = SceneBatch(
     context=views(model.context_codec, model.num_context),
-    target=views(model.target_codec, model.num_targets),
+    target=views(model.target_codec, model.num_targets * clips),
     condition=views(model.context_codec, conditions) if conditions else None,
   )
   return along_batch(scenes, mesh)

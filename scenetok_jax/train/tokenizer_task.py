@@ -5,6 +5,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+from einops import rearrange, reduce, repeat
 from ml_collections import ConfigDict
 
 from scenetok_jax.flow import path
@@ -24,28 +25,29 @@ from scenetok_jax.types import Array, SceneBatch, Views
 
 @flax.struct.dataclass
 class StepNoise:
-  """Every random number of a stage-1 step."""
+  """Every random number of a stage-1 step; A is clips of all scenes, B n."""
 
   reference: Array  # [B] int, the context view that poses are relative to
   unconditional: Array  # [] bool, trains the null token on the whole batch
   posterior: Array  # [B N C] standard normal
-  levels: Array  # [B L] in [0, 1]
-  target: Array  # [B L h w C] standard normal
+  levels: Array  # [A L] in [0, 1]
+  target: Array  # [A L h w C] standard normal
 
 
 def sample_noise(
-  config: ConfigDict, key: Array, views: int, target: Array, tokens: Any
+  config: ConfigDict, key: Array, seen: Any, target: Array, tokens: Any
 ) -> StepNoise:
-  """The noise for V views, target latents [B L h w C] and tokens (N, C)."""
+  """The noise for (B, V) views, target latents [A L h w C], tokens (N, C)."""
   keys = jax.random.split(key, 5)
-  batch, latents = target.shape[:2]
+  batch, views = seen
+  clips, latents = target.shape[:2]
   return StepNoise(
     reference=jax.random.randint(keys[0], (batch,), 0, views),
     unconditional=jax.random.bernoulli(
       keys[1], config.train.unconditional_probability
     ),
     posterior=jax.random.normal(keys[2], (batch, *tokens)),
-    levels=sample_noise_levels(keys[3], batch, latents, **config.flow),
+    levels=sample_noise_levels(keys[3], clips, latents, **config.flow),
     target=jax.random.normal(keys[4], target.shape),
   )
 
@@ -64,7 +66,9 @@ def loss_from_noise(
   The formula is in docs/architecture/training.md.
 
   Views hold normalised latents and absolute cameras.
-  loss = mean (velocity error)^2 + KL weight * KL, per scene. From
+  loss = mean (velocity error)^2 + KL weight * KL, per scene. A scene's clips
+  are rendered from one encoding, and their errors averaged (SVSM, arXiv
+  2602.21341). From
   train.freeze_after on, the tokenizer gets no gradient and the KL term ends;
   with 0 there is neither, and no KL to log.
   """
@@ -78,6 +82,11 @@ def loss_from_noise(
   # Frozen from the first step on, it is not even differentiated.
   constant = jax.lax.stop_gradient(tokens)
   tokens = constant if after == 0 else jnp.where(frozen, constant, tokens)
+  clips = len(noise.levels) // len(noise.reference)
+  if clips > 1:
+    tokens, reference = (
+      repeat(x, "b ... -> (b n) ...", n=clips) for x in (tokens, reference)
+    )
   x_t = path.interpolate(target.latents, noise.target, noise.levels)
   prediction = model.decoder.apply(
     {"params": params["decoder"]},
@@ -88,6 +97,8 @@ def loss_from_noise(
     noise.unconditional if model.decoder.null_token else False,
   )
   flow = flow_loss(prediction, path.velocity(target.latents, noise.target))
+  if clips > 1:
+    flow = reduce(flow, "(b n) -> b", "mean", n=clips)
   # Without a gradient: one side of the choice is never reached.
   unused = {
     "decoder/null_tokens": ~noise.unconditional,
@@ -113,6 +124,7 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
     )
   # Stored latents need no codec: its arrays would fill memory for nothing.
   codecs = {} if config.data.get("latents") else codec_params(model)
+  count = config.data.get("target_clips") or 1
 
   def draw(
     frozen: Any, batch: SceneBatch, key: Array
@@ -121,11 +133,14 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
     context = encoded(
       model.context_codec, batch.context, keys[0], weights.get("context")
     )
-    target = encoded(
-      model.target_codec, batch.target, keys[1], weights.get("target")
-    )
-    tokens, views = model.token_shape, context.cameras.extrinsics.shape[1]
-    noise = sample_noise(config, keys[2], views, target.latents, tokens)
+    clips = batch.target
+    if count > 1:
+      clips = jax.tree.map(
+        lambda x: rearrange(x, "b (n v) ... -> (b n) v ...", n=count), clips
+      )
+    target = encoded(model.target_codec, clips, keys[1], weights.get("target"))
+    tokens, seen = model.token_shape, context.cameras.extrinsics.shape[:2]
+    noise = sample_noise(config, keys[2], seen, target.latents, tokens)
     return context, target, noise
 
   def loss(params: Any, frozen: Any, drawn: Any, step: Array) -> StepLoss:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from einops import repeat
+from einops import rearrange, repeat
 from ml_collections import ConfigDict
 
 from scenetok_jax.codecs.api import get_codec
@@ -12,16 +12,19 @@ from scenetok_jax.convert.engine import export_tensors
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.flow.timesteps import noise_levels
-from scenetok_jax.model import Model
+from scenetok_jax.model import Model, build
 from scenetok_jax.nn.block_spec import with_fields
+from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.parity import reference_config
 from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
-from scenetok_jax.train import tokenizer_task
+from scenetok_jax.train import shapes, tokenizer_task
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.tokenizer_task import StepNoise, loss_from_noise
 from scenetok_jax.types import Cameras, Views
+from scenetok_jax.workdir import fields
+from scenetok_jax.workdir.config import load_config
 from tests import networks
 from tests.goldens import assert_close, load_case
 from tests.train import reference
@@ -215,6 +218,71 @@ def test_frozen_from_the_first_step_on_it_costs_its_forward_pass_alone(case):
   assert whole > 1.5 * forward and metrics.keys() == {"flow_loss", "kl"}
 
 
+def test_clips_of_a_scene_are_rendered_from_one_encoding(case):
+  noise, step = case.noise("kl_"), jnp.int32(200)
+  train = {
+    "freeze_after": -1, "kl_weights": (1e-2, 1e-2), "kl_schedule": (100, 300)
+  }  # fmt: skip
+  config = ConfigDict({"train": train})
+
+  def loss(target, noise):
+    out = loss_from_noise(
+      case.model, config, case.params, case.context, target, noise, step
+    )
+    return {"loss": out.loss, **out.metrics}
+
+  def both(tree, other):
+    return jax.tree.map(
+      lambda *pair: rearrange(list(pair), "n b ... -> (b n) ..."), tree, other
+    )
+
+  turned = jax.tree.map(lambda x: x[:, ::-1], case.target)
+  later = noise.replace(levels=1 - noise.levels, target=noise.target[..., ::-1])
+  alone = networks.quick_jit(loss)
+  outs = alone(case.target, noise), alone(turned, later)
+  joined = noise.replace(
+    levels=both(noise.levels, later.levels),
+    target=both(noise.target, later.target),
+  )
+  found = networks.quick_jit(loss)(both(case.target, turned), joined)
+  mean = jax.tree.map(lambda a, b: (a + b) / 2, *outs)
+  assert found["loss"].shape == (2,) and found.keys() >= {"flow_loss", "kl"}
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, mean
+  )
+  assert np.abs(outs[0]["loss"] - outs[1]["loss"]).min() > 1e-3
+
+
+def test_a_batch_holds_the_clips_of_a_scene_one_after_another():
+  more = ["--config.data.target_clips=3", "--config.data.latents=stored"]
+  config = load_config("rooms:smoke", more)
+  config = fields.plain(config)
+  model, mesh = build(config), make_mesh(devices=jax.devices()[:1])
+  described = shapes.latent_batch(config, model, mesh)
+  batch = jax.tree.map(
+    lambda leaf: np.arange(np.prod(leaf.shape)).reshape(leaf.shape) % 89.0,
+    described,
+  )
+  task = tokenizer_task.tokenizer_task(model, config)
+  context, target, noise = task.parts.draw(
+    task.frozen, batch, jax.random.key(0)
+  )
+  scenes, latents = config.data.batch_size, config.data.num_targets
+  assert len(context.latents) == len(noise.posterior) == scenes
+  assert target.latents.shape[:2] == (3 * scenes, latents)
+  want = rearrange(
+    batch.target.cameras.extrinsics, "b (n v) i j -> b n v i j", n=3
+  )
+  for scene, clip in ((0, 0), (0, 2), (scenes - 1, 1)):
+    found = target.cameras.extrinsics[3 * scene + clip]
+    np.testing.assert_array_equal(found, want[scene, clip])
+  out = jax.eval_shape(
+    task.loss, jax.eval_shape(task.init, jax.random.key(0)), task.frozen,
+    described, jax.random.key(0), 0,
+  )  # fmt: skip
+  assert out.loss.shape == (scenes,)
+
+
 def test_noise_follows_the_configuration(case):
   config = ConfigDict(
     {
@@ -224,7 +292,7 @@ def test_noise_follows_the_configuration(case):
   )
   noise = networks.quick_jit(
     lambda key: tokenizer_task.sample_noise(
-      config, key, 3, case.target.latents, (10, 8)
+      config, key, (2, 3), case.target.latents, (10, 8)
     )
   )(jax.random.key(0))
   assert noise.unconditional

@@ -207,6 +207,7 @@ def test_margin_warms_up_and_widens_the_targets():
   [
     ({"num_context": 91}, "num_context"),
     ({"num_targets": 30}, "num_targets"),
+    ({"num_targets": 8, "target_clips": 3}, "num_targets"),
     ({"num_conditions": 95}, "num_conditions"),
     ({"name": "bounded", "num_targets": 20}, "initial_context_gap"),
   ],
@@ -232,6 +233,35 @@ def test_intervals_that_are_too_narrow_are_refused_before_training():
     narrow = dataclasses.replace(release, **changes)
     with pytest.raises(InputError, match=r"initial_context_gap.*widen"):
       narrow.check_frames(150)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+  sampler=st.sampled_from(["unbounded", "bounded"]).flatmap(_samplers),
+  clips=st.integers(1, 2),
+  seed=st.integers(0, 999),
+)
+def test_clips_of_a_scene_have_no_latent_in_common(sampler, clips, seed):
+  wide = {"initial_context_gap": (120, 130), "final_context_gap": (130, 140)}
+  sampler = dataclasses.replace(sampler, **wide)
+  many = dataclasses.replace(sampler, target_clips=clips)
+  many.check_frames(len(_POSES))
+  choice = many.sample(np.random.default_rng(seed), _POSES)
+  size = sampler.num_targets
+  assert len(choice.latents) == clips * size == many.all_targets
+  frames = sampler.grouping.frames(size)
+  assert len(choice.target) == clips * frames
+  shares = [set(choice.latents[n * size :][:size]) for n in range(clips)]
+  assert sum(map(len, map(set, shares))) == len(set().union(*shares))
+  for n, share in enumerate(shares):
+    covered = choice.target[n * frames :][:frames]
+    assert set(sampler.grouping.frame_to_latent(covered)) == share
+  # One of them is what is drawn without, and for evaluation.
+  alone = many.sample(np.random.default_rng(seed), _POSES, train=False)
+  assert len(alone.latents) == size
+  if clips == 1:
+    same = sampler.sample(np.random.default_rng(seed), _POSES)
+    np.testing.assert_array_equal(choice.target, same.target)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -294,8 +324,9 @@ def test_every_field_can_be_configured():
     "warmup_steps": 7,
     "margin": 1,
   }
-  config = clips.data_config("x")
+  config = clips.data_config("x", target_clips=3)
   config.view_sampler = ml_collections.ConfigDict(section)
   sampler = ViewSampler.from_config(config)
+  assert sampler.target_clips == 3
   assert sampler.initial_context_gap == (4, 6) and sampler.warmup_steps == 7
   assert sampler.num_context == config.num_context
