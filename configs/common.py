@@ -127,6 +127,7 @@ def base(stage: str) -> ConfigDict:
     "decay_steps": total_steps,  # end of the schedules "cosine" and "wsd"
     "decay_share": placeholder(float),  # of them, "wsd" decays; unset: 0.2
     "ema_decay": 0.0,  # release: off
+    "ema_std": placeholder(float),  # instead: grows with the run, by this share
   }
   config.train = {
     "total_steps": total_steps,

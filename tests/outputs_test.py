@@ -218,6 +218,7 @@ _VERBS = {
   "latents": "--config=rooms --data=IN --out=OUT",
   "convert": "--config=rooms --source=IN/a.tok --out=OUT",
   "compact": "--workdir=IN --out=OUT",
+  "average": "--workdir=IN --std=0.1 --out=OUT",
   "export": "--workdir=W --scene=0 --data=IN --out=OUT",
   "export capture": "--workdir=W --capture=IN --out=OUT",
   "runs": "IN --out=OUT",

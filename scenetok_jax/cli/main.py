@@ -28,6 +28,7 @@ VERBS = {
   "pose-score": "frames -> estimated poses -> how true they are (TPS)",
   "analyze": "the paper's analyses: masking, context views, tokens, ...",
   "tables": "result files -> tables beside the paper's numbers",
+  "average": "a run's averages -> one of another width",
   "compact": "a run -> a folder of a few megabytes to share",
   "push": "a run -> a model on the hub, with its card",
   "codec-check": "your images through a codec and back: the ceiling",

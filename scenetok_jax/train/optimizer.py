@@ -70,6 +70,7 @@ class Optimizer:
   skip_threshold: float = 1.0
   frozen: tuple[tuple[str, int], ...] = ()
   ema_decay: float = 0.0  # of the parameters' moving average, 0: none
+  ema_std: float = 0.0  # of an average that grows with the run, instead
 
   @classmethod
   def of(cls, config: ConfigDict) -> Self:
@@ -83,6 +84,10 @@ class Optimizer:
   def __post_init__(self) -> None:
     for field, choices in CHOICES.items():
       check_known(getattr(self, field), choices, f"optimizer.{field}")
+    if self.ema_decay and self.ema_std:
+      raise InputError(
+        "optimizer.ema_std: one average is kept; set optimizer.ema_decay=0"
+      )
     falls = self.schedule in ("cosine", "wsd")
     if falls and self.decay_steps <= self.warmup_steps:
       raise InputError(

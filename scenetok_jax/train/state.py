@@ -6,12 +6,15 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from scenetok_jax.parallel.rules import param_shardings, parted, placed_shapes
 from scenetok_jax.parallel.runtime import quick_compile_options
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.types import Array
+
+STD_RANGE = (1e-3, 0.28)  # of an average's width; 0.289 weighs all steps alike
 
 
 @flax.struct.dataclass
@@ -34,7 +37,7 @@ Init = Callable[[Array], Any]  # random key -> parameters, a nested dict
 
 def at_start(params: Any, optimizer: Optimizer) -> TrainState:
   """The state at step 0 with these parameters."""
-  average = optimizer.ema_decay > 0
+  average = optimizer.ema_decay > 0 or optimizer.ema_std > 0
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
@@ -88,9 +91,31 @@ def apply_gradients(
     parted(gradients), state.opt_state, state.params, state.step, unused
   )
   decay, ema = optimizer.ema_decay, state.ema
-  if ema is not None:
+  if ema is not None and optimizer.ema_std > 0:
+    share = power_share(power_gamma(optimizer.ema_std), state.step + 1)
+    ema = jax.tree.map(lambda a, p: a + share * (p - a), ema, new.params)
+  elif ema is not None:
     ema = jax.tree.map(
       lambda a, p: decay * a + (1.0 - decay) * p, ema, new.params
     )
   state = TrainState(state.step + 1, new.params, new.opt_state, ema)
   return state, new.metrics
+
+
+def power_gamma(std: float) -> float:
+  """The power of t that weighs step t in an average of a relative width.
+
+  std: of the weights over the steps so far, by their number (EDM2, arXiv
+  2312.02696, section 3.1): std^2 = (g + 1) / ((g + 2)^2 (g + 3)).
+  """
+  inverse = std**-2
+  return float(np.roots([1, 7, 16 - inverse, 12 - inverse]).real.max())
+
+
+def power_share(gamma: float, step: Array) -> Array:
+  """What an average takes of the parameters after step t = 1, 2, ...; float32.
+
+  1 - (1 - 1 / t)^(gamma + 1), of which float32 powers lose digits.
+  """
+  rest = jnp.log1p(-1.0 / step.astype(jnp.float32))
+  return -jnp.expm1((gamma + 1.0) * rest)
