@@ -34,6 +34,7 @@ PARAM_RULES: tuple[tuple[str, Spec], ...] = (
 # A training state's trees, of which each replica along data holds and updates a
 # part (arXiv 1910.02054, stage 1).
 _PARTED = re.compile(r"(^|/)(params|mu|nu|ema)/")
+STACKED = re.compile(r"(^|/)blocks/")  # layers [depth ...]
 _SMALL = 1 << 16  # elements that are not worth a collective
 _TILE = (8, 128)  # to which TPUs pad the last two dimensions
 
@@ -144,14 +145,25 @@ def whole(tree: Any) -> Any:
   return _constrained(tree, "")
 
 
-def _constrained(tree: Any, prefix: str) -> Any:
-  """tree placed by the table on the current mesh, under names with a prefix."""
+def in_matrices(tree: Any) -> Any:
+  """Parameters in their parts where these are layers, else whole."""
+  return _constrained(tree, "params/", layers=True)
+
+
+def _constrained(tree: Any, prefix: str, layers: bool = False) -> Any:
+  """tree placed by the table on the current mesh, under names with a prefix.
+
+  layers: without it, where that would cut a layer along data.
+  """
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.shape["data"] == 1:
     return tree
 
   def put(path: Any, leaf: Array) -> Array:
-    spec = leaf_spec(prefix + path_name(path), leaf.shape, mesh)
+    name = path_name(path)
+    spec = leaf_spec(prefix + name, leaf.shape, mesh)
+    if layers and not (STACKED.search(name) and spec[0] == "data"):
+      spec = leaf_spec(name, leaf.shape, mesh)
     return jax.lax.with_sharding_constraint(leaf, spec)
 
   return jax.tree_util.tree_map_with_path(put, tree)

@@ -11,11 +11,10 @@ from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import BATCH_AXES
-from scenetok_jax.parallel.rules import path_name
+from scenetok_jax.parallel.rules import STACKED, path_name
 from scenetok_jax.types import Array, InputError
 
 _PROJECTION = re.compile(r"^(.*)/(query|key|value)/(kernel|bias)$")
-_STACKED = re.compile(r"(^|/)blocks/")
 
 
 def reference_group(path: str) -> tuple[str, bool]:
@@ -25,7 +24,7 @@ def reference_group(path: str) -> tuple[str, bool]:
   Query, key and value of self-attention are one fused tensor; in modules whose
   name contains `cross` they are three (docs/architecture/training.md).
   """
-  stacked = _STACKED.search(path) is not None
+  stacked = STACKED.search(path) is not None
   match = _PROJECTION.match(path)
   if match and "cross" not in match[1].rsplit("/", 1)[-1]:
     return f"{match[1]}/fused/{match[3]}", stacked

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from einops import rearrange
 
-from scenetok_jax.parallel.rules import parted, path_name, whole
+from scenetok_jax.parallel.rules import in_matrices, parted, path_name
 from scenetok_jax.types import Array
 
 MUON_BETA = 0.95
@@ -114,13 +114,14 @@ def muon_change(path: str, steps: Array, mu: Array, gradient: Array) -> Array:
 
   Nesterov's momentum (optax's, with bias correction), orthogonalized, times
   0.2 sqrt(longer side): its root mean square is then that of AdamW's steps, so
-  that both take one learning rate and decay. Replicas along data need whole
-  matrices, and keep their part of the result. steps: float32 [].
+  that both take one learning rate and decay. Replicas along data each do their
+  layers; where their parts are none, they do all and keep their part. steps:
+  float32 [].
   """
   log = math.log(MUON_BETA)
   now, ahead = -jnp.expm1(steps * log), -jnp.expm1((steps + 1.0) * log)
   momentum = MUON_BETA * mu / ahead + (1.0 - MUON_BETA) * gradient / now
-  matrix = as_matrix(path, whole({path: momentum})[path])
+  matrix = as_matrix(path, in_matrices({path: momentum})[path])
   scale = 0.2 * math.sqrt(max(matrix.shape[-2:]))
   change = from_matrix(path, scale * orthogonalized(matrix), mu.shape)
   return parted({path: change})[path]

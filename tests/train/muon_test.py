@@ -10,6 +10,7 @@ import pytest
 from einops import rearrange
 
 from scenetok_jax.parallel.mesh import make_mesh
+from scenetok_jax.parallel.rules import param_shardings
 from scenetok_jax.train import state as train_state
 from scenetok_jax.train.moments import orthogonalized
 from scenetok_jax.train.optimizer import Optimizer
@@ -160,3 +161,29 @@ def test_a_configuration_asks_for_it_by_name():
   config = load_config("rooms", ["--config.optimizer.name=muon"])
   assert Optimizer.of(config).name == "muon"
   assert Optimizer.of(load_config("rooms")).name == "adamw"
+
+
+@pytest.mark.parametrize(
+  ("name", "gathered"), [("blocks", False), ("last_block", True)]
+)
+def test_replicas_orthogonalize_their_own_layers(name, gathered):
+  shape = (2, 128, 256) if name == "blocks" else (256, 256)
+
+  def init(key):
+    kernel = jax.random.normal(key, shape)
+    return {name: {"mlp": {"up": {"kernel": kernel}}}}
+
+  def step(state):
+    gradients = jax.tree.map(jnp.cos, state.params)
+    return train_state.apply_gradients(state, gradients, MUON)[0]
+
+  found = []
+  for count in (1, 2):
+    mesh = make_mesh({"data": count}, jax.devices()[:count])
+    with jax.set_mesh(mesh):
+      state = train_state.create(init, MUON, jax.random.key(0), mesh)
+      compiled = jax.jit(step, out_shardings=param_shardings(state, mesh))
+      compiled = compiled.lower(state).compile()
+      found.append(jax.device_get(compiled(state).params))
+  assert ("all-gather" in compiled.as_text()) == gathered
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *found)
