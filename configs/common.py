@@ -93,6 +93,7 @@ def base(stage: str) -> ConfigDict:
     "rope_latents": 8,
     "rope_parts": 1,
     "null_token": False,  # release: never created
+    "interval": placeholder(bool),  # True: knows average velocities
     "mlp_ratio": 4.0,
   }
   config.flow = {
@@ -278,6 +279,28 @@ def lapped_codecs(config: ConfigDict) -> None:
   for codec in (config.codecs.context, config.codecs.target):
     if codec.name == "block_dct":
       codec.name = "lapped_dct"
+
+
+def few_step(config: ConfigDict, total_steps: int = 20_000) -> None:
+  """Tunes a renderer to average velocities, for videos in 1, 2 or 4 steps.
+
+  MeanFlow, arXiv 2505.13447; config.restore is the run that it starts from.
+  """
+  if config.stage != "tokenizer":
+    raise ValueError("few_step tunes a renderer, which is stage 1")
+  config.restore_partial = True  # the embedding of intervals is new
+  config.decoder.interval = True
+  config.mean_flow = {
+    "equal": 0.75,  # share without an interval; paper Table 4: 25 % with one
+    "power": 1.0,  # of the adaptive weight; paper Table 4
+    # Radians a level: features of the timestep that turn faster pass no slope.
+    # Ours: they turn by up to 1000, of which a trained renderer has ripples
+    # whose slope exceeds that of the flow.
+    "turns": 100.0,
+  }
+  config.sampling.steps = 2
+  # Ours: the tokens stay those of the run.
+  config.train.update({"freeze_after": 0, "total_steps": total_steps})
 
 
 def smoke(config: ConfigDict) -> None:

@@ -9,7 +9,8 @@ are 64 x 64 pixels, a latent is one frame, context views are chosen to cover the
 clip and target frames are drawn one by one. Variants: generator (stage 2; give
 --config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
 quickstart), lapped (blocks of pixels lap over each other: no seams), muon
-(docs/training_recipes.md), smoke.
+(docs/training_recipes.md), few_step (the shipped renderer tuned to videos in 1,
+2 or 4 steps), smoke.
 """
 
 from ml_collections import ConfigDict
@@ -27,8 +28,9 @@ def get_config(variant: str = "") -> ConfigDict:
   if stage == "generator":
     small_generator(config)
   table = {
-    "smoke": smoke, "quick": quick, "lapped": common.lapped_codecs, "muon": muon
-  }  # fmt: skip
+    **{"smoke": smoke, "quick": quick, "lapped": common.lapped_codecs},
+    **{"muon": muon, "few_step": few_step},
+  }
   return common.variants(config, ",".join(names), table)
 
 
@@ -158,8 +160,16 @@ def quick(config: ConfigDict) -> None:
   config.optimizer.warmup_steps = 20
 
 
+def few_step(config: ConfigDict) -> None:
+  """Average velocities for the shipped renderer, in a short training."""
+  common.few_step(config, total_steps=1500)
+  config.restore = common.shipped("rooms")
+  config.optimizer.update({"learning_rate": 3e-4, "warmup_steps": 50})
+
+
 def smoke(config: ConfigDict) -> None:
-  """Two steps of the same networks at width 32."""
+  """Two steps of the same networks at width 32, from scratch."""
+  config.restore = None
   config.data.update({"batch_size": 8, "cache": False, "num_context": 3})
   for network in ("tokenizer", "decoder", "generator"):
     if network in config:

@@ -5,7 +5,8 @@
 
 Expected after 760k steps (paper, 12 context views): PSNR 23.99, SSIM 0.783,
 LPIPS 0.159, rFID 11.12, rFVD 79.80. Variants: shifted (the release's second
-RE10K experiment), embedded (block-DCT codecs), smoke.
+RE10K experiment), few_step (tunes config.restore to videos in 1, 2 or 4 steps),
+embedded (block-DCT codecs), smoke.
 """
 
 from scenetok_jax.configs import common
@@ -15,7 +16,8 @@ def get_config(variant: str = ""):
   """Release: scenetok_va-vdc_lognorm_re10k_scratch."""
   config = common.base("tokenizer")
   config.train.freeze_after = 150_000
-  return common.variants(config, variant, {"shifted": shifted})
+  table = {"shifted": shifted, "few_step": common.few_step}
+  return common.variants(config, variant, table)
 
 
 def shifted(config) -> None:

@@ -26,6 +26,9 @@ class RayConditionedDiT(nn.Module):
       rope_parts equal parts whose positions each start at zero.
     null_token: adds the learned token that stands for "no scene".
     camera_embedding, ray_patch_frames: see nn.embed.CameraEmbed.
+    interval: embeds how far a latent goes; the velocity is then the average
+      over that way (flow.mean).
+    turns: of the timestep's embedding, see nn.embed.timestep_features.
   """
 
   width: int = 1024
@@ -43,6 +46,8 @@ class RayConditionedDiT(nn.Module):
   null_token: bool = False
   causal: bool = False
   timestep_features: int = 256
+  interval: bool = False
+  turns: float | None = None
 
   @property
   def grouping(self) -> Grouping:
@@ -57,13 +62,15 @@ class RayConditionedDiT(nn.Module):
     cameras: Cameras | Array,
     tokens: Array | KVCache,
     unconditional: Array | bool = False,
+    interval: Array | None = None,
   ) -> Array:
     """Predicts the velocity.
 
     cameras: [B T], or their embedding [B L n D] by camera_embed. tokens:
     [B N C'], or their KVCache by TokenKVCache. A guided cache asks for both
     passes and gives [(B 2) L h w C]: conditional first. unconditional: bool or
-    [B] bool; replaces tokens by the null token.
+    [B] bool; replaces tokens by the null token. interval: [B L] by
+    flow.timesteps.model_interval, None: 0, the velocity at a level.
     """
     dtype, patch = self.block.dtype, self.patch
     grid = (latents.shape[2] // patch, latents.shape[3] // patch)
@@ -73,8 +80,14 @@ class RayConditionedDiT(nn.Module):
       latents.astype(dtype)
     )
     c = embed.TimestepEmbed(
-      self.width, self.timestep_features, dtype, name="timestep"
+      *(self.width, self.timestep_features, dtype),
+      turns=self.turns,
+      name="timestep",
     )(timestep)
+    if self.interval:
+      c = c + self._interval_embed(timestep, interval)
+    elif interval is not None:
+      raise ValueError("an average velocity needs interval=True")
     c = c[:, :, None] + cameras
     x, c = (rearrange(a, "b l n d -> b (l n) d") for a in (x, c))
     condition = tokens
@@ -94,6 +107,15 @@ class RayConditionedDiT(nn.Module):
       p=patch,
       q=patch,
     )
+
+  def _interval_embed(self, timestep: Array, interval: Array | None) -> Array:
+    """interval [B L] or None -> [B L D], zeros at the start of a training."""
+    layer = embed.TimestepEmbed(
+      *(self.width, self.timestep_features, self.block.dtype),
+      scheme="zero",
+      name="interval",
+    )
+    return layer(jnp.zeros_like(timestep) if interval is None else interval)
 
   def _condition(self, tokens: Array, unconditional: Array | bool) -> Array:
     """tokens [B N C'] -> condition [B N D], or the null token."""

@@ -42,6 +42,8 @@ class Solver:
   step: (velocity, state at t, step) -> state at t_next.
   multistep: whether steps look back: state.previous is then an array like x,
     zeros before the first step.
+  straight: whether a step goes along one velocity, which may then be the
+    average from its level t to t_next.
   weights: (levels [S + 1 ...] float64) -> [S ...], a number that the host
     computes for each step and column; zeros where it is None.
   evaluations: of the velocity, in so many steps that end at level 0.
@@ -49,6 +51,7 @@ class Solver:
 
   step: Callable[[Velocity, SolverState, SolverStep], SolverState]
   multistep: bool = False
+  straight: bool = False
   weights: Callable[[np.ndarray], np.ndarray] | None = None
   evaluations: Callable[[int], int] = lambda steps: steps
 
@@ -175,7 +178,7 @@ def _extrapolation(levels: np.ndarray) -> np.ndarray:
 
 # A solver is an entry here; every sampler and command then takes its name.
 SOLVERS = {
-  "euler": Solver(_euler),
+  "euler": Solver(_euler, straight=True),
   "heun": Solver(_heun, evaluations=lambda steps: 2 * steps - 1),
   "dpm2": Solver(_dpm2, multistep=True, weights=_extrapolation),
 }

@@ -1,6 +1,6 @@
 """Noise levels: their shift, their training density, the model's timestep."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import einops
 import jax
@@ -26,6 +26,15 @@ _shift = shift  # the functions below have a parameter of that name
 def model_timestep(t: Array) -> jax.Array:
   """Level in [0, 1] -> what the networks embed: max(1000 t - 1, 0)."""
   return jnp.maximum(1000 * jnp.asarray(t, jnp.float32) - 1, 0)
+
+
+def model_interval(way: Array) -> jax.Array:
+  """Length of an interval of levels, in [0, 1] -> what networks embed.
+
+  Ours: so short that no feature of it turns by more than 10 radians. The
+  slope of average velocities would be lost in faster ones (flow.mean).
+  """
+  return 10 * jnp.asarray(way, jnp.float32)
 
 
 def noise_levels(
@@ -68,6 +77,56 @@ def sample_noise_levels(
   of one level for all its latents whatever `sampling` says (release: 0.2).
   """
   check_known(sampling, SAMPLINGS, "sampling")
+  runs = _runs(latents, sampling, chunks)
+  keys = jax.random.split(key, 3)
+  size = batch, runs, uniform_probability
+  return per_latent(_draw(keys, *size, weighting, **density), latents)
+
+
+class Interval(NamedTuple):
+  """Levels t of latents and the lower ones r that they go to: [B L] each."""
+
+  t: Array
+  start: Array
+
+
+def sample_intervals(
+  key: jax.Array,
+  batch: int,
+  latents: int,
+  *,
+  equal: float,
+  weighting: str,
+  sampling: str = "random_uniform",
+  chunks: int = 1,
+  uniform_probability: float = 0.0,
+  **density: Any,
+) -> Interval:
+  """Draws the intervals of a training on average velocities.
+
+  equal: share with start = t, of levels as sample_noise_levels draws them (the
+  same arguments). The other intervals lie between such a level and a uniform
+  one (ours: of two of the density, hardly any would reach clean data where it
+  is shifted towards noise). Latents that share a level share their interval.
+  """
+  check_known(sampling, SAMPLINGS, "sampling")
+  size = batch, _runs(latents, sampling, chunks), uniform_probability
+  coin, *keys = jax.random.split(key, 7)
+  own, other, resting = (
+    _draw((coin, *pair), *size, kind, **density)
+    for pair, kind in zip(
+      (keys[:2], keys[2:4], keys[4:]),
+      (weighting, "uniform", "uniform"),
+      strict=True,
+    )
+  )
+  other = jnp.where(resting < equal, own, other)
+  levels = jnp.maximum(own, other), jnp.minimum(own, other)
+  return Interval(*(per_latent(a, latents) for a in levels))
+
+
+def _runs(latents: int, sampling: str, chunks: int) -> int:
+  """How many runs of latents have a level of their own."""
   runs = {"random_uniform": 1, "random_independent": latents}.get(
     sampling, chunks
   )
@@ -76,14 +135,26 @@ def sample_noise_levels(
       f"chunks: {latents} latents do not divide into {runs} noise chunks;"
       " choose a divisor"
     )
-  coin_key, scene_key, run_key = jax.random.split(key, 3)
+  return runs
+
+
+def _draw(
+  keys: Any,
+  batch: int,
+  runs: int,
+  uniform_probability: float,
+  weighting: str,
+  **density: Any,
+) -> jax.Array:
+  """Levels [batch runs]; keys: of the coin, of scenes and of runs."""
+  coin_key, scene_key, run_key = keys
   coin = jax.random.bernoulli(coin_key, uniform_probability, (batch, 1))
   normal = weighting == "logit_normal"
   draw = jax.random.normal if normal else jax.random.uniform
   per_scene = draw(scene_key, (batch, 1), jnp.float32)
   per_run = draw(run_key, (batch, runs), jnp.float32)
   draws = jnp.where(coin, per_scene, per_run)
-  return per_latent(noise_levels(draws, weighting, **density), latents)
+  return noise_levels(draws, weighting, **density)
 
 
 def per_latent(levels: Array, latents: int) -> Array:

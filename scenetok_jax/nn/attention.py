@@ -121,7 +121,8 @@ def _normed_heads(block: BlockSpec, x: Array, name: str, fused: int) -> Array:
   if not block.qk_norm:
     return x
   epsilon = block.rms_epsilon if block.norm == "rms" else 1e-5
-  return Norm(block.norm, epsilon, affine=True, name=f"{name}_norm")(x)
+  norm = Norm(block.norm, epsilon, True, block.plain, name=f"{name}_norm")
+  return norm(x)
 
 
 def _merge(block: BlockSpec, out: Array) -> Array:

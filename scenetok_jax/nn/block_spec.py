@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import jax.numpy as jnp
 
+from scenetok_jax.ops.attention import PLAIN
+
 # torch's nn.RMSNorm with eps unset: float32 machine epsilon.
 TORCH_EPSILON = 1.1920929e-7
 LAYER_NORM_EPSILON = 1e-6
@@ -25,7 +27,7 @@ class BlockSpec:
   shift: adaLN shifts besides scaling.
   scheme: initialisation of attentions and MLPs (nn.init).
   dtype: of the computation.
-  attention: ops.attention.attend's kernel.
+  attention: ops.attention.attend's kernel; its PLAIN also makes norms plain.
   remat: nn.blocks.REMAT_POLICIES; what a block keeps for its backward pass.
   """
 
@@ -45,6 +47,11 @@ class BlockSpec:
   def epsilon(self) -> float:
     """Of the norms before attentions and MLPs."""
     return self.rms_epsilon if self.norm == "rms" else LAYER_NORM_EPSILON
+
+  @property
+  def plain(self) -> bool:
+    """Whether jax.jvp must get through: no gradient is written out."""
+    return self.attention == PLAIN
 
 
 def with_fields(network: T, **fields: Any) -> T:

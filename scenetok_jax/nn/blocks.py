@@ -67,11 +67,15 @@ def dense(
 
 
 class Norm(nn.Module):
-  """RMSNorm, or LayerNorm without affine; statistics in float32."""
+  """RMSNorm, or LayerNorm without affine; statistics in float32.
+
+  plain: see BlockSpec.plain.
+  """
 
   kind: str = "rms"
   epsilon: float = 1e-6
   affine: bool | None = None  # default: RMSNorm has a scale, LayerNorm none
+  plain: bool = False
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -80,10 +84,10 @@ class Norm(nn.Module):
     affine = (self.kind == "rms") if self.affine is None else self.affine
     if self.kind == "layer":
       x = x - jnp.mean(x, axis=-1, keepdims=True)
-    x = rms_normalize(x, self.epsilon)
+    x = rms_normalize(x, self.epsilon, plain=self.plain)
     if affine:
       scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
-      x = scale_features(x, scale)
+      x = scale_features(x, scale, plain=self.plain)
     if affine and self.kind == "layer":
       bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
       x = x + trailing(bias, x)

@@ -46,7 +46,7 @@ class DiTBlock(nn.Module):
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = repeat_scenes(
       adaln(c, block, "zero"), passes
     )
-    y = Norm(block.norm, block.epsilon, name="self_norm")(x)
+    y = _norm(block, "self_norm")(x)
     y = Attention(block, self.causal, name="self_attention")(
       modulate(y, shift_a, scale_a), query_angles=angles, key_angles=angles
     )
@@ -54,7 +54,7 @@ class DiTBlock(nn.Module):
     x = x + Attention(block, name="cross_attention")(
       x, condition, query_angles=angles
     )
-    y = Norm(block.norm, block.epsilon, name="mlp_norm")(x)
+    y = _norm(block, "mlp_norm")(x)
     y = Mlp(block, name="mlp")(modulate(y, shift_m, scale_m))
     return constrain(x + gate_m * y, "batch", "length", None), None
 
@@ -66,6 +66,10 @@ def repeat_scenes(tree: Any, passes: int) -> Any:
   return jax.tree.map(
     lambda a: repeat(jnp.asarray(a), "b ... -> (b n) ...", n=passes), tree
   )
+
+
+def _norm(block: BlockSpec, name: str) -> Norm:
+  return Norm(block.norm, block.epsilon, plain=block.plain, name=name)
 
 
 class BlockKVCache(nn.Module):
@@ -124,6 +128,6 @@ class FinalLayer(nn.Module):
   def __call__(self, x: Array, c: Array) -> Array:
     block, passes = self.block, x.shape[0] // c.shape[0]
     chunks = Modulation(2, dtype=block.dtype, name="adaln")(c)
-    x = Norm(block.norm, block.epsilon, name="norm")(x)
+    x = _norm(block, "norm")(x)
     x = modulate(x, *repeat_scenes(chunks, passes))
     return dense(self.features, x.shape[-1], "head", "zero", block.dtype)(x)

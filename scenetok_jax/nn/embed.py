@@ -128,26 +128,41 @@ def sincos_crop(size: tuple[int, int], patch: int, width: int) -> np.ndarray:
   return sincos_table(positions(size[0]), positions(size[1]), width)
 
 
-def timestep_features(timestep: Array, features: int) -> Array:
-  """Model timestep [...] -> [... features] float32, cosines first."""
+def timestep_features(
+  timestep: Array, features: int, turns: float | None = None
+) -> Array:
+  """Model timestep [...] -> [... features] float32, cosines first.
+
+  turns: radians a timestep; derivatives stop at features that turn faster.
+  """
   half = features // 2
   steps = jnp.arange(half, dtype=jnp.float32)
   omega = jnp.exp(-math.log(10000.0) * steps / half)
   timestep = timestep.astype(jnp.float32)[..., None]
-  angles = timestep * trailing(omega, timestep)
+  omega = trailing(omega, timestep)
+  angles = timestep * omega
+  if turns is not None:
+    fast = jnp.broadcast_to(omega > turns, angles.shape)
+    angles = jnp.where(fast, jax.lax.stop_gradient(angles), angles)
   return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
 
 
 class TimestepEmbed(nn.Module):
-  """Model timestep [B L] -> [B L D]."""
+  """Model timestep [B L] -> [B L D].
+
+  scheme: of the last layer's start. turns: see timestep_features.
+  """
 
   width: int
   features: int = 256
   dtype: Any = jnp.float32
+  scheme: str = "normal"
+  turns: float | None = None
 
   @nn.compact
   def __call__(self, timestep: Array) -> Array:
     how = ("normal", self.dtype)
-    x = timestep_features(timestep, self.features)
+    x = timestep_features(timestep, self.features, self.turns)
     x = jax.nn.silu(dense(self.width, self.features, "up", *how)(x))
+    how = (self.scheme, self.dtype)
     return constrain_tokens(dense(self.width, self.width, "down", *how)(x))

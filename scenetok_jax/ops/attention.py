@@ -4,7 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from scenetok_jax.ops import sequence
-from scenetok_jax.ops.cpu import heads_first_attention, on_cpu
+from scenetok_jax.ops.cpu import (
+  heads_first_attention,
+  on_cpu,
+  plain_heads_first,
+)
 from scenetok_jax.ops.softmax import masked_softmax
 from scenetok_jax.ops.splash import splash_attention, tile_rows
 from scenetok_jax.types import Array, check_known
@@ -12,6 +16,9 @@ from scenetok_jax.types import Array, check_known
 # Fused: of an NVIDIA GPU (ops/compute.py says which and what), of a TPU.
 FUSED = ("cudnn", "splash")
 ATTENTION = ("xla", *FUSED)
+# As xla, without gradients of its own: what jax.jvp can go through. Networks
+# take it for such a pass alone, configurations never.
+PLAIN = "plain"
 # JAX's name of a call of cuDNN's.
 CUDNN_FORWARD = "dot_product_attention_fwd_wrapper"
 
@@ -37,7 +44,7 @@ def attend(
   Softmax of query . key / sqrt(d), in float32 whatever the compute dtype.
 
   causal: masks keys after the query's own index in the flat sequence.
-  attention: one that check_attention passes.
+  attention: one that check_attention passes, or PLAIN.
   """
   query, key, value = (sequence.enter(x) for x in (query, key, value))
   query, key = (x.astype(value.dtype) for x in (query, key))
@@ -56,16 +63,18 @@ def _kernel(
   if attention.startswith("splash"):
     rows = tile_rows(attention)
     return splash_attention(query * scale, key, value, causal, rows)
-  return softmax_average(query * scale, key, value, causal)
+  average = plain_average if attention == PLAIN else softmax_average
+  return average(query * scale, key, value, causal)
 
 
-@on_cpu(heads_first_attention)
-def softmax_average(
-  query: Array, key: Array, value: Array, causal: bool
-) -> Array:
+def _average(query: Array, key: Array, value: Array, causal: bool) -> Array:
   """Scaled query [B Lq h d], key and value [B Lk h d] -> [B Lq h d]."""
   logits = jnp.einsum(
     "bqhd,bkhd->bhqk", query, key, preferred_element_type=jnp.float32
   )
   weights = masked_softmax(logits, causal).astype(value.dtype)
   return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+
+
+softmax_average = on_cpu(heads_first_attention)(_average)
+plain_average = on_cpu(plain_heads_first)(_average)

@@ -5,7 +5,8 @@ A definition says what to compute and is decorated with its form for CPUs:
 is written out. XLA for CPUs is slow at products over strided axes, and at
 elementwise work that ends in a sum, of which the gradients of norms and of a
 softmax are made (docs/performance.md). Written-out gradients raise under
-forward-mode differentiation, as every custom gradient does.
+forward-mode differentiation, as every custom gradient does: what jax.jvp goes
+through asks for the plain forms.
 """
 
 import functools
@@ -60,6 +61,8 @@ def cpu_gradient(
 ) -> Callable[[Function], Function]:
   """Decorates a definition: on one CPU its gradient is written out.
 
+  Not where it is called with plain=True.
+
   forward, backward, constants: as of jax.custom_vjp, which has them as
   defvjp(forward, backward) and nondiff_argnums.
   """
@@ -69,9 +72,9 @@ def cpu_gradient(
     written.defvjp(forward, backward)
 
     @functools.wraps(definition)
-    def call(*args: Any) -> Any:
-      function = written if traced_for_one_cpu() else definition
-      return function(*args)
+    def call(*args: Any, plain: bool = False) -> Any:
+      chosen = not plain and traced_for_one_cpu()
+      return (written if chosen else definition)(*args)
 
     return call
 
@@ -160,12 +163,21 @@ def heads_first_attention(
   return _heads_first(query, key, value, causal)
 
 
-def _heads_first(query: Array, key: Array, value: Array, causal: bool) -> Array:
+def plain_heads_first(
+  query: Array, key: Array, value: Array, causal: bool
+) -> Array:
+  """heads_first_attention without a gradient of its own, for jax.jvp."""
+  return _heads_first(query, key, value, causal, plain=True)
+
+
+def _heads_first(
+  query: Array, key: Array, value: Array, causal: bool, plain: bool = False
+) -> Array:
   query, key, value = (
     rearrange(x, "b l h d -> b h l d") for x in (query, key, value)
   )
   # Rounded weights must be differentiated as they were rounded.
-  exact = value.dtype == jnp.float32
+  exact = value.dtype == jnp.float32 and not plain
   average = _average_by_output if exact else _average
   return rearrange(average(query, key, value, causal), "b h l d -> b l h d")
 

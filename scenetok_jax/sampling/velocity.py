@@ -9,7 +9,7 @@ from einops import rearrange
 from scenetok_jax.decoder.dit import TokenKVCache, camera_embed
 from scenetok_jax.flow.path import over_trailing_axes
 from scenetok_jax.flow.solvers import guide
-from scenetok_jax.flow.timesteps import model_timestep
+from scenetok_jax.flow.timesteps import model_interval, model_timestep
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.types import Array, Cameras
@@ -41,17 +41,25 @@ def predict_velocity(
   cameras: Cameras | Array,
   cache: KVCache,
   guidance: Array | float = 1.0,
+  start: Array | None = None,
 ) -> Array:
   """A window x [B L h w C] at levels t [B L] -> velocity [B L h w C].
 
   params: {"decoder": ...}. cameras: [B T], or their embedding by embed_path.
   cache: by token_kv_cache; a guided one takes both passes at once, which
-  guidance ([] or [B L], 1 is none) then weighs.
+  guidance ([] or [B L], 1 is none) then weighs. start: levels [B L] below t, to
+  which the average velocity is meant; needs config.decoder.interval.
   """
   latents = x.shape[1]
-  x, t, cameras = _fill_parts(model, x, t, cameras)
+  way = None if start is None else t - start
+  x, t, cameras, way = _fill_parts(model, x, t, cameras, way)
+  interval: dict[str, Any] = {}
+  if way is not None:
+    interval["interval"] = model_interval(way)
   out: Any = model.decoder.apply(
-    {"params": params["decoder"]}, x, model_timestep(t), cameras, cache
+    {"params": params["decoder"]},
+    *(x, model_timestep(t), cameras, cache),
+    **interval,
   )
   out = out[:, :latents]
   if cache.null is None:
@@ -62,8 +70,8 @@ def predict_velocity(
 
 
 def _fill_parts(
-  model: Model, x: Array, t: Array, cameras: Cameras | Array
-) -> tuple[Array, Array, Cameras | Array]:
+  model: Model, x: Array, t: Array, cameras: Cameras | Array, way: Array | None
+) -> tuple[Array, Array, Cameras | Array, Array | None]:
   """Repeats the last of a few unordered latents until the parts are whole.
 
   A decoder of one latent per rotation part (rope_parts = rope_latents) has
@@ -73,12 +81,13 @@ def _fill_parts(
   parts = model.decoder.rope_parts
   missing = -x.shape[1] % parts if parts == model.decoder.rope_latents else 0
   if not missing:
-    return x, t, cameras
+    return x, t, cameras, way
   length = x.shape[1] + missing
   frames = model.target_codec.frames(length)
   views = frames if isinstance(cameras, Cameras) else length
   cameras = jax.tree.map(lambda a: extend(a, views), cameras)
-  return extend(x, length), extend(t, length), cameras
+  way = None if way is None else extend(way, length)
+  return extend(x, length), extend(t, length), cameras, way
 
 
 def extend(array: Array, length: int, axis: int = 1) -> Array:

@@ -51,11 +51,14 @@ def window_step(
   embedding of the whole path where windows start on whole groups of latents
   (`embeddable`). size: latents in a window. options: solver, interval and
   guidance, which may be traced; outside the interval the network takes a
-  single pass.
+  single pass. A straight solver goes by the average velocity of each step
+  where the network knows it (config.decoder.interval).
   """
   frames = model.target_codec.frames(size)
   low, high = options.interval
   plain = dataclasses.replace(cache, null=None)
+  solver = get_solver(options.solver)
+  averages = solver.straight and model.decoder.interval
 
   def step(video: SolverState, row: WindowStep) -> SolverState:
     def cut(array: Array) -> Array:
@@ -79,7 +82,10 @@ def window_step(
 
     def velocity(x: Array, t: Array) -> Array:
       def predict(cache: KVCache, guidance: Array | float) -> Array:
-        return predict_velocity(model, params, x, t, views, cache, guidance)
+        start = now.t_next if averages else None
+        return predict_velocity(
+          model, params, x, t, views, cache, guidance, start
+        )
 
       if cache.null is None or (low, high) == (0.0, 1.0):
         return predict(cache, options.guidance)
@@ -90,7 +96,7 @@ def window_step(
         lambda: predict(plain, 1.0),
       )
 
-    found = get_solver(options.solver).step(velocity, window, now)
+    found = solver.step(velocity, window, now)
     return jax.tree.map(put, video, found)
 
   return step

@@ -1,5 +1,6 @@
 """Stage 1: tokenizer and renderer trained together on the flow loss."""
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -10,7 +11,13 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.flow import path
 from scenetok_jax.flow.losses import flow_loss, kl_divergence, kl_weight
-from scenetok_jax.flow.timesteps import model_timestep, sample_noise_levels
+from scenetok_jax.flow.mean import adaptive_weights, mean_target
+from scenetok_jax.flow.timesteps import (
+  model_interval,
+  model_timestep,
+  sample_intervals,
+  sample_noise_levels,
+)
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import (
   Model,
@@ -19,8 +26,10 @@ from scenetok_jax.model import (
   init_stage1,
   tokenize,
 )
+from scenetok_jax.nn.block_spec import with_fields
+from scenetok_jax.ops.attention import PLAIN
 from scenetok_jax.train.task import LossParts, StepLoss, Task
-from scenetok_jax.types import Array, SceneBatch, Views
+from scenetok_jax.types import Array, Cameras, InputError, SceneBatch, Views
 
 
 @flax.struct.dataclass
@@ -32,6 +41,7 @@ class StepNoise:
   posterior: Array  # [B N C] standard normal
   levels: Array  # [A L] in [0, 1]
   target: Array  # [A L h w C] standard normal
+  starts: Array | None = None  # [A L] below levels, of average velocities
 
 
 def sample_noise(
@@ -47,9 +57,22 @@ def sample_noise(
       keys[1], config.train.unconditional_probability
     ),
     posterior=jax.random.normal(keys[2], (batch, *tokens)),
-    levels=sample_noise_levels(keys[3], clips, latents, **config.flow),
+    **_levels(config, keys[3], clips, latents),
     target=jax.random.normal(keys[4], target.shape),
   )
+
+
+def _levels(
+  config: ConfigDict, key: Array, batch: int, latents: int
+) -> dict[str, Array]:
+  """`levels` and, with config.mean_flow, `starts` of a StepNoise."""
+  mean_flow = config.get("mean_flow")
+  if mean_flow is None:
+    return {"levels": sample_noise_levels(key, batch, latents, **config.flow)}
+  found = sample_intervals(
+    key, batch, latents, equal=mean_flow.equal, **config.flow
+  )
+  return {"levels": found.t, "starts": found.start}
 
 
 def loss_from_noise(
@@ -70,7 +93,8 @@ def loss_from_noise(
   are rendered from one encoding, and their errors averaged (SVSM, arXiv
   2602.21341). From
   train.freeze_after on, the tokenizer gets no gradient and the KL term ends;
-  with 0 there is neither, and no KL to log.
+  with 0 there is neither, and no KL to log. With noise.starts the error is of
+  the average velocity (flow.mean), weighted by config.mean_flow.power.
   """
   poses = jnp.asarray(context.cameras.extrinsics)
   reference = poses[jnp.arange(len(poses)), noise.reference]  # [B 4 4]
@@ -88,17 +112,27 @@ def loss_from_noise(
       repeat(x, "b ... -> (b n) ...", n=clips) for x in (tokens, reference)
     )
   x_t = path.interpolate(target.latents, noise.target, noise.levels)
-  prediction = model.decoder.apply(
-    {"params": params["decoder"]},
-    x_t,
-    model_timestep(noise.levels),
-    relative_to(target.cameras, reference),
-    tokens,
-    noise.unconditional if model.decoder.null_token else False,
+  view = functools.partial(
+    _predict, target.cameras, reference, noise.unconditional
   )
-  flow = flow_loss(prediction, path.velocity(target.latents, noise.target))
+  levels = noise.levels, noise.starts
+  prediction = view(model.decoder, params, tokens, x_t, *levels)
+  wanted = path.velocity(target.latents, noise.target)
+  if noise.starts is not None:
+    turns = config.mean_flow.turns / 1000  # levels are 1000 timesteps
+    plain = with_fields(
+      model.decoder, attention=PLAIN, remat="none", turns=turns
+    )
+    fixed = jax.lax.stop_gradient((params, tokens))
+    average = functools.partial(view, plain, *fixed)
+    wanted = mean_target(average, x_t, wanted, noise.levels, noise.starts)
+  flow = loss = flow_loss(prediction, wanted)
+  if noise.starts is not None:
+    loss = flow * adaptive_weights(flow, config.mean_flow.power)
   if clips > 1:
-    flow = reduce(flow, "(b n) -> b", "mean", n=clips)
+    flow, loss = (
+      reduce(x, "(b n) -> b", "mean", n=clips) for x in (flow, loss)
+    )
   # Without a gradient: one side of the choice is never reached.
   unused = {
     "decoder/null_tokens": ~noise.unconditional,
@@ -107,13 +141,38 @@ def loss_from_noise(
   }
   unused = unused if model.decoder.null_token else {}
   if posterior.logvar is None or after == 0:
-    return StepLoss(flow, {"flow_loss": flow}, unused)
+    return StepLoss(loss, {"flow_loss": flow}, unused)
   kl = kl_divergence(posterior)
   weight = kl_weight(step, config.train.kl_weights, config.train.kl_schedule)
   trained = ~(frozen | noise.unconditional)
   # A zero weight must also silence an infinite KL, hence where.
   term = jnp.where(trained & (weight > 0), weight * kl, 0.0)
-  return StepLoss(flow + term, {"flow_loss": flow, "kl": kl}, unused)
+  return StepLoss(loss + term, {"flow_loss": flow, "kl": kl}, unused)
+
+
+def _predict(
+  cameras: Cameras,
+  reference: Array,
+  unconditional: Array,
+  net: Any,
+  params: Any,
+  tokens: Array,
+  x: Array,
+  t: Array,
+  start: Array | None,
+) -> Array:
+  """The renderer's velocity at (x, t), or its average down to `start`."""
+  interval = {} if start is None else {"interval": model_interval(t - start)}
+  out: Array = net.apply(
+    {"params": params["decoder"]},
+    x,
+    model_timestep(t),
+    relative_to(cameras, reference),
+    tokens,
+    unconditional if net.null_token else False,
+    **interval,
+  )
+  return out
 
 
 def tokenizer_task(model: Model, config: ConfigDict) -> Task:
@@ -121,6 +180,11 @@ def tokenizer_task(model: Model, config: ConfigDict) -> Task:
   if config.train.unconditional_probability and not model.decoder.null_token:
     raise ValueError(
       "train.unconditional_probability needs decoder.null_token=True"
+    )
+  if config.get("mean_flow") and not model.decoder.interval:
+    raise InputError(
+      "config.mean_flow: the renderer knows no intervals; set"
+      " config.decoder.interval=True"
     )
   # Stored latents need no codec: its arrays would fill memory for nothing.
   codecs = {} if config.data.get("latents") else codec_params(model)

@@ -9,7 +9,11 @@ from ml_collections import ConfigDict
 from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 
-_MORE = ("data.target_path",)  # read, though no preset sets it
+# Read, though no preset sets them.
+_MORE = (
+  *("data.target_path", "flow.mean", "flow.deviation"),
+  *("mean_flow", "mean_flow.equal", "mean_flow.power", "mean_flow.turns"),
+)
 # What is built of these checks their fields.
 _CHECKED = (
   *("tokenizer.", "decoder.", "generator.", "data.view_sampler."),

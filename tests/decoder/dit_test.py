@@ -14,6 +14,7 @@ from scenetok_jax.decoder.dit import (
 )
 from scenetok_jax.nn.block_spec import with_fields
 from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.ops.attention import PLAIN
 from scenetok_jax.parity import reference_config
 from scenetok_jax.types import Cameras
 from tests import networks
@@ -122,6 +123,72 @@ def test_too_many_latents_for_the_rotation_table():
   net = dataclasses.replace(TINY, rope_latents=1)
   with pytest.raises(ValueError, match="do not fit"):
     networks.shapes(net, *INPUTS)
+
+
+def test_a_fresh_interval_changes_nothing(tiny):
+  params, (velocity, _) = tiny
+  net = dataclasses.replace(TINY, interval=True)
+  fresh = networks.quick_jit(
+    lambda: net.init(networks.jax.random.key(0), *INPUTS)["params"]["interval"]
+  )()
+  assert np.abs(fresh["up"]["kernel"]).max() > 0
+  for interval in ({}, {"interval": np.full((4, 2), 250.0, np.float32)}):
+    again = networks.apply(
+      net, params | {"interval": fresh}, *INPUTS, **UNCONDITIONAL, **interval
+    )
+    networks.assert_same(again, velocity, 1e-6)
+
+
+def test_a_trained_interval_is_embedded_like_a_timestep(tiny):
+  params, (velocity, _) = tiny
+  net = dataclasses.replace(TINY, interval=True)
+  params = params | {"interval": networks.draw(net, *INPUTS)["interval"]}
+  none, zero, long = (
+    networks.apply(net, params, *INPUTS, **UNCONDITIONAL, **given)
+    for given in (
+      {},
+      {"interval": np.zeros((4, 2), np.float32)},
+      {"interval": np.array([[0.0, 250.0]] * 4, np.float32)},
+    )
+  )
+  networks.assert_same(none, zero, 0)
+  assert np.abs(none - velocity).max() > 1e-3
+  assert np.abs(long - zero)[:, 1].max() > 1e-3
+
+
+def test_an_interval_needs_its_embedding():
+  with pytest.raises(ValueError, match="interval=True"):
+    networks.shapes(TINY, *INPUTS, interval=np.zeros((4, 2), np.float32))
+
+
+def test_the_plain_network_is_the_same_and_differentiates_forward(tiny):
+  params, (velocity, _) = tiny
+  net = with_fields(TINY, attention=PLAIN)
+  networks.assert_same(
+    networks.apply(net, params, *INPUTS, **UNCONDITIONAL), velocity
+  )
+  latents, *rest = INPUTS
+
+  def slope(x, way):
+    return networks.jax.jvp(
+      lambda x: net.apply({"params": params}, x, *rest, **UNCONDITIONAL),
+      *((x,), (way,)),
+    )[1]
+
+  with networks.jax.default_matmul_precision("highest"):
+    way = networks.normals(8, *latents.shape)
+    found = networks.quick_jit(lambda x: slope(x, way))(latents)
+    ends = [
+      networks.apply(net, params, latents + step * way, *rest, **UNCONDITIONAL)
+      for step in (-1e-2, 1e-2)
+    ]
+  networks.assert_same(found, (ends[1] - ends[0]) / 2e-2, 2e-3)
+  variables = {"params": params}
+  custom = [
+    "custom_vjp" in str(networks.jax.make_jaxpr(n.apply)(variables, *INPUTS))
+    for n in (TINY, net)
+  ]
+  assert custom == [True, False]
 
 
 @pytest.mark.parametrize(

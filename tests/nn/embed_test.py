@@ -1,6 +1,7 @@
 """Embeddings have the reference's order, and their tables its positions."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.nn.block_spec import BlockSpec
@@ -52,3 +53,21 @@ def test_modulations_start_as_the_identity():
   c, x = normals(0, 1, 2, 8), normals(1, 1, 2, 8)
   (shift, scale), _ = Modulation(2).init_with_output(jax.random.key(0), c)
   np.testing.assert_array_equal(modulate(x, shift, scale), x)
+
+
+def test_fast_features_pass_no_slope():
+  timestep = jnp.array([3.0, 700.0])
+  plain = timestep_features(timestep, 16)
+
+  def slopes(turns):
+    return jax.jvp(
+      lambda t: timestep_features(t, 16, turns), (timestep,), (timestep,)
+    )
+
+  values, found = slopes(0.02)
+  np.testing.assert_array_equal(values, plain)
+  _, all_of_it = slopes(1e6)
+  # 1, 0.32, 0.1, 0.032 | 0.01, ... radians a timestep; cosines, then sines.
+  slow = np.tile(np.arange(8) >= 4, 2)
+  np.testing.assert_array_equal(found[:, slow], all_of_it[:, slow])
+  assert not found[:, ~slow].any() and np.abs(all_of_it[:, ~slow]).min() > 0

@@ -59,6 +59,18 @@ def test_a_field_that_nothing_reads_is_refused(tmp_path, lines, told):
   assert re.search(told, _message(f"{file}:smoke"))
 
 
+def test_a_file_may_set_the_logits_of_its_levels(tmp_path):
+  file = tmp_path / "mine.py"
+  file.write_text(
+    "from scenetok_jax.configs import rooms\n"
+    "def get_config(variant=''):\n"
+    "  config = rooms.get_config(variant)\n"
+    "  config.flow.update({'mean': 0.5, 'deviation': 2.0})\n"
+    "  return config\n"
+  )
+  assert load_config(str(file)).flow.mean == 0.5
+
+
 @pytest.mark.parametrize(
   ("name", "field"),
   [("tokenizer", "wobble"), ("decoder", "heds"), ("codecs.target", "wobble")],
