@@ -13,8 +13,8 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS ?= 2
 
-.PHONY: help quickstart test test-slow fuzz faults sweeps aot-table docs docs-map \
-	notebooks lint format lock audit sbom clean
+.PHONY: help quickstart test test-slow fuzz faults sweeps aot-table gpu-report docs \
+	docs-map notebooks lint format lock audit sbom clean
 
 help:
 	@echo "make quickstart  rooms, training, pictures and scores in report/"
@@ -24,6 +24,7 @@ help:
 	@echo "make faults      break running trainings; prints what was lost"
 	@echo "make sweeps      every verb on full disks, without readers, killed"
 	@echo "make aot-table   compile published configurations for TPU slices"
+	@echo "make gpu-report  what one NVIDIA GPU does, in six minutes"
 	@echo "make docs        build the documentation as a site into site/"
 	@echo "make docs-map    write the map of files and the lists of errors in docs/"
 	@echo "make notebooks   docs/notebooks as .ipynb files, for Jupyter and Colab"
@@ -63,6 +64,13 @@ aot-table: $(BASE)
 	@$(PIP) -e '.[tpu]'
 	JAX_PLATFORMS=cpu $(VENV)/bin/python benchmarks/aot_table.py \
 		--docs docs/performance.md
+
+# Nothing is fetched where JAX finds a GPU already.
+gpu-report: $(BASE)
+	@$(VENV)/bin/python -c 'import jax; jax.devices("gpu")' 2>/dev/null \
+		|| $(PIP) -e '.[gpu]'
+	bash -c '. launch/env_gpu.sh && exec $(VENV)/bin/python -m benchmarks.gpu \
+		--docs docs/performance_gpu.md --json report/gpu.json'
 
 # A broken link, a name without a docstring or an address elsewhere fails.
 docs: $(DOCS)

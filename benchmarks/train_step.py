@@ -17,7 +17,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -141,21 +141,7 @@ def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
   useful = executed
   if policy != "none":
     useful = _program(config, "none", 1).flops
-  state, frozen, batch, _ = program.arguments
-  frozen = filled(frozen)
-  # Moments and step start at zero.
-  shapes, params = state, filled(state.params)
-  state = jax.tree.map(
-    lambda x: jnp.zeros(x.shape, x.dtype), shapes.replace(params=())
-  ).replace(params=params)
-  del params
-  batch, key = _batch(batch), jax.random.key(0)
-
-  def run() -> Any:
-    nonlocal state
-    state, metrics = compiled(state, frozen, batch, key)
-    return metrics["loss"], state.step
-
+  run = stepper(program, compiled)
   jax.block_until_ready(run())
   found = against_matmul(run, executed, repeats)
   useful_share = found.share * useful / executed
@@ -170,6 +156,29 @@ def train(part: str, config: ConfigDict, repeats: int) -> dict[str, Any]:
     f"train_peak_resident_bytes_{part}": peak,
     f"train_depth_share_{part}": 1 / fewer,
   }
+
+
+def stepper(program: Program, compiled: Any) -> Callable[[], Any]:
+  """Takes the next step of a training, and returns what to wait for.
+
+  program: of train_program, compiled.
+  """
+  shapes, frozen, batch, _ = program.arguments
+  # Moments and step start at zero.
+  zeros = jax.jit(
+    lambda: jax.tree.map(
+      lambda x: jnp.zeros(x.shape, x.dtype), shapes.replace(params=())
+    )
+  )
+  state = zeros().replace(params=filled(shapes.params))
+  frozen, batch, key = filled(frozen), _batch(batch), jax.random.key(0)
+
+  def run() -> Any:
+    nonlocal state
+    state, metrics = compiled(state, frozen, batch, key)
+    return metrics["loss"], state.step
+
+  return run
 
 
 def available_bytes() -> int:
@@ -222,9 +231,8 @@ def _batch(shapes: Any) -> Any:
       cameras=identity_cameras(*part.cameras.extrinsics.shape[:2]),
     )
 
-  return shapes.replace(
-    context=views(shapes.context), target=views(shapes.target)
-  )
+  names = ("context", "target", "condition")
+  return shapes.replace(**{n: views(getattr(shapes, n)) for n in names})
 
 
 def text(part: str, found: dict[str, Any]) -> str:

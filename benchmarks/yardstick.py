@@ -1,6 +1,7 @@
 """Seconds of a function beside the machine's matmul speed at that moment."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import repeat
 
 from scenetok_jax.aot.hlo import parse
 from scenetok_jax.aot.hlo_cost import cost
@@ -79,12 +81,17 @@ def executed_flops(compiled: Any) -> int:
 def filled(shapes: Any, scale: float = 0.02) -> Any:
   """Arrays of the given shapes from one repeated draw; integers are 0."""
   draw = np.random.default_rng(1).standard_normal(1 << 16, np.float32)
-  values = jnp.asarray(scale * draw)
 
-  def fill(leaf: Any) -> Any:
+  def fill(leaf: Any, values: jax.Array) -> jax.Array:
     if not jnp.issubdtype(leaf.dtype, jnp.floating):
       return jnp.zeros(leaf.shape, leaf.dtype)
-    # Resized on the device: a borrowed NumPy buffer could not be donated.
-    return jnp.resize(values, leaf.shape).astype(leaf.dtype)
+    size = math.prod(leaf.shape)
+    count = -(-size // len(draw))
+    long = repeat(values.astype(leaf.dtype), "n -> (count n)", count=count)
+    return long[:size].reshape(leaf.shape)
 
-  return jax.tree.map(fill, shapes)
+  # One program on the device: a borrowed NumPy buffer could not be donated.
+  make = jax.jit(
+    lambda values: jax.tree.map(lambda leaf: fill(leaf, values), shapes)
+  )
+  return make(scale * draw)
