@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -132,6 +133,12 @@ def test_runs_that_cannot_be_averaged_are_told(run, tmp_path):
     write_json(tmp_path / "config.json", config)
     with pytest.raises(InputError, match=text):
       average(tmp_path, 0.1, tmp_path / "out")
+  broken = tmp_path / "broken"
+  shutil.copytree(run[0], broken)
+  for file in (broken / "checkpoints" / f"{2 * EVERY}" / "state").glob("d/*"):
+    file.write_bytes(b"")
+  with pytest.raises(InputError, match=rf"checkpoints/{2 * EVERY}: damaged"):
+    average(broken, 0.1, tmp_path / "out")
   with pytest.raises(InputError, match=r"ema_std: one average"):
     Optimizer(ema_decay=0.9, ema_std=0.1)
   assert not (tmp_path / "out").exists()
