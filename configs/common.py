@@ -303,6 +303,13 @@ def few_step(config: ConfigDict, total_steps: int = 20_000) -> None:
   config.train.update({"freeze_after": 0, "total_steps": total_steps})
 
 
+def prope(config: ConfigDict) -> None:
+  """Poses enter by relative projections in attention alone (ops/prope.py)."""
+  config.tokenizer.camera_conditioning = "prope"
+  config.decoder.camera_conditioning = "prope"
+  config.decoder.rope = "2d"  # arXiv 2507.10496: a patch's place in its image
+
+
 def smoke(config: ConfigDict) -> None:
   """Two steps in seconds on a laptop: same networks, small sizes."""
   embedded_codecs(config)

@@ -10,7 +10,7 @@ clip and target frames are drawn one by one. Variants: generator (stage 2; give
 --config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
 quickstart), lapped (blocks of pixels lap over each other: no seams), muon
 (docs/training_recipes.md), few_step (the shipped renderer tuned to videos in 1,
-2 or 4 steps), smoke.
+2 or 4 steps), prope (relative projections of cameras in attention), smoke.
 """
 
 from ml_collections import ConfigDict
@@ -29,7 +29,7 @@ def get_config(variant: str = "") -> ConfigDict:
     small_generator(config)
   table = {
     **{"smoke": smoke, "quick": quick, "lapped": common.lapped_codecs},
-    **{"muon": muon, "few_step": few_step},
+    **{"muon": muon, "few_step": few_step, "prope": common.prope},
   }
   return common.variants(config, ",".join(names), table)
 

@@ -1,6 +1,9 @@
 """The renderer: a rectified-flow transformer over target-view latents."""
 
+import dataclasses
+
 import flax.linen as nn
+import flax.struct
 import jax.numpy as jnp
 from einops import rearrange, repeat
 
@@ -9,8 +12,20 @@ from scenetok_jax.nn import dit, embed
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import dense
-from scenetok_jax.ops.rope import angles_3d
-from scenetok_jax.types import Array, Cameras
+from scenetok_jax.ops import prope
+from scenetok_jax.ops.rope import angles_3d, view_angles_2d
+from scenetok_jax.types import Array, Cameras, check_known
+
+
+@flax.struct.dataclass
+class CameraTokens:
+  """What the renderer reads of the cameras of L latents.
+
+  embedding: [B L n D]. frustums: with camera_conditioning "prope" alone.
+  """
+
+  embedding: Array
+  frustums: prope.Frustums | None = None
 
 
 class RayConditionedDiT(nn.Module):
@@ -24,6 +39,11 @@ class RayConditionedDiT(nn.Module):
     rope_latents, rope_parts: rotation positions are built for
       rope_latents // rope_parts latents, and the flat sequence is cut into
       rope_parts equal parts whose positions each start at zero.
+    camera_conditioning: "adaln" (release: rays modulate) or "prope": attention
+      by relative projections too (ops.prope; a latent's frames share out the
+      head's channels, scene tokens have the identity), and rays in each
+      camera's own axes, so that poses enter by the attention alone.
+    rope: "3d" (time, rows, columns), "2d" (rows, columns) or "none".
     null_token: adds the learned token that stands for "no scene".
     camera_embedding, ray_patch_frames: see nn.embed.CameraEmbed.
     interval: embeds how far a latent goes; the velocity is then the average
@@ -36,6 +56,7 @@ class RayConditionedDiT(nn.Module):
   patch: int = 1
   block: BlockSpec = BlockSpec(heads=16, qk_norm=True, scheme="xavier")
   rays: embed.RaySpec = embed.RaySpec()
+  camera_conditioning: str = "adaln"
   camera_embedding: str = "linear"
   frames_per_latent: int = 4
   chunked: bool = False
@@ -59,23 +80,23 @@ class RayConditionedDiT(nn.Module):
     self,
     latents: Array,
     timestep: Array,
-    cameras: Cameras | Array,
+    cameras: Cameras | CameraTokens,
     tokens: Array | KVCache,
     unconditional: Array | bool = False,
     interval: Array | None = None,
   ) -> Array:
     """Predicts the velocity.
 
-    cameras: [B T], or their embedding [B L n D] by camera_embed. tokens:
-    [B N C'], or their KVCache by TokenKVCache. A guided cache asks for both
-    passes and gives [(B 2) L h w C]: conditional first. unconditional: bool or
-    [B] bool; replaces tokens by the null token. interval: [B L] by
+    cameras: [B T], or what camera_tokens makes of them. tokens: [B N C'], or
+    their KVCache by TokenKVCache. A guided cache asks for both passes and gives
+    [(B 2) L h w C]: conditional first. unconditional: bool or [B] bool;
+    replaces tokens by the null token. interval: [B L] by
     flow.timesteps.model_interval, None: 0, the velocity at a level.
     """
     dtype, patch = self.block.dtype, self.patch
     grid = (latents.shape[2] // patch, latents.shape[3] // patch)
     if isinstance(cameras, Cameras):
-      cameras = camera_embed(self)(cameras)
+      cameras = camera_tokens(self, camera_embed(self)(cameras), cameras)
     x = embed.PatchEmbed(self.width, patch, "xavier", dtype, name="latents")(
       latents.astype(dtype)
     )
@@ -88,15 +109,15 @@ class RayConditionedDiT(nn.Module):
       c = c + self._interval_embed(timestep, interval)
     elif interval is not None:
       raise ValueError("an average velocity needs interval=True")
-    c = c[:, :, None] + cameras
+    c = c[:, :, None] + cameras.embedding
     x, c = (rearrange(a, "b l n d -> b (l n) d") for a in (x, c))
     condition = tokens
     if not isinstance(tokens, KVCache):
       condition = self._condition(tokens, unconditional)
     elif tokens.null is not None:
       x = dit.repeat_scenes(x, 2)
-    angles = self._angles(latents.shape[1], grid)
-    x = dit.dit_blocks(self, x, c, condition, angles, causal=self.causal)
+    positions = self._positions(cameras, latents.shape[1], grid)
+    x = dit.dit_blocks(self, x, c, condition, positions, causal=self.causal)
     features = patch**2 * latents.shape[-1]
     x = dit.FinalLayer(features, self.block, name="final")(x, c)
     return rearrange(
@@ -128,12 +149,26 @@ class RayConditionedDiT(nn.Module):
     flags = jnp.broadcast_to(jnp.asarray(unconditional), tokens.shape[:1])
     return jnp.where(flags[:, None, None], null, condition)
 
-  def _angles(self, latents: int, grid: tuple[int, int]) -> Array | None:
-    """Rotation angles [L*n, d/2], restarting in each of rope_parts parts."""
+  def _positions(
+    self, cameras: CameraTokens, latents: int, grid: tuple[int, int]
+  ) -> prope.Positions:
+    """Of the tokens of all latents."""
+    channels, frustums = self.width // self.block.heads, cameras.frustums
+    if frustums is None:
+      return self._angles(latents, grid, channels)
+    channels -= prope.projected(channels)
+    angles = self._angles(latents, grid, channels)
+    return dataclasses.replace(frustums, angles=angles)
+
+  def _angles(
+    self, latents: int, grid: tuple[int, int], channels: int
+  ) -> Array | None:
+    """Rotation angles [L*n, channels/2]; 3d restarts in each of rope_parts."""
     if self.rope == "none":
       return None
-    head_dim = self.width // self.block.heads
-    table = angles_3d(self.rope_latents // self.rope_parts, *grid, head_dim)
+    if self.rope == "2d":
+      return view_angles_2d(latents, grid, channels)
+    table = angles_3d(self.rope_latents // self.rope_parts, *grid, channels)
     length, rest = divmod(latents * grid[0] * grid[1], self.rope_parts)
     if rest or length > len(table):
       raise ValueError(
@@ -159,20 +194,39 @@ class TokenKVCache(nn.Module):
     if self.guided and not self.net.null_token:
       raise ValueError("guidance needs null_token=True")
     null = _null_token(self, self.net)[None] if self.guided else None
-    return dit.block_kv_caches(self.net, _embed_tokens(self.net, tokens), null)
+    condition = _embed_tokens(self.net, tokens)
+    cameras = self.net.camera_conditioning == "prope"
+    return dit.block_kv_caches(self.net, condition, null, query_cameras=cameras)
 
 
 def camera_embed(net: RayConditionedDiT) -> embed.CameraEmbed:
   """The module named "camera": cameras [B T] -> [B L n D]."""
+  rays = net.rays
+  if net.camera_conditioning == "prope":
+    rays = rays.without_poses()
   return embed.CameraEmbed(
     net.camera_embedding,
     net.width,
-    net.rays,
+    rays,
     net.grouping,
     net.ray_patch_frames,
     net.block.dtype,
     name="camera",
   )
+
+
+def camera_tokens(
+  net: RayConditionedDiT, embedding: Array, cameras: Cameras
+) -> CameraTokens:
+  """The embedding [B L n D] of cameras [B T], with what else net reads."""
+  check_known(
+    net.camera_conditioning, ("adaln", "prope"), "decoder.camera_conditioning"
+  )
+  if net.camera_conditioning == "adaln":
+    return CameraTokens(embedding)
+  head_dim = net.width // net.block.heads
+  frustums = prope.frustums(cameras, head_dim, net.grouping)
+  return CameraTokens(embedding, frustums)
 
 
 def _embed_tokens(net: RayConditionedDiT, tokens: Array) -> Array:

@@ -73,6 +73,13 @@ class Grouping:
     """Frames [first, end) covered by latents [start, stop)."""
     return int(self.latent_to_frame(start)), int(self.latent_to_frame(stop))
 
+  def shares(self, latents: int, parts: int) -> np.ndarray:
+    """Frames [latents parts]: those of a latent, shared out in order."""
+    index = np.arange(latents)
+    first, end = self.latent_to_frame(index), self.latent_to_frame(index + 1)
+    count = np.asarray(end - first)[:, None]
+    return np.asarray(first)[:, None] + count * np.arange(parts) // parts
+
   def group(self, rays: Array) -> Array:
     """Rays [B T h w R] of frames -> of latents [B L h w (t R)].
 

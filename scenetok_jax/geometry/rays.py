@@ -17,9 +17,16 @@ def _unit(vectors: jax.Array) -> jax.Array:
 
 
 def _directions(
-  cameras: Cameras, height: int, width: int, scale: tuple[float, float]
+  cameras: Cameras,
+  height: int,
+  width: int,
+  scale: tuple[float, float],
+  world: bool,
 ) -> jax.Array:
-  """World directions through the pixel centres: [..., V, H, W, 3]."""
+  """Directions to the pixel centres, the world's or the camera's own.
+
+  [..., V, H, W, 3].
+  """
   intrinsics = jnp.asarray(cameras.intrinsics, jnp.float32)
   focal_scale = jnp.diag(jnp.array([scale[0] - 1, scale[1] - 1, 0.0]))
   intrinsics *= jnp.broadcast_to(1 + focal_scale, intrinsics.shape)
@@ -30,6 +37,8 @@ def _directions(
   camera = jnp.einsum(
     "...ij,hwj->...hwi", invert_3x3(intrinsics), pixels, precision=_HIGHEST
   )
+  if not world:
+    return _unit(camera)
   rotation = jnp.asarray(cameras.extrinsics, jnp.float32)[..., :3, :3]
   return jnp.einsum(
     "...ij,...hwj->...hwi", rotation, _unit(camera), precision=_HIGHEST
@@ -49,14 +58,18 @@ def ray_map(
   """Rays through a grid's pixel centres: [..., V, height, width, 6] float32.
 
   cameras: [..., V]. height, width: the ray grid (128 x 128 in the release,
-  whatever the image). encoding: "ray" (direction, origin) or "plucker"
-  (direction, moment origin x direction). normalize: once more after the
+  whatever the image). encoding: "ray" (direction, origin), "plucker"
+  (direction, moment origin x direction) or "camera" (the direction in the
+  camera's own axes, 3 channels: no pose). normalize: once more after the
   rotation. Directions have unit length either way; this only repeats the
   release's rounding. origin_first: swaps the two halves (older checkpoints).
   scale: factors of fx and fy.
   """
-  check_known(encoding, ("ray", "plucker"), "camera.encoding")
-  directions = _directions(cameras, height, width, scale)
+  check_known(encoding, ("ray", "plucker", "camera"), "camera.encoding")
+  world = encoding != "camera"
+  directions = _directions(cameras, height, width, scale, world)
+  if not world:
+    return directions
   if normalize:
     directions = _unit(directions)
   origins = jnp.asarray(cameras.extrinsics, jnp.float32)[..., None, None, :3, 3]

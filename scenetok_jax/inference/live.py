@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import repeat
 
+from scenetok_jax.decoder.dit import CameraTokens
 from scenetok_jax.flow.solvers import SolverState, get_solver
 from scenetok_jax.geometry import origins
 from scenetok_jax.geometry.cameras import relative_to
@@ -193,8 +194,8 @@ class LiveRenderer:
 
 def _embedded(
   model: Any, params: Any, camera: Cameras, reference: Array
-) -> Array:
-  """One camera [1] -> the embedding of a clip that stands still [1 L n D]."""
+) -> CameraTokens:
+  """One camera [1] -> what the renderer reads of a clip that stands still."""
   codec = model.target_codec
   frames = codec.frames(codec.grouping.unit_latents)
   still = jax.tree.map(

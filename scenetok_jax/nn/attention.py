@@ -10,7 +10,7 @@ from einops import rearrange
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.blocks import Norm, constrain_tokens, dense
 from scenetok_jax.ops.attention import attend
-from scenetok_jax.ops.rope import rotate
+from scenetok_jax.ops.prope import Positions, place
 from scenetok_jax.types import Array
 
 
@@ -20,7 +20,8 @@ class KVCache:
 
   key, value: [B N heads d], normalised keys. null: None, or [1 D]: what the
   layer adds where the context is the null token alone; queries then come in
-  pairs [(B 2) L D] of which the second sees the null token.
+  pairs [(B 2) L D] of which the second sees the null token. Where queries have
+  cameras (ops.prope) it depends on them: null is its value, [1 heads d].
   A stack of layers has a leading depth axis everywhere.
   """
 
@@ -32,7 +33,7 @@ class KVCache:
 class Attention(nn.Module):
   """Self-attention, or cross-attention when given a context or its cache.
 
-  Queries and keys are normalised per head (if asked), then rotated.
+  Queries and keys are normalised per head (if asked), then placed.
   """
 
   block: BlockSpec
@@ -44,12 +45,13 @@ class Attention(nn.Module):
     x: Array,
     context: Array | KVCache | None = None,
     *,
-    query_angles: Array | None = None,
-    key_angles: Array | None = None,
+    query_positions: Positions = None,
+    key_positions: Positions = None,
   ) -> Array:
-    """x [B L D], context [B M D] or None -> [B L D]; angles [L or M, d/2].
+    """x [B L D], context [B M D] or None -> [B L D].
 
-    A cache stands for its context, key rotation included.
+    Positions: of L queries or M keys, see ops.prope.place. A cache stands for
+    its context, whose positions are in it.
     """
     # The reference fuses q, k, v of self-attention in one [3D, D] matrix.
     fused = 3 if context is None else 1
@@ -64,28 +66,28 @@ class Attention(nn.Module):
       source = x if context is None else constrain_tokens(context)
       value = _heads(self.block, source, "value", fused)(source)
       key = _normed_heads(self.block, source, "key", fused)
-      if key_angles is not None:
-        key = rotate(key, key_angles)
-    if query_angles is not None:
-      query = rotate(query, query_angles)
+      value = place(value, key_positions, "value")
+      key = place(key, key_positions, "key")
+    query = place(query, query_positions, "query")
     out = attend(
       query, key, value, causal=self.causal, attention=self.block.attention
     )
-    out = _merge(self.block, out)
-    if null is None:
-      return out
-    return rearrange(
-      [out, jnp.broadcast_to(null, out.shape)], "pair b l d -> (b pair) l d"
-    )
+    if null is not None and null.ndim == 3:
+      out, null = _pairs(out, null), None
+    out = _merge(self.block, place(out, query_positions, "output"))
+    return out if null is None else _pairs(out, null)
 
 
 class KeyValue(nn.Module):
   """The half of a cross-attention that its context alone decides.
 
   Shares the names of its parameters with Attention.
+
+  query_cameras: whether queries have cameras, see KVCache.
   """
 
   block: BlockSpec
+  query_cameras: bool = False
 
   @nn.compact
   def __call__(self, context: Array, null: Array | None = None) -> KVCache:
@@ -96,7 +98,9 @@ class KeyValue(nn.Module):
     if null is None:
       return KVCache(key, value)
     # Softmax over one key is 1, whatever the query: the value goes through.
-    null = _merge(self.block, project(constrain_tokens(null)))
+    null = project(constrain_tokens(null))
+    if not self.query_cameras:
+      null = _merge(self.block, null)
     return KVCache(key, value, null[0])
 
 
@@ -123,6 +127,12 @@ def _normed_heads(block: BlockSpec, x: Array, name: str, fused: int) -> Array:
   epsilon = block.rms_epsilon if block.norm == "rms" else 1e-5
   norm = Norm(block.norm, epsilon, True, block.plain, name=f"{name}_norm")
   return norm(x)
+
+
+def _pairs(out: Array, null: Array) -> Array:
+  """out [B L ...], null [1 ...] -> [(B 2) L ...]."""
+  null = jnp.broadcast_to(null, out.shape)
+  return rearrange([out, null], "pair b ... -> (b pair) ...")
 
 
 def _merge(block: BlockSpec, out: Array) -> Array:

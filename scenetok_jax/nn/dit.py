@@ -18,6 +18,7 @@ from scenetok_jax.nn.blocks import (
   modulate,
   stack,
 )
+from scenetok_jax.ops.prope import Positions
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
 
@@ -25,8 +26,8 @@ from scenetok_jax.types import Array
 class DiTBlock(nn.Module):
   """Self-attention, cross-attention to the condition, MLP.
 
-  The cross-attention has no pre-norm, gate or modulation, and rotates only
-  its queries: the tokens it reads are unordered
+  The cross-attention has no pre-norm, gate or modulation, and places only
+  its queries: the tokens it reads are unordered and have no camera
   (docs/architecture/networks.md).
   """
 
@@ -35,9 +36,9 @@ class DiTBlock(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: Array, c: Array, condition: Array | KVCache, angles: Array | None
+    self, x: Array, c: Array, condition: Array | KVCache, positions: Positions
   ) -> tuple[Array, None]:
-    """x [B L D], c [B L D], condition [B N D], angles [L d/2] -> x.
+    """x [B L D], c [B L D], condition [B N D], positions of L tokens -> x.
 
     condition may be a KVCache of it. x may hold several passes for each c,
     [(B passes) L D]: their modulation is computed once.
@@ -48,11 +49,13 @@ class DiTBlock(nn.Module):
     )
     y = _norm(block, "self_norm")(x)
     y = Attention(block, self.causal, name="self_attention")(
-      modulate(y, shift_a, scale_a), query_angles=angles, key_angles=angles
+      modulate(y, shift_a, scale_a),
+      query_positions=positions,
+      key_positions=positions,
     )
     x = x + gate_a * y
     x = x + Attention(block, name="cross_attention")(
-      x, condition, query_angles=angles
+      x, condition, query_positions=positions
     )
     y = _norm(block, "mlp_norm")(x)
     y = Mlp(block, name="mlp")(modulate(y, shift_m, scale_m))
@@ -76,14 +79,15 @@ class BlockKVCache(nn.Module):
   """The cache of a DiTBlock's cross-attention; its parameters' names too."""
 
   block: BlockSpec
+  query_cameras: bool = False
 
   @nn.compact
   def __call__(
     self, carry: None, condition: Array, null: Array | None
   ) -> tuple[None, KVCache]:
     """condition [B N D], null [1 1 D] or None -> KVCache, for nn.scan."""
-    cache = KeyValue(self.block, name="cross_attention")(condition, null)
-    return carry, cache
+    layer = KeyValue(self.block, self.query_cameras, name="cross_attention")
+    return carry, layer(condition, null)
 
 
 def dit_blocks(
@@ -91,7 +95,7 @@ def dit_blocks(
   x: Array,
   c: Array,
   condition: Array | KVCache,
-  angles: Array | None = None,
+  positions: Positions = None,
   **fields: Any,
 ) -> Array:
   """x through the `net.depth` DiTBlocks of the module that calls.
@@ -103,15 +107,17 @@ def dit_blocks(
   block = net.block
   layers = stack(DiTBlock, net.depth, block.remat, axes, block=block, **fields)
   x = constrain(x, "batch", "length", None)
-  return layers(x, c, condition, angles)[0]
+  return layers(x, c, condition, positions)[0]
 
 
-def block_kv_caches(net: Any, condition: Array, null: Array | None) -> KVCache:
+def block_kv_caches(
+  net: Any, condition: Array, null: Array | None, **fields: Any
+) -> KVCache:
   """KVCache of all `net.depth` DiTBlocks, depth first.
 
-  The module that calls holds the parameters of `net`.
+  The module that calls holds the parameters of `net`. fields: BlockKVCache's.
   """
-  layers = stack(BlockKVCache, net.depth, "none", block=net.block)
+  layers = stack(BlockKVCache, net.depth, "none", block=net.block, **fields)
   return layers(None, condition, null)[1]
 
 

@@ -24,7 +24,8 @@ class RaySpec:
 
   size: (rows, columns) of the ray grid, whatever the image size.
   patch: side of a patch; size / patch must equal the network's token grid.
-  encoding: "ray" (direction, origin) or "plucker" (direction, moment).
+  encoding: "ray" (direction, origin), "plucker" (direction, moment) or
+    "camera" (direction in the camera's own axes, without its pose).
   normalize, origin_first, scale: see geometry.rays.ray_map.
   gain: factor of the whole map; 1 in every published model. More lets a small
     network tell directions apart sooner.
@@ -38,8 +39,12 @@ class RaySpec:
   scale: tuple[float, float] = (1.0, 1.0)
   gain: float = 1.0
 
+  def without_poses(self) -> "RaySpec":
+    """The same grid of rays in each camera's own axes."""
+    return dataclasses.replace(self, encoding="camera")
+
   def map(self, cameras: Cameras) -> Array:
-    """cameras [B V] -> rays [B V H W 6] float32."""
+    """cameras [B V] -> rays [B V H W 6], of "camera" [B V H W 3], float32."""
     return self.gain * ray_map(
       cameras,
       *self.size,
@@ -93,7 +98,7 @@ class CameraEmbed(nn.Module):
   def __call__(self, cameras: Cameras) -> Array:
     check_known(self.kind, ("linear", "patches"), "camera_embedding")
     patch = self.rays.patch
-    rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*6]
+    rays = self.grouping.group(self.rays.map(cameras))  # [B L H W t*R]
     if self.kind == "patches":
       embed = PatchEmbed(self.width, patch, dtype=self.dtype, name="rays")(rays)
       table = sincos_crop(self.rays.size, patch, self.width)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from einops import rearrange
+from einops import rearrange, repeat
 
 from scenetok_jax.types import Array
 
@@ -30,6 +30,17 @@ def angles_2d(side: int, head_dim: int) -> np.ndarray:
   """Angles [side * side, head_dim / 2] float32: rows first, then columns."""
   angles = _angles([np.arange(side)] * 2, [head_dim // 2] * 2)
   return np.concatenate(angles, axis=-1).astype(np.float32)
+
+
+def view_angles_2d(views: int, grid: tuple[int, int], channels: int) -> Array:
+  """Angles [views * rows * columns, channels / 2], the same for every view.
+
+  ValueError where the grid is not square.
+  """
+  if grid[0] != grid[1]:
+    raise ValueError(f"rope '2d' needs square latents, got {grid} tokens")
+  table = jnp.asarray(angles_2d(grid[0], channels))
+  return repeat(table, "n c -> (v n) c", v=views)
 
 
 def pairs_3d(head_dim: int) -> tuple[int, int, int]:

@@ -86,7 +86,7 @@ def render_latents(
   """
   plan = render_schedule(options, noise.shape[1])
   cache = velocity.token_kv_cache(model, params, tokens, options.guidance > 1)
-  path = cameras
+  path: Any = cameras
   if windows.embeddable(model, plan):
     path = velocity.embed_path(model, params, cameras)
   step = windows.window_step(model, params, cache, path, plan.size, options)

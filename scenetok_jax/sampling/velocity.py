@@ -6,7 +6,12 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 
-from scenetok_jax.decoder.dit import TokenKVCache, camera_embed
+from scenetok_jax.decoder.dit import (
+  CameraTokens,
+  TokenKVCache,
+  camera_embed,
+  camera_tokens,
+)
 from scenetok_jax.flow.path import over_trailing_axes
 from scenetok_jax.flow.solvers import guide
 from scenetok_jax.flow.timesteps import model_interval, model_timestep
@@ -26,11 +31,12 @@ def token_kv_cache(
   return cast(KVCache, module.apply({"params": params["decoder"]}, tokens))
 
 
-def embed_path(model: Model, params: Any, cameras: Cameras) -> Array:
-  """cameras [B T] -> embeddings of whole latents [B L n D]."""
-  return camera_embed(model.decoder).apply(
+def embed_path(model: Model, params: Any, cameras: Cameras) -> CameraTokens:
+  """cameras [B T] -> what the renderer reads of them, for whole latents."""
+  embedding: Any = camera_embed(model.decoder).apply(
     {"params": params["decoder"]["camera"]}, cameras
   )
+  return camera_tokens(model.decoder, embedding, cameras)
 
 
 def predict_velocity(
@@ -38,14 +44,14 @@ def predict_velocity(
   params: Any,
   x: Array,
   t: Array,
-  cameras: Cameras | Array,
+  cameras: Cameras | CameraTokens,
   cache: KVCache,
   guidance: Array | float = 1.0,
   start: Array | None = None,
 ) -> Array:
   """A window x [B L h w C] at levels t [B L] -> velocity [B L h w C].
 
-  params: {"decoder": ...}. cameras: [B T], or their embedding by embed_path.
+  params: {"decoder": ...}. cameras: [B T], or embed_path's of them.
   cache: by token_kv_cache; a guided one takes both passes at once, which
   guidance ([] or [B L], 1 is none) then weighs. start: levels [B L] below t, to
   which the average velocity is meant; needs config.decoder.interval.
@@ -70,8 +76,12 @@ def predict_velocity(
 
 
 def _fill_parts(
-  model: Model, x: Array, t: Array, cameras: Cameras | Array, way: Array | None
-) -> tuple[Array, Array, Cameras | Array, Array | None]:
+  model: Model,
+  x: Array,
+  t: Array,
+  cameras: Cameras | CameraTokens,
+  way: Array | None,
+) -> tuple[Array, Array, Cameras | CameraTokens, Array | None]:
   """Repeats the last of a few unordered latents until the parts are whole.
 
   A decoder of one latent per rotation part (rope_parts = rope_latents) has

@@ -12,6 +12,7 @@ import numpy as np
 from einops import rearrange, repeat
 
 from scenetok_jax.codecs.check import finite_frames
+from scenetok_jax.decoder.dit import CameraTokens
 from scenetok_jax.flow.solvers import SolverState, get_solver, run_steps
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.io import to_uint8
@@ -67,7 +68,7 @@ class VideoProgram:
     self,
     params: Any,
     cache: KVCache,
-    path: Cameras | Array,
+    path: Cameras | CameraTokens,
     table: windows.WindowStep,
     guidance: Array,
     video: SolverState,
@@ -174,7 +175,7 @@ def _prepare(
   samples: int,
   room: int,
   embed: bool,
-) -> tuple[KVCache, Cameras | Array]:
+) -> tuple[KVCache, Cameras | CameraTokens]:
   """KVCache and path of every video, from one computation per scene."""
   tokens, cameras = shard_batch((jnp.asarray(tokens), cameras))
   cache = program.cache(params, tokens)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.lax import dynamic_slice_in_dim, dynamic_update_slice_in_dim
 
+from scenetok_jax.decoder.dit import CameraTokens
 from scenetok_jax.flow.solvers import SolverState, SolverStep, get_solver
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.model import Model
@@ -41,14 +42,14 @@ def window_step(
   model: Model,
   params: Any,
   cache: KVCache,
-  path: Cameras | Array,
+  path: Cameras | CameraTokens,
   size: int,
   options: RenderOptions,
 ) -> Callable[[SolverState, WindowStep], SolverState]:
   """One global step as a function of the video [B L h w C] and its row.
 
-  params: {"decoder": ...}. cache: of the tokens. path: cameras [B T], or the
-  embedding of the whole path where windows start on whole groups of latents
+  params: {"decoder": ...}. cache: of the tokens. path: cameras [B T], or
+  embed_path of the whole path where windows start on whole groups of latents
   (`embeddable`). size: latents in a window. options: solver, interval and
   guidance, which may be traced; outside the interval the network takes a
   single pass. A straight solver goes by the average velocity of each step
@@ -77,7 +78,7 @@ def window_step(
     views = (
       slice_cameras(path, row.frame, frames)
       if isinstance(path, Cameras)
-      else cut(path)
+      else jax.tree.map(cut, path)
     )
 
     def velocity(x: Array, t: Array) -> Array:

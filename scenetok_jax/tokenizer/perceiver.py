@@ -1,5 +1,6 @@
 """SceneTok's encoder: context latents and cameras to unordered scene tokens."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -12,7 +13,8 @@ from scenetok_jax.nn.attention import Attention
 from scenetok_jax.nn.block_spec import TORCH_EPSILON, BlockSpec
 from scenetok_jax.nn.blocks import Mlp, Norm, adaln, dense, modulate, stack
 from scenetok_jax.nn.embed import CameraEmbed, PatchEmbed, RaySpec
-from scenetok_jax.ops.rope import angles_2d, angles_3d
+from scenetok_jax.ops import prope
+from scenetok_jax.ops.rope import angles_3d, view_angles_2d
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array, Cameras, Posterior
 
@@ -30,7 +32,10 @@ class PerceiverBlock(nn.Module):
 
   @nn.compact
   def __call__(
-    self, carry: tuple[Array, Array], camera: Array | None, angles: Array | None
+    self,
+    carry: tuple[Array, Array],
+    camera: Array | None,
+    positions: prope.Positions,
   ) -> tuple[tuple[Array, Array], None]:
     """carry (tokens [B N D], views [B V*n D]), camera [B V*n D] -> carry."""
     (x, y), block = carry, self.block
@@ -43,14 +48,16 @@ class PerceiverBlock(nn.Module):
     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = chunks
     h = modulate(norm(name="view_norm")(y), shift_a, scale_a)
     h = Attention(block, name="view_attention")(
-      h, query_angles=angles, key_angles=angles
+      h, query_positions=positions, key_positions=positions
     )
     y = constrain(y + gate_a * h, "batch", "length", None)
     x = x + Attention(block, self.causal_tokens, name="token_attention")(
       norm(name="token_norm")(x)
     )
-    # Neither side is normalised here; only keys carry positions.
-    x = x + Attention(block, name="cross_attention")(x, y, key_angles=angles)
+    # Neither side is normalised here; only views have positions.
+    x = x + Attention(block, name="cross_attention")(
+      x, y, key_positions=positions
+    )
     if not self.last:
       h = modulate(norm(name="view_mlp_norm")(y), shift_m, scale_m)
       y = y + gate_m * Mlp(block, name="view_mlp")(h)
@@ -67,7 +74,10 @@ class Perceiver(nn.Module):
 
   Fields not named by what they do:
     camera_conditioning: "adaln" (release), "concat" (rays at latent
-      resolution appended to the latents) or "add" (embedding added to them).
+      resolution appended to the latents), "add" (embedding added to them) or
+      "prope": attention by relative projections (ops.prope; scene tokens have
+      the identity), and the embedding of rays in each camera's own axes added,
+      the paper's CamRay, so that poses enter by the attention alone.
     camera_embedding: nn.embed.CameraEmbed's kind.
     rope: "2d" (rows and columns, any number of views), "3d" (views too, at
       most rope_views of them) or "none".
@@ -110,7 +120,7 @@ class Perceiver(nn.Module):
       "adaln": self.camera_conditioning == "adaln",
       "causal_tokens": self.causal_tokens,
     }
-    shared = (camera, self._angles(views, grid))
+    shared = (camera, self._positions(cameras, views, grid))
     carry = (x, constrain(y, "batch", "length", None))
     if self.depth > 1:
       blocks = (PerceiverBlock, self.depth - 1, self.block.remat)
@@ -129,11 +139,14 @@ class Perceiver(nn.Module):
     if conditioning == "concat":
       rays = self.rays.map(cameras).astype(self.block.dtype)
       latents = jnp.concatenate([latents, rays], axis=-1)
-    elif conditioning in ("adaln", "add"):
+    elif conditioning in ("adaln", "add", "prope"):
       kind, dtype = self.camera_embedding, self.block.dtype
-      camera = CameraEmbed(
-        kind, self.width, self.rays, dtype=dtype, name="camera"
-      )(cameras)
+      rays = self.rays
+      if conditioning == "prope":
+        rays = rays.without_poses()
+      camera = CameraEmbed(kind, self.width, rays, dtype=dtype, name="camera")(
+        cameras
+      )
       camera = rearrange(camera, "b v n d -> b (v n) d")
     else:
       raise ValueError(f"camera_conditioning {conditioning!r} is unknown")
@@ -141,22 +154,32 @@ class Perceiver(nn.Module):
       self.width, self.patch, dtype=self.block.dtype, name="latents"
     )(latents)
     y = rearrange(y, "b v n d -> b (v n) d")
-    if conditioning == "add":
+    if conditioning in ("add", "prope"):
       return y + camera, None
     return y, camera
 
-  def _angles(self, views: int, grid: tuple[int, int]) -> Array | None:
-    """Rotation angles [V*n, d/2] of the view tokens."""
+  def _positions(
+    self, cameras: Cameras, views: int, grid: tuple[int, int]
+  ) -> prope.Positions:
+    """Of the view tokens."""
     head_dim = self.width // self.block.heads
+    if self.camera_conditioning != "prope":
+      return self._angles(views, grid, head_dim)
+    rest = head_dim - prope.projected(head_dim)
+    return dataclasses.replace(
+      prope.frustums(cameras, head_dim), angles=self._angles(views, grid, rest)
+    )
+
+  def _angles(
+    self, views: int, grid: tuple[int, int], channels: int
+  ) -> Array | None:
+    """Rotation angles [V*n, channels/2] of the view tokens."""
     if self.rope == "2d":
-      if grid[0] != grid[1]:
-        raise ValueError(f"rope '2d' needs square latents, got {grid} tokens")
-      table = angles_2d(grid[0], head_dim)
-      return repeat(jnp.asarray(table), "n c -> (v n) c", v=views)
+      return view_angles_2d(views, grid, channels)
     if self.rope == "3d":
       if views > self.rope_views:
         raise ValueError(f"{views} views exceed rope_views={self.rope_views}")
-      table = angles_3d(self.rope_views, *grid, head_dim)
+      table = angles_3d(self.rope_views, *grid, channels)
       return jnp.asarray(table[: views * grid[0] * grid[1]])
     return None
 

@@ -8,6 +8,7 @@ import pytest
 from scenetok_jax.convert.reader import read_tensors
 from scenetok_jax.decoder import dit_table
 from scenetok_jax.decoder.dit import (
+  CameraTokens,
   RayConditionedDiT,
   TokenKVCache,
   camera_embed,
@@ -238,6 +239,7 @@ def test_a_memory_of_the_tokens_gives_the_same_velocity(tiny):
       for flag in (False, True)
     ]
     embedded = camera_embed(TINY).apply({"params": params["camera"]}, cameras)
+    embedded = CameraTokens(embedded)
     plain = TokenKVCache(TINY).apply(variables, tokens)
     both = TokenKVCache(TINY, guided=True).apply(variables, tokens)
     return {

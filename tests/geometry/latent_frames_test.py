@@ -37,6 +37,17 @@ def test_one_frame_per_latent_is_the_identity():
     np.testing.assert_array_equal(maps.frame_to_latent(index), index)
 
 
+def test_frames_of_a_latent_are_shared_out_in_order():
+  np.testing.assert_array_equal(
+    Grouping(4).shares(2, 8),
+    [[0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]],
+  )
+  np.testing.assert_array_equal(
+    Grouping(4, True).shares(6, 2),
+    [[0, 0], [1, 3], [5, 7], [9, 11], [13, 15], [17, 17]],
+  )
+
+
 def test_partial_chunks_are_refused():
   with pytest.raises(InputError, match="multiple"):
     Grouping(4, chunked=True).frames(7)

@@ -42,6 +42,15 @@ def test_plucker_moment_is_the_same_for_every_point_of_the_ray():
   np.testing.assert_allclose(line[..., 3:], moment, atol=2e-5)
 
 
+def test_rays_in_the_cameras_axes_know_no_pose():
+  views = cameras(random_poses(2, 2))
+  eye = np.broadcast_to(np.eye(4, dtype=np.float32), views.extrinsics.shape)
+  still = rays.ray_map(Cameras(eye, views.intrinsics), 3, 4)
+  found = rays.ray_map(views, 3, 4, encoding="camera")
+  assert found.shape[-1] == 3
+  np.testing.assert_allclose(found, still[..., :3], atol=1e-6)
+
+
 def test_origin_first_swaps_the_halves():
   views = cameras(random_poses(2, 2))
   plain = rays.ray_map(views, 3, 3)

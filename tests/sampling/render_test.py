@@ -132,7 +132,9 @@ def test_a_path_embedded_once_serves_windows_that_start_on_chunks():
 def test_an_embedded_path_equals_the_embedding_of_its_parts():
   model, params = tiny()
   cameras = networks.cameras(1, 1, 4)
-  run = networks.quick_jit(lambda cameras: embed_path(model, params, cameras))
+  run = networks.quick_jit(
+    lambda cameras: embed_path(model, params, cameras).embedding
+  )
   whole = run(cameras)
   part = run(jax.tree.map(lambda a: np.roll(a, -1, axis=1), cameras))
   np.testing.assert_allclose(whole[:, 1:], part[:, :-1], atol=1e-6)

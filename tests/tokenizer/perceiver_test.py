@@ -98,6 +98,7 @@ def test_view_order_does_not_matter(tiny):
   "fields",
   [
     {"camera_conditioning": "add", "rope": "none", "swiglu": False},
+    {"camera_conditioning": "prope", "rope": "3d"},
     {"camera_conditioning": "concat", "rays": RaySpec((4, 4), 1), "depth": 1},
     {"norm": "layer", "shift": False, "rope": "3d", "projection": "simple"},
     {"projection": "simple_prenorm", "normalize_tokens": True},
