@@ -58,7 +58,7 @@ def test_a_page_without_marks_is_left_as_it_is(tmp_path):
   assert page.read_text() == f"{gpu_page.BEGIN}\n"
 
 
-def test_what_a_row_leaves_is_the_next_ones(monkeypatch):
+def test_time_is_kept_for_later_rows(monkeypatch):
   given = {}
 
   def child(name, smoke, seconds):
@@ -66,13 +66,14 @@ def test_what_a_row_leaves_is_the_next_ones(monkeypatch):
     return {"refused": "here"}
 
   monkeypatch.setattr(gpu, "run_child", child)
-  found = gpu.measure_all(smoke=True, seconds=100)
+  found = gpu.measure_all(smoke=True, seconds=350)
   assert [*given] == [*found] == [*gpu.ROWS]
-  assert given["stage1-xla"] == pytest.approx(
-    100 * 45 / sum(row.share for row in gpu.ROWS.values()), rel=0.01
-  )
-  # All of the time is left to the last.
-  assert given["rooms"] == pytest.approx(100, rel=0.01)
+  needs = {name: row.needs for name, row in gpu.ROWS.items()}
+  assert sum(needs.values()) == 350 == gpu.SECONDS
+  first = 350 - 0.75 * (350 - needs["stage1-xla"])
+  assert given["stage1-xla"] == pytest.approx(first, rel=0.01)
+  # The last may take all that is left.
+  assert given["rooms"] == pytest.approx(350, rel=0.01)
 
 
 def test_a_row_that_takes_too_long_is_ended():
