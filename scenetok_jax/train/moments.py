@@ -156,7 +156,11 @@ def orthogonalized(x: Array) -> Array:
   # The smaller of the two Gram matrices.
   x = x.mT if (tall := x.shape[-2] > x.shape[-1]) else x
   x = x / (jnp.linalg.norm(x, axis=(-2, -1), keepdims=True) + 1e-8)
-  for _ in range(_STEPS):
+
+  def step(_: Any, x: Array) -> Array:
     gram = x @ x.mT
-    x = a * x + (b * gram + c * gram @ gram) @ x
+    return a * x + (b * gram + c * gram @ gram) @ x
+
+  # A loop: a third less to compile than unrolled.
+  x = jax.lax.fori_loop(0, _STEPS, step, x)
   return x.mT if tall else x
