@@ -112,7 +112,7 @@ def test_every_row_runs_small_on_a_cpu(tmp_path):
   found = json.loads(out.read_text())
   assert found["device"] == "cpu" and [*found["rows"]] == [*gpu.ROWS]
   lines = gpu_page.table(found).splitlines()
-  assert len({line.count(" | ") for line in lines[2:3] + lines[4:]}) == 1
+  assert len({line.count("|") for line in lines[2:]}) == 1
   for name, row in found["rows"].items():
     if name.endswith("cudnn"):
       assert [*row] == ["title", "refused"]
