@@ -4,10 +4,13 @@
 
 Trains configs/rooms.py:smoke in one life, with --evaluations evaluations and as
 many saves, in a process on one CPU device that keeps decoded frames. Looks at
-that process every --seconds: resident memory, open handles, threads (Linux:
-/proc). Writes OUT/soak.jsonl and OUT/soak.png, and says how each grew over the
-last 80 % of the steps. Exit code 1 where one is not flat, or the training
-failed.
+that process every --seconds: memory, open handles, threads (Linux: /proc).
+Writes OUT/soak.jsonl and OUT/soak.png, and says how each grew over the last
+80 % of the steps. Exit code 1 where one is not flat, or the training failed.
+
+Resident memory is told and does not count: pages of files, such as libraries,
+are part of it, and the system takes them and gives them back as it likes. What
+counts is the process's own memory, which no file holds.
 
 What a save of that state keeps without a training is measured afterwards and
 does not count: TensorStore (0.1.86 and before) never frees what the conversion
@@ -39,9 +42,11 @@ CONFIG = "configs/rooms.py:smoke"
 # Name of a sample's value -> its unit, and that unit in the sample's.
 UNITS = {
   "resident_bytes": ("MiB", 2**20),
+  "own_bytes": ("MiB", 2**20),
   "handles": ("", 1),
   "threads": ("", 1),
 }
+_MEMORY = ("resident_bytes", "own_bytes")
 FLAT = 0.02  # of its size at the start of the last 80 %
 _SCENES = {"train": 16, "test": 2}
 _TAIL = 4096  # bytes; more than a row of metrics
@@ -65,19 +70,22 @@ def main(argv: Sequence[str] | None = None) -> int:
   samples, failed = soak(out, args)
   hours = (time.monotonic() - start) / 3600
   draw(samples, out / "soak.png")
-  whole = trend(samples, "resident_bytes")
+  seen = {name: trend(samples, name) for name in UNITS}
   save = kept_by_a_save(out)
-  samples = [
-    {**row, "resident_bytes": row["resident_bytes"] - save * saves(row, args)}
-    for row in samples
-  ]
-  found = {name: trend(samples, name) for name in UNITS}
+  found = {name: seen[name] for name in ("handles", "threads")}
+  found["own_bytes"] = trend(
+    [
+      {**row, "own_bytes": row["own_bytes"] - save * saves(row, args)}
+      for row in samples
+    ],
+    "own_bytes",
+  )
   result = {"hours": hours, "failed": failed, "kept_by_a_save": save, **found}
-  write_json(out / "soak.json", {**result, "with_saves": whole})
+  write_json(out / "soak.json", {**result, "seen": seen})
   print(f"{samples[-1]['step']:g} steps in {hours:.2f} hours")
-  print(f"{verdict('resident_bytes', whole)} as it is")
+  print("\n".join(f"{verdict(n, seen[n])} as it is" for n in _MEMORY))
   print(f"without {save / 2**20:.2f} MiB for each save, measured alone:")
-  print("\n".join(verdict(name, found[name]) for name in UNITS))
+  print("\n".join(verdict(name, x) for name, x in found.items()))
   if failed:
     print(f"the training failed: see {out / 'train.log'}")
   return int(failed or any(abs(x["growth"]) > FLAT for x in found.values()))
@@ -135,7 +143,7 @@ def kept_by_a_save(out: Path, count: int = 100) -> float:
       saver.wait()
       sample = look(Path("/proc/self"))
       assert sample is not None
-      sizes.append(sample["resident_bytes"])
+      sizes.append(sample["own_bytes"])
   kept = sizes[count // 5 :]
   return float(np.polyfit(range(len(kept)), kept, 1)[0])
 
@@ -157,8 +165,13 @@ def look(process: Path) -> dict[str, float] | None:
   try:
     lines = (process / "status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
+    kilobytes = {
+      name: int(fields[name].split()[0])
+      for name in ("VmRSS", "RssAnon", "RssShmem")
+    }
     return {
-      "resident_bytes": 1024 * int(fields["VmRSS"].split()[0]),
+      "resident_bytes": 1024 * kilobytes["VmRSS"],
+      "own_bytes": 1024 * (kilobytes["RssAnon"] + kilobytes["RssShmem"]),
       "handles": len(os.listdir(process / "fd")),
       "threads": int(fields["Threads"]),
     }

@@ -28,6 +28,7 @@ from scenetok_jax.parity.case import (
 from scenetok_jax.train import generator_task, tokenizer_task
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.task import StepLoss
+from scenetok_jax.train.tokenizer_noise import StepNoise
 from scenetok_jax.types import Array, Cameras, InputError, Views
 
 # Keys and queries of the attention that reads the condition.
@@ -81,7 +82,7 @@ def stage1(case: Case) -> Arrays:
   for run in config["runs"]:
     given = case.given(run["prefix"])
     _check_run(case, run)
-    noise = tokenizer_task.StepNoise(
+    noise = StepNoise(
       reference=given["reference_index"],
       unconditional=np.asarray(not run["conditional"]),
       posterior=given.get("posterior_noise"),

@@ -14,12 +14,8 @@ from scenetok_jax.flow import path
 from scenetok_jax.flow.timesteps import model_interval, model_timestep
 from scenetok_jax.geometry.cameras import relative_to
 from scenetok_jax.model import Model, build, init_stage1, tokenize
-from scenetok_jax.train.tokenizer_task import (
-  StepNoise,
-  loss_from_noise,
-  sample_noise,
-  tokenizer_task,
-)
+from scenetok_jax.train.tokenizer_noise import StepNoise, sample_noise
+from scenetok_jax.train.tokenizer_task import loss_from_noise, tokenizer_task
 from scenetok_jax.types import InputError, Views
 from scenetok_jax.workdir.config import load_config
 from tests import networks

@@ -21,7 +21,8 @@ from scenetok_jax.tokenizer import perceiver_table
 from scenetok_jax.tokenizer.perceiver import Perceiver
 from scenetok_jax.train import shapes, tokenizer_task
 from scenetok_jax.train.flops import count_flops
-from scenetok_jax.train.tokenizer_task import StepNoise, loss_from_noise
+from scenetok_jax.train.tokenizer_noise import StepNoise
+from scenetok_jax.train.tokenizer_task import loss_from_noise
 from scenetok_jax.types import Cameras, Views
 from scenetok_jax.workdir import fields
 from scenetok_jax.workdir.config import load_config
