@@ -25,7 +25,7 @@ CUDNN_FORWARD = "dot_product_attention_fwd_wrapper"
 
 def check_attention(attention: str) -> None:
   """InputError unless it is of ATTENTION, or splash with rows of its tiles."""
-  if attention.startswith("splash"):
+  if str(attention).startswith("splash"):
     tile_rows(attention)
   else:
     check_known(attention, ATTENTION, "config.attention")

@@ -32,6 +32,6 @@ def stored_model(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, Model]:
     config = ConfigDict(stored)
     fields = {n: x for n, x in config.items() if n not in SECTIONS}
     ranges.check_numbers(ConfigDict(fields), where)
-    if config.attention.startswith(FUSED):
+    if str(config.attention).startswith(FUSED):
       config.attention = AUTO  # trained where there was a kernel for it
     return config, build(config)
