@@ -35,6 +35,7 @@ from data_pipelines.storage import builders
 from scenetok_jax import console
 from scenetok_jax.disk import check_writable
 from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.train.heap import release_freed_memory
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import Checkpointer
 
@@ -141,6 +142,7 @@ def kept_by_a_save(out: Path, count: int = 100) -> float:
     for number in range(1, count + 1):
       saver.save(number, state, {}, {})
       saver.wait()
+      release_freed_memory()  # as the training does
       sample = look(Path("/proc/self"))
       assert sample is not None
       sizes.append(sample["own_bytes"])

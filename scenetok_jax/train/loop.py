@@ -15,6 +15,7 @@ from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.guards import LossWatch, NonFiniteGuard
+from scenetok_jax.train.heap import release_freed_memory
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
@@ -222,6 +223,8 @@ def _loop(
       score(step)
     if run.draw is not None and (scores or last) and is_lead():
       run.draw(run.workdir)
+    if scores or saves:
+      release_freed_memory()
     if last:
       break
   activity.at("the end", "save")
