@@ -35,7 +35,7 @@ from data_pipelines.storage import builders
 from scenetok_jax import console
 from scenetok_jax.disk import check_writable
 from scenetok_jax.io import atomic_path, write_json
-from scenetok_jax.train.heap import release_freed_memory
+from scenetok_jax.parallel.runtime import release_freed_memory
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.checkpoint import Checkpointer
 

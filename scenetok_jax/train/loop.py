@@ -10,12 +10,11 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
-from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.parallel.runtime import is_lead, release_freed_memory
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.guards import LossWatch, NonFiniteGuard
-from scenetok_jax.train.heap import release_freed_memory
 from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch

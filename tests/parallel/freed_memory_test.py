@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from scenetok_jax.train import heap
+from scenetok_jax.parallel import runtime
 
 # Chunks too small for pages of their own, below one that stays.
 _SCRIPT = """
 import ctypes, pathlib
-from scenetok_jax.train.heap import release_freed_memory
+from scenetok_jax.parallel.runtime import release_freed_memory
 
 malloc, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free
 malloc.restype, free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -39,5 +39,5 @@ def test_freed_pages_below_a_used_one_go_back_to_the_system():
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-  monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
-  heap.release_freed_memory()
+  monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: object())
+  runtime.release_freed_memory()
