@@ -62,7 +62,7 @@ sweeps: $(DEV)
 # Hours on two cores; finished cells are kept in report/aot.
 aot-table: $(BASE)
 	@$(PIP) -e '.[tpu]'
-	JAX_PLATFORMS=cpu $(VENV)/bin/python benchmarks/aot_table.py \
+	JAX_PLATFORMS=cpu $(VENV)/bin/python -m benchmarks.aot_table \
 		--docs docs/performance.md
 
 # Nothing is fetched where JAX finds a GPU already.

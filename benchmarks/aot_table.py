@@ -1,8 +1,8 @@
 """Every published configuration on every slice: the docs' tables of them.
 
-  python benchmarks/aot_table.py --cache report/aot --docs docs/performance.md
-  python benchmarks/aot_table.py --gpus --docs docs/performance.md
-  python benchmarks/aot_table.py --render --docs docs/performance_rendering.md
+  python -m benchmarks.aot_table --cache report/aot --docs docs/performance.md
+  python -m benchmarks.aot_table --gpus --docs docs/performance.md
+  python -m benchmarks.aot_table --render --docs docs/performance_rendering.md
 
 Each cell compiles the real train step for a slice or cluster that need not
 exist (scenetok aot, in its own process), or rendering for one chip. Finished
@@ -17,6 +17,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from benchmarks import marks
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = (
@@ -34,7 +36,6 @@ CHIPS = ("h100:1x1", "a100:1x1", "v5e:1x1", "v6e:1x1", "v5p:1x1x1")
 # Another shift is the same program.
 RENDERED = tuple(name for name in CONFIGS if "shift12" not in name)
 GIB = 1 << 30
-MARK = "<!-- {} AOT {} -->"
 # The cells with the written-out attention, whole moments on every replica, and
 # traffic counted too high: what the columns "before" say.
 BEFORE = ROOT / "benchmarks" / "aot_before.json"
@@ -89,10 +90,7 @@ def main() -> None:
   )
   print(text)
   if args.docs:
-    begin, end = (MARK.format(word, table.mark) for word in ("BEGIN", "END"))
-    before, _, rest = args.docs.read_text().partition(begin)
-    _, _, after = rest.partition(end)
-    args.docs.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    marks.replace(args.docs, f"AOT {table.mark}", text)
 
 
 def compile_cell(

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks import gpu_page, gpu_rows
+from benchmarks import gpu_page, gpu_rows, marks
 from scenetok_jax import console
 from scenetok_jax.io import write_json
 from scenetok_jax.types import InputError
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   if result["device"] is None:
     raise InputError(f"nothing was measured: {next(iter(rows.values()))}")
   if args.docs:
-    gpu_page.replace(Path(args.docs), table)
+    marks.replace(Path(args.docs), gpu_page.NAME, table)
   return 0
 
 

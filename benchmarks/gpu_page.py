@@ -1,12 +1,10 @@
-"""The report of a GPU as a table, and its place in the docs."""
+"""The report of a GPU as a table."""
 
-from pathlib import Path
 from typing import Any
 
-from scenetok_jax.io import gib, write_text
-from scenetok_jax.types import InputError
+from scenetok_jax.io import gib
 
-BEGIN, END = "<!-- BEGIN GPU REPORT -->", "<!-- END GPU REPORT -->"
+NAME = "GPU REPORT"  # of its place in the docs
 HEADS = (
   "", "batch", "remat", "attention", "time", "speed", "share of peak",
   "memory", "compiled in",
@@ -58,13 +56,3 @@ def _speed(row: dict[str, Any]) -> str:
     losses = f"{row['loss_first']:.3g} to {row['loss_last']:.3g}"
     return f"{found}; loss {losses} in {row['steps']} steps"
   return found
-
-
-def replace(page: Path, table: str) -> None:
-  """Writes the table between a page's marks."""
-  old = page.read_text("utf-8")
-  if BEGIN not in old or END not in old:
-    raise InputError(f"--docs: {page}: lacks {BEGIN} and {END}")
-  before, _, rest = old.partition(BEGIN)
-  after = rest.partition(END)[2]
-  write_text(page, f"{before}{BEGIN}\n{table}\n{END}{after}")

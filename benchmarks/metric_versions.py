@@ -17,15 +17,14 @@ import jax
 import numpy as np
 from skimage.metrics import structural_similarity
 
+from benchmarks import marks
 from data_pipelines.storage.records import Dataset
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
-from scenetok_jax.io import atomic_path, write_json
+from scenetok_jax.io import write_json
 from scenetok_jax.metrics import frechet, lpips
 from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.loading import in_batches, load_metric
-
-MARKS = ("<!-- metric versions: begin -->", "<!-- metric versions: end -->")
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def main() -> None:
   if args.json:
     write_json(args.json, {"frames": len(truth), "versions": found})
   if args.write:
-    replace(Path(args.write), text)
+    marks.replace(Path(args.write), text)
 
 
 def read_frames(path: str, split: str, count: int) -> np.ndarray:
@@ -150,15 +149,6 @@ def perceptual(truth: np.ndarray, other: np.ndarray) -> list[tuple]:
       ),
     ),
   ]
-
-
-def replace(page: Path, table: str) -> None:
-  """Puts the table between the page's marks."""
-  text = page.read_text(encoding="utf-8")
-  head, rest = text.split(MARKS[0])
-  _, tail = rest.split(MARKS[1])
-  with atomic_path(page) as temporary:
-    temporary.write_text(f"{head}{MARKS[0]}\n{table}\n{MARKS[1]}{tail}")
 
 
 if __name__ == "__main__":

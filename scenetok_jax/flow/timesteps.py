@@ -1,5 +1,6 @@
 """Noise levels: their shift, their training density, the model's timestep."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import einops
@@ -59,7 +60,18 @@ def noise_levels(
 
 
 def sample_noise_levels(
-  key: jax.Array,
+  key: jax.Array, batch: int, latents: int, **drawing: Any
+) -> jax.Array:
+  """Draws the training noise level of every latent: [batch, latents] float32.
+
+  drawing: weighting, sampling and the other arguments of `levels_by_keys`, as a
+  configuration's flow has them.
+  """
+  return levels_by_keys(jax.random.split(key, 3), batch, latents, **drawing)
+
+
+def levels_by_keys(
+  keys: Sequence[jax.Array] | jax.Array,
   batch: int,
   latents: int,
   *,
@@ -69,18 +81,24 @@ def sample_noise_levels(
   uniform_probability: float = 0.0,
   **density: Any,
 ) -> jax.Array:
-  """Draws the training noise level of every latent: [batch, latents] float32.
+  """Noise levels [batch, latents]; keys: of the coin, of scenes and of runs.
 
   weighting, density: see `noise_levels`. sampling: "random_uniform" one level
   per scene; "random_independent" one per latent; "random_chunked_uniform" one
-  per run of L / chunks latents. uniform_probability: chance, drawn per scene,
-  of one level for all its latents whatever `sampling` says (release: 0.2).
+  per run of L / chunks latents. uniform_probability: chance, drawn per scene
+  (the coin), of one level for all its latents whatever `sampling` says
+  (release: 0.2).
   """
   check_known(sampling, SAMPLINGS, "sampling")
   runs = _runs(latents, sampling, chunks)
-  keys = jax.random.split(key, 3)
-  size = batch, runs, uniform_probability
-  return per_latent(_draw(keys, *size, weighting, **density), latents)
+  coin_key, scene_key, run_key = keys
+  coin = jax.random.bernoulli(coin_key, uniform_probability, (batch, 1))
+  normal = weighting == "logit_normal"
+  draw = jax.random.normal if normal else jax.random.uniform
+  per_scene = draw(scene_key, (batch, 1), jnp.float32)
+  per_run = draw(run_key, (batch, runs), jnp.float32)
+  draws = jnp.where(coin, per_scene, per_run)
+  return per_latent(noise_levels(draws, weighting, **density), latents)
 
 
 class Interval(NamedTuple):
@@ -91,16 +109,7 @@ class Interval(NamedTuple):
 
 
 def sample_intervals(
-  key: jax.Array,
-  batch: int,
-  latents: int,
-  *,
-  equal: float,
-  weighting: str,
-  sampling: str = "random_uniform",
-  chunks: int = 1,
-  uniform_probability: float = 0.0,
-  **density: Any,
+  key: jax.Array, batch: int, latents: int, *, equal: float, **drawing: Any
 ) -> Interval:
   """Draws the intervals of a training on average velocities.
 
@@ -109,20 +118,16 @@ def sample_intervals(
   one (ours: of two of the density, hardly any would reach clean data where it
   is shifted towards noise). Latents that share a level share their interval.
   """
-  check_known(sampling, SAMPLINGS, "sampling")
-  size = batch, _runs(latents, sampling, chunks), uniform_probability
   coin, *keys = jax.random.split(key, 7)
+  uniform = {**drawing, "weighting": "uniform"}
   own, other, resting = (
-    _draw((coin, *pair), *size, kind, **density)
+    levels_by_keys((coin, *pair), batch, latents, **kind)
     for pair, kind in zip(
-      (keys[:2], keys[2:4], keys[4:]),
-      (weighting, "uniform", "uniform"),
-      strict=True,
+      (keys[:2], keys[2:4], keys[4:]), (drawing, uniform, uniform), strict=True
     )
   )
   other = jnp.where(resting < equal, own, other)
-  levels = jnp.maximum(own, other), jnp.minimum(own, other)
-  return Interval(*(per_latent(a, latents) for a in levels))
+  return Interval(jnp.maximum(own, other), jnp.minimum(own, other))
 
 
 def _runs(latents: int, sampling: str, chunks: int) -> int:
@@ -136,25 +141,6 @@ def _runs(latents: int, sampling: str, chunks: int) -> int:
       " choose a divisor"
     )
   return runs
-
-
-def _draw(
-  keys: Any,
-  batch: int,
-  runs: int,
-  uniform_probability: float,
-  weighting: str,
-  **density: Any,
-) -> jax.Array:
-  """Levels [batch runs]; keys: of the coin, of scenes and of runs."""
-  coin_key, scene_key, run_key = keys
-  coin = jax.random.bernoulli(coin_key, uniform_probability, (batch, 1))
-  normal = weighting == "logit_normal"
-  draw = jax.random.normal if normal else jax.random.uniform
-  per_scene = draw(scene_key, (batch, 1), jnp.float32)
-  per_run = draw(run_key, (batch, runs), jnp.float32)
-  draws = jnp.where(coin, per_scene, per_run)
-  return noise_levels(draws, weighting, **density)
 
 
 def per_latent(levels: Array, latents: int) -> Array:

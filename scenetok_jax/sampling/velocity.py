@@ -59,13 +59,11 @@ def predict_velocity(
   latents = x.shape[1]
   way = None if start is None else t - start
   x, t, cameras, way = _fill_parts(model, x, t, cameras, way)
-  interval: dict[str, Any] = {}
-  if way is not None:
-    interval["interval"] = model_interval(way)
+  interval = None if way is None else model_interval(way)
   out: Any = model.decoder.apply(
     {"params": params["decoder"]},
     *(x, model_timestep(t), cameras, cache),
-    **interval,
+    interval=interval,
   )
   out = out[:, :latents]
   if cache.null is None:

@@ -88,7 +88,7 @@ def _predict(
   start: Array | None,
 ) -> Array:
   """The renderer's velocity at (x, t), or its average down to `start`."""
-  interval = {} if start is None else {"interval": model_interval(t - start)}
+  interval = None if start is None else model_interval(t - start)
   out: Array = net.apply(
     {"params": params["decoder"]},
     x,
@@ -96,6 +96,6 @@ def _predict(
     relative_to(cameras, reference),
     tokens,
     unconditional if net.null_token else False,
-    **interval,
+    interval=interval,
   )
   return out
