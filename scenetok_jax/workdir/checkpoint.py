@@ -28,6 +28,8 @@ from scenetok_jax.workdir.lock import make_folder
 from scenetok_jax.workdir.stored import PathLike
 
 ATTEMPTS = 3  # failed saves in a row that end a run
+# Steps between; of several processes, Orbax holds steps as int32.
+_NEVER = 2**31 - 1
 PAUSE = 2.0  # seconds before the state at a run's end is saved again
 # TensorStore's are ValueErrors; the last is another process's.
 _FAILURES = (OSError, ValueError, jax.errors.JaxRuntimeError)
@@ -57,7 +59,7 @@ class Checkpointer:
     if is_lead():
       make_folder(self.folder)
       self._remove_halves()
-    permanent = permanent_every or sys.maxsize
+    permanent = min(permanent_every or _NEVER, _NEVER)
     options = ocp.CheckpointManagerOptions(
       save_decision_policy=policies.AnySavePolicy(
         [

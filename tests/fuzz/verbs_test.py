@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from tests.fuzz.files import File
 from tests.fuzz.limits import check_line, fuzz, limited, tree
 
 pytestmark = pytest.mark.fuzz
+
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +77,11 @@ COMMANDS = [
   Command("parity IN/geometry", files.CASE_INPUTS, (0, 1, 2)),
   Command("compact --workdir=IN --out=OUT", files.COMPACT_CONFIG_JSON),
   Command("compact --workdir=IN --out=OUT", files.COMPACT_PARAMS),
+  Command(
+    "convert --source=IN/model.safetensors --out=OUT"
+    f" --config={_ROOT}/configs/rooms.py:smoke",
+    files.RELEASED,
+  ),
 ]
 
 

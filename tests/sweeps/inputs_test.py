@@ -61,6 +61,11 @@ READS: Mapping[str, tuple[str, ...]] = {
   "goodput": ("run/lives.jsonl",),
   "runs": ("run/metrics.jsonl", "run/config.json"),
   "compact": _STAGE1,
+  "average": (
+    "averaged/config.json",
+    "averaged/checkpoints/2/state/_METADATA",
+    "averaged/checkpoints/2/state/d/*",
+  ),
   "push": _STAGE1,
   "export": (*_STAGE1, *_DATA),
   "convert": ("model.safetensors",),

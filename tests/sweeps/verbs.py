@@ -9,18 +9,15 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import save_file
 
 from data_pipelines.storage import builders
 from data_pipelines.storage.recipes import Holdout
 from data_pipelines.storage.records import Dataset
-from scenetok_jax.convert.engine import export_tensors, flatten
-from scenetok_jax.workdir import release
+from scenetok_jax.convert.engine import flatten
 from scenetok_jax.workdir.checkpoint import restore_params
 from tests.cli import workdirs
 from tests.data_pipelines import clips
 from tests.fuzz import samples
-from tests.sampling.models import tiny
 
 # Of JSON results: how long it took, and where.
 _VARIES = {
@@ -98,6 +95,9 @@ VERBS = {
     "convert --export --workdir=IN/stage1 --out=OUT.safetensors"
   ),
   "compact": Verb("compact --workdir=IN/stage1 --out=OUT"),
+  "average": Verb(
+    "average --workdir=IN/averaged --std=0.2 --out=OUT", again="--std=0.15"
+  ),
   "export": Verb(
     f"export {_MODEL} --scene=0 --frames=6 --steps=1 --out=OUT",
     again="--seed=1",
@@ -150,13 +150,8 @@ def fill(root: Path) -> None:
   builders.build(root / "train", clips.plan(scenes=4, frames=16, size=64))
   noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
   Image.fromarray(noise).save(root / "photo.png")
-  model, params = tiny()
-  named = {
-    name: np.ascontiguousarray(tensor)
-    for key, table in release.tables(model, "tokenizer").items()
-    for name, tensor in export_tensors(params[key], table)
-  }
-  save_file(named, root / "model.safetensors", {"step": "12"})
+  workdirs.released(root / "model.safetensors")
+  workdirs.averaged(root / "averaged")
   (root / "poses").mkdir()
   dataset = Dataset(root / "data", "test")
   for row in dataset.scenes:

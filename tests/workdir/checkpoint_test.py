@@ -299,20 +299,36 @@ with checkpoint.Checkpointer({folder!r}, every=2) as saver:
   assert not saver.save(1, state, {{"next": 1}}, {{}})
   assert saver.save(2, state, {{"next": 2}}, {{}})
   saver.wait()
+# As after a restart: the steps come from the lead.
+with checkpoint.Checkpointer(
+  {folder!r}, every=2, keep=1, permanent_every={permanent}
+) as saver:
+  for step in (4, 6, 8):
+    assert saver.save(step, state, {{"next": step}}, {{}})
+    saver.wait()
 """
 
 
-@pytest.mark.slow
 @pytest.mark.faults("another process count")
-def test_two_processes_save_what_one_restores(tmp_path):
-  code = PROCESS.format(path=sys.path, folder=str(tmp_path))
+@pytest.mark.parametrize(
+  ("permanent", "kept"),
+  [
+    (0, ["8"]),
+    pytest.param(4, ["4", "8"], marks=pytest.mark.slow),
+    pytest.param(10**12, ["8"], marks=pytest.mark.slow),
+  ],
+)
+def test_two_processes_go_on_and_one_restores(tmp_path, permanent, kept):
+  code = PROCESS.format(
+    path=sys.path, folder=str(tmp_path), permanent=permanent
+  )
   children = launch_processes(code, 2)
   for child, errors in children:
     assert child.returncode == 0, errors[-2000:]
   mesh = make_mesh(MESH)
   with checkpoint.Checkpointer(tmp_path, every=1) as saver:
     restored, data = saver.restore(target(mesh))
-  assert data == {"next": 2}
+  assert data == {"next": 8} and names(tmp_path) == kept
   assert_equal(restored, make_state(mesh))
 
 
