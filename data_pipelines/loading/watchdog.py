@@ -32,12 +32,13 @@ class StuckWorkerError(InputError):
 class ActivityLog:
   """What every reading thread is doing, in files that outlive a hang.
 
-  Pickles into worker processes. A thread has one small file, empty while it
-  waits for work.
+  Pickles into worker processes. A thread has one small file, whose first line
+  is empty while it waits for work.
   """
 
   def __init__(self, folder: str | None = None) -> None:
     self.folder = folder or tempfile.mkdtemp(prefix="scenetok_readers_")
+    self._own = threading.local()
     if folder is None:
       # The process that made it removes it.
       weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
@@ -48,30 +49,43 @@ class ActivityLog:
   @contextlib.contextmanager
   def doing(self, what: str) -> Iterator[None]:
     """Notes that this thread works on `what` until the block ends."""
-    name = f"{os.getpid()}.{threading.get_ident()}"
-    path = pathlib.Path(self.folder) / name
-    self._write(path, f"{time.time()} {what}")
+    self._write(f"{time.time()} {what}")
     try:
       yield
     finally:
-      self._write(path, "")
+      self._write("")
 
   def busy(self) -> list[tuple[float, int, str]]:
     """(seconds, process, what) of the threads at work, longest first."""
     found = []
     for path in pathlib.Path(self.folder).glob("*"):
       with contextlib.suppress(OSError, ValueError):
-        start, _, what = path.read_text().partition(" ")
+        line, _, _ = path.read_text().partition("\n")
+        start, _, what = line.partition(" ")
         if start:
           age = time.time() - float(start)
           found.append((age, int(path.name.split(".")[0]), what))
     return sorted(found, reverse=True)
 
-  @staticmethod
-  def _write(path: pathlib.Path, text: str) -> None:
+  def _write(self, line: str) -> None:
     # The folder is gone when the run is ending.
     with contextlib.suppress(OSError):
-      path.write_text(text, encoding="utf-8")
+      if not hasattr(self._own, "file"):
+        name = f"{os.getpid()}.{threading.get_ident()}"
+        self._own.file = _LineFile(pathlib.Path(self.folder) / name)
+      self._own.file.write(line)
+
+
+class _LineFile:
+  """A file whose first line is replaced, in one call of the system."""
+
+  def __init__(self, path: pathlib.Path) -> None:
+    self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    weakref.finalize(self, os.close, self._file)
+
+  def write(self, line: str) -> None:
+    """What a longer line leaves stands behind the first line's end."""
+    os.pwrite(self._file, f"{line}\n".encode(), 0)
 
 
 class TimedCall:

@@ -14,6 +14,7 @@ reads it too. Reading needs no TensorFlow and touches only the asked frames.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import zlib
@@ -43,6 +44,8 @@ CAMERAS = "cameras.f32"
 # Samples are single records: handing each to a thread would cost ten times the
 # reading.
 _READ_OPTIONS = {"max_parallelism": "0"}
+
+_KEPT = 64  # scenes whose checked cameras are held
 
 _AGAIN = "prepare the data again"
 
@@ -126,6 +129,8 @@ class Dataset:
     self.records_read = 0
     self._source = open_source(self.directory, NAME, split)
     self._cameras = map_cameras(self.directory / CAMERAS)
+    # One example asks for a scene's several times.
+    self._kept_cameras = functools.lru_cache(_KEPT)(self._checked_cameras)
     frames = sum(row.frames for row in self.scenes)
     if not len(self._source) == len(self._cameras) == frames:
       raise InputError(
@@ -151,9 +156,18 @@ class Dataset:
     return find_scene(self.scenes, key, self.directory)
 
   def cameras(self, scene: SceneRow | str | int) -> Cameras:
-    """Cameras of all frames of a scene, from the index (no record is read)."""
+    """Cameras of all frames of a scene, from the index (no record is read).
+
+    Their arrays are read-only.
+    """
     row = scene if isinstance(scene, SceneRow) else self.scene(scene)
-    return scene_cameras(self._cameras, row, self.directory)
+    return self._kept_cameras(row)
+
+  def _checked_cameras(self, row: SceneRow) -> Cameras:
+    found = scene_cameras(self._cameras, row, self.directory)
+    for array in (found.extrinsics, found.intrinsics):
+      array.setflags(write=False)
+    return found
 
   @property
   def scale(self) -> Scale | None:

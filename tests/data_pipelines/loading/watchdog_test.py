@@ -52,6 +52,10 @@ def test_finished_work_is_nobodys_fault():
   with activity.doing("scene a"):
     assert [what for _, _, what in activity.busy()] == ["scene a"]
   assert activity.busy() == []
+  with activity.doing("scene of a longer name"):
+    pass
+  with activity.doing("scene b"):
+    assert [what for _, _, what in activity.busy()] == ["scene b"]
   with pytest.raises(StuckWorkerError, match="no worker has an example"):
     timed(lambda: time.sleep(20), activity)()
 

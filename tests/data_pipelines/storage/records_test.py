@@ -43,6 +43,13 @@ def test_png_frames_and_cameras_come_back_exactly_and_in_order(prepared):
       )
 
 
+def test_cameras_that_are_kept_cannot_be_changed(prepared):
+  dataset = Dataset(prepared)
+  with pytest.raises(ValueError, match="read-only"):
+    dataset.cameras("s1").extrinsics[0, 0, 3] += 1
+  assert dataset.cameras("s1") is dataset.cameras(1)
+
+
 def test_jpeg_frames_come_back_within_two_grey_levels():
   image = clips.clip(1, 64).images[0]
   decoded = decode_image(encode_image(image, "jpeg"), "here")
