@@ -17,6 +17,7 @@ LIMIT = 8.0  # config.train.hang_timeout
 # Run by the interpreter of each rank before anything else.
 _HANGS = f"""
 import importlib.util, os, sys, time
+import one_program
 
 class Hook:
   def find_spec(self, name, path, target=None):
@@ -122,10 +123,8 @@ def test_a_rank_that_hangs_is_named(tmp_path, data, where, after, doing):
     subprocess.run(
       first, cwd=runs.ROOT, env=runs.environment(tmp_path), check=True
     )
-  path = os.pathsep.join([str(hook), *filter(None, [os.getenv("PYTHONPATH")])])
-  env = environment() | {
-    "PYTHONPATH": path, "HANG_IN": where, "HANG_AFTER": str(after)
-  }  # fmt: skip
+  env = environment() | {"HANG_IN": where, "HANG_AFTER": str(after)}
+  env["PYTHONPATH"] = os.pathsep.join([str(hook), env["PYTHONPATH"]])
   job = subprocess.run(
     line(workdir, data, steps), cwd=runs.ROOT, env=env, stderr=subprocess.PIPE,
     text=True, timeout=runs.SECONDS,

@@ -14,16 +14,15 @@ STEPS = 20
 TOLERANCE = 1e-5
 
 
-# Rank 0 alone writes it: the others would compile while it waits in Gloo, which
-# gives up after 30 seconds.
-_CACHE = "JAX_COMPILATION_CACHE_DIR"
+STARTUP = Path(__file__).parent / "startup"
 
 
 def variables(devices: int) -> dict[str, str]:
-  """Of processes that start together: only the first would find a cache."""
-  found = {k: v for k, v in os.environ.items() if k != _CACHE}
-  return found | {
+  """Of processes that start together, and find what others have compiled."""
+  path = [str(STARTUP), *filter(None, [os.getenv("PYTHONPATH")])]
+  return os.environ | {
     "JAX_NUM_CPU_DEVICES": str(devices),
+    "PYTHONPATH": os.pathsep.join(path),
     "DEVICES": str(devices),
     "PYTHON": runs.command("tokenizer", "", "", 1, None)[0],
     "GRACE": "20",
