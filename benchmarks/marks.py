@@ -14,7 +14,7 @@ def replace(page: Path, name: str, text: str) -> None:
   begin, end = (f"<!-- {word} {name} -->" for word in ("BEGIN", "END"))
   old = page.read_text("utf-8")
   if begin not in old or end not in old:
-    raise InputError(f"--docs: {page}: lacks {begin} and {end}")
+    raise InputError(f"{page}: lacks {begin} and {end}")
   before, _, rest = old.partition(begin)
   after = rest.partition(end)[2]
   write_text(page, f"{before}{begin}\n{text}\n{end}{after}")

@@ -53,7 +53,7 @@ def main() -> None:
   if args.json:
     write_json(args.json, {"frames": len(truth), "versions": found})
   if args.write:
-    marks.replace(Path(args.write), text)
+    marks.replace(Path(args.write), "METRIC VERSIONS", text)
 
 
 def read_frames(path: str, split: str, count: int) -> np.ndarray:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from benchmarks import marks
@@ -20,3 +22,21 @@ def test_a_page_without_both_marks_is_left_as_it_is(tmp_path, name):
   with pytest.raises(InputError, match="lacks"):
     marks.replace(page, name, "table")
   assert page.read_text() == "<!-- BEGIN A TABLE -->\n<!-- BEGIN B -->\n"
+
+
+@pytest.mark.parametrize(
+  ("page", "name"),
+  [
+    ("performance.md", "AOT TABLE"),
+    ("performance.md", "AOT TABLE OF GPUS"),
+    ("performance_rendering.md", "AOT RENDER TABLE"),
+    ("performance_gpu.md", "GPU REPORT"),
+    ("evaluation_scores.md", "METRIC VERSIONS"),
+  ],
+)
+def test_the_docs_have_the_marks_that_benchmarks_look_for(tmp_path, page, name):
+  docs = Path(__file__).parents[2] / "docs"
+  copy = tmp_path / page
+  copy.write_bytes((docs / page).read_bytes())
+  marks.replace(copy, name, "| new |")
+  assert "| new |" in copy.read_text()

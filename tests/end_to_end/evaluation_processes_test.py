@@ -20,7 +20,7 @@ def _scores(workdir):
 
 
 def _due(workdir):
-  """Steps of which all was written that comes before save and evaluation."""
+  """Steps that are to be saved and scored, once their metrics are there."""
   return {step for step in runs.losses(workdir) if step % 2 == 0}
 
 
@@ -55,7 +55,7 @@ def test_a_rank_killed_before_its_evaluation_changes_nothing(tmp_path):
     old = _due(workdir)
     job = subprocess.Popen(line("killed"), cwd=runs.ROOT, env=variables(2))
     try:
-      # A step that is saved, and whose scores are not there yet.
+      # Its save has begun or is about to; its scores are not there yet.
       runs.wait_for(
         lambda old=old: _due(workdir) - old - set(_scores(workdir)), job
       )

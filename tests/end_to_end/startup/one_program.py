@@ -12,7 +12,9 @@ if os.environ.get("JAX_PROCESS_ID"):
   from jax._src import cache_key, compiler
 
   def _hash_count(hash_obj, accelerators):
-    hash_obj.update(str(accelerators.size).encode())
+    # All ranks find a program, or none does: those that wait give up in 30 s.
+    count = os.environ.get("JAX_NUM_PROCESSES")
+    hash_obj.update(f"{accelerators.size} of {count}".encode())
 
   # Programs on devices of its own have keys that no other process writes.
   _lead = types.SimpleNamespace(process_id=0)
