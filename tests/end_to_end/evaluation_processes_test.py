@@ -25,7 +25,7 @@ def _due(workdir):
 
 
 @pytest.mark.slow
-@pytest.mark.faults("a rank killed between a save and its evaluation")
+@pytest.mark.faults("a rank killed at a save, before its evaluation")
 def test_a_rank_killed_before_its_evaluation_changes_nothing(tmp_path):
   data = runs.rooms(tmp_path / "data")
   prepare.main(
