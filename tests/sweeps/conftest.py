@@ -1,4 +1,4 @@
-"""What all sweeps share: forks, what the verbs read, and whole results."""
+"""What all sweeps share: forks, what the verbs read, whole results, tables."""
 
 import dataclasses
 import shutil
@@ -58,6 +58,34 @@ class Sweep:
       shutil.copytree(disk, folder)
       found = verbs.results(verb, disk)
     return Whole(folder, usage, found, ended)
+
+
+_cells = dict[str, dict[str, dict[str, str]]]()  # table -> row -> column
+
+
+@pytest.fixture
+def cell(record_property):
+  """(table, row, column, text): what a sweep saw, for its table."""
+  return lambda *found: record_property("cell", found)
+
+
+def pytest_runtest_logreport(report):
+  for name, found in report.user_properties:
+    if name == "cell" and report.when == "call":
+      table, row, column, text = found
+      rows = _cells.setdefault(table, {})
+      rows.setdefault(row, {})[column] = text if report.passed else "FAILED"
+
+
+def pytest_terminal_summary(terminalreporter):
+  """A table of each sweep, in Markdown."""
+  for table, rows in _cells.items():
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    terminalreporter.section(table)
+    lines = [["verb", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[v, *(x.get(c, "") for c in columns)] for v, x in rows.items()]
+    for line in lines:
+      terminalreporter.write_line(f"| {' | '.join(line)} |")
 
 
 @pytest.fixture(scope="session")

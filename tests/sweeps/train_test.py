@@ -39,13 +39,16 @@ def whole(sweep, tmp_path_factory):
     *(("inodes", x) for x in (0, 0.3, 0.6)),
   ],
 )
-def test_training_ends_where_it_cannot_save(of, share, sweep, whole, tmp_path):
+def test_training_ends_where_it_cannot_save(
+  of, share, sweep, cell, whole, tmp_path
+):
   with disks.mounted(tmp_path / "disk") as disk:
     (disk / "notes.txt").write_text("the user's")
     before = tree(disk)
     disks.limit(disk, **{of: int(getattr(whole, of) * share)})
     ended = sweep.run(_words(sweep, disk / "out"), disk, limit=LIMIT)
     after = tree(disk)
+  cell("training", f"{share:.0%} of {of}", "status", str(ended.status))
   assert ended.status == 2, ended
   assert not [word for word in _NOISE if word in ended.errors], ended.errors
   (line,) = [x for x in ended.errors.splitlines() if ": error: " in x]

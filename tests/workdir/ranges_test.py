@@ -1,4 +1,7 @@
-"""Every number of every configuration has a range; others are one line."""
+"""Every number of every configuration has a range; others are one line.
+
+`python -m tests.workdir.ranges_test` prints the table of docs/robustness.md.
+"""
 
 import math
 
@@ -78,3 +81,34 @@ def test_a_number_out_of_range_is_refused_on_the_command_line(override, words):
   with pytest.raises(InputError) as caught:
     load_config(ROOMS, [f"--config.{override}"])
   assert words in str(caught.value) and str(caught.value).startswith(ROOMS)
+
+
+def _refused(stage, name, number):
+  try:
+    check_numbers(changed(stage, name, number))
+  except InputError:
+    return True
+  return False
+
+
+def table():
+  """Rows of Markdown: fields by their range, and which numbers are refused."""
+  bad = {"0": 0, "-1": -1, "10^9": 10**9, "10^30": 10**30}
+  bad |= {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+  groups = {}
+  for stage in ("tokenizer", "generator"):
+    for name, value in numbers(stage):
+      cells = (f"{x:g}" for x in number_range(name, value))
+      cells = (
+        *cells,
+        *("2" if _refused(stage, name, x) else "" for x in bad.values()),
+      )
+      groups.setdefault(cells, {})[name] = None
+  yield f"| fields | from | to | {' | '.join(bad)} |"
+  yield "|---" * (len(bad) + 3) + "|"
+  for cells, names in groups.items():
+    yield f"| {', '.join(f'`{x}`' for x in names)} | {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+  print("\n".join(table()))
