@@ -18,7 +18,7 @@ STEPS = 80
 @pytest.mark.faults("SIGKILL, then SIGTERM: what they cost is known")
 def test_steps_and_seconds_of_all_lives_are_accounted_for(tmp_path):
   data, workdir = runs.rooms(tmp_path / "data"), tmp_path / "run"
-  env, file = runs.environment(tmp_path), tmp_path / "goodput.json"
+  env, file = runs.environment(), tmp_path / "goodput.json"
   line = runs.command("tokenizer", workdir, data, STEPS, None)
   line.append("--config.train.checkpoint_every=8")
   saved = []
@@ -54,7 +54,7 @@ def test_steps_and_seconds_of_all_lives_are_accounted_for(tmp_path):
 @pytest.mark.slow
 def test_a_reader_that_is_too_slow_is_seen(tmp_path):
   data, workdir = runs.rooms(tmp_path / "data"), tmp_path / "run"
-  env = runs.environment(tmp_path)
+  env = runs.environment()
   line = runs.flags("tokenizer", workdir, data, 12, None)
   slow = (
     "import sys, time\n"

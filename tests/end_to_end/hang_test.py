@@ -120,9 +120,7 @@ def test_a_rank_that_hangs_is_named(tmp_path, data, where, after, doing):
   if where == RESTORE:
     steps = 2
     first = runs.command("tokenizer", workdir, data, 2, None)
-    subprocess.run(
-      first, cwd=runs.ROOT, env=runs.environment(tmp_path), check=True
-    )
+    subprocess.run(first, cwd=runs.ROOT, env=runs.environment(), check=True)
   env = environment() | {"HANG_IN": where, "HANG_AFTER": str(after)}
   env["PYTHONPATH"] = os.pathsep.join([str(hook), env["PYTHONPATH"]])
   job = subprocess.run(

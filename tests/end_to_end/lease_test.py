@@ -16,7 +16,7 @@ def test_a_run_whose_workdir_was_taken_ends_in_one_line(tmp_path):
   workdir = tmp_path / "run"
   line = runs.command("tokenizer", workdir, data, 100_000, None)
   run = subprocess.Popen(
-    line, cwd=runs.ROOT, env=runs.environment(tmp_path),
+    line, cwd=runs.ROOT, env=runs.environment(),
     stderr=subprocess.PIPE, text=True,
   )  # fmt: skip
   try:

@@ -98,7 +98,7 @@ def test_a_run_goes_on_with_other_processes_and_another_mesh(tmp_path, stage):
   if stage == "generator":
     below = runs.tokenizer_run(tmp_path, data)
   workdir, whole = tmp_path / "moved", tmp_path / "whole"
-  env = runs.environment(tmp_path)
+  env = runs.environment()
 
   def flags(folder):
     return runs.flags(stage, folder, data, STEPS, below)

@@ -21,7 +21,7 @@ def test_losses_after_kills_equal_the_uninterrupted_run_bit_for_bit(
   tmp_path, stage
 ):
   data = runs.rooms(tmp_path / "data")
-  env = runs.environment(tmp_path)
+  env = runs.environment()
   below = None
   if stage == "generator":
     below = runs.tokenizer_run(tmp_path, data)

@@ -21,14 +21,9 @@ SECONDS = 1200  # for one process to get on, on a busy machine
 STAGES = {"tokenizer": "smoke", "generator": "generator,smoke"}
 
 
-def environment(folder: Path, devices: int = 1) -> dict[str, str]:
-  """Variables of a process; restarts find their programs compiled."""
-  return os.environ | {
-    "JAX_NUM_CPU_DEVICES": str(devices),
-    "JAX_ENABLE_COMPILATION_CACHE": "true",
-    "JAX_COMPILATION_CACHE_DIR": str(folder / "programs"),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-  }
+def environment(devices: int = 1) -> dict[str, str]:
+  """Variables of a process; all find what one has compiled (conftest.py)."""
+  return os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)}
 
 
 def rooms(folder: Path) -> Path:
@@ -64,7 +59,7 @@ def tokenizer_run(folder: Path, data: Path) -> Path:
   """A finished stage-1 workdir for stage 2 to stand on."""
   workdir = folder / "stage1"
   line = command("tokenizer", workdir, data, 2, None)
-  subprocess.run(line, cwd=ROOT, env=environment(folder), check=True)
+  subprocess.run(line, cwd=ROOT, env=environment(), check=True)
   return workdir
 
 

@@ -59,7 +59,7 @@ def test_all_ranks_save_the_same_step_and_end(tmp_path, data, name):
 
 @pytest.mark.slow
 def test_a_run_says_whether_it_finished_or_was_stopped(tmp_path, data):
-  workdir, env = tmp_path / "run", runs.environment(tmp_path)
+  workdir, env = tmp_path / "run", runs.environment()
   line = runs.command("tokenizer", workdir, data, 40, None)
   line.append("--config.data.workers=1")
   status, _ = runs.disturb(line, workdir, 3, 0.0, signal.SIGINT, env)
