@@ -4,6 +4,7 @@
 """
 
 import functools
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +136,11 @@ def table():
   yield "|---" * (len(tried) + 1) + "|"
   for cells, names in groups.items():
     yield f"| {', '.join(f'`{x}`' for x in names)} | {' | '.join(cells)} |"
+
+
+def test_the_page_has_the_table():
+  page = Path(__file__).parents[2] / "docs/robustness.md"
+  assert "\n".join(table()) in page.read_text()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import math
+from pathlib import Path
 
 import pytest
 from flax.traverse_util import flatten_dict
@@ -108,6 +109,11 @@ def table():
   yield "|---" * (len(bad) + 3) + "|"
   for cells, names in groups.items():
     yield f"| {', '.join(f'`{x}`' for x in names)} | {' | '.join(cells)} |"
+
+
+def test_the_page_has_the_table():
+  page = Path(__file__).parents[2] / "docs/robustness.md"
+  assert "\n".join(table()) in page.read_text()
 
 
 if __name__ == "__main__":
