@@ -57,6 +57,15 @@ def culprits(
   return [rank for rank in sorted(reports) if order(rank) == first]
 
 
+def _waiting() -> bool:
+  """Whether a thread of this process is in code that waits."""
+  return any(
+    _WAITS.search(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
+    for top in sys._current_frames().values()
+    for frame, _ in traceback.walk_stack(top)
+  )
+
+
 class HangWatch:
   """Ends this process once none of the run has got on for so many seconds.
 
@@ -71,6 +80,7 @@ class HangWatch:
     self._seconds, self._quiet = seconds, min(seconds, _QUIET)
     # Shorter ones would count the look itself as work.
     self._pause = min(max(seconds / 10, 0.5), 5.0)
+    self._still, self._waits = 0.0, False
     self._over = threading.Event()
     self._seen, self._cpu = activity.place, time.process_time()
     self._failed = ""
@@ -129,19 +139,28 @@ class HangWatch:
   def _look(self) -> None:
     """Updates the own report."""
     place, cpu, old = self._activity.place, time.process_time(), self._own
-    waits = any(
-      _WAITS.search(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
-      for top in sys._current_frames().values()
-      for frame, _ in traceback.walk_stack(top)
-    )
+    self._ask_stacks(same := place is self._seen)
     work = cpu - self._cpu > _BUSY * self._pause
-    busy = work and not (waits and self._spins)
+    busy = work and not (self._waits and self._spins)
     idle = old.idle + self._pause * min(1, self._seconds / _HOUR if busy else 1)
-    idle = idle if place is self._seen else 0.0
-    told = place[0] + self._failed, place[1], waits, idle
+    told = place[0] + self._failed, place[1], self._waits, idle if same else 0.0
     self._own = Report(old.host, *told, old.beat + 1)
     self._seen, self._cpu = place, cpu
     self._reports[self._rank] = self._own
+
+  def _ask_stacks(self, same: bool) -> None:
+    """Updates whether it waits; same: whether it is in the place of before.
+
+    Seldom, and never while it gets on: CPython 3.11 may crash where a thread
+    reads the frames of others that run.
+    """
+    every = self._quiet / 4
+    before = self._still if same else 0.0
+    self._still = before + self._pause if same else 0.0
+    if not same:
+      self._waits = False
+    elif before // every < self._still // every:
+      self._waits = _waiting()
 
   def _exchange(self) -> None:
     key, text = f"{_KEYS}{self._rank}", json.dumps(self._own)
@@ -163,8 +182,7 @@ class HangWatch:
       self._end({0})
 
   def _end(self, silent: Collection[int]) -> None:
-    """Prints stacks and one line, and ends the process."""
-    faulthandler.dump_traceback(file=2)
+    """Prints one line and the stacks, and ends the process."""
     # Process 0 may have died before this one asked.
     first = self._own._replace(host=self._address.rpartition(":")[0])
     reports = dict.fromkeys(silent, first) | self._reports
@@ -179,6 +197,7 @@ class HangWatch:
     why = f"{who} (train.hang_timeout={self._seconds:g} s); the same command"
     line = f"scenetok train: error: {why} goes on from the last checkpoint"
     print(line, file=sys.stderr, flush=True)
+    faulthandler.dump_traceback(file=2)  # may crash, as _ask_stacks may
     for child in multiprocessing.active_children():
       child.kill()
     if self._rank == 0 and self._count > 1:

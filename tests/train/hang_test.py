@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from scenetok_jax.train import hang
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.hang import WAITED, HangWatch, Report, culprits
 
@@ -120,6 +121,21 @@ def test_slow_is_not_hung():
   (process,) = start(_SLOW)
   status, output, errors = end(process)
   assert (status, output) == (0, "got on\n"), errors
+
+
+def test_frames_of_threads_are_read_only_where_a_run_stands(monkeypatch):
+  # CPython 3.11 crashed in a save, whose threads come and go, where the watch
+  # read frames every 5 s.
+  asked = []
+  monkeypatch.setattr(hang, "_waiting", lambda: asked.append(1))
+  activity = Activity()
+  with HangWatch(6.0, activity):
+    for step in range(20):
+      activity.at(f"step {step}")
+      time.sleep(0.1)
+    assert not asked
+    time.sleep(3)
+    assert 1 <= len(asked) <= 2
 
 
 def test_no_limit_is_no_watch():
