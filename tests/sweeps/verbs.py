@@ -113,8 +113,8 @@ VERBS = {
     stays=("out/scenes*",),
   ),
   "pose-score-frames": Verb(
-    "pose-score --data=IN/data --workdir=IN/stage1 --steps=1 --render-only"
-    " --out=OUT",
+    "pose-score --data=IN/data --workdir=IN/stage1 --steps=1 --every=1"
+    " --render-only --out=OUT",
     again="--seed=1",
     stays=("out/*/*.png",),
   ),
