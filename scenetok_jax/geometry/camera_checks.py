@@ -63,7 +63,7 @@ def check_rigid(
   Their positions are at most reach from the origin. where: what was read
   ("FILE: FIELD"); starts the message.
   """
-  poses = np.asarray(extrinsics, np.float64)
+  poses = _doubles(extrinsics)
   if poses.ndim < 2 or poses.shape[-2:] != (4, 4):
     raise InputError(
       f"{where}: poses have shape {poses.shape}, not [..., 4, 4]; give"
@@ -91,7 +91,7 @@ def check_intrinsics(
 
   where, size: see check_cameras.
   """
-  lenses = np.asarray(intrinsics, np.float64)
+  lenses = _doubles(intrinsics)
   with np.errstate(all="ignore"):
     focal = np.diagonal(lenses, axis1=-2, axis2=-1)[..., :2]
     centre, rest = lenses[..., :2, 2], lenses[..., [1, 2, 2, 2], [0, 0, 1, 2]]
@@ -109,6 +109,12 @@ def check_intrinsics(
     problem = _lens_problem(lens, np.ravel(aspect)[index], size is not None)
     which = f"frame {index}: " if lenses.ndim > 2 else ""
     raise InputError(f"{where}: {which}{problem}")
+
+
+def _doubles(values: Array) -> np.ndarray:
+  """float64, without NumPy's warning of a signalling NaN."""
+  with np.errstate(invalid="ignore"):
+    return np.asarray(values, np.float64)
 
 
 def _sides(size: Array | None) -> Array:

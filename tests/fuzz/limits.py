@@ -52,7 +52,7 @@ def limited() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, (used + _ADDRESSES, addresses[1]))
     with warnings.catch_warnings(record=True) as told:
       for kind in (RuntimeWarning, UserWarning):
-        warnings.simplefilter("always", kind)
+        warnings.simplefilter("always", kind, append=True)  # but for ours
       yield
   finally:
     signal.setitimer(signal.ITIMER_REAL, 0)

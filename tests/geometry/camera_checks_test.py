@@ -47,6 +47,15 @@ def test_bad_pose_names_source_and_frame(kind, message):
     check_rigid(_spoil(kind), "a.json: poses")
 
 
+def test_a_signalling_nan_is_refused_without_a_warning():
+  poses = random_poses(9, 4).astype(np.float32)
+  poses[2].view(np.uint32)[0, 0] = 0x7F800001
+  with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    with pytest.raises(InputError, match=r"frame 2: .*NaN"):
+      check_rigid(poses, "a.json: poses")
+
+
 def test_wrong_shape_is_refused():
   with pytest.raises(InputError, match=r"shape \(3, 4\)"):
     check_rigid(np.eye(4)[:3], "a.json: poses")
