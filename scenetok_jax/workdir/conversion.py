@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from scenetok_jax.codecs import registry
 from scenetok_jax.codecs.convert import convert_codec, export_codec
 from scenetok_jax.codecs.weights import read_counts
+from scenetok_jax.disk import check_file
 from scenetok_jax.metrics import weights
 from scenetok_jax.metrics.registry import get_network, networks
 from scenetok_jax.types import InputError, option
@@ -144,6 +145,7 @@ def _export(options: ConvertOptions) -> Report:
   workdir = options.workdir or _source(options, "the folder, or --workdir")
   if options.metric:
     raise InputError("--metric: cannot be exported; keep the published file")
+  check_file(Path(options.out), "--out")
   step = 0
   if options.codec:
     export_codec(workdir, options.out)
