@@ -45,8 +45,8 @@ test: $(DEV)
 test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
 
-# The same seeds every time; the number is an estimate for two cores.
-FUZZ_EXAMPLES ?= 400
+# The same seeds every time; about ten minutes on two cores.
+FUZZ_EXAMPLES ?= 600
 
 fuzz: $(DEV)
 	JAX_PLATFORMS=cpu FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV)/bin/python \
