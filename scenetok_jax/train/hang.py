@@ -71,7 +71,7 @@ class HangWatch:
 
   To get on is to call `activity.at`; whoever computes has an hour. A process
   without a sign of life has 100 s at most, and a few where a collective failed.
-  Prints stacks, and who is at fault, where, doing what. 0 seconds: never. It
+  Prints who is at fault, where, doing what, and stacks. 0 seconds: never. It
   counts its looks instead of time: a process that was stopped did not hang.
   """
 
@@ -154,12 +154,12 @@ class HangWatch:
     Seldom, and never while it gets on: CPython 3.11 may crash where a thread
     reads the frames of others that run.
     """
-    every = self._quiet / 4
-    before = self._still if same else 0.0
-    self._still = before + self._pause if same else 0.0
     if not same:
-      self._waits = False
-    elif before // every < self._still // every:
+      self._still, self._waits = 0.0, False
+      return
+    every, before = self._quiet / 4, self._still
+    self._still += self._pause
+    if before // every < self._still // every:
       self._waits = _waiting()
 
   def _exchange(self) -> None:

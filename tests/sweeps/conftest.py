@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.page_tables import markdown
 from tests.sweeps import disks, verbs
 from tests.sweeps.disks import Usage
 from tests.sweeps.forks import Ended, Forks
@@ -81,11 +82,10 @@ def pytest_terminal_summary(terminalreporter):
   """A table of each sweep, in Markdown."""
   for table, rows in _cells.items():
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    lines = [[name, *map(row.get, columns)] for name, row in rows.items()]
+    lines = [[cell or "" for cell in line] for line in lines]
     terminalreporter.section(table)
-    lines = [["verb", *columns], ["---"] * (len(columns) + 1)]
-    lines += [[v, *(x.get(c, "") for c in columns)] for v, x in rows.items()]
-    for line in lines:
-      terminalreporter.write_line(f"| {' | '.join(line)} |")
+    terminalreporter.write_line(markdown([[table, *columns], *lines]))
 
 
 @pytest.fixture(scope="session")

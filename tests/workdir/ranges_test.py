@@ -4,7 +4,6 @@
 """
 
 import math
-from pathlib import Path
 
 import pytest
 from flax.traverse_util import flatten_dict
@@ -13,6 +12,7 @@ from scenetok_jax.configs import common
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 from scenetok_jax.workdir.ranges import check_numbers, number_range
+from tests import page_tables
 
 ROOMS = "configs/rooms.py"
 
@@ -93,28 +93,21 @@ def _refused(stage, name, number):
 
 
 def table():
-  """Rows of Markdown: fields by their range, and which numbers are refused."""
+  """Fields by their range and by which numbers are refused, in Markdown."""
   bad = {"0": 0, "-1": -1, "10^9": 10**9, "10^30": 10**30}
   bad |= {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-  groups = {}
+  outcomes = []
   for stage in ("tokenizer", "generator"):
     for name, value in numbers(stage):
-      cells = (f"{x:g}" for x in number_range(name, value))
-      cells = (
-        *cells,
-        *("2" if _refused(stage, name, x) else "" for x in bad.values()),
-      )
-      groups.setdefault(cells, {})[name] = None
-  yield f"| fields | from | to | {' | '.join(bad)} |"
-  yield "|---" * (len(bad) + 3) + "|"
-  for cells, names in groups.items():
-    yield f"| {', '.join(f'`{x}`' for x in names)} | {' | '.join(cells)} |"
+      ends = [f"{x:g}" for x in number_range(name, value)]
+      found = ["2" if _refused(stage, name, x) else "" for x in bad.values()]
+      outcomes.append((name, ends + found))
+  return page_tables.grouped(["fields", "from", "to", *bad], outcomes)
 
 
 def test_the_page_has_the_table():
-  page = Path(__file__).parents[2] / "docs/robustness.md"
-  assert "\n".join(table()) in page.read_text()
+  assert page_tables.in_page(table())
 
 
 if __name__ == "__main__":
-  print("\n".join(table()))
+  print(table())
