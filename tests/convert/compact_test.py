@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scenetok_jax.convert import compact
 from scenetok_jax.convert.compact import (
   PARAMS_FILE,
   load_compact,
@@ -36,6 +37,15 @@ def test_rounding_error_is_half_a_step_of_each_row():
 def test_rows_of_zeros_stay_zero():
   codes, _ = quantize(np.zeros((2, 8), np.float32))
   assert not codes.any()
+
+
+def test_a_version_of_the_future_is_refused(tmp_path, monkeypatch):
+  path = tmp_path / PARAMS_FILE
+  with monkeypatch.context() as patch:
+    patch.setattr(compact, "_VERSION", 99)
+    save_compact(path, make_params(), 7)
+  with pytest.raises(InputError, match=r"version: 99, this program reads"):
+    load_compact(path)
 
 
 def test_small_arrays_survive_exactly_and_large_ones_to_one_percent(tmp_path):

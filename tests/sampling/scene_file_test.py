@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from scenetok_jax.sampling import scene_file
 from scenetok_jax.sampling.scene_file import (
   Scene,
   check_scene,
@@ -77,6 +78,15 @@ def test_a_truncated_file_is_refused(scene, tmp_path):
   scene.save(path)
   path.write_bytes(path.read_bytes()[:-100])
   with pytest.raises(InputError, match=r"scene\.tok: not a whole scene file"):
+    Scene.load(path)
+
+
+def test_a_version_of_the_future_is_refused(scene, tmp_path, monkeypatch):
+  path = tmp_path / "scene.tok"
+  with monkeypatch.context() as patch:
+    patch.setattr(scene_file, "VERSION", 99)
+    scene.save(path)
+  with pytest.raises(InputError, match=r"scene\.tok: version: 99, this"):
     Scene.load(path)
 
 

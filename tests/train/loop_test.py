@@ -282,6 +282,19 @@ def test_the_average_differs_from_the_parameters_and_starts_as_restored(
   assert "averages" not in capsys.readouterr().err
 
 
+def test_every_loss_is_watched(tmp_path, monkeypatch):
+  seen = []
+
+  class Watch:
+    def see(self, step, loss):
+      seen.append((step, loss))
+
+  monkeypatch.setattr(loop, "LossWatch", Watch)
+  train(small_config(), tmp_path, TASK, Stream)
+  assert [step for step, _ in seen] == list(range(1, STEPS + 1))
+  assert all(np.isfinite(loss) for _, loss in seen)
+
+
 def test_averages_that_are_not_there_are_refused(tmp_path):
   plain = small_config()
   plain.optimizer.ema_decay = 0.0
