@@ -63,6 +63,14 @@ _SEEN_BY_READERS = {
   *("types", "reading", "io", "disk", "outputs", "geometry", "data_pipelines")
 }
 
+# Files are read by reading/json_text.py; these read no file: what processes of
+# a run tell each other, and values that become as JSON has them.
+_JSON = {
+  "scenetok_jax/reading/json_text.py",
+  *("scenetok_jax/train/hang.py", "scenetok_jax/train/heldout_scores.py"),
+  *("data_pipelines/latents/identity.py", "data_pipelines/storage/recipes.py"),
+}
+
 
 def _modules(package: str) -> list[Path]:
   return sorted((_ROOT / package).rglob("*.py"))
@@ -191,3 +199,15 @@ def test_wrong_arrows_are_found(tmp_path, monkeypatch, file, line, problem):
   path.write_text(line)
   monkeypatch.setitem(_problems.__globals__, "_ROOT", tmp_path)
   assert any(problem in found for found in _problems(path))
+
+
+def test_one_module_reads_json():
+  readers = {
+    path.relative_to(_ROOT).as_posix()
+    for package in ("scenetok_jax", "data_pipelines")
+    for path in _modules(package)
+    for node in ast.walk(ast.parse(path.read_text(), str(path)))
+    if isinstance(node, ast.Attribute)
+    if ast.unparse(node) in ("json.load", "json.loads", "json.JSONDecoder")
+  }
+  assert readers == _JSON

@@ -10,6 +10,7 @@ import pytest
 
 from scenetok_jax import disk, io, outputs
 from scenetok_jax.cli import main as scenetok
+from scenetok_jax.inference import report
 from scenetok_jax.types import InputError
 
 
@@ -44,6 +45,22 @@ def test_only_listed_files_are_removed(out):
     write(held, "video.mp4", "frames/0000.png", "more/0000.png")
   with outputs.opened(out, ["*.mp4"]) as held:
     held.clear("*.mp4", "frames/*.png", "more/*.png", "*.txt")
+  assert tree(out) == before
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["scene_00.tok", "video_01.mp4", "deviation/0000.png", "generate.json"],
+)
+def test_generate_refuses_what_no_run_of_it_wrote(out, name):
+  (out / name).parent.mkdir(exist_ok=True)
+  (out / name).write_text("encode made it")
+  before = tree(out)
+  with (
+    pytest.raises(InputError, match="no earlier run wrote it"),
+    outputs.opened(out, report.GENERATED),
+  ):
+    pass
   assert tree(out) == before
 
 
