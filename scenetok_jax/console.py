@@ -17,12 +17,11 @@ from tqdm import tqdm
 from scenetok_jax import flags, io, outputs, streams
 from scenetok_jax.disk import check_file
 from scenetok_jax.flags import add_options
-from scenetok_jax.reading.shown import escaped, shortened
+from scenetok_jax.reading.shown import one_line, remark
 from scenetok_jax.types import InputError
 
 Argv = Sequence[str] | None  # None: the arguments of this process
 
-_LONGEST = 4000  # characters of an error
 _EXIT_SECONDS = 20.0  # that a process that was refused has to end
 _LINE_SECONDS = 10.0  # between progress lines where stderr is not a terminal
 
@@ -139,8 +138,7 @@ def run(
   try:
     return main(sys.argv[1:] if argv is None else argv) or 0
   except InputError as error:
-    message = shortened(escaped(" ".join(str(error).split())), _LONGEST)
-    print(f"scenetok {verb}: error: {message}", file=sys.stderr)
+    remark(f"scenetok {verb}: error: {one_line(error)}")
     _end_soon(2)
     return 2
   except Exception as error:
@@ -149,11 +147,11 @@ def run(
       raise
     where = getattr(error, "filename", None) or "what was to be written"
     text = f"{where}: cannot be written ({reason}); {io.FREE}"
-    print(f"scenetok {verb}: error: {text}", file=sys.stderr)
+    remark(f"scenetok {verb}: error: {text}")
     _end_soon(2)
     return 2
   except KeyboardInterrupt:
-    print(f"scenetok {verb}: interrupted", file=sys.stderr)
+    remark(f"scenetok {verb}: interrupted")
     return 130
 
 
@@ -237,7 +235,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
     self._last_line = now = time.monotonic()
     state = {"elapsed": now - self._start, "rate": self._rate(now)}
     line = self._meter(self.done, postfix=self._note, **state)
-    print(line, file=sys.stderr, flush=True)
+    remark(line)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scenetok_jax.io import atomic_path, to_uint8, to_unit
 from scenetok_jax.reading import pictures, videos
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import InputError, explained
 
 _STREAMED = {"movflags": "+faststart"}  # plays before it is loaded
@@ -31,7 +31,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
   """
   picture = read_picture(path)
   for note in picture.notes:
-    print(f"{path}: {note}", file=sys.stderr)
+    remark(f"{path}: {note}")
   return picture.pixels
 
 

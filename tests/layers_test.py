@@ -201,6 +201,26 @@ def test_wrong_arrows_are_found(tmp_path, monkeypatch, file, line, problem):
   assert any(problem in found for found in _problems(path))
 
 
+def test_two_functions_print():
+  """They escape: what is printed may name what a file holds."""
+  printing = {
+    path.relative_to(_ROOT).as_posix()
+    for package in ("scenetok_jax", "data_pipelines")
+    for path in _modules(package)
+    for node in ast.walk(ast.parse(path.read_text(), str(path)))
+    if (isinstance(node, ast.Name) and node.id == "print")
+    or (
+      isinstance(node, ast.Attribute)
+      and ast.unparse(node) in ("sys.stdout.write", "sys.stderr.write")
+    )
+  }
+  # Streams that cannot be written are told without the package.
+  assert printing == {
+    "scenetok_jax/reading/shown.py",
+    "scenetok_jax/streams.py",
+  }
+
+
 def test_one_module_reads_json():
   readers = {
     path.relative_to(_ROOT).as_posix()

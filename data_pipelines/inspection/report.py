@@ -10,8 +10,10 @@ import numpy as np
 from data_pipelines.inspection import pictures, statistics
 from data_pipelines.latents import records as latent_records
 from data_pipelines.storage import records
+from data_pipelines.storage.builders import dropped_lines
 from scenetok_jax.media import contact_sheet, write_png
 from scenetok_jax.outputs import opened
+from scenetok_jax.reading.shown import inline
 from scenetok_jax.types import Cameras, InputError
 
 _PATH, _SHEET = "camera_path.png", "contact_sheet.png"
@@ -101,7 +103,7 @@ def open_prepared(path: str | os.PathLike, split: str | None = None) -> Any:
   found = records.splits(path)
   split = split or ("train" if "train" in found or not found else found[0])
   file = Path(path) / split / records.PREPARED
-  if file.is_file() and '"latents"' in file.read_text(errors="replace"):
+  if file.is_file() and records.read_prepared(file).get("kind") == "latents":
     return latent_records.LatentDataset(path, split)
   return records.Dataset(path, split)
 
@@ -165,7 +167,7 @@ def overview_lines(path: str | os.PathLike, found: dict) -> list[str]:
     f" {found['frames']} frames ({low} to {high} each, median {middle}),"
     f" {sizes} pixels"
   ]
-  lines += [f"  {part}: {c['name']}" for part, c in _codecs(found)]
+  lines += [f"  {part}: {inline(c['name'])}" for part, c in _codecs(found)]
   for name in ("baseline", "depth"):
     if lengths := found.get("scale", {}).get(name):
       least, _, median, _, most = lengths
@@ -173,8 +175,8 @@ def overview_lines(path: str | os.PathLike, found: dict) -> list[str]:
         f"  {name}: median {median:.4g}, of most scenes {least:.4g} to"
         f" {most:.4g}"
       )
-  lines += [f"  dropped {d['scene']}: {d['reason']}" for d in found["dropped"]]
-  lines.append(f"  scenes: {', '.join(found['first_keys'])}")
+  lines += dropped_lines(found["dropped"])
+  lines.append(f"  scenes: {', '.join(map(inline, found['first_keys']))}")
   return lines
 
 
@@ -188,8 +190,9 @@ def scene_lines(found: dict[str, Any]) -> list[str]:
   across, down = found["field_of_view"]
   x, y = found["centre"]
   lines = [
-    f"{found['scene']}: {found['frames']} frames,"
-    f" {found['height']}x{found['width']} pixels, from {found['source']}",
+    f"{inline(found['scene'])}: {found['frames']} frames,"
+    f" {found['height']}x{found['width']} pixels,"
+    f" from {inline(found['source'])}",
     f"  intrinsics: focal {fx:.2f} {fy:.2f} pixels, field of view"
     f" {across:.1f} x {down:.1f} degrees, centre {x:.4f} {y:.4f},"
     f" differ by {found['intrinsics_spread']:.2g} over the clip",

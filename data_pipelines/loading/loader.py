@@ -8,7 +8,6 @@ processes.
 
 import dataclasses
 import os
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from data_pipelines.loading.watchdog import ActivityLog, TimedCall
 from data_pipelines.storage.records import Dataset, SceneRow
 from scenetok_jax.geometry.scale import Scale
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import Cameras, InputError, SceneBatch, Views
 
 _BATCHES_AHEAD = 4
@@ -97,17 +97,15 @@ class TrainIterator(Iterator[SceneBatch]):
   def tell(self, file: Path) -> None:
     """Says what is read, on stderr; scenes that are left out, in a file too."""
     if self.origin:
-      print(self.origin, file=sys.stderr)
+      remark(self.origin)
     rows = [{"scene": k, "reason": r} for k, r in self.dropped.items()]
     if not rows:
       return
     write_json(file, rows)
     for row in rows[:_NAMED]:
-      print(
-        f"scene {row['scene']} is left out: {row['reason']}", file=sys.stderr
-      )
+      remark(f"scene {row['scene']} is left out: {row['reason']}")
     if len(rows) > _NAMED:
-      print(f"{len(rows)} scenes are left out: {file}", file=sys.stderr)
+      remark(f"{len(rows)} scenes are left out: {file}")
 
   def close(self) -> None:
     """Stops worker processes and threads."""

@@ -32,7 +32,7 @@ def bytes_read() -> int | None:
   Reads that the page cache answers count; memory-mapped files do not.
   """
   try:
-    lines = _PROC.joinpath("self/io").read_text().splitlines()
+    lines = _PROC.joinpath("self/io").read_text("utf-8").splitlines()
   except OSError:
     return None
   return int(dict(line.split(": ") for line in lines)["rchar"])
@@ -43,7 +43,7 @@ def _descendants(process: int) -> Iterator[int]:
   yield process
   for task in _PROC.joinpath(str(process), "task").glob("*/children"):
     try:
-      children = task.read_text().split()
+      children = task.read_text("utf-8").split()
     except OSError:
       continue  # ended meanwhile
     for child in children:
@@ -53,7 +53,7 @@ def _descendants(process: int) -> Iterator[int]:
 def _process_seconds(process: int) -> float:
   """Its own time, and that of its children that have ended."""
   try:
-    text = _PROC.joinpath(str(process), "stat").read_text()
+    text = _PROC.joinpath(str(process), "stat").read_text("utf-8")
   except OSError:
     return 0.0
   fields = text.rpartition(")")[2].split()  # the name may hold spaces

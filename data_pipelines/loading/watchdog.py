@@ -60,7 +60,7 @@ class ActivityLog:
     found = []
     for path in pathlib.Path(self.folder).glob("*"):
       with contextlib.suppress(OSError, ValueError):
-        line, _, _ = path.read_text().partition("\n")
+        line, _, _ = path.read_text("utf-8").partition("\n")
         start, _, what = line.partition(" ")
         if start:
           age = time.time() - float(start)

@@ -19,6 +19,7 @@ from scenetok_jax.console import Progress
 from scenetok_jax.disk import remove_leftovers
 from scenetok_jax.io import atomic_path, kept, storage_reason, write_json
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.shown import inline
 from scenetok_jax.types import InputError
 
 REPORT = "report.json"
@@ -277,7 +278,14 @@ def summary(out: str | os.PathLike, split: str, report: dict) -> str:
     f"{out}/{split}: {state}: {report['kept']} of {report['seen']} scenes,"
     f" {report['frames']} frames"
   ]
-  lines += [f"  dropped {d['scene']}: {d['reason']}" for d in report["dropped"]]
-  lines += [f"  note: {text}" for text in report["warnings"]]
-  # File names need not be UTF-8.
-  return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
+  lines += dropped_lines(report["dropped"])
+  lines += [f"  note: {inline(text, 1000)}" for text in report["warnings"]]
+  return "\n".join(lines)
+
+
+def dropped_lines(dropped: Sequence[dict]) -> list[str]:
+  """Scenes that are left out, and why, of a report."""
+  return [
+    f"  dropped {inline(d['scene'])}: {inline(d['reason'], 1000)}"
+    for d in dropped
+  ]

@@ -61,12 +61,13 @@ def stage(
       raise InputError(
         f"{partial}: exists, and no earlier stage made it; choose another --to"
       )
-    if note.exists() and note.read_text() != source:
+    own = os.fsencode(source)  # names need not be UTF-8
+    if note.exists() and note.read_bytes() != own:
+      held = os.fsdecode(note.read_bytes())
       raise InputError(
-        f"{partial}: holds a part of {note.read_text()}; delete it or choose"
-        " another --to"
+        f"{partial}: holds a part of {held}; delete it or choose another --to"
       )
-    note.write_text(source)
+    note.write_bytes(own)
     here = _sizes(partial)
     missing = [n for n, size in files.sizes.items() if here.get(n) != size]
     done = total - sum(files.sizes[name] for name in missing)

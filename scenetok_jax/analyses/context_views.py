@@ -13,6 +13,7 @@ from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.scenes import OpenScene
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError, option
 
 
@@ -30,7 +31,7 @@ class ContextViewsOptions(SweepOptions):
 
 
 def run(
-  scenetok: SceneTok, options: ContextViewsOptions, tell: Tell = print
+  scenetok: SceneTok, options: ContextViewsOptions, tell: Tell = say
 ) -> Findings:
   """Variance and PSNR at every number of context views."""
   videos = options.batch * options.samples

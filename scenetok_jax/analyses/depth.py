@@ -33,6 +33,7 @@ from scenetok_jax.media import colorize, contact_sheet
 from scenetok_jax.metrics.depth import METRICS
 from scenetok_jax.metrics.registry import get_metric
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError, Views, option
 
 _SHOWN = 8
@@ -52,7 +53,7 @@ class DepthOptions(FrameOptions):
 
 
 def run(
-  scenetok: SceneTok, options: DepthOptions, tell: Tell = print
+  scenetok: SceneTok, options: DepthOptions, tell: Tell = say
 ) -> Findings:
   """Scores of depth from tokens and of the baselines, with a sheet."""
   with scenetok.placed(options.batch) as scenetok:

@@ -9,7 +9,6 @@ features, which is not FID and compares only with itself.
 
 import dataclasses
 import functools
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,6 +37,7 @@ from scenetok_jax.metrics import frechet
 from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics, missing
 from scenetok_jax.metrics.registry import METRICS, of_kind
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import remark, say
 from scenetok_jax.types import InputError, option
 
 DISTANCES = tuple(m.name for m in of_kind("image_set", "video_set"))
@@ -68,7 +68,7 @@ class GenerationOptions(SceneOptions):
 
 
 def run(
-  scenetok: SceneTok, options: GenerationOptions, tell: Tell = print
+  scenetok: SceneTok, options: GenerationOptions, tell: Tell = say
 ) -> Findings:
   """Distances of generated sets from the true one, with a sheet."""
   networks = _networks(options)
@@ -106,7 +106,7 @@ def _networks(options: GenerationOptions) -> LoadedMetrics:
     reason = missing("fid", options.metric_weights)
     metrics = ("fid",) if reason is None else ("fd_vgg",)
     if reason is not None:
-      print(f"without FID: {reason}", file=sys.stderr)
+      remark(f"without FID: {reason}")
   return load_metrics(metrics, options.metric_weights)
 
 

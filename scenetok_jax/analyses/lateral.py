@@ -30,6 +30,7 @@ from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import contact_sheet
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import Cameras, InputError, option
 
 _SHOWN = 6
@@ -78,7 +79,7 @@ class Losses:
 def run(
   models: Iterable[tuple[str, SceneTok]],
   options: LateralOptions,
-  tell: Tell = print,
+  tell: Tell = say,
 ) -> Findings:
   """PSNR on the path and beside it of named models.
 

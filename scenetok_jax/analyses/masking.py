@@ -10,6 +10,7 @@ from scenetok_jax.analyses.sweep import Level, SweepOptions
 from scenetok_jax.analyses.token_masks import MASKS, mask_tokens
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.reading.schema import Percent
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError, option
 
 
@@ -33,7 +34,7 @@ class MaskingOptions(SweepOptions):
 
 
 def run(
-  scenetok: SceneTok, options: MaskingOptions, tell: Tell = print
+  scenetok: SceneTok, options: MaskingOptions, tell: Tell = say
 ) -> Findings:
   """Variance and PSNR at every share of masked tokens."""
   videos = options.batch * options.samples

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import sys
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
 from scenetok_jax.reading.schema import Few, Many, Seed
+from scenetok_jax.reading.shown import remark, say
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.video import VideoProgram
 from scenetok_jax.types import Array, InputError, option
@@ -47,7 +47,7 @@ class QualitySpeedOptions(DataOptions):
 
 
 def run(
-  scenetok: SceneTok, options: QualitySpeedOptions, tell: Tell = print
+  scenetok: SceneTok, options: QualitySpeedOptions, tell: Tell = say
 ) -> Findings:
   """Scores and costs by solver and steps, and the loss of each storage."""
   lpips = _lpips(options.metric_weights)
@@ -85,7 +85,7 @@ def _lpips(weights: str | None) -> LoadedMetric | None:
     return load_metric("lpips", weights)
   if weights is not None:
     raise InputError(reason)
-  print(f"without LPIPS: {reason}", file=sys.stderr)
+  remark(f"without LPIPS: {reason}")
   return None
 
 

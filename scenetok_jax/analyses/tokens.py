@@ -29,6 +29,7 @@ from scenetok_jax.evaluation.bootstrap import mean_interval
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.image import ssim
 from scenetok_jax.reading.schema import Some
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError, option
 
 
@@ -47,7 +48,7 @@ class TokensOptions(FrameOptions):
 def run(
   models: Iterable[tuple[str, SceneTok]],
   options: TokensOptions,
-  tell: Tell = print,
+  tell: Tell = say,
 ) -> Findings:
   """PSNR and SSIM by the number of tokens of named models.
 

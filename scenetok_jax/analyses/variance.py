@@ -12,6 +12,7 @@ from scenetok_jax.analyses.trends import rank_correlation
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import colorize, contact_sheet
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import option
 
 _SHOWN = 8
@@ -25,7 +26,7 @@ class VarianceOptions(SampleOptions):
 
 
 def run(
-  scenetok: SceneTok, options: VarianceOptions, tell: Tell = print
+  scenetok: SceneTok, options: VarianceOptions, tell: Tell = say
 ) -> Findings:
   """Deviation and error of every pixel, and their rank correlation."""
   videos = options.batch * options.samples

@@ -1,9 +1,10 @@
 """Compiles larger batches until one does not fit."""
 
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
+
+from scenetok_jax.reading.shown import remark
 
 _TOLD = (
   "batch",
@@ -27,7 +28,7 @@ def largest(
   found: dict[int, dict[str, Any]] = {}
   power: int | None = 0
   while power is not None and len(found) < tries:
-    print(f"compiling a batch of {first << power}", file=sys.stderr)
+    remark(f"compiling a batch of {first << power}")
     found[power] = compiled(first << power)
     power = _next(found)
   tried = [{k: row[k] for k in _TOLD if k in row} for row in found.values()]

@@ -68,10 +68,12 @@ class Chip(NamedTuple):
     return [_LEAST_EFFORT, {}]
 
 
-_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 CHIPS = {name: Chip(name, **row) for name, row in _TABLES["chips"].items()}
 SLICES: dict[str, str] = _TABLES["slices"]
-_FLAGS = Path(__file__).with_name("tpu_flags.txt").read_text().splitlines()
+_FLAGS = (
+  Path(__file__).with_name("tpu_flags.txt").read_text("utf-8").splitlines()
+)
 
 
 def parse_slice(name: str) -> tuple[Chip, str] | None:

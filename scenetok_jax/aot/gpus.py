@@ -17,8 +17,10 @@ from scenetok_jax.types import InputError, explained
 PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 _CUDNN = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")
 _COMPILER = ("nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc")
-_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
-_FLAGS = Path(__file__).with_name("gpu_flags.txt").read_text().splitlines()
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_FLAGS = (
+  Path(__file__).with_name("gpu_flags.txt").read_text("utf-8").splitlines()
+)
 # A run times its own kernels for products against cuBLAS's, on the device; an
 # untimed choice would be a poor one of the former.
 _UNTIMED = {"xla_gpu_enable_triton_gemm": False}

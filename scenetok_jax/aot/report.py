@@ -190,7 +190,7 @@ def lines(result: dict[str, Any], dearest: int = 0) -> list[str]:
 
   dearest: so many rows of the breakdown follow.
   """
-  text = Path(__file__).with_suffix(".txt").read_text()
+  text = Path(__file__).with_suffix(".txt").read_text("utf-8")
   page = jinja2.Template(text, trim_blocks=True)
   return page.render(
     result, mesh_text=mesh_text, gib=gib, dearest=dearest

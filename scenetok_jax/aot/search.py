@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.aot.report import mesh_text
 from scenetok_jax.aot.topology import Accelerator
 from scenetok_jax.io import gib
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.train import forecast
 
 Compile = Callable[[ConfigDict], dict[str, Any]]  # -> aot.report.report's
@@ -38,11 +38,10 @@ def search(
   chosen += sorted(found, key=lambda other: other.forecast_bytes)[:1]
   tried: list[dict[str, Any]] = []
   for candidate in chosen:
-    print(
+    remark(
       f"compiling {mesh_text(candidate.mesh)}, remat={candidate.remat},"
       f" {candidate.accumulate} micro-batches; forecast"
-      f" {gib(candidate.forecast_bytes)}",
-      file=sys.stderr,
+      f" {gib(candidate.forecast_bytes)}"
     )
     result = compiled(forecast.with_candidate(config, candidate))
     needed = {"hbm_bytes_per_chip": result["hbm_bytes_per_chip"]}

@@ -10,6 +10,7 @@ from scenetok_jax.analyses import findings
 from scenetok_jax.analyses.registry import ANALYSES, Analysis, get_analysis
 from scenetok_jax.cli.main import overview
 from scenetok_jax.inference.placement import open_model
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError
 
 
@@ -18,7 +19,7 @@ def main(argv: console.Argv = None) -> None:
   arguments = list(sys.argv[1:] if argv is None else argv)
   if not arguments or arguments[0] in ("-h", "--help"):
     kinds = {name: analysis.summary for name, analysis in ANALYSES.items()}
-    print(overview("scenetok analyze KIND", kinds, 15))
+    say(overview("scenetok analyze KIND", kinds, 15))
     if not arguments:
       raise InputError(f"no kind given; choose one of {', '.join(ANALYSES)}")
     return
@@ -41,12 +42,12 @@ def analyze(analysis: Analysis, argv: console.Argv, verb: str) -> None:
     # One after another, so that one is in memory at a time.
     models = ((name, open_model(name, args.out)) for name in args.workdir)
     model = models if analysis.several else open_model(args.workdir, args.out)
-    tell = functools.partial(print, flush=True)
+    tell = functools.partial(say, flush=True)
     found = analysis.module.run(model, options, tell)
     values = {"kind": analysis.name, "arguments": vars(args), **found.values}
     files = findings.write(dataclasses.replace(found, values=values), out)
   console.write_json(args, values)
-  print(f"{args.out}: {', '.join(files)}")
+  say(f"{args.out}: {', '.join(files)}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from scenetok_jax import console, flags
 from scenetok_jax.aot.compilation import AotOptions, compile_for_slice
 from scenetok_jax.aot.report import lines
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
@@ -21,7 +22,7 @@ def main(argv: console.Argv = None) -> None:
   console.write_json(args, result)
   if "nothing_fits" in result:
     raise InputError(result["nothing_fits"])
-  print("\n".join(lines(result, options.breakdown)))
+  say("\n".join(lines(result, options.breakdown)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ folder serves wherever a --workdir is read.
 import functools
 
 from scenetok_jax import console, flags
+from scenetok_jax.reading.shown import say
 from scenetok_jax.train.average import average
 from scenetok_jax.train.state import STD_RANGE
 
@@ -25,7 +26,7 @@ def main(argv: console.Argv = None) -> None:
   add("--out", required=True, help="folder to write")
   args = parser.parse_args(argv)
   made = average(args.workdir, args.std, args.out)
-  print(
+  say(
     f"{args.out}: step {made.step}, of {len(made.weights)} checkpoints;"
     f" {100 * made.error:.1f} % of the profile is missing"
   )

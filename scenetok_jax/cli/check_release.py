@@ -6,6 +6,7 @@ read.
 
 from scenetok_jax import console
 from scenetok_jax.parity import released
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> int:
@@ -14,7 +15,7 @@ def main(argv: console.Argv = None) -> int:
   parser.add_argument("folder", help="folder of the released .ckpt files")
   args = parser.parse_args(argv)
   found = released.check_release(args.folder)
-  print(*released.lines(args.folder, found), sep="\n")
+  say(*released.lines(args.folder, found))
   console.write_json(args, found)
   states = (entry["status"] for entry in found["files"].values())
   return int("wrong" in states)

@@ -10,6 +10,7 @@ from scenetok_jax import console, flags, outputs
 from scenetok_jax.analyses import codec_check
 from scenetok_jax.analyses.codec_check import ClipOptions, CodecOptions
 from scenetok_jax.codecs.registry import CODECS
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -29,7 +30,7 @@ def main(argv: console.Argv = None) -> None:
     held = stack.enter_context(out) if out else None
     clips = codec_check.read_clips(args.inputs, codec, wanted)
     checked = codec_check.check(codec, clips)
-    print(checked.line())
+    say(checked.line())
     console.write_json(args, {**checked.report(), "weights": given.weights})
     if held:
       codec_check.draw(checked, held)

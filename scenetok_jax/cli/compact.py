@@ -7,6 +7,7 @@ Matrices become int8 with a scale per row; the folder serves wherever a
 from scenetok_jax import console
 from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -18,7 +19,7 @@ def main(argv: console.Argv = None) -> None:
   model = SceneTok.from_pretrained(args.workdir)
   folder = model.save_pretrained(args.out)
   size = (folder / PARAMS_FILE).stat().st_size / 1e6
-  print(f"{folder}: {size:.2f} MB, stage {model.config.stage}")
+  say(f"{folder}: {size:.2f} MB, stage {model.config.stage}")
 
 
 if __name__ == "__main__":

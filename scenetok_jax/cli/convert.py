@@ -3,6 +3,7 @@
 import argparse
 
 from scenetok_jax import console, flags
+from scenetok_jax.reading.shown import say
 from scenetok_jax.workdir.conversion import ConvertOptions, convert
 
 _EPILOG = """\
@@ -26,7 +27,7 @@ def main(argv: console.Argv = None) -> None:
   parser.epilog = _EPILOG
   args, overrides = parser.parse_known_args(argv)
   report = convert(flags.take_options(args, ConvertOptions), overrides)
-  print(*report.lines, sep="\n")
+  say(*report.lines)
   console.write_json(args, report.values)
 
 

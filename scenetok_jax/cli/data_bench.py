@@ -8,6 +8,7 @@ from data_pipelines.loading import benchmark
 from scenetok_jax import console, flags
 from scenetok_jax.parallel.join import initialize
 from scenetok_jax.reading.schema import Few, Seconds
+from scenetok_jax.reading.shown import say
 from scenetok_jax.workdir.config import load_config
 
 
@@ -28,7 +29,7 @@ def main(argv: console.Argv = None) -> None:
   config = load_config(args.config, overrides)
   initialize()
   result = benchmark.measure(config, args.seconds, args.samples)
-  print(benchmark.summary(result))
+  say(benchmark.summary(result))
   console.write_json(args, result)
 
 

@@ -9,6 +9,7 @@ from scenetok_jax.inference import scenes
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scene_choice import SceneChoice
 from scenetok_jax.reading.schema import Seed
+from scenetok_jax.reading.shown import say
 from scenetok_jax.sampling.scene_file import STORAGES
 from scenetok_jax.types import InputError
 
@@ -44,7 +45,7 @@ def main(argv: console.Argv = None) -> None:
     "checkpoint_step": model.step,
   }
   console.write_json(args, result)
-  print(f"{args.out}: {scene.key}, {size} bytes, {args.storage}")
+  say(f"{args.out}: {scene.key}, {size} bytes, {args.storage}")
 
 
 if __name__ == "__main__":

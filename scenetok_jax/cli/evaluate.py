@@ -15,6 +15,7 @@ from scenetok_jax.evaluation.run import evaluate
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.parallel.join import initialize
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -33,7 +34,7 @@ def main(argv: console.Argv = None) -> None:
   initialize()
   found = evaluate(open_model(args.workdir, args.out), request)
   if is_lead():
-    print(report.table(found))
+    say(report.table(found))
     if args.json:
       report.write(args.json, found)
 

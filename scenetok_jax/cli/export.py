@@ -12,6 +12,7 @@ from scenetok_jax import console, flags, outputs
 from scenetok_jax.inference import scenes
 from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.scene_choice import RenderChoice
+from scenetok_jax.reading.shown import say
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.sharing import export as exporting
@@ -33,7 +34,7 @@ def main(argv: console.Argv = None) -> None:
   with outputs.opened(args.out, exporting.FILES) as out:
     found = _export(args, choice, out)
   console.write_json(args, found)
-  print(
+  say(
     f"{args.out}: {found['frames']} frames of {found['scene']} along"
     f" {found['trajectory']}, {found['points']} points"
   )

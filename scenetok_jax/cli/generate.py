@@ -13,6 +13,7 @@ from scenetok_jax.inference.changes import GenerationChanges, SamplingChanges
 from scenetok_jax.inference.conditions import ConditionChoice
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.reading.schema import Few, Seed
+from scenetok_jax.reading.shown import say
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.video import video_plan
 
@@ -30,7 +31,7 @@ def main(argv: console.Argv = None) -> None:
   args = parser.parse_args(argv)
   with outputs.opened(args.out, report.GENERATED) as out:
     told = _generate(args, out)
-  print(told)
+  say(told)
 
 
 def _generate(args: argparse.Namespace, out: outputs.Output) -> str:

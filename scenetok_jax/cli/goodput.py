@@ -6,6 +6,7 @@ WORKDIR/lives.jsonl has it: docs/training_metrics.md, "Goodput".
 
 from scenetok_jax import console
 from scenetok_jax.io import locate
+from scenetok_jax.reading.shown import say
 from scenetok_jax.train import goodput, lives
 from scenetok_jax.types import InputError
 
@@ -21,7 +22,7 @@ def main(argv: console.Argv = None) -> None:
     raise InputError(f"{path}: not there; give the workdir of a run")
   goodput.check_lives(rows, str(path))
   found = goodput.goodput(rows)
-  print(goodput.table(found))
+  say(goodput.table(found))
   console.write_json(args, found)
 
 

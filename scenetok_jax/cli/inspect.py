@@ -5,6 +5,7 @@ from typing import Any
 from data_pipelines.inspection import report
 from scenetok_jax import console, flags
 from scenetok_jax.reading.schema import Some
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError
 
 
@@ -33,7 +34,7 @@ def main(argv: console.Argv = None) -> None:
   else:
     result = report.draw_scene(dataset, args.scene, args.out, args.epipolar)
     lines = report.scene_lines(result)
-  print("\n".join(lines))
+  say("\n".join(lines))
   console.write_json(args, result)
 
 

@@ -13,6 +13,7 @@ from data_pipelines.storage.records import Dataset
 from scenetok_jax import console, flags
 from scenetok_jax.parallel.join import initialize
 from scenetok_jax.reading.schema import Some
+from scenetok_jax.reading.shown import say
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
@@ -55,9 +56,9 @@ def main(argv: console.Argv = None) -> None:
   job = EncodingJob.from_config(config, dataset, options)
   report = builders.build(args.out, job, index, count)
   if report is None:
-    print(f"{args.out}: process {index} is done; others are still at work")
+    say(f"{args.out}: process {index} is done; others are still at work")
     return
-  print(summary(args.out, args.split, report))
+  say(summary(args.out, args.split, report))
   console.write_json(args, report)
 
 

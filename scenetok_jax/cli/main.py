@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scenetok_jax import __version__, streams
+from scenetok_jax.reading.shown import remark, say
 
 # What each verb does; its module has the same name.
 VERBS = {
@@ -48,15 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(argv: list[str]) -> int:
   if argv and argv[0] == "--version":
-    print(f"scenetok {__version__}")
+    say(f"scenetok {__version__}")
     return 0
   if argv and argv[0] in ("-h", "--help", "help"):
-    print(overview("scenetok VERB", VERBS, 14))
+    say(overview("scenetok VERB", VERBS, 14))
     return 0
   if not argv or argv[0] not in VERBS:
     wrong = f"unknown verb {argv[0]!r}" if argv else "no verb given"
     names = ", ".join(VERBS)
-    print(f"scenetok: error: {wrong}; choose one of {names}", file=sys.stderr)
+    remark(f"scenetok: error: {wrong}; choose one of {names}")
     return 2
   verb, *rest = argv
   from scenetok_jax import console  # late: keeps --help fast

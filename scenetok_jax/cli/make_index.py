@@ -9,6 +9,7 @@ from scenetok_jax.disk import check_file
 from scenetok_jax.evaluation.index_file import make_index
 from scenetok_jax.io import write_text
 from scenetok_jax.reading.schema import Few, Many
+from scenetok_jax.reading.shown import inline, say
 from scenetok_jax.types import InputError
 
 
@@ -34,7 +35,7 @@ def main(argv: console.Argv = None) -> None:
   )
   left_out, scenes = found["left_out"], found["scenes"]
   for key, reason in left_out.items():
-    print(f"left out: {key}: {reason}")
+    say(f"left out: {inline(key)}: {inline(reason, 1000)}")
   if left_out and not args.allow_short:
     raise InputError(
       f"{args.data}: {len(left_out)} of {scenes + len(left_out)} scenes do not"
@@ -42,7 +43,7 @@ def main(argv: console.Argv = None) -> None:
       " --allow-short"
     )
   write_text(args.out, text)
-  print(f"{args.out}: {scenes} scenes, sha256 {found['index_sha256']}")
+  say(f"{args.out}: {scenes} scenes, sha256 {found['index_sha256']}")
   report = {
     "index_file": Path(args.out).name,
     **found,

@@ -5,12 +5,11 @@ compared to a share of its largest magnitude, exactly where it is whole numbers.
 Everything is computed in float32.
 """
 
-import sys
-
 from scenetok_jax import console
 from scenetok_jax.io import write_text
 from scenetok_jax.parity import report
 from scenetok_jax.parity.run import Result, run
+from scenetok_jax.reading.shown import remark, say
 
 
 def main(argv: console.Argv = None) -> int:
@@ -27,15 +26,15 @@ def main(argv: console.Argv = None) -> int:
   for result in run(args.paths):
     if result.error:
       text = f"{result.case.path}: {result.error}"
-      print(f"scenetok parity: error: {text}", file=sys.stderr)
+      remark(f"scenetok parity: error: {text}")
     for line in report.lines(result, failures_only=args.quiet):
-      print(line)
+      say(line)
     results.append(result)
   found = report.record(results)
   console.write_json(args, found)
   if args.table:
     write_text(args.table, report.table(results) + "\n")
-  print(f"{found['outputs']} outputs, {found['failed']} failed")
+  say(f"{found['outputs']} outputs, {found['failed']} failed")
   if any(result.bad_input for result in results):
     return 2
   return int(found["failed"] > 0)

@@ -16,6 +16,7 @@ from scenetok_jax.evaluation.pose import score
 from scenetok_jax.evaluation.pose.options import PoseScoreOptions
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -36,9 +37,9 @@ def main(argv: console.Argv = None) -> None:
   scenetok = open_model(args.workdir, args.out) if args.workdir else None
   if scenetok and args.render_only:
     count = score.render_clips(scenetok, options)
-    print(f"{args.out}: frames of {count} scenes, in a folder each")
+    say(f"{args.out}: frames of {count} scenes, in a folder each")
     return
-  tell = functools.partial(print, flush=True)
+  tell = functools.partial(say, flush=True)
   found = score.pose_score(options, scenetok, tell)
   found["arguments"] = vars(args)
   if args.out:

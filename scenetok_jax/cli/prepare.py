@@ -6,6 +6,7 @@ from data_pipelines import sources
 from data_pipelines.storage import builders
 from scenetok_jax import console, flags
 from scenetok_jax.reading.schema import Some
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -44,7 +45,7 @@ def main(argv: console.Argv = None) -> None:
     report = builders_beam.build(args.out, plan, args.beam.split())
   else:
     report = builders.build(args.out, plan, args.workers)
-  print(builders.summary(args.out, args.split, report))
+  say(builders.summary(args.out, args.split, report))
   console.write_json(args, report)
 
 

@@ -6,6 +6,7 @@ named. Log in first: hf auth login, or HF_TOKEN. Another hub: HF_ENDPOINT.
 """
 
 from scenetok_jax import console, flags
+from scenetok_jax.reading.shown import say
 from scenetok_jax.sharing.push import PushOptions, push
 
 
@@ -18,11 +19,11 @@ def main(argv: console.Argv = None) -> None:
   options = flags.take_options(args, PushOptions)
   done = push(args.workdir, options)
   if options.dry_run:
-    print(done.card)
+    say(done.card)
   for file, size in done.files.items():
-    print(f"  {size / 1e6:10.3f} MB  {file}")
+    say(f"  {size / 1e6:10.3f} MB  {file}")
   did = f"commit {done.commit}" if done.commit else "nothing was pushed"
-  print(f"{done.name}: {did}")
+  say(f"{done.name}: {did}")
   console.write_json(
     args, {"name": done.name, "files": done.files, "commit": done.commit}
   )

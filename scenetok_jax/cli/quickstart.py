@@ -7,6 +7,7 @@ from scenetok_jax import console, outputs
 from scenetok_jax.cli.main import module
 from scenetok_jax.evaluation import quickstart
 from scenetok_jax.io import write_json
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -26,7 +27,7 @@ def _run(held: outputs.Output, smoke: bool) -> None:
   steps = quickstart.commands(out, smoke)
   for number, (title, command) in enumerate(steps, 1):
     elapsed = int(time.monotonic() - start)
-    print(
+    say(
       f"\n[{number}/{len(steps)}, {elapsed // 60}m{elapsed % 60:02d}s]"
       f" {title}\n$ scenetok {shlex.join(command)}",
       flush=True,
@@ -41,8 +42,8 @@ def _run(held: outputs.Output, smoke: bool) -> None:
   table = quickstart.results_table(result)
   held.publish()  # the page shows the curve
   quickstart.write_page(held.file(page), table, out)
-  print(table)
-  print(f"\nPictures are in {out}/ (open index.html).")
+  say(table)
+  say(f"\nPictures are in {out}/ (open index.html).")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from scenetok_jax.inference.changes import SamplingChanges
 from scenetok_jax.inference.placement import open_model
 from scenetok_jax.inference.scene_choice import RenderChoice
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import say
 from scenetok_jax.sampling import views
 from scenetok_jax.sampling.paths import PathOptions
 from scenetok_jax.sampling.views import ViewOptions
@@ -39,7 +40,7 @@ def main(argv: console.Argv = None) -> None:
   choice = flags.take_options(args, RenderChoice)
   with outputs.opened(args.out, report.RENDERED) as out:
     told = _render(args, choice, out)
-  print(told)
+  say(told)
 
 
 def _render(

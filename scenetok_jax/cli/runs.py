@@ -4,12 +4,12 @@ The page needs no other file and no network. A run that cannot be read is told
 in one line; the others are shown.
 """
 
-import sys
 from pathlib import Path
 
 from scenetok_jax import console
 from scenetok_jax.disk import check_file
 from scenetok_jax.io import write_text
+from scenetok_jax.reading.shown import inline, remark, say
 from scenetok_jax.train.runs import differences, finals, read_runs
 from scenetok_jax.train.runs_page import page
 
@@ -24,12 +24,14 @@ def main(argv: console.Argv = None) -> None:
   args = parser.parse_args(argv)
   check_file(Path(args.out), "--out")
   runs, problems = read_runs(args.workdirs)
-  print(*problems, sep="\n", end="\n" * bool(problems), file=sys.stderr)
+  for problem in problems:
+    remark(problem)
   write_text(args.out, page(runs, problems))
   values = {run.name: finals(run) for run in runs}
   for run in runs:
-    told = [f"{name} {value:.5g}" for name, value in values[run.name].items()]
-    print(f"{run.name}: step {run.step}", *told, sep="  ")
+    scores = values[run.name].items()
+    told = [f"{inline(name)} {value:.5g}" for name, value in scores]
+    say("  ".join([f"{inline(run.name)}: step {run.step}", *told]))
   found = {"runs": values, "differences": differences(runs)}
   console.write_json(args, found | {"problems": problems})
 

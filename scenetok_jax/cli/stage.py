@@ -7,6 +7,7 @@ same command goes on after a kill; the folder appears when it is whole.
 from data_pipelines.storage.stage import stage
 from scenetok_jax import console, flags
 from scenetok_jax.reading.schema import Few
+from scenetok_jax.reading.shown import say
 
 
 def main(argv: console.Argv = None) -> None:
@@ -25,9 +26,7 @@ def main(argv: console.Argv = None) -> None:
   args = parser.parse_args(argv)
   with console.follow("stage", "MB") as progress:
     found = stage(args.data, args.to, args.workers, progress)
-  print(
-    f"{args.to}: {found.files} files, {found.size / 1e6:.1f} MB; {found.did}"
-  )
+  say(f"{args.to}: {found.files} files, {found.size / 1e6:.1f} MB; {found.did}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Results of protocols that the paper has no numbers for get a table of their own.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from scenetok_jax.evaluation.table_text import latex, markdown
 from scenetok_jax.evaluation.tables import make_tables
 from scenetok_jax.io import write_text
 from scenetok_jax.reading.schema import Some
+from scenetok_jax.reading.shown import remark, say
 from scenetok_jax.types import InputError
 
 _PAGES = ("markdown", "latex", "html")
@@ -49,7 +49,7 @@ def main(argv: console.Argv = None) -> None:
       outputs.check_apart({f"--{flag}": value}, read)
   tables = make_tables(results, compare=args.compare, whole=args.all)
   text = markdown(tables)
-  print(text)
+  say(text)
   if args.markdown:
     _write(args.markdown, text)
   if args.latex:
@@ -61,7 +61,7 @@ def main(argv: console.Argv = None) -> None:
 
 def _write(path: str, text: str) -> None:
   write_text(path, text)
-  print(f"wrote {Path(path)}", file=sys.stderr)
+  remark(f"wrote {Path(path)}")
 
 
 if __name__ == "__main__":

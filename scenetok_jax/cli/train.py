@@ -1,12 +1,12 @@
 """Trains stage 1 (tokenizer and renderer) or stage 2 (SceneGen)."""
 
 import os
-import sys
 import threading
 
 from data_pipelines.loading.watchdog import StuckWorkerError
 from scenetok_jax import console, flags
 from scenetok_jax.reading.schema import Many
+from scenetok_jax.reading.shown import remark, say
 from scenetok_jax.train import experiment
 from scenetok_jax.train.dry_run import dry_run
 from scenetok_jax.train.preemption import PREEMPTED
@@ -40,7 +40,7 @@ def main(argv: console.Argv = None) -> int:
   config = load_config(args.config, overrides)
   if args.dry_run:
     read = args.dry_run == "all"
-    print(*dry_run(config, args.workdir, args.devices, read=read), sep="\n")
+    say(*dry_run(config, args.workdir, args.devices, read=read))
     return 0
   try:
     state = experiment.run(config, args.workdir)
@@ -52,10 +52,9 @@ def main(argv: console.Argv = None) -> int:
     raise
   if experiment.is_finished(config, state):
     return 0
-  print(
+  remark(
     f"scenetok train: saved step {int(state.step)} when asked to end; the same"
-    " command goes on from there",
-    file=sys.stderr,
+    " command goes on from there"
   )
   return PREEMPTED
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from scenetok_jax import console, flags
 from scenetok_jax.inference.placement import open_model
+from scenetok_jax.reading.shown import say
 from scenetok_jax.viewer.address import Address
 from scenetok_jax.viewer.library import ViewerChoice
 from scenetok_jax.viewer.start import check_available, start
@@ -26,7 +27,7 @@ def main(argv: console.Argv = None) -> None:
   model = open_model(args.workdir)
   with console.follow("compiling", "program") as progress:
     viewer = start(model, choice, address, progress)
-  print(f"{viewer.url}  (Ctrl-C ends it)", flush=True)
+  say(f"{viewer.url}  (Ctrl-C ends it)", flush=True)
   try:
     threading.Event().wait()
   except KeyboardInterrupt:

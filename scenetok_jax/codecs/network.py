@@ -74,7 +74,9 @@ class Published:
 
 def read_published(name: str) -> Published:
   """What NAME.toml, beside the module of a codec, says of it."""
-  text = resources.files(__package__).joinpath(f"{name}.toml").read_text()
+  text = (
+    resources.files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
+  )
   fields = tomllib.loads(text)
   return Published(
     grouping=Grouping(**fields.pop("grouping")),

@@ -64,7 +64,7 @@ def load_compact(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
   with own_arrays(path, problem, remedy) as (arrays, metadata):
     header = parse(metadata["format"].encode(), f"{path}: format", remedy)
     version, step = header.get("version"), header.get("step")
-    if version != _VERSION:
+    if type(version) is not int or version != _VERSION:
       raise InputError(
         f"{path}: version: {shown(version)}, this program reads {_VERSION};"
         f" {remedy}"

@@ -10,7 +10,7 @@ import numpy as np
 from scenetok_jax.convert.engine import Buffers, Layouts, Rename, Table
 from scenetok_jax.ops.rope import sincos_table
 
-_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 RENAMES: tuple[Rename, ...] = tuple(_TABLES["renames"].items())
 DIT: tuple[Rename, ...] = tuple(_TABLES["dit"].items())
 LAYOUTS: Layouts = _TABLES["layouts"]

@@ -35,7 +35,7 @@ class PaperTable:
   settings: tuple[Setting, ...]
 
 
-_FILE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_FILE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 TABLES = tuple(
   PaperTable(
     table["name"],

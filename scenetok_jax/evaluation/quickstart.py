@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 
 WORK = "work"
 FILES = ("quickstart.json", "from_scratch_loss.png", "index.html")
-_TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _PAGE = Path(__file__).with_suffix(".html")
 
 
@@ -95,5 +95,5 @@ def write_page(file: Path, table: str, folder: Path) -> None:
   """The table, and of a folder the pictures and videos that exist."""
   figures = _TEXTS["figures"].items()
   figures = [item for item in figures if (folder / item[0]).is_file()]
-  page = jinja2.Template(_PAGE.read_text(), autoescape=True)
+  page = jinja2.Template(_PAGE.read_text("utf-8"), autoescape=True)
   write_text(file, page.render(table=table, figures=figures))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import sys
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -13,6 +12,7 @@ from scenetok_jax.evaluation.plan import EvaluationPlan
 from scenetok_jax.geometry.scale import baseline, rescaled
 from scenetok_jax.inference import rescaling
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import Views
 
 
@@ -43,7 +43,7 @@ def in_scale(
     each = [length for source in plan.sources if (length := apart(source))]
     told = rescaling.mismatch(config, float(np.median(each))) if each else ""
     if told and is_lead():
-      print(f"{where}: {told}", file=sys.stderr)
+      remark(f"{where}: {told}")
     return plan
 
   def factor(source: SceneSource) -> float:
@@ -54,7 +54,7 @@ def in_scale(
   factors = [factor(source) for source in plan.sources]
   if is_lead():
     span = f"{min(factors):.4g} to {max(factors):.4g}"
-    print(f"{where}: positions are taken {span} times", file=sys.stderr)
+    remark(f"{where}: positions are taken {span} times")
   sources = tuple(map(_scaled, plan.sources, factors))
   return dataclasses.replace(plan, sources=sources)
 

@@ -47,7 +47,9 @@ def fill(template: str, **values: Any) -> str:
   """A template of this folder, with the values that it asks for."""
   file = Path(__file__).with_name(template)
   escape = file.suffix == ".html"
-  page = jinja2.Template(file.read_text(), autoescape=escape, trim_blocks=True)
+  page = jinja2.Template(
+    file.read_text("utf-8"), autoescape=escape, trim_blocks=True
+  )
   return page.render(headings=HEADINGS, cells=cells, **values)
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from scenetok_jax.inference.scenes import open_data
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.media import read_image, read_picture
 from scenetok_jax.reading.schema import FieldOfView, Some
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
 from scenetok_jax.sampling.views import ViewOptions, far_view
@@ -99,7 +99,7 @@ def _posed_photos(
   """Straight upright photos with the cameras of a file, and their origin."""
   given = read_file(file)
   for note in given.notes:
-    print(f"{file}: {note}", file=sys.stderr)
+    remark(f"{file}: {note}")
   if len(given.extrinsics) != len(images):
     raise InputError(
       f"{file}: {len(given.extrinsics)} cameras for {len(images)} images; give"
@@ -113,7 +113,7 @@ def _posed_photos(
     picture = read_picture(name)
     fitted = fit(shot, picture.header)
     for note in (*picture.notes, *fitted.notes):
-      print(f"{name}: {note}", file=sys.stderr)
+      remark(f"{name}: {note}")
     pictures.append(fitted.picture(picture))
     poses.append(fitted.c2w)
     lenses.append(fitted.intrinsics)
@@ -177,7 +177,7 @@ def camera_path(
     side = np.asarray(given.views.images).shape[1]
     path = path.seen(side, ViewOptions())
     if told := far_view(path.cameras, given.views.cameras):
-      print(f"--anchors: {told}", file=sys.stderr)
+      remark(f"--anchors: {told}")
     return path
   if name == "scene":
     if given.path is None:

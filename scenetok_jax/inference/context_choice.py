@@ -1,11 +1,11 @@
 """Which views of a clip a scene is made from: by rule, or as the user says."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import InputError, option
 
 _MOST = 1 << 16  # a frame's number, and how many may be given
@@ -66,8 +66,7 @@ def chosen(
 def tell_count(where: str, count: int, trained: int) -> None:
   """Says on stderr where a model reads another number than in training."""
   if count != trained:
-    print(
+    remark(
       f"{where}: {count} context views; the model was trained with {trained},"
-      " and may lose quality",
-      file=sys.stderr,
+      " and may lose quality"
     )

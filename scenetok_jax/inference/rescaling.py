@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import sys
 from typing import Annotated
 
 from ml_collections import ConfigDict
@@ -10,6 +9,7 @@ from ml_collections import ConfigDict
 from scenetok_jax import flags
 from scenetok_jax.geometry.scale import Scale, baseline
 from scenetok_jax.reading.schema import Between
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import Array, InputError, option
 from scenetok_jax.workdir.stored_config import SCALE
 
@@ -69,10 +69,10 @@ def scene_factor(
   apart = baseline(views)
   if rescale:
     factor = fitting(config, apart, where)
-    print(f"{where}: positions are taken {factor:.4g} times", file=sys.stderr)
+    remark(f"{where}: positions are taken {factor:.4g} times")
     return factor
   if told := mismatch(config, apart):
-    print(f"{where}: {told}", file=sys.stderr)
+    remark(f"{where}: {told}")
   return 1.0
 
 

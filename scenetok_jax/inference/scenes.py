@@ -1,7 +1,6 @@
 """Opening the images of one scene: prepared data, or a user's capture."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.inference.context_choice import chosen, tell_count
 from scenetok_jax.inference.scene_choice import RenderChoice, SceneChoice
 from scenetok_jax.inference.scenetok import SceneTok, Seed
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.sampling import paths
 from scenetok_jax.sampling.paths import CameraPath, PathOptions
 from scenetok_jax.sampling.scene_file import Scene
@@ -139,7 +139,7 @@ def open_photos(
 
   size = scenetok.model.image_size
   found = photos.estimate(source, folder, shape=(size, size))
-  print(f"{source}: {found.line}", file=sys.stderr)
+  remark(f"{source}: {found.line}")
   opened = open_capture(scenetok, folder, asked)
   return dataclasses.replace(opened, key=found.key)
 
@@ -175,7 +175,7 @@ def open_capture(
   novel = np.setdiff1d(np.arange(len(extrinsics)), context)
   clip = Views(images=raw.images, cameras=raw.cameras)
   for note in raw.warnings:
-    print(f"{root}: {note}", file=sys.stderr)
+    remark(f"{root}: {note}")
   return OpenScene(key, raw.source, clip, context, novel, raw.origin)
 
 
@@ -226,5 +226,5 @@ def path_through(
   path = paths.through_scene(name, clip, scene.context, options, origin)
   path = path.seen(side, view)
   if told := far_view(path.cameras, scene.context):
-    print(f"--trajectory: {told}", file=sys.stderr)
+    remark(f"--trajectory: {told}")
   return path

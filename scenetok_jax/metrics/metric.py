@@ -52,7 +52,9 @@ class Published:
   read: Callable[[Path], Mapping[str, np.ndarray]] = read_tensors
 
 
-_FILES = tomllib.loads(Path(__file__).with_name("published.toml").read_text())
+_FILES = tomllib.loads(
+  Path(__file__).with_name("published.toml").read_text("utf-8")
+)
 
 
 def read_published(name: str, **more: Any) -> Published:

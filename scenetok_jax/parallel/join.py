@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import NamedTuple, NoReturn
 import jax
 from jax._src import clusters
 
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import InputError, explained
 
 # Launchers that JAX recognises, by the variable that holds the number of
@@ -161,7 +161,7 @@ def _find_coordinator(job: Job, seconds: float) -> None:
         f" {seconds:g} s ({problem}); start it, with the same address"
       )
     if now - told > _TOLD_SECONDS:
-      print(f"waiting for process 0 at {job.address}", file=sys.stderr)
+      remark(f"waiting for process 0 at {job.address}")
       told = now
     time.sleep(min(0.2, seconds))
 
@@ -183,7 +183,7 @@ def _deadline(job: Job, seconds: float) -> Iterator[None]:
       f" {job.address}, and not all came within {seconds:g} s; start all of"
       " them, each with its own JAX_PROCESS_ID"
     )
-    print(text, file=sys.stderr, flush=True)
+    remark(text)
     os._exit(2)
 
   timer = threading.Timer(seconds, end)

@@ -1,13 +1,13 @@
 """Camera paths by name or file, for rendering and generation."""
 
 import dataclasses
-import sys
 
 import numpy as np
 
 from scenetok_jax.geometry import camera_files, trajectories
 from scenetok_jax.geometry.camera_checks import check_rigid
 from scenetok_jax.reading.schema import Degrees, Distance, Few
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.sampling import views
 from scenetok_jax.sampling.views import ViewOptions
 from scenetok_jax.types import Cameras, InputError, check_known, option
@@ -80,7 +80,7 @@ def from_file(
   """
   file = camera_files.read_file(name)
   for note in file.notes:
-    print(f"{name}: {note}", file=sys.stderr)
+    remark(f"{name}: {note}")
   cameras = file.cameras(np.asarray(origin))
   check_rigid(cameras.extrinsics, name)
   found, wanted = len(cameras.extrinsics), options.frames

@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -15,7 +14,7 @@ from scenetok_jax.evaluation.results import Result, read_result
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.io import fetched, is_url, locate, write_json, write_text
 from scenetok_jax.reading.images import open_image
-from scenetok_jax.reading.shown import shown
+from scenetok_jax.reading.shown import remark, shown
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sharing.card import card, scored
 from scenetok_jax.train.curves import CURVES_FILE
@@ -169,7 +168,7 @@ def _found(source: Path, options: PushOptions) -> Iterator[Result]:
       try:
         yield read_result(file)
       except InputError as error:  # the user has not asked for it
-        print(f"left out of the card: {error}", file=sys.stderr)
+        remark(f"left out of the card: {error}")
 
 
 def _pictures(

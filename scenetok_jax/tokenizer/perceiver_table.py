@@ -13,7 +13,7 @@ from scenetok_jax.convert.layers import network_table
 from scenetok_jax.ops.rope import BASE
 
 PREFIX = "compressor."
-_RENAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_RENAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
 def table(perceiver: Any) -> Table:

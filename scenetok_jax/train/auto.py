@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import sys
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from scenetok_jax.io import gib, locate
 from scenetok_jax.ops.compute import Compute, cudnn_lack
 from scenetok_jax.parallel.mesh import filled_sizes
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead, processes_here
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.train import forecast
 from scenetok_jax.types import AUTO
 from scenetok_jax.workdir.stored_config import CONFIG_FILE, load_stored_config
@@ -53,7 +53,7 @@ def with_compute(
   asked = config.attention == AUTO and device.platform == "gpu"
   lack = cudnn_lack(config, device, chosen.dtype) if asked else None
   if lack and is_lead():
-    print(f"auto: attention=xla, for cudnn has {lack}", file=sys.stderr)
+    remark(f"auto: attention=xla, for cudnn has {lack}")
   config.update({"dtype": chosen.dtype, "attention": chosen.attention})
   return config
 
@@ -89,11 +89,10 @@ def with_place(
     return config  # whoever makes the mesh says what is wrong
   least = min(seen, key=lambda c: c.forecast_bytes)
   if is_lead():
-    print(
+    remark(
       f"auto: a device may need {gib(least.forecast_bytes)} and has"
       f" {gib(memory)}; more devices need less, and so does"
-      f" --config.train.accumulate={2 * steps}",
-      file=sys.stderr,
+      f" --config.train.accumulate={2 * steps}"
     )
   return forecast.with_candidate(config, least)
 

@@ -16,7 +16,7 @@ from jax.extend.core import jaxprs_in_params
 from jax.interpreters import partial_eval
 
 # Name of a chip -> FLOP/s in bfloat16 and float32.
-PEAKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+PEAKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 # Part of a splash kernel's name -> its products of queries times keys.
 _KERNELS = {"fwd": 2, "dq": 3, "dkv": 5}

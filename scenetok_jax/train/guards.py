@@ -3,7 +3,6 @@
 import collections
 import math
 import statistics
-import sys
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.rules import path_name
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.train.gradients import all_finite
 from scenetok_jax.types import Array, InputError
 
@@ -121,12 +121,11 @@ class LossWatch:
     """Counts the loss of a step."""
     self._above = self._above + 1 if loss > _FACTOR * self._median else 0
     if self._above == _LONG and is_lead():
-      print(
+      remark(
         f"step {step}: for {_LONG} steps the loss has been above {_FACTOR:g}"
         f" times its median of {self._median:.4g}: lower"
         " optimizer.learning_rate, and go on from a checkpoint before it"
-        " (config.restore)",
-        file=sys.stderr,
+        " (config.restore)"
       )
     self._losses.append(loss)
     # A diverged loss must not become the median that it is compared with.

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 import jax
 from jax._src import distributed
 
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.train.activity import Activity
 
 WAITED = 69  # exit status (EX_UNAVAILABLE): another process is at fault
@@ -196,7 +197,7 @@ class HangWatch:
       who = f"all {self._count} processes wait in {self._own.phase}"
     why = f"{who} (train.hang_timeout={self._seconds:g} s); the same command"
     line = f"scenetok train: error: {why} goes on from the last checkpoint"
-    print(line, file=sys.stderr, flush=True)
+    remark(line)
     faulthandler.dump_traceback(file=2)  # may crash, as _ask_stacks may
     for child in multiprocessing.active_children():
       child.kill()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 import traceback
 from typing import Any
 
@@ -23,6 +22,7 @@ from scenetok_jax.model import Model
 from scenetok_jax.parallel.mesh import sampling_mesh
 from scenetok_jax.parallel.rules import place_params, shard_batch
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.loop import Evaluate
 
@@ -94,4 +94,4 @@ def _gathered(params: Any) -> Any:
 
 def _tell(line: str) -> None:
   if is_lead():
-    print(line, file=sys.stderr)
+    remark(line)

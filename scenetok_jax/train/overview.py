@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.io import locate, write_text
 from scenetok_jax.parallel.mesh import mesh_shape
 from scenetok_jax.parallel.rules import device_bytes
+from scenetok_jax.reading.shown import say
 
 OVERVIEW_FILE = "parameters.txt"
 
@@ -25,7 +26,7 @@ def write_overview(workdir: str, params: Any, config: ConfigDict) -> None:
   path = locate(workdir) / OVERVIEW_FILE
   table = get_parameter_overview(params, include_stats="sharding")
   write_text(path, f"{line}\n{chosen(config)}\n{table}\n")
-  print(f"{line}; see {path}\n{chosen(config)}", flush=True)
+  say(f"{line}; see {path}\n{chosen(config)}", flush=True)
 
 
 def chosen(config: ConfigDict) -> str:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import queue
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from ml_collections import ConfigDict
 from scenetok_jax.convert.fitting import take_fitting
 from scenetok_jax.parallel.rules import place_params
 from scenetok_jax.parallel.runtime import is_lead
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.train import state as states
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.optimizer import Optimizer
@@ -172,10 +172,9 @@ def start_item(config: ConfigDict) -> str:
       f"{folder}: config.restore_ema: no moving averages in it; leave it out"
     )
   if averages and chosen is None and is_lead():
-    print(
+    remark(
       f"{folder}: its moving averages are not taken;"
-      " --config.restore_ema=True starts from them",
-      file=sys.stderr,
+      " --config.restore_ema=True starts from them"
     )
   return "ema" if chosen else "params"
 
@@ -189,5 +188,5 @@ def _fitting_params(
   partial = take_fitting(fresh, found, folder)
   if is_lead():
     for line in partial.lines():
-      print(f"{folder}: {line}", file=sys.stderr)
+      remark(f"{folder}: {line}")
   return place_params(partial.params, mesh)

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.io import locate
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
+from scenetok_jax.reading.shown import say
 from scenetok_jax.train import loggers
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.workdir.lock import LeaseLostError, make_folder
@@ -80,7 +81,7 @@ class MetricWriter:
     if is_lead():
       row = _row(step, metrics) | self._timing(step)
       self._append("train", row)
-      print(console_line(row, self._total), flush=True)
+      say(console_line(row, self._total), flush=True)
 
   def write_eval(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Logs an evaluation made after `step` steps."""
@@ -89,7 +90,7 @@ class MetricWriter:
       self._append("eval", row)
       self.flush()
       parts = [f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float)]
-      print(f"step {step:>7}  eval  {'  '.join(parts)}", flush=True)
+      say(f"step {step:>7}  eval  {'  '.join(parts)}", flush=True)
 
   def evaluated(self, step: int) -> bool:
     """Whether the evaluation after `step` steps is in the lead's folder.

@@ -1,10 +1,10 @@
 """Opening the viewer: what it needs, what is told."""
 
 import importlib.util
-import sys
 from typing import TYPE_CHECKING
 
 from scenetok_jax.inference.scenetok import SceneTok
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.sampling.slices import Progress, silent
 from scenetok_jax.types import InputError
 from scenetok_jax.viewer.address import Address, is_local
@@ -39,10 +39,9 @@ def start(
   from scenetok_jax.viewer.server import Viewer
 
   if not is_local(address.host):
-    print(
+    remark(
       f"--host: {address.host}: whoever reaches it can open the page, upload"
-      " files and keep this machine busy; there is no password",
-      file=sys.stderr,
+      " files and keep this machine busy; there is no password"
     )
   studio = Studio(scenetok, choice, progress)
   try:

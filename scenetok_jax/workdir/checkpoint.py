@@ -3,7 +3,6 @@
 import itertools
 import pathlib
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -22,6 +21,7 @@ from scenetok_jax.parallel.mesh import make_mesh
 from scenetok_jax.parallel.replicas import copy_to_replicas, on_first_replica
 from scenetok_jax.parallel.rules import place_params, placed_shapes
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import places, stored
 from scenetok_jax.workdir.lock import make_folder
@@ -169,7 +169,7 @@ class Checkpointer:
         aside = next(x for x in names if not (self.folder / x).exists())
         (self.folder / str(step)).rename(self.folder / aside)
         going = f"it is now {aside}; going on from step {newest.step}"
-        print(f"{why}; {going}", file=sys.stderr)
+        remark(f"{why}; {going}")
     if newest.damaged:
       self._manager.reload()
     wanted, state, data = newest.found
@@ -214,7 +214,7 @@ class Checkpointer:
       raise InputError(line)
     if is_lead():
       again = f"{line}; saving again soon ({self._failed} of {ATTEMPTS} failed)"
-      print(again, file=sys.stderr)
+      remark(again)
     return False
 
 

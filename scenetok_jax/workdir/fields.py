@@ -1,6 +1,5 @@
 """Fields of a configuration: old names go on, "auto" is what suits."""
 
-import sys
 from typing import Any
 
 from flax.traverse_util import flatten_dict
@@ -8,6 +7,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.io import refused_url
 from scenetok_jax.parallel.mesh import filled_sizes
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import AUTO, InputError
 
 # Old dotted name -> the name it has now, in the same section.
@@ -44,7 +44,7 @@ def rename(config: Any, where: str) -> None:
 def _say(where: str, fields: list[str]) -> None:
   if fields:
     names = ", ".join(f"{old} is now {RENAMED[old]}" for old in fields)
-    print(f"{where}: old names of fields: {names}", file=sys.stderr)
+    remark(f"{where}: old names of fields: {names}")
 
 
 def is_auto(field: str, value: Any) -> bool:

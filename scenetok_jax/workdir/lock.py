@@ -4,7 +4,6 @@ import contextlib
 import os
 import pathlib
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -16,7 +15,7 @@ import jax
 from scenetok_jax.io import is_url, kept, locate, write_json
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
 from scenetok_jax.reading.json_text import parse
-from scenetok_jax.reading.shown import escaped
+from scenetok_jax.reading.shown import escaped, remark
 from scenetok_jax.types import InputError, explained
 
 LOCK_FILE = "run.lock"
@@ -102,7 +101,7 @@ def check_free(workdir: str | os.PathLike[str]) -> None:
       return
     if alive is None and not told:
       by = f"process {held['pid']} on {escaped(held['host'])}"
-      print(f"{path}: held by {by}; waiting whether it lives", file=sys.stderr)
+      remark(f"{path}: held by {by}; waiting whether it lives")
       told = True
     time.sleep(BEAT / 50)
 

@@ -7,12 +7,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypedDict
 
 from tqdm import tqdm
 
 from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.schema import Count, checked
 from scenetok_jax.reading.shown import shown
 from scenetok_jax.types import InputError, explained
 
@@ -31,6 +32,14 @@ class _Bar(tqdm):
 
   def __init__(self, *args: Any, **kwargs: Any) -> None:
     super().__init__(*args, **{**kwargs, "disable": None})
+
+
+class _Listed(TypedDict):
+  """hub.json: SHA-256 of the files, identities of the codecs by part."""
+
+  version: Count
+  files: dict[str, str]
+  codecs: dict[str, dict[str, Any]]
 
 
 class Place(NamedTuple):
@@ -104,7 +113,6 @@ def check_codecs(
   listed = _read(name, Path(folder))["codecs"]
   for part, ours in codecs.items():
     theirs = listed.get(part, ours)
-    theirs = theirs if _is_table(theirs) else {}
     differ = [
       field
       for field in sorted(theirs.keys() | ours.keys())
@@ -123,23 +131,20 @@ def file_sha256(path: Path) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(name: str, folder: Path) -> dict[str, dict[str, Any]]:
-  """hub.json: SHA-256 of the files, identities of the codecs by part."""
+def _read(name: str, folder: Path) -> _Listed:
+  """hub.json, checked."""
   path, remedy = folder / HUB_FILE, "push it again with scenetok push"
   if not path.is_file():
     raise InputError(f"{name}: {HUB_FILE}: not there; {remedy}")
-  found = read_json(path, remedy)
-  parts = found.get("files"), found.get("codecs")
-  if found.get("version") != VERSION or not all(map(_is_table, parts)):
+  found = checked(
+    read_json(path, remedy), _Listed, f"{name}: {HUB_FILE}", remedy
+  )
+  if found["version"] != VERSION:
     raise InputError(
       f"{name}: {HUB_FILE}: not of version {VERSION}; {remedy}, or use a newer"
       " program"
     )
-  return {key: found[key] for key in ("files", "codecs")}
-
-
-def _is_table(value: Any) -> bool:
-  return isinstance(value, dict)
+  return found
 
 
 def _check_files(name: str, folder: Path) -> None:

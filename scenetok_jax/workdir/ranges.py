@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from scenetok_jax.types import InputError
 
-_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
 def check_numbers(config: ConfigDict, where: str = "config") -> None:

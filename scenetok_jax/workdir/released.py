@@ -18,7 +18,7 @@ class Released(NamedTuple):
   tokenizer: str | None = None
 
 
-_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 RELEASED = {name: Released(**entry) for name, entry in _TABLES.items()}
 
 

@@ -1,7 +1,6 @@
 """The config that made a workdir, stored in it."""
 
 import os
-import sys
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from typing import Any
@@ -11,6 +10,7 @@ from flax.traverse_util import flatten_dict
 from scenetok_jax.io import locate, to_plain, write_json
 from scenetok_jax.parallel.runtime import is_lead
 from scenetok_jax.reading.json_text import read_json
+from scenetok_jax.reading.shown import remark
 from scenetok_jax.types import InputError
 from scenetok_jax.workdir import places
 from scenetok_jax.workdir.fields import is_auto, rename
@@ -56,7 +56,7 @@ def store_config(
     folder = locate(workdir)
     make_folder(folder)
     if changed:
-      print(f"{folder}: since the last start {changed}", file=sys.stderr)
+      remark(f"{folder}: since the last start {changed}")
     write_json(folder / CONFIG_FILE, config, sync=True)
 
 

@@ -21,6 +21,7 @@ from scenetok_jax.metrics.loading import LoadedMetrics, load_metrics
 from scenetok_jax.metrics.pose import PairErrors
 from scenetok_jax.metrics.registry import METRICS
 from scenetok_jax.outputs import Output, opened
+from scenetok_jax.reading.shown import say
 from scenetok_jax.sampling.digest import digest
 from scenetok_jax.sampling.scene_file import codec_digest
 
@@ -28,9 +29,7 @@ RESULT_FILE = "pose_score.json"
 
 
 def pose_score(
-  options: PoseScoreOptions,
-  scenetok: SceneTok | None = None,
-  tell: Tell = print,
+  options: PoseScoreOptions, scenetok: SceneTok | None = None, tell: Tell = say
 ) -> dict[str, Any]:
   """Scores of the data's own frames (a check of the oracle), or of others.
 
