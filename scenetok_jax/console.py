@@ -30,8 +30,9 @@ class Parser(argparse.ArgumentParser):
   """ArgumentParser whose usage errors are InputErrors: one line, no usage.
 
   A --json that cannot be written is one too, before any work is done, and so
-  are a URL for a flag that takes none, and an output that is, holds or lies in
-  what another flag names.
+  are a URL for a flag that takes none, an empty text, which as a path would be
+  the current folder, and an output that is, holds or lies in what another flag
+  names.
   """
 
   def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,9 +63,12 @@ class Parser(argparse.ArgumentParser):
   def parse_known_args(self, args=None, namespace=None):
     found, rest = super().parse_known_args(args, namespace)
     for name, value in vars(found).items():
+      flag = f"--{name.replace('_', '-')}"
       for text in value if isinstance(value, list) else [value]:
         if name not in self.urls and "://" in str(text):
-          raise InputError(io.refused_url(f"--{name.replace('_', '-')}", text))
+          raise InputError(io.refused_url(flag, text))
+        if text == "" and value != self.get_default(name):
+          raise InputError(f"{flag}: is empty; give a value, or leave it out")
     self._check_outputs(vars(found))
     return found, rest
 

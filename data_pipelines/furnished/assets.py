@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_pipelines.furnished import archives
 from scenetok_jax.types import InputError
 
 INSTALLED = Path("/usr/share/sweethome3d")
@@ -19,6 +20,7 @@ REMEDY = (
 )
 _CATALOGUE = "PluginFurnitureCatalog.properties"
 _TEXTURES = "com/eteks/sweethome3d/io/DefaultTexturesCatalog.properties"
+_LARGEST = 1e6  # centimetres
 _OLDEST_LLVM = 16  # 15 aborts in Dr.Jit 1.5
 # As /usr/share/doc/sweethome3d-furniture/copyright has it.
 LICENCES = {
@@ -164,9 +166,9 @@ def read_pieces(assets: Assets) -> list[Piece]:
   """Every model of every library, in the order of their keys."""
   pieces = []
   for library in assets.libraries:
-    with _archive(library) as archive:
+    with archives.opened(library) as archive:
       sizes = {info.filename: info.file_size for info in archive.infolist()}
-      for row in _rows(archive, _CATALOGUE, library):
+      for row in _rows(archive, _CATALOGUE):
         model = row.get("model", "").lstrip("/")
         if model.lower().endswith(".obj") and model in sizes:
           pieces.append(_piece(row, library, model, sizes[model]))
@@ -175,26 +177,26 @@ def read_pieces(assets: Assets) -> list[Piece]:
 
 def read_patterns(assets: Assets) -> list[Pattern]:
   """Every texture of the jar, in the order of their names."""
-  with _archive(assets.jar) as archive:
-    rows = _rows(archive, _TEXTURES, assets.jar)
-  patterns = [
-    Pattern(
-      Path(row["image"]).stem,
-      row["category"],
-      row["image"].lstrip("/"),
-      (float(row["width"]) / 100, float(row["height"]) / 100),
-    )
-    for row in rows
-    if "image" in row
-  ]
+  with archives.opened(assets.jar) as archive:
+    patterns = [
+      Pattern(
+        Path(row["image"]).stem,
+        row["category"],
+        row["image"].lstrip("/"),
+        (_side(row, "width"), _side(row, "height")),
+      )
+      for row in _rows(archive, _TEXTURES)
+      if "image" in row
+    ]
   return sorted(patterns, key=lambda pattern: pattern.name)
 
 
 def _piece(row: dict[str, str], library: Path, model: str, size: int) -> Piece:
   def metres(field: str, default: float = 0.0) -> float:
-    return float(row.get(field, 100 * default)) / 100
+    return _number(row, field, 100 * default) / 100
 
-  rotation = tuple(float(x) for x in row.get("modelRotation", "").split())
+  turn = row.get("modelRotation", "").split()
+  rotation = tuple(_number({"modelRotation": x}, "modelRotation") for x in turn)
   top = metres("dropOnTopElevation", metres("height"))
   return Piece(
     key=f"{library.stem}/{Path(model).parent.name}",
@@ -211,28 +213,26 @@ def _piece(row: dict[str, str], library: Path, model: str, size: int) -> Piece:
   )
 
 
-def _archive(path: Path) -> zipfile.ZipFile:
-  try:
-    return zipfile.ZipFile(path)
-  except (OSError, zipfile.BadZipFile) as error:
-    raise InputError(
-      f"{path}: --source: unreadable ({error}); install the package again"
-    ) from None
+def _number(row: dict[str, str], field: str, default: float = 0.0) -> float:
+  value = float(row.get(field, default))
+  if not abs(value) <= _LARGEST:
+    raise ValueError(f"{field}={row[field]}")
+  return value
 
 
-def _rows(
-  archive: zipfile.ZipFile, name: str, path: Path
-) -> list[dict[str, str]]:
+def _side(row: dict[str, str], field: str) -> float:
+  metres = _number(row, field) / 100
+  if metres <= 0:
+    raise ValueError(f"{field}={row.get(field)}")
+  return metres
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
   """The numbered entries `field#7=value` of a Java properties file."""
-  try:
-    text = archive.read(name).decode("latin-1")
-  except KeyError:
-    raise InputError(
-      f"{path}: --source: {name} is not in it; install the package again"
-    ) from None
+  text = archives.member(archive, name).decode("latin-1")
   rows: dict[int, dict[str, str]] = {}
   for field, number, value in re.findall(
-    r"^(\w+)#(\d+)=(.*?)\r?$", text, re.MULTILINE
+    r"^(\w+)#([0-9]{1,9})=(.*?)\r?$", text, re.MULTILINE
   ):
     rows.setdefault(int(number), {})[field] = _unescape(value)
   return [rows[number] for number in sorted(rows)]

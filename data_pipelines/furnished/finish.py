@@ -1,15 +1,15 @@
 """Colours and textures of floors, walls, pictures, rugs and skies."""
 
 import io
-import zipfile
 
 import numpy as np
 from PIL import Image
 
+from data_pipelines.furnished import archives
+from data_pipelines.furnished.archives import TEXELS
 from data_pipelines.furnished.assets import Assets, read_patterns
 from data_pipelines.furnished.floor_plan import Panel
 from data_pipelines.furnished.mesh import Finish, Surface
-from data_pipelines.furnished.models import TEXELS
 from data_pipelines.furnished.placing import PICTURES
 from data_pipelines.textures.paint import (
   Paint,
@@ -35,13 +35,12 @@ _PHOTOS = ("boxTree", "grass", "pebbles", "pavingStone", "blueSky", "cloudy")
 def read_images(assets: Assets) -> Images:
   """Every pattern of the jar: uint8 [t t 4] and what it covers, metres."""
   found: Images = {}
-  with zipfile.ZipFile(assets.jar) as jar:
-    for pattern in read_patterns(assets):
-      with Image.open(io.BytesIO(jar.read(pattern.image))) as picture:
-        small = picture.convert("RGBA").resize(
-          (TEXELS, TEXELS), Image.Resampling.BOX
-        )
-      image = np.asarray(small)[::-1].copy()
+  patterns = read_patterns(assets)
+  with archives.opened(assets.jar) as jar:
+    for pattern in patterns:
+      data = io.BytesIO(archives.member(jar, pattern.image))
+      with Image.open(data) as picture:
+        image = np.asarray(archives.shrink(picture))[::-1].copy()
       found[pattern.name] = image, pattern.size
   return found
 

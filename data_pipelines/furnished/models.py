@@ -1,15 +1,18 @@
 """OBJ models of furniture as triangles with colours and small textures."""
 
+import contextlib
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
 from einops import rearrange
 
+from data_pipelines.furnished.archives import AGAIN, TEXELS
 from data_pipelines.furnished.assets import Piece
-from data_pipelines.furnished.obj_files import TEXELS, ObjPart, read_obj
-from scenetok_jax.types import InputError
+from data_pipelines.furnished.obj_files import ObjPart, read_obj
+from scenetok_jax.io import atomic_path
+from scenetok_jax.reading.npz import read_npz
+from scenetok_jax.types import explained
 
 _VERSION = 7  # of the cached files
 _GLASS = 0.6  # materials that let more light through are left out
@@ -44,20 +47,14 @@ def load(piece: Piece, cache: Path) -> Model:
   """
   name = piece.key.replace("/", "__")
   file = cache / f"models-{_VERSION}" / f"{name}-{piece.bytes}.npz"
-  if file.is_file():
-    with np.load(file, allow_pickle=False) as arrays:
-      return Model(**{k: arrays[k] for k in arrays.files})
-  try:
+  # None yet, or a damaged one: made again.
+  with contextlib.suppress(ValueError, TypeError, OSError):
+    return Model(**read_npz(file))
+  problem = f"{piece.library}: {piece.model}: unreadable"
+  with explained(problem, AGAIN, Exception):
     model = _convert(piece)
-  except (KeyError, ValueError, IndexError, OSError) as error:
-    raise InputError(
-      f"{piece.library}: {piece.model}: unreadable ({error!r}); install the"
-      " package again"
-    ) from None
-  file.parent.mkdir(parents=True, exist_ok=True)
-  partial = file.with_name(f".{file.name}.{os.getpid()}.npz")
-  np.savez(partial, **dataclasses.asdict(model))
-  partial.replace(file)
+  with atomic_path(file) as temporary:
+    np.savez(temporary, **dataclasses.asdict(model))
   return model
 
 

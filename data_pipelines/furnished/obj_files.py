@@ -2,18 +2,18 @@
 
 import dataclasses
 import io
-import posixpath
 import zipfile
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from data_pipelines.furnished import archives
 from data_pipelines.furnished.assets import Piece
 from scenetok_jax.types import InputError
 
-TEXELS = 128  # a side of a texture; frames are as small
 _GREY = (0.8, 0.8, 0.8)
+_FAR = 1e9  # numbers of a file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +60,11 @@ def read_obj(piece: Piece) -> ObjFile:
       " 'scenetok_jax[rooms]'`"
     ) from None
   with zipfile.ZipFile(piece.library) as archive:
-    text = archive.read(piece.model).decode("latin-1")
+    text = archives.member(archive, piece.model).decode("latin-1")
     scene = trimesh.load_scene(
       io.StringIO(text),
       file_type="obj",
-      resolver=ZipResolver(_beside(archive, piece.model)),
+      resolver=ZipResolver(archives.beside(archive, piece.model)),
       process=False,
       group_material=True,
       split_objects=False,
@@ -73,7 +73,16 @@ def read_obj(piece: Piece) -> ObjFile:
     parts = [_part(mesh) for mesh in meshes if hasattr(mesh, "faces")]
   if not parts:
     raise ValueError("no face in it")
+  for part in parts:
+    _check_finite(part)
   return ObjFile(parts, "\nvn " in text)
+
+
+def _check_finite(part: ObjPart) -> None:
+  uv = np.zeros(1) if part.uv is None else part.uv
+  for values in (part.points, uv, part.color, part.opacity):
+    if not np.isfinite(values).all() or np.abs(values).max() > _FAR:
+      raise ValueError("a number in it is not finite, or huge")
 
 
 def _part(mesh: Any) -> ObjPart:
@@ -87,31 +96,10 @@ def _part(mesh: Any) -> ObjPart:
     getattr(mesh.visual, "uv", None),
     tuple(fields.get("kd", _GREY)),
     float(fields["d"][-1]) if "d" in fields else 1.0,
-    None if image is None else shrink(image),
+    None if image is None else _texels(image),
   )
 
 
-def shrink(picture: Image.Image) -> np.ndarray:
+def _texels(picture: Image.Image) -> np.ndarray:
   """A texture as uint8 [t t 4], bottom row first."""
-  small = picture.convert("RGBA").resize((TEXELS, TEXELS), Image.Resampling.BOX)
-  return np.asarray(small)[::-1].copy()
-
-
-class _Beside(dict[str, bytes]):
-  """Files in a model's folder by their names there, in whatever case."""
-
-  def __missing__(self, name: str) -> bytes:
-    plain = name.strip().lower()
-    if plain == name:
-      raise KeyError(name)
-    return self[plain]
-
-
-def _beside(archive: zipfile.ZipFile, model: str) -> _Beside:
-  """Materials and textures of a model."""
-  folder = posixpath.dirname(model) + "/"
-  return _Beside({
-    name.removeprefix(folder).lower(): archive.read(name)
-    for name in archive.namelist()
-    if name.startswith(folder) and name not in (model, folder)
-  })  # fmt: skip
+  return np.asarray(archives.shrink(picture))[::-1].copy()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from PIL import Image
 
@@ -16,6 +16,7 @@ from scenetok_jax.reading import videos
 from scenetok_jax.reading.images import open_image
 from scenetok_jax.reading.json_text import read_json
 from scenetok_jax.reading.orientation import UPRIGHT
+from scenetok_jax.reading.schema import Between, checked
 from scenetok_jax.types import InputError
 
 _KINDS = {"JPEG": ".jpg", "PNG": ".png"}  # which pycolmap reads
@@ -24,6 +25,16 @@ _EXIF = 0x8769  # the folder of tags about the shot
 _MAKER = (0x010F, 0x0110)  # Make, Model
 # FocalLength, FocalPlane{X,Y}Resolution and its unit, the same for 35 mm film.
 _FOCAL = (0x920A, 0xA20E, 0xA20F, 0xA210, 0xA405)
+
+
+_AGAIN = "remove its folder"
+
+
+class _Scored(TypedDict):
+  """sharpness.json: seconds and sharpness of every frame of a video."""
+
+  times: list[Annotated[float, Between(-1e9, 1e9)]]
+  scores: list[float]
 
 
 def lens_key(path: Path) -> tuple:
@@ -108,9 +119,11 @@ def _of_video(
   if not file.exists():
     scored = _scored(video)
     write_json(file, {"times": scored[0], "scores": scored[1]}, indent=0)
-  known = read_json(file, "remove its folder")
+  known = checked(read_json(file, _AGAIN), _Scored, str(file), _AGAIN)
+  if len(known["times"]) != len(known["scores"]):
+    raise InputError(f"{file}: times and scores differ in number; {_AGAIN}")
   chosen = sharpness.sharpest(
-    known["times"], known["scores"], options.rate, options.count
+    list(known["times"]), list(known["scores"]), options.rate, options.count
   )
   if len(chosen) < FEWEST:
     raise InputError(

@@ -17,12 +17,14 @@ from scenetok_jax.evaluation.scores import SceneResult, check_finite
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.media import write_png
 from scenetok_jax.parallel.runtime import gather_bytes
+from scenetok_jax.reading.files import read_bytes
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.reading.npz import read_npz
 from scenetok_jax.reading.schema import Count, checked
 from scenetok_jax.types import InputError, explained
 
 _FIELDS = "fields.json"
+_MOST_BYTES = 1 << 30
 _AGAIN = "delete it to compute it again"
 
 
@@ -62,7 +64,9 @@ class ResultStore:
     path = self._file(key, ".npz")
     if not path.is_file() or not self.picture(key).is_file():
       return None
-    return unpack(path.read_bytes(), str(path))
+    with explained(f"{path}: cannot be read", _AGAIN, OSError):
+      data = read_bytes(path, _MOST_BYTES)
+    return unpack(data, str(path))
 
   def write(self, result: SceneResult, picture: np.ndarray) -> None:
     """The picture first: a result says that the scene is finished."""

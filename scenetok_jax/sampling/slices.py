@@ -16,6 +16,7 @@ from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.io import atomic_path
 from scenetok_jax.parallel.rules import shard_batch
 from scenetok_jax.sampling.velocity import extend
+from scenetok_jax.types import InputError
 
 Progress = Callable[[int, int], None]  # told the steps done, and all of them
 
@@ -75,6 +76,20 @@ class StateFile:
       temporary.write_bytes(save(arrays, sealed(arrays, header)))
 
 
+def _check(
+  path: Path, found: tuple[SolverState, int], fresh: SolverState, total: int
+) -> None:
+  """InputError unless a kept state is one of this run's."""
+  (x, previous), done = found
+  same = x.shape == fresh.x.shape and x.dtype == fresh.x.dtype
+  kept = previous is None or previous.shape == x.shape
+  if not (same and kept and 0 < done <= total):
+    raise InputError(
+      f"{path}: state of an interrupted run is damaged (step {done} of {total},"
+      f" {x.dtype} {x.shape}); delete it to start over"
+    )
+
+
 def run_slices(
   run: Callable[[SolverState, int, int], SolverState],
   state: SolverState,
@@ -89,6 +104,7 @@ def run_slices(
   """
   first, count = 0, 1
   if file and (found := file.load()):
+    _check(file.path, found, state, total)
     state, first = shard_batch(found[0]), found[1]
   done = first
   progress(done, total)

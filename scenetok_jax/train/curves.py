@@ -4,6 +4,7 @@ import pathlib
 from collections import defaultdict
 
 from scenetok_jax.io import atomic_path, locate
+from scenetok_jax.reading.shown import inline
 from scenetok_jax.train.loggers import read_rows
 from scenetok_jax.train.writer import EVAL_FILE, TRAIN_FILE
 
@@ -34,7 +35,9 @@ def draw_curves(workdir: str) -> None:
   rows = -(-len(panels) // columns)
   figure = pyplot.figure(figsize=(4 * columns, 3 * rows))
   for place, (name, points, style) in enumerate(panels, 1):
-    axis = figure.add_subplot(rows, columns, place, title=name, xlabel="step")
+    axis = figure.add_subplot(
+      rows, columns, place, title=_title(name), xlabel="step"
+    )
     axis.plot(*zip(*points, strict=True), style)
     if name in ("loss", "grad_norm"):
       axis.set_yscale("log")
@@ -42,6 +45,11 @@ def draw_curves(workdir: str) -> None:
   with atomic_path(folder / CURVES_FILE) as temporary:
     figure.savefig(temporary, format="png", dpi=80)
   pyplot.close(figure)
+
+
+def _title(name: str) -> str:
+  """A score's name; pyplot reads what stands between two $ as a formula."""
+  return inline(name, 40).replace("$", r"\$")
 
 
 def _columns(path: pathlib.Path) -> dict[str, list[tuple[int, float]]]:

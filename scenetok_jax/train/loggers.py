@@ -13,9 +13,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import absolute, is_url, to_plain, write_text
+from scenetok_jax.reading.files import read_bytes
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.types import InputError, explained
 
+_MOST_BYTES = 1 << 30  # ours: rows of ten million steps
 _FLUSH_SECONDS = 1.0  # that TensorBoard may be late
 
 # (kind, "train" or "eval", step, named numbers)
@@ -30,7 +32,7 @@ def drop_rows(path: pathlib.Path, start_step: int) -> None:
   if path.exists():
     kept = [row for row in read_rows(path) if row["step"] <= start_step]
     text = "".join(json.dumps(row) + "\n" for row in kept)
-    if text.encode() != path.read_bytes():
+    if text.encode() != read_bytes(path, _MOST_BYTES):
       write_text(path, text, sync=True)
 
 
@@ -101,10 +103,21 @@ def _append(path: pathlib.Path, lines: str) -> None:
       file.write(lines)
 
 
+def read_lines(path: pathlib.Path) -> list[bytes]:
+  """The lines of a file, none where there is no file.
+
+  InputError where it is no regular file, or no run's: too large.
+  """
+  if not path.exists():
+    return []
+  with explained(f"{path}: cannot be read", "restore it", OSError):
+    return read_bytes(path, _MOST_BYTES).splitlines()
+
+
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """The whole rows of a file of JSON lines, none where there is no file."""
   rows = []
-  for line in path.read_bytes().splitlines() if path.exists() else ():
+  for line in read_lines(path):
     with contextlib.suppress(InputError):
       rows.append(parse(line, str(path)))
   return [row for row in rows if isinstance(row.get("step"), int)]

@@ -12,8 +12,9 @@ import numpy as np
 from scenetok_jax.io import locate
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.reading.shown import shortened
+from scenetok_jax.train.loggers import read_lines
 from scenetok_jax.train.writer import EVAL_FILE, TRAIN_FILE
-from scenetok_jax.types import InputError, explained
+from scenetok_jax.types import InputError
 from scenetok_jax.workdir.stored_config import flatten, load_stored_config
 
 # {name: [(step, value)]}
@@ -110,11 +111,7 @@ def finals(run: Run) -> dict[str, float]:
 def _columns(path: Path, notes: list[str]) -> Columns:
   """Of the numbers in a file of JSON lines; damaged rows become a note."""
   found: dict[str, list[tuple[int, float]]] = defaultdict(list)
-  damaged = 0
-  if not path.exists():
-    return found
-  with explained(f"{path}: cannot be read", "restore it", OSError):
-    lines = path.read_bytes().splitlines()
+  damaged, lines = 0, read_lines(path)
   for line in lines:
     try:
       row = parse(line, str(path))

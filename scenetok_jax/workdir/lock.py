@@ -14,6 +14,7 @@ import jax
 
 from scenetok_jax.io import is_url, kept, locate, write_json
 from scenetok_jax.parallel.runtime import gather_bytes, is_lead
+from scenetok_jax.reading.files import read_bytes
 from scenetok_jax.reading.json_text import parse
 from scenetok_jax.reading.shown import escaped, remark
 from scenetok_jax.types import InputError, explained
@@ -22,6 +23,7 @@ LOCK_FILE = "run.lock"
 BEAT = 10.0  # seconds between two renewals of a lease
 EXPIRED = 60.0  # a lease that nobody renews for so long is free
 # Who has a lease that is cut off, or by nobody.
+_MOST_BYTES = 1 << 16
 _UNKNOWN = {"owner": "", "pid": "?", "host": "?", "machine": ""}
 
 
@@ -174,7 +176,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   remedy = "check the name and your access"
   with explained(f"{path}: cannot be read", remedy, Exception):
     try:
-      found = parse(path.read_bytes(), str(path))
+      found = parse(read_bytes(path, _MOST_BYTES), str(path))
     except FileNotFoundError:
       return {}
     except InputError:  # cut off, or by nobody: it is no free one

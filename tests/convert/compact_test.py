@@ -39,12 +39,13 @@ def test_rows_of_zeros_stay_zero():
   assert not codes.any()
 
 
-def test_a_version_of_the_future_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("version", "told"), [(99, "99"), (True, "True")])
+def test_another_version_is_refused(tmp_path, monkeypatch, version, told):
   path = tmp_path / PARAMS_FILE
   with monkeypatch.context() as patch:
-    patch.setattr(compact, "_VERSION", 99)
+    patch.setattr(compact, "_VERSION", version)
     save_compact(path, make_params(), 7)
-  with pytest.raises(InputError, match=r"version: 99, this program reads"):
+  with pytest.raises(InputError, match=rf"version: {told}, this program reads"):
     load_compact(path)
 
 

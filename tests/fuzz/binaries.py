@@ -84,3 +84,17 @@ def video(draw, data: bytes) -> bytes:
   if not draw(st.integers(0, 4)):
     return draw(st.sampled_from(_OTHER_VIDEOS))
   return draw(packed(data))
+
+
+@st.composite
+def packed_text(draw, data: bytes) -> bytes:
+  """A package of furniture: a word of a text in it, or a picture."""
+  members = mutations.zip_members(data)
+  name = draw(st.sampled_from(sorted(members)))
+  if name.endswith(".png"):
+    members[name] = draw(mutations.picture(members[name]))
+  else:
+    # Values of catalogues are words, too.
+    words = members[name].replace(b"=", b"= ")
+    members[name] = draw(mutations.text(words)).replace(b"= ", b"=")
+  return mutations.zip_file(members)

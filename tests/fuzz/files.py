@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from scenetok_jax.convert.compact import PARAMS_FILE
 from scenetok_jax.outputs import LIST_FILE
+from scenetok_jax.workdir.places import HUB_FILE
 from tests.fuzz import binaries, samples
 from tests.fuzz import mutations as _M
 
@@ -71,6 +72,21 @@ RELEASED = File(samples.released, "model.safetensors", _M.safetensors)
 WORKDIR_METRICS_JSONL = File(samples.workdir, "metrics.jsonl", _M.json_lines)
 WORKDIR_LIVES_JSONL = File(samples.workdir, "lives.jsonl", _M.json_lines)
 WORKDIR_RUN_LOCK = File(samples.workdir, "run.lock", _M.json_text)
+EVAL_JSONL = File(samples.evaluations, "eval.jsonl", _M.json_lines)
+HUB_JSON = File(samples.hub, HUB_FILE, _M.json_text)
+INTERRUPTED = File(
+  samples.interrupted, "interrupted.safetensors", _M.safetensors
+)
+PHOTOS_SHARPNESS = File(samples.photos, "sharpness.json", _M.json_text)
+PHOTOS_STATE = File(samples.photos, "work/estimate.json", _M.json_text)
+BLENDER_TRAIN = File(samples.blender, "transforms_train.json", _M.json_text)
+BLENDER_TEST = File(samples.blender, "transforms_test.json", _M.json_text)
+FURNITURE_LIBRARY = File(samples.furniture, "one.sh3f", _M.zipped)
+FURNITURE_MODEL = File(samples.furniture, "one.sh3f", binaries.packed_text)
+FURNITURE_TEXTURES = File(
+  samples.furniture, "sweethome3d.jar", binaries.packed_text
+)
+METRIC_CONFIG = File(samples.metric, "fid_inception/config.json", _M.json_text)
 RESULTS_RESULT_JSON = File(samples.results, "result.json", _M.json_text)
 RESULTS_GENERATED_JSON = File(samples.results, "generated.json", _M.json_text)
 RESULTS_POSE_JSON = File(samples.results, "pose.json", _M.json_text)

@@ -9,8 +9,14 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from data_pipelines.furnished import assets as furniture
+from data_pipelines.furnished import finish, models
 from data_pipelines.latents import writer as latent_writer
 from data_pipelines.latents.records import LatentDataset
+from data_pipelines.photos import pictures
+from data_pipelines.photos.estimate import _claim as claim
+from data_pipelines.photos.options import PoseOptions
+from data_pipelines.photos.source import find_source
 from data_pipelines.sources import capture, dl3dv_scenes, re10k_texts
 from data_pipelines.sources import re10k_chunks as chunks
 from data_pipelines.storage import builders, depth_maps, records, writer
@@ -21,17 +27,28 @@ from scenetok_jax.convert import reader
 from scenetok_jax.convert.compact import PARAMS_FILE, load_compact
 from scenetok_jax.evaluation import store, table_text, tables
 from scenetok_jax.evaluation.results import read_result
+from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.geometry import camera_files
 from scenetok_jax.inference import identity
+from scenetok_jax.metrics.loading import missing
 from scenetok_jax.metrics.lpips_package import read_numpy_pickle
 from scenetok_jax.parity import release_latents
 from scenetok_jax.parity import report as parity_report
 from scenetok_jax.parity import run as parity
 from scenetok_jax.sampling.scene_file import Scene
-from scenetok_jax.train import experiment, goodput, lives, loggers
+from scenetok_jax.sampling.slices import StateFile, run_slices
+from scenetok_jax.train import (
+  experiment,
+  goodput,
+  lives,
+  loggers,
+  runs,
+  runs_page,
+)
+from scenetok_jax.train.curves import draw_curves
 from scenetok_jax.types import InputError
 from scenetok_jax.viewer import keyframes
-from scenetok_jax.workdir import lock
+from scenetok_jax.workdir import lock, places
 from scenetok_jax.workdir.stored_config import (
   compare_config,
   load_stored_config,
@@ -137,6 +154,47 @@ def _lives(folder):
 def _lock(folder):
   with mock.patch.multiple(lock, EXPIRED=0.02, BEAT=0.05):
     lock.check_free(folder)
+
+
+def _eval(folder):
+  draw_curves(folder)
+  run = runs.read_run(str(folder))
+  runs_page.page([run], [])
+  runs.finals(run)
+
+
+def _hub(folder):
+  codec = {"name": "block_dct", "weights_sha256": ""}
+  places._check_files("hf://us/x", folder)
+  places.check_codecs("hf://us/x", folder, {"target": codec})
+
+
+def _interrupted(folder):
+  fresh = SolverState(np.zeros((2, 3), np.float32))
+  file = StateFile(folder / "interrupted.safetensors", "ours")
+  run_slices(lambda state, start, stop: state, fresh, 8, file=file)
+
+
+def _sharpness(folder):
+  source, options = find_source(folder / "clip.mp4"), PoseOptions(count=3)
+  pictures.write_pictures(source, options, folder, None)
+
+
+def _estimate(folder):
+  claim(folder / "work", "a" * 12)
+
+
+def _furniture(folder):
+  assets = furniture.Assets(
+    (folder / "one.sh3f",), folder / "sweethome3d.jar", None, folder / "cache"
+  )
+  finish.read_images(assets)
+  for piece in furniture.read_pieces(assets):
+    models.load(piece, folder / "cache")
+
+
+def _metric(folder):
+  missing("fid", folder)
 
 
 def _tables(name):
@@ -276,6 +334,17 @@ FORMATS = [
   Format(files.WORKDIR_METRICS_JSONL, _rows, own=True),
   Format(files.WORKDIR_LIVES_JSONL, _lives),
   Format(files.WORKDIR_RUN_LOCK, _lock),
+  Format(files.EVAL_JSONL, _eval, own=True, cost=8),
+  Format(files.HUB_JSON, _hub),
+  Format(files.INTERRUPTED, _interrupted, own=True),
+  Format(files.PHOTOS_SHARPNESS, _sharpness, own=True),
+  Format(files.PHOTOS_STATE, _estimate, own=True),
+  Format(files.BLENDER_TRAIN, _capture),
+  Format(files.BLENDER_TEST, _capture),
+  Format(files.FURNITURE_LIBRARY, _furniture, own=True, cost=2),
+  Format(files.FURNITURE_MODEL, _furniture, own=True, cost=2),
+  Format(files.FURNITURE_TEXTURES, _furniture, own=True, cost=2),
+  Format(files.METRIC_CONFIG, _metric),
   Format(files.RESULTS_RESULT_JSON, _tables("result.json")),
   Format(files.RESULTS_GENERATED_JSON, _tables("generated.json")),
   Format(files.RESULTS_POSE_JSON, _tables("pose.json")),

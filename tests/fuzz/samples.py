@@ -18,12 +18,16 @@ from scenetok_jax import media, outputs
 from scenetok_jax.codecs.weights import Manifest, save_weights
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import pack
+from scenetok_jax.flow.solvers import SolverState
 from scenetok_jax.sampling.scene_file import Scene
+from scenetok_jax.sampling.slices import StateFile
 from scenetok_jax.types import Cameras
 from scenetok_jax.viewer.keyframes import Keyframes
+from scenetok_jax.workdir import places
 from tests.cli import workdirs
 from tests.data_pipelines import chunks, clips
 from tests.data_pipelines.damage_test import _write_text
+from tests.data_pipelines.furnished import libraries
 from tests.data_pipelines.latents.builders_test import _work
 
 _GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -142,6 +146,65 @@ def workdir(folder):
   (folder / "lives.jsonl").write_text(lines)
   lease = {"owner": "a" * 32, "pid": 1, "host": "h", "machine": "m"}
   _json(folder, "run.lock", {**lease, "started": "1", "beat": "1.000"})
+
+
+def evaluations(folder):
+  """A run that has been evaluated."""
+  workdir(folder)
+  rows = [{"step": i, "psnr": 10.0 + i, "ssim": 0.5} for i in (1, 2, 3)]
+  lines = "".join(json.dumps(row) + "\n" for row in rows)
+  (folder / "eval.jsonl").write_text(lines)
+
+
+def hub(folder):
+  """What a model of the hub has beside its parameters."""
+  for name in places.FILES:
+    (folder / name).write_text("a file's")
+  hashes = {name: places.file_sha256(folder / name) for name in places.FILES}
+  codecs = {"target": {"name": "block_dct", "weights_sha256": ""}}
+  _json(
+    folder,
+    places.HUB_FILE,
+    {"version": places.VERSION, "files": hashes, "codecs": codecs},
+  )
+
+
+def interrupted(folder):
+  """A rendering that was stopped after four steps."""
+  state = SolverState(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
+  StateFile(folder / "interrupted.safetensors", "ours").save(state, 4)
+
+
+def photos(folder):
+  """A video, and what an estimate of its poses keeps."""
+  videos(folder)
+  _json(folder, "sharpness.json", {"times": [*range(6)], "scores": [1.5] * 6})
+  (folder / "work").mkdir()
+  _json(folder, "work/estimate.json", {"digest": "a" * 12})
+
+
+def blender(folder):
+  """Transforms of NeRF's synthetic scenes: test frames in their own file."""
+  clips.write_capture(folder, frames=4)
+  document = json.loads((folder / "transforms.json").read_text())
+  (folder / "transforms.json").unlink()
+  frames = document.pop("frames")
+  for name, part in (("train", frames[:3]), ("test", frames[3:])):
+    _json(folder, f"transforms_{name}.json", {**document, "frames": part})
+
+
+def furniture(folder):
+  """A package of furniture with one model, and one of textures."""
+  libraries.write_model(folder / "one.sh3f")
+  libraries.write_textures(folder / "sweethome3d.jar")
+
+
+def metric(folder):
+  """A folder of a converted network of a metric."""
+  codec(folder)
+  (folder / "codec").rename(folder / "fid_inception")
+  file = folder / "fid_inception/config.json"
+  file.write_text(file.read_text().replace("va_vae", "fid_inception"))
 
 
 def results(folder):

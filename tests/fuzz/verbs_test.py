@@ -111,7 +111,8 @@ def test_hostile_inputs(command, filled, tmp_path, monkeypatch, capfd):
     capfd.readouterr()
     with limited():
       code = scenetok.main(words)
-    told = capfd.readouterr().err
+    said, told = capfd.readouterr()
+    assert all(x.isprintable() and len(x) <= 4000 for x in said.split("\n"))
     made = tree(tmp_path).items() - before.items()
     assert tree(tmp_path).keys() >= before.keys()
     assert all(name.startswith(f"{tmp_path}/out") for name, _ in made)

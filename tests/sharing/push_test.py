@@ -206,13 +206,17 @@ def test_hub_json_names_no_file_elsewhere(hub_server, stage1):
     SceneTok.from_pretrained(NAME)
 
 
-def test_a_version_of_the_future_is_refused(hub_server, stage1):
+@pytest.mark.parametrize(
+  ("version", "told"),
+  [(99, "hub.json: not of version 1; "), (True, "version: True is not an int")],
+)
+def test_another_version_is_refused(hub_server, stage1, version, told):
   push(str(stage1), OPTIONS)
   repo = hub_server.repos["us/rooms"]
   listed = json.loads(repo.at("main")[1]["hub.json"])
-  listed["version"] = 99
+  listed["version"] = version
   repo.commit("main", {"hub.json": json.dumps(listed).encode()})
-  with pytest.raises(InputError, match=r"hub\.json: not of version 1; "):
+  with pytest.raises(InputError, match=told):
     SceneTok.from_pretrained(NAME)
 
 

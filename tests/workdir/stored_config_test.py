@@ -33,6 +33,14 @@ def changed(**values):
   return config
 
 
+def test_a_config_that_is_a_list_is_refused(tmp_path):
+  (tmp_path / "config.json").write_text("[1, 2]")
+  for read in (load_stored_config, lambda path: store_config(path, CONFIG)):
+    with pytest.raises(InputError, match=r"config\.json: holds a list, not an"):
+      read(tmp_path)
+  assert (tmp_path / "config.json").read_text() == "[1, 2]"
+
+
 def test_same_config_passes_and_free_fields_may_change(tmp_path, capsys):
   store_config(tmp_path, CONFIG)
   store_config(tmp_path, CONFIG)

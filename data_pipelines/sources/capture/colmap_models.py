@@ -4,6 +4,8 @@ import struct
 from pathlib import Path
 
 from data_pipelines.sources.capture.colmap_files import model_suffix
+from scenetok_jax.reading.files import open_file
+from scenetok_jax.types import explained
 
 # COLMAP's own layout; nerfstudio's; gaussian-splatting's before and after its
 # conversion; what `colmap automatic_reconstructor` leaves.
@@ -51,13 +53,15 @@ def count(model: Path) -> int:
   """How many images a model's files say that it places."""
   path = _images(model)
   assert path is not None
-  if path.suffix == ".bin":
-    with path.open("rb") as file:
+  with (
+    explained(f"{path}: cannot be read", "copy it again", OSError),
+    open_file(path) as file,
+  ):
+    if path.suffix == ".bin":
       head = file.read(8)
-    return int(struct.unpack("<Q", head)[0]) if len(head) == 8 else 0
-  lines = path.read_bytes().splitlines()
-  kept = [line for line in lines if not line.startswith(b"#")]
-  return (len(kept) + 1) // 2  # each image has a line of points, often empty
+      return int(struct.unpack("<Q", head)[0]) if len(head) == 8 else 0
+    kept = sum(not line.startswith(b"#") for line in file)
+  return (kept + 1) // 2  # each image has a line of points, often empty
 
 
 def _models(place: Path) -> list[Path]:

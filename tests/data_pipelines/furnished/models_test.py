@@ -1,67 +1,29 @@
 """OBJ models out of an archive: places, materials and textures survive."""
 
-import io
-import zipfile
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from data_pipelines.furnished import models
-from data_pipelines.furnished.assets import Piece
+from data_pipelines.furnished.assets import (
+  Assets,
+  Piece,
+  read_patterns,
+  read_pieces,
+)
 from scenetok_jax.types import InputError
+from tests.data_pipelines.furnished.libraries import (
+  CATALOGUE,
+  OBJ,
+  TEXTURES,
+  write_model,
+  write_textures,
+)
 
 pytest.importorskip("trimesh", reason="extra `rooms`")
 
-# A box that lacks sides: a textured top, a red bottom, a pane of glass.
-_OBJ = """mtllib Box.MTL
-v 0 0 0
-v 2 0 0
-v 2 0 4
-v 0 0 4
-usemtl red
-f 1 2 3 4
-v 0 1 0
-v 2 1 0
-v 2 1 4
-v 0 1 4
-vt 0 0
-vt 1 0
-vt 1 1
-vt 0 1
-usemtl wood
-f -4/1 -3/2 -2/3 -1/4
-usemtl glass
-f 1 2 6 5
-usemtl nowhere
-f 1 4 8 5
-"""
-_MTL = """newmtl red
-Kd 0.8 0.1 0.1
-newmtl wood
-Kd 0.2 0.2 0.2
-map_Kd Oak.PNG
-newmtl glass
-Kd 1 1 1
-d 0.1
-"""
-
-
-def _piece(path, text=_OBJ) -> Piece:
-  picture = io.BytesIO()
-  Image.new("RGB", (8, 8), (10, 200, 30)).save(picture, "PNG")
-  with zipfile.ZipFile(path, "w") as archive:
-    archive.writestr("a/box.obj", text)
-    archive.writestr("a/box.mtl", _MTL)
-    archive.writestr("a/oak.png", picture.getvalue())
-  return Piece(
-    "made-up/box", "box", "none", path, "a/box.obj", "nobody",
-    (0.4, 0.2, 0.1), None, 0.0, None, 1000,
-  )  # fmt: skip
-
 
 def test_a_model_stands_upright_in_metres_with_its_materials(tmp_path):
-  piece = _piece(tmp_path / "one.sh3f")
+  piece = write_model(tmp_path / "one.sh3f")
   model = models.load(piece, tmp_path / "cache")
   np.testing.assert_allclose(model.points.min(0), [-0.2, 0, 0], atol=1e-6)
   np.testing.assert_allclose(model.points.max(0), [0.2, 0.2, 0.1], atol=1e-6)
@@ -80,7 +42,7 @@ def test_a_model_stands_upright_in_metres_with_its_materials(tmp_path):
 
 
 def test_long_edges_are_halved_for_the_light_between(tmp_path):
-  piece = _piece(tmp_path / "one.sh3f")
+  piece = write_model(tmp_path / "one.sh3f")
   large = Piece(**{**vars(piece), "size": (2.0, 1.0, 0.4)})
   model = models.load(large, tmp_path / "cache")
   corners = model.points[model.faces]
@@ -89,6 +51,40 @@ def test_long_edges_are_halved_for_the_light_between(tmp_path):
 
 
 def test_a_damaged_model_is_named(tmp_path):
-  piece = _piece(tmp_path / "one.sh3f", "v 0 0 0\n")
+  piece = write_model(tmp_path / "one.sh3f", "v 0 0 0\n")
   with pytest.raises(InputError, match=r"one.sh3f: a/box.obj: unreadable"):
     models.load(piece, tmp_path / "cache")
+
+
+def test_a_damaged_cached_model_is_made_again(tmp_path):
+  piece, cache = write_model(tmp_path / "one.sh3f"), tmp_path / "cache"
+  model = models.load(piece, cache)
+  (file,) = cache.rglob("*.npz")
+  good = file.read_bytes()
+  for damage in (good[:100], b"", good[:-30] + b"\0" * 30):
+    file.write_bytes(damage)
+    again = models.load(piece, cache)
+    np.testing.assert_array_equal(again.points, model.points)
+    assert len(file.read_bytes()) == len(good)
+
+
+@pytest.mark.parametrize("number", ["nan", "1e39", "inf"])
+def test_numbers_that_are_none_are_told(tmp_path, number):
+  text = OBJ.replace("v 2 0 4", f"v 2 {number} 4")
+  piece = write_model(tmp_path / "one.sh3f", text)
+  with pytest.raises(InputError, match=r"box.obj: unreadable \(a number in it"):
+    models.load(piece, tmp_path / "cache")
+
+
+def test_a_catalogue_has_sizes(tmp_path):
+  library, jar = tmp_path / "one.sh3f", tmp_path / "sweethome3d.jar"
+  write_model(library)
+  write_textures(jar)
+  assets = Assets((library,), jar, None, tmp_path)
+  (piece,), (pattern,) = read_pieces(assets), read_patterns(assets)
+  assert piece.size == (0.4, 0.2, 0.1) and pattern.size == (0.5, 0.5)
+  write_model(library, catalogue=CATALOGUE.replace("=20", "=1e9"))
+  write_textures(jar, TEXTURES.replace("=50", "=0"))
+  for read in (read_pieces, read_patterns):
+    with pytest.raises(InputError, match="--source: unreadable"):
+      read(assets)

@@ -1,6 +1,9 @@
 """Staged folders are whole, equal to their source, or not there."""
 
 import os
+import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -126,6 +129,25 @@ def test_what_cannot_be_staged_is_one_line(tmp_path, data, bucket):
     assert part in str(told.value) and "\n" not in str(told.value)
   assert (tmp_path / "full" / "mine").read_text() == "mine"
   assert not any(name.startswith("local") for name in os.listdir(tmp_path))
+
+
+def test_names_that_are_not_utf8_are_staged(tmp_path, data):
+  """In the POSIX locale too: what is copied is noted by its bytes."""
+  source = os.fsencode(tmp_path) + b"/caf\xe9-\xfc"
+  shutil.copytree(os.fsencode(data), source)
+  locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+  verb = [sys.executable, "-m", "scenetok_jax.cli.main", "stage"]
+  note = tmp_path / "to.partial/.source"
+  note.parent.mkdir()
+  for noted, code in ((source + b"2", 2), (source, 0)):
+    note.write_bytes(noted)  # of a run that was killed
+    done = subprocess.run(
+      [*verb, b"--data=" + source, f"--to={tmp_path / 'to'}"],
+      env={**os.environ, **locale},
+      capture_output=True,
+    )
+    assert done.returncode == code and b"Traceback" not in done.stderr
+  assert contents(tmp_path / "to") == contents(data)
 
 
 def test_a_folder_of_s3_is_staged(tmp_path, data, monkeypatch):
