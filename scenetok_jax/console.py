@@ -62,8 +62,11 @@ class Parser(argparse.ArgumentParser):
 
   def parse_known_args(self, args=None, namespace=None):
     found, rest = super().parse_known_args(args, namespace)
+    single = {a.dest for a in self._actions if a.nargs is None}
     for name, value in vars(found).items():
       flag = f"--{name.replace('_', '-')}"
+      if value == [] and name in single:  # what argparse makes of --out=--
+        raise InputError(f"{flag}: -- is no value")
       for text in value if isinstance(value, list) else [value]:
         if name not in self.urls and "://" in str(text):
           raise InputError(io.refused_url(flag, text))

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from data_pipelines.storage.parts import storing
 from scenetok_jax.types import InputError, explained
 
 _PACKAGES = {"gs": "gcs", "s3": "s3"}  # scheme -> extra of this package
+# They log with tracebacks what the error says in one line.
+_SILENT = logging.NullHandler()
 _SOURCE = ".source"  # in a folder that is being copied: where it comes from
 
 
@@ -94,10 +97,14 @@ class _Source:
   def __init__(self, source: str) -> None:
     import fsspec
 
-    scheme, url, _ = source.partition("://")
+    for logger in ("gcsfs", "s3fs"):
+      logging.getLogger(logger).addHandler(_SILENT)
+    scheme, _, url = source.partition("://")
     extra = _PACKAGES.get(scheme, "")
-    if url and not extra:
-      raise InputError(f"--data: {source}: give a folder, gs:// or s3://")
+    if "://" in source and not (extra and url.strip("/")):
+      raise InputError(
+        f"--data: {source}: give a folder, gs://BUCKET/... or s3://BUCKET/..."
+      )
     remedy = f"pip install -e '.[{extra}]'"
     with explained(f"{source}: cannot be opened", remedy, ImportError):
       self._system, root = fsspec.core.url_to_fs(source)

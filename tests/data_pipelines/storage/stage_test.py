@@ -120,7 +120,8 @@ def test_what_cannot_be_staged_is_one_line(tmp_path, data, bucket):
   for source, target, part in (
     (f"{bucket}/nothing", to, "no files there"),
     ("gs://no-such-bucket/x", to, "no-such-bucket/x"),
-    ("ftp://host/x", to, "give a folder, gs:// or s3://"),
+    ("ftp://host/x", to, "give a folder, gs://BUCKET/... or s3://"),
+    ("gs://", to, "give a folder, gs://BUCKET/... or s3://"),
     (str(tmp_path / "none"), to, "no files there"),
     (str(data), tmp_path / "full", "exists and holds something else"),
   ):
