@@ -198,10 +198,16 @@ class HangWatch:
     why = f"{who} (train.hang_timeout={self._seconds:g} s); the same command"
     line = f"scenetok train: error: {why} goes on from the last checkpoint"
     remark(line)
-    faulthandler.dump_traceback(file=2)  # may crash, as _ask_stacks may
+    code = 2 if found == [self._rank] else WAITED
+    # Reading stacks may crash, as _ask_stacks says: the status stays.
+    self._crashed = ctypes.CFUNCTYPE(None, ctypes.c_int)(
+      lambda number: os._exit(code)
+    )
+    ctypes.CDLL(None).signal(signal.SIGSEGV, self._crashed)
+    faulthandler.dump_traceback(file=2)
     for child in multiprocessing.active_children():
       child.kill()
     if self._rank == 0 and self._count > 1:
       # JAX ends the others with its coordinator; they speak first.
       time.sleep(3 * self._pause + 2)
-    os._exit(2 if found == [self._rank] else WAITED)
+    os._exit(code)

@@ -117,6 +117,14 @@ time.sleep(0.5)
 """
 
 
+def test_stacks_that_crash_leave_the_status():
+  crash = "hang.faulthandler.dump_traceback = lambda file: ctypes.string_at(0)"
+  code = f"import ctypes; from scenetok_jax.train import hang; {crash}"
+  (process,) = start(f"{code}; time.sleep({SECONDS})")
+  status, _, errors = end(process)
+  assert status == 2 and "hangs in step 12" in errors
+
+
 def test_slow_is_not_hung():
   (process,) = start(_SLOW)
   status, output, errors = end(process)
