@@ -175,6 +175,16 @@ def test_one_run_at_a_time_has_a_folder(tmp_path):
   assert not (tmp_path / "new").exists()  # nothing was written
 
 
+@pytest.mark.parametrize("line", ["render --tokens=x", "export --tokens=x",
+                                  "generate --image x.png"])  # fmt: skip
+def test_two_commands_do_not_share_a_folder(line, tmp_path, capsys):
+  held = tmp_path / "out"
+  with outputs.opened(held):
+    words = [*line.split(), f"--workdir={tmp_path}/none", f"--out={held}"]
+    assert scenetok.main(words) == 2
+  assert "another process writes here" in capsys.readouterr().err
+
+
 def test_what_a_killed_run_left_is_removed_and_no_more(out):
   program = """
 import os, signal, sys
