@@ -33,6 +33,12 @@ _WAITS = re.compile(
   r"/multihost(_utils\.py|/)|/signaling_client\.py|/distributed\.py:shutdown"
   r"|/jax/_src/(array|api)\.py:(_value|block)"
 )
+# What is said where another process has left: no fault of who says it.
+_LOST = re.compile(
+  r"gloo|nccl|barrier|\bpeer\b|remote process|coordination service|heartbeat"
+  r"|DEADLINE_EXCEEDED|UNAVAILABLE",
+  re.IGNORECASE,
+)
 
 
 class Report(NamedTuple):
@@ -81,7 +87,7 @@ class HangWatch:
     self._seconds, self._quiet = seconds, min(seconds, _QUIET)
     # Shorter ones would count the look itself as work.
     self._pause = min(max(seconds / 10, 0.5), 5.0)
-    self._still, self._waits = 0.0, False
+    self._still, self._waits, self._lost = 0.0, False, False
     self._over = threading.Event()
     self._seen, self._cpu = activity.place, time.process_time()
     self._failed = ""
@@ -104,11 +110,13 @@ class HangWatch:
       self._thread.start()
     return self
 
-  def __exit__(self, kind: type | None, *_: object) -> None:
+  def __exit__(self, kind: type | None, error: object, _: object) -> None:
     if kind is not None and self._count > 1:
       # Watched until it has ended: it may wait for a process that died, and the
       # others wait for it. JAX's own end would take minutes.
-      self._failed, self._quiet = f" ({kind.__name__})", 3 * self._pause
+      self._lost = bool(_LOST.search(str(error)))
+      self._failed = "" if self._lost else f" ({kind.__name__})"
+      self._quiet = 3 * self._pause
       timer = threading.Timer(_LEAVE, os._exit, [2])
       timer.daemon = True
       timer.start()
@@ -144,7 +152,8 @@ class HangWatch:
     work = cpu - self._cpu > _BUSY * self._pause
     busy = work and not (self._waits and self._spins)
     idle = old.idle + self._pause * min(1, self._seconds / _HOUR if busy else 1)
-    told = place[0] + self._failed, place[1], self._waits, idle if same else 0.0
+    waits = self._waits or self._lost
+    told = place[0] + self._failed, place[1], waits, idle if same else 0.0
     self._own = Report(old.host, *told, old.beat + 1)
     self._seen, self._cpu = place, cpu
     self._reports[self._rank] = self._own

@@ -125,6 +125,22 @@ def test_stacks_that_crash_leave_the_status():
   assert status == 2 and "hangs in step 12" in errors
 
 
+def test_who_was_left_alone_is_not_at_fault():
+  lost = "UNKNOWN: Gloo AllGather failed: Connection closed by peer"
+  # Python ends slowly, in no code that waits.
+  code = f"""
+import atexit
+atexit.register(time.sleep, {SECONDS})
+time.sleep({SECONDS} if rank == last else 0.2)
+raise ValueError({lost!r})
+"""
+  ended = [end(process) for process in start(code, count=3)]
+  for *_, errors in ended:
+    assert f"process 2 on {socket.gethostname()} hangs in step 12 (" in errors
+    assert "; process" not in errors
+  assert [status for status, *_ in ended] == [WAITED, WAITED, 2]
+
+
 def test_slow_is_not_hung():
   (process,) = start(_SLOW)
   status, output, errors = end(process)
