@@ -19,8 +19,8 @@ Tell = Callable[[str], None]  # is told every line as soon as it is known
 class Findings:
   """name: of the files. values: as JSON holds them.
 
-  plots: by file name, what draws a plot to a path. pictures: by file name,
-  uint8 [H W 3].
+  plots: by file name, what draws a plot, or writes a file, to a path. pictures:
+  by file name, uint8 [H W 3].
   """
 
   name: str

@@ -7,14 +7,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from scenetok_jax.analyses import quality_speed_plot, rendering_benchmark
+from scenetok_jax.analyses import (
+  quality_speed_plot,
+  rendering_benchmark,
+  step_caching,
+)
 from scenetok_jax.analyses.findings import Findings, Tell
 from scenetok_jax.analyses.options import DataOptions
 from scenetok_jax.analyses.rendering_benchmark import Benchmark
 from scenetok_jax.flow.solvers import SOLVERS
 from scenetok_jax.inference.scenetok import SceneTok
 from scenetok_jax.metrics.loading import LoadedMetric, load_metric, missing
-from scenetok_jax.reading.schema import Few, Many, Seed
+from scenetok_jax.reading.schema import Few, Many, Ratio, Seed
 from scenetok_jax.reading.shown import remark, say
 from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.video import VideoProgram
@@ -33,6 +37,11 @@ class QualitySpeedOptions(DataOptions):
   steps: tuple[Few, ...] = option((1, 2, 3, 5, 8, 15, 25), "any numbers")
   metric_weights: str | None = option(
     None, "LPIPS, if not installed", metavar="DIR"
+  )
+  cache: tuple[Ratio, ...] = option(
+    (),
+    "MagCache: render again with steps reused up to these errors, and write"
+    " cache_ERROR.json for `render --cache`",
   )
   seed: Seed = option(0, "of the noise")
 
@@ -57,6 +66,9 @@ def run(
       scenetok, options.data, options.split, options.scenes, options.frames
     )
     rows = _curves(scenetok, bench, key, options, lpips, tell)
+    caching = step_caching.curves(
+      scenetok, bench, key, options.cache, lpips, tell
+    )
     storage = rendering_benchmark.storages(scenetok, bench, key)
   baseline = rendering_benchmark.scores(bench, bench.mean_view)
   result = {
@@ -67,6 +79,7 @@ def run(
     "mean_view_psnr": baseline["psnr"],
     "rows": rows,
     "storage": storage,
+    **({"cache": caching.values} if options.cache else {}),
   }
   tell(f"mean view: {baseline['psnr']:.3f} dB")
   for name, row in storage.items():
@@ -75,7 +88,8 @@ def run(
       f" ({row['loss_db']:+.4f} dB lost)"
     )
   plot = functools.partial(quality_speed_plot.plot, result=result)
-  return Findings("quality_speed", result, {"quality_speed.png": plot})
+  files = caching.files | {"quality_speed.png": plot}
+  return Findings("quality_speed", result, files)
 
 
 def _lpips(weights: str | None) -> LoadedMetric | None:

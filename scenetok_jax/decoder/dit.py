@@ -84,6 +84,7 @@ class RayConditionedDiT(nn.Module):
     tokens: Array | KVCache,
     unconditional: Array | bool = False,
     interval: Array | None = None,
+    residual: Array | None = None,
   ) -> Array:
     """Predicts the velocity.
 
@@ -91,7 +92,9 @@ class RayConditionedDiT(nn.Module):
     their KVCache by TokenKVCache. A guided cache asks for both passes and gives
     [(B 2) L h w C]: conditional first. unconditional: bool or [B] bool;
     replaces tokens by the null token. interval: [B L] by
-    flow.timesteps.model_interval, None: 0, the velocity at a level.
+    flow.timesteps.model_interval, None: 0, the velocity at a level. residual:
+    [B L n D], what the blocks have added to their input at another step, taken
+    instead of them; what they add is sown in "residuals" (flow.caching).
     """
     dtype, patch = self.block.dtype, self.patch
     grid = (latents.shape[2] // patch, latents.shape[3] // patch)
@@ -117,7 +120,14 @@ class RayConditionedDiT(nn.Module):
     elif tokens.null is not None:
       x = dit.repeat_scenes(x, 2)
     positions = self._positions(cameras, latents.shape[1], grid)
-    x = dit.dit_blocks(self, x, c, condition, positions, causal=self.causal)
+    if residual is None:
+      start = x
+      x = dit.dit_blocks(self, x, c, condition, positions, causal=self.causal)
+      if not self.is_initializing():
+        added = rearrange(x - start, "b (l n) d -> b l n d", l=latents.shape[1])
+        self.sow("residuals", "added", added)
+    else:
+      x = x + rearrange(residual, "b l n d -> b (l n) d").astype(x.dtype)
     features = patch**2 * latents.shape[-1]
     x = dit.FinalLayer(features, self.block, name="final")(x, c)
     return rearrange(

@@ -17,10 +17,15 @@ AnyState = TypeVar("AnyState")
 
 
 class SolverState(NamedTuple):
-  """x: what is integrated. previous: what a multistep solver keeps, like x."""
+  """x: what is integrated. previous: what a multistep solver keeps, like x.
+
+  residual: of the network at the last computed step, where steps reuse it
+  (flow.caching).
+  """
 
   x: Array
   previous: Array | None = None
+  residual: Array | None = None
 
 
 class SolverStep(NamedTuple):
@@ -160,7 +165,8 @@ def _dpm2(
   # A clean estimate moved by `change` is a velocity moved by -change / t.
   slope = path.over_trailing_axes(step.weight / jnp.maximum(t, 1e-6), x)
   flow = flow - slope * (clean - state.previous)
-  return SolverState(path.euler_step(x, flow, t, step.t_next), clean)
+  x = path.euler_step(x, flow, t, step.t_next)
+  return state._replace(x=x, previous=clean)
 
 
 def _extrapolation(levels: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from scenetok_jax.flow.solvers import SOLVERS, get_solver
 from scenetok_jax.flow.windows import SAMPLERS
 from scenetok_jax.reading.schema import Few, Guidance, Share, Some
+from scenetok_jax.sampling import step_cache
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.types import InputError, option
 
@@ -42,6 +43,12 @@ class SamplingChanges(GenerationChanges):
   )
   uncertainty_scale: Some | None = option(
     None, "of the sampler pyramid: its lag in steps"
+  )
+  cache: str | None = option(
+    None,
+    "reuse what the network's blocks computed, at the steps that `scenetok"
+    " quality-speed --cache` wrote",
+    metavar="FILE.json",
   )
 
 
@@ -86,7 +93,12 @@ def render_options(
       f"--{prefix}guidance: {options.guidance:g} needs a renderer trained with"
       " config.decoder.null_token; leave it at 1"
     )
-  return dataclasses.replace(options, interval=(low, high))
+  options = dataclasses.replace(options, interval=(low, high))
+  if changes.cache is not None:
+    reuse = step_cache.load(changes.cache, options)
+    options = dataclasses.replace(options, reuse=reuse)
+    step_cache.check(options, scenetok.model.decoder, f"--{prefix}cache")
+  return options
 
 
 def generate_options(

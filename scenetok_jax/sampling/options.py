@@ -22,6 +22,8 @@ class RenderOptions(_Options):
   guidance: 1 is none. interval: noise levels between which it acts.
   uncertainty_scale: steps by which a latent of the sampler "pyramid" lags
     behind the one before.
+  reuse: for each step of a window, whether it takes what the blocks add from
+    the last computed step (flow.caching); empty: none does.
   """
 
   sampler: str = "full_sequence"
@@ -33,6 +35,7 @@ class RenderOptions(_Options):
   solver: str = "euler"
   interval: tuple[float, float] = (0.0, 1.0)
   uncertainty_scale: int | None = None
+  reuse: tuple[bool, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenetok_jax.flow.path import clean_estimate
-from scenetok_jax.flow.solvers import get_solver, run_steps
+from scenetok_jax.flow.solvers import run_steps
 from scenetok_jax.flow.timesteps import shift
 from scenetok_jax.flow.windows import WindowSchedule, schedule
 from scenetok_jax.model import Model
@@ -90,8 +90,8 @@ def render_latents(
   if windows.embeddable(model, plan):
     path = velocity.embed_path(model, params, cameras)
   step = windows.window_step(model, params, cache, path, plan.size, options)
-  table = windows.window_steps(model, plan, options.solver)
-  start = get_solver(options.solver).start(noise)
+  table = windows.window_steps(model, plan, options.solver, options.reuse)
+  start = windows.start_state(model, noise, options)
   return run_steps(step, start, jax.tree.map(jnp.asarray, table)).x
 
 

@@ -80,13 +80,13 @@ def _check(
   path: Path, found: tuple[SolverState, int], fresh: SolverState, total: int
 ) -> None:
   """InputError unless a kept state is one of this run's."""
-  (x, previous), done = found
-  same = x.shape == fresh.x.shape and x.dtype == fresh.x.dtype
-  kept = previous is None or previous.shape == x.shape
-  if not (same and kept and 0 < done <= total):
+  state, done = found
+  kinds = [[(a.dtype, a.shape) for a in jax.tree.leaves(s)]
+           for s in (state, fresh)]  # fmt: skip
+  if kinds[0] != kinds[1] or not 0 < done <= total:
     raise InputError(
       f"{path}: state of an interrupted run is damaged (step {done} of {total},"
-      f" {x.dtype} {x.shape}); delete it to start over"
+      f" {state.x.dtype} {state.x.shape}); delete it to start over"
     )
 
 

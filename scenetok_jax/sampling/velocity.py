@@ -56,16 +56,60 @@ def predict_velocity(
   guidance ([] or [B L], 1 is none) then weighs. start: levels [B L] below t, to
   which the average velocity is meant; needs config.decoder.interval.
   """
+  window = (x, t, cameras, start)
+  return _guided(_predict(model, params, window, cache)[0], cache, guidance)
+
+
+def velocity_and_residual(
+  model: Model,
+  params: Any,
+  x: Array,
+  t: Array,
+  cameras: Cameras | CameraTokens,
+  cache: KVCache,
+  guidance: Array | float = 1.0,
+  residual: Array | None = None,
+) -> tuple[Array, Array]:
+  """predict_velocity, and what the blocks added: float32 [B' L n D].
+
+  B': B, or 2 B of a guided cache. residual: of another step, which is taken
+  instead of the blocks and returned.
+  """
+  window = (x, t, cameras, None)
+  out, residual = _predict(model, params, window, cache, residual, keep=True)
+  return _guided(out, cache, guidance), residual
+
+
+def _predict(
+  model: Model,
+  params: Any,
+  window: tuple[Array, Array, Cameras | CameraTokens, Array | None],
+  cache: KVCache,
+  residual: Array | None = None,
+  keep: bool = False,
+) -> tuple[Array, Any]:
+  """The network's output for (x, t, cameras, start), and its residual."""
+  x, t, cameras, start = window
   latents = x.shape[1]
   way = None if start is None else t - start
   x, t, cameras, way = _fill_parts(model, x, t, cameras, way)
   interval = None if way is None else model_interval(way)
-  out: Any = model.decoder.apply(
+  found: Any = model.decoder.apply(
     {"params": params["decoder"]},
     *(x, model_timestep(t), cameras, cache),
     interval=interval,
+    residual=None if residual is None else extend(residual, x.shape[1]),
+    mutable=["residuals"] if keep and residual is None else False,
   )
-  out = out[:, :latents]
+  if keep and residual is None:
+    out, sown = found
+    (added,) = sown["residuals"]["added"]
+    return out[:, :latents], added[:, :latents].astype(jnp.float32)
+  return found[:, :latents], residual
+
+
+def _guided(out: Array, cache: KVCache, guidance: Array | float) -> Array:
+  """[(B 2) ...] of a guided cache -> [B ...]."""
   if cache.null is None:
     return out
   conditional, null = rearrange(out, "(b pair) ... -> pair b ...", pair=2)

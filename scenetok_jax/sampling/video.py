@@ -2,9 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from einops import rearrange, repeat
 
 from scenetok_jax.codecs.check import finite_frames
 from scenetok_jax.decoder.dit import CameraTokens
-from scenetok_jax.flow.solvers import SolverState, get_solver, run_steps
+from scenetok_jax.flow.solvers import SolverState, run_steps
 from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.io import to_uint8
 from scenetok_jax.model import Model
@@ -125,34 +125,64 @@ def render_video(
   Raises InputError: a path below one window, or a video that is not finite.
   """
   options = options or program.options
-  model, params = program.model, {"decoder": params["decoder"]}
+  begun = begin(program, params, tokens, cameras, key, samples, options)
+  file = None
+  if state:
+    inputs = (tokens, begun.cameras, jax.random.key_data(key))
+    codec = codec_digest(program.model.target_codec)
+    settings = f"{options} {samples} {(identity, codec)}"
+    file = StateFile(state, digest(inputs, settings))
+  video = slices.run_slices(
+    begun.run, begun.state, begun.plan.steps, progress, file
+  )
+  latents = video.x[:, : begun.plan.levels.shape[1]]
+  each = np.repeat(names, samples).tolist()
+  parts = program.decode(program.model.target_codec.params, latents, each)
   asked = cameras.extrinsics.shape[1]
-  plan = video_plan(model, options, asked)
+  images = np.concatenate(list(parts), axis=1)[:, :asked]
+  return rearrange(images, "(b s) ... -> b s ...", s=samples)
+
+
+class Begun(NamedTuple):
+  """A rendering before its first step.
+
+  run: (state, first step, last step) -> state. cameras: as it takes them.
+  """
+
+  run: Callable[[SolverState, int, int], SolverState]
+  state: SolverState
+  plan: WindowSchedule
+  cameras: Cameras
+
+
+def begin(
+  program: VideoProgram,
+  params: Any,
+  tokens: Array,
+  cameras: Cameras,
+  key: Array,
+  samples: int,
+  options: RenderOptions,
+) -> Begun:
+  """Arguments and errors as for render_video."""
+  model, params = program.model, {"decoder": params["decoder"]}
+  plan = video_plan(model, options, cameras.extrinsics.shape[1])
   cameras = render.fill_windows(model, options, cameras)
   latents = plan.levels.shape[1]
   room = -(-latents // options.window) * options.window
   noise = render.video_noise(model, key, len(tokens) * samples, latents)
-  video = get_solver(options.solver).start(shard_batch(extend(noise, room)))
+  video = windows.start_state(model, extend(noise, room), options)
+  video = shard_batch(video)
   embed = windows.embeddable(model, plan)
   cache, path = _prepare(program, params, tokens, cameras, samples, room, embed)
-  table = windows.window_steps(model, plan, options.solver)
+  table = windows.window_steps(model, plan, options.solver, options.reuse)
   levels = jax.tree.map(lambda a: extend(a, room), table.step)
   table = slices.pad_rows(table._replace(step=levels))
-  file = None
-  if state:
-    inputs = (tokens, cameras, jax.random.key_data(key))
-    networks = (identity, codec_digest(model.target_codec))
-    file = StateFile(state, digest(inputs, f"{options} {samples} {networks}"))
   guidance = jnp.float32(options.guidance)
   run = functools.partial(
     program.run, params, cache, path, table, guidance, size=plan.size
   )
-  video = slices.run_slices(run, video, plan.steps, progress, file)
-  codec = model.target_codec.params
-  each = np.repeat(names, samples).tolist()
-  parts = list(program.decode(codec, video.x[:, :latents], each))
-  images = np.concatenate(parts, axis=1)[:, :asked]
-  return rearrange(images, "(b s) ... -> b s ...", s=samples)
+  return Begun(run, video, plan, cameras)
 
 
 def _check_finite(

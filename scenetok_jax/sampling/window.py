@@ -1,7 +1,7 @@
 """One global step of a sliding-window render."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,10 @@ from scenetok_jax.flow.windows import WindowSchedule
 from scenetok_jax.model import Model
 from scenetok_jax.nn.attention import KVCache
 from scenetok_jax.sampling.options import RenderOptions
-from scenetok_jax.sampling.velocity import predict_velocity
+from scenetok_jax.sampling.velocity import (
+  predict_velocity,
+  velocity_and_residual,
+)
 from scenetok_jax.types import Array, Cameras
 
 
@@ -23,19 +26,48 @@ class WindowStep(NamedTuple):
   """One global step; a table of them has a leading axis [G].
 
   start, frame: first latent and first frame of the window. step: levels [L]
-  of all latents of the video.
+  of all latents of the video. reuse: whether the residual of the last computed
+  step serves (flow.caching).
   """
 
   start: Array
   frame: Array
   step: SolverStep
+  reuse: Array
 
 
-def window_steps(model: Model, plan: WindowSchedule, solver: str) -> WindowStep:
-  """The table of all global steps of a schedule, NumPy."""
+def window_steps(
+  model: Model, plan: WindowSchedule, solver: str, reuse: Sequence[bool] = ()
+) -> WindowStep:
+  """The table of all global steps of a schedule, NumPy.
+
+  reuse: by the step of a window, see RenderOptions; none where it is empty.
+  """
   frames = model.target_codec.grouping.latent_to_frame(plan.starts)
   steps = get_solver(solver).steps(plan.levels)
-  return WindowStep(plan.starts[:-1], np.asarray(frames)[:-1], steps)
+  starts = plan.starts[:-1]
+  moved = np.flatnonzero(np.diff(starts, prepend=-1))  # steps that begin one
+  number = np.arange(len(starts)) - np.repeat(
+    moved, np.diff(moved, append=len(starts))
+  )
+  reused = np.zeros(len(starts), bool)
+  if reuse:
+    reused = np.asarray(reuse)[number]
+  return WindowStep(starts, np.asarray(frames)[:-1], steps, reused)
+
+
+def start_state(
+  model: Model, noise: Array, options: RenderOptions
+) -> SolverState:
+  """The state before the first step of a video of noise [B L h w C]."""
+  state = get_solver(options.solver).start(noise)
+  if not options.reuse:
+    return state
+  batch, latents, height, width, _ = noise.shape
+  net, passes = model.decoder, 2 if options.guidance > 1 else 1
+  tokens = (height // net.patch) * (width // net.patch)
+  shape = (batch * passes, latents, tokens, net.width)
+  return state._replace(residual=jnp.zeros(shape, jnp.float32))
 
 
 def window_step(
@@ -53,7 +85,8 @@ def window_step(
   (`embeddable`). size: latents in a window. options: solver, interval and
   guidance, which may be traced; outside the interval the network takes a
   single pass. A straight solver goes by the average velocity of each step
-  where the network knows it (config.decoder.interval).
+  where the network knows it (config.decoder.interval). A video with a residual
+  is rendered by solvers that look once at a step, guided at all levels.
   """
   frames = model.target_codec.frames(size)
   low, high = options.interval
@@ -97,7 +130,24 @@ def window_step(
         lambda: predict(plain, 1.0),
       )
 
-    found = solver.step(velocity, window, now)
+    def cached() -> SolverState:
+      """The same where steps may reuse the residual of an earlier one."""
+
+      def predict(residual: Array | None) -> tuple[Array, Array]:
+        return velocity_and_residual(
+          *(model, params, window.x, now.t, views, cache),
+          guidance=options.guidance,
+          residual=residual,
+        )
+
+      flow, residual = jax.lax.cond(
+        row.reuse, lambda: predict(window.residual), lambda: predict(None)
+      )
+      found = solver.step(lambda x, t: flow, window, now)
+      return found._replace(residual=residual)
+
+    keeps = window.residual is not None
+    found = cached() if keeps else solver.step(velocity, window, now)
     return jax.tree.map(put, video, found)
 
   return step

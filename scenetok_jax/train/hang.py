@@ -185,11 +185,16 @@ class HangWatch:
       self._silent[rank] = self._silent[rank] + self._pause if same else 0.0
 
   def _aborted(self, number: int) -> None:
+    """Names who is gone before C++ ends this process."""
     host, _, port = self._address.rpartition(":")
     try:
       socket.create_connection((host.strip("[]"), int(port)), 2).close()
     except OSError:
       self._end({0})
+    # Gloo aborts where a peer died in a collective: the watch names it now, or
+    # nobody is gone and the signal goes on.
+    self._lost, self._quiet = True, 3 * self._pause
+    time.sleep(2 * _LEAVE)
 
   def _end(self, silent: Collection[int]) -> None:
     """Prints one line and the stacks, and ends the process."""

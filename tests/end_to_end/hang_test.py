@@ -68,6 +68,7 @@ def environment():
 
 def check(job, errors, doing):
   """The line of each other rank, and the launcher's."""
+  print(errors)  # all of it where this fails
   assert job.returncode not in (0, 75), errors
   others = set(range(RANKS)) - {GUILTY}
   said = f"scenetok train: error: process {GUILTY} on {socket.gethostname()} "

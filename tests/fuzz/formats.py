@@ -170,7 +170,7 @@ def _hub(folder):
 
 
 def _interrupted(folder):
-  fresh = SolverState(np.zeros((2, 3), np.float32))
+  fresh = SolverState(*np.zeros((2, 2, 3), np.float32))
   file = StateFile(folder / "interrupted.safetensors", "ours")
   run_slices(lambda state, start, stop: state, fresh, 8, file=file)
 

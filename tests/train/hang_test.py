@@ -141,6 +141,20 @@ raise ValueError({lost!r})
   assert [status for status, *_ in ended] == [WAITED, WAITED, 2]
 
 
+def test_an_abort_of_cpp_names_the_process_that_died_before():
+  code = """
+import ctypes
+time.sleep(1)
+if rank == last: os.kill(os.getpid(), 9)
+time.sleep(1)
+ctypes.CDLL(None).abort()
+"""
+  first, _ = (end(process) for process in start(code, count=2))
+  status, _, errors = first
+  told = f"process 1 on {socket.gethostname()} gives no sign of life in step 12"
+  assert status == WAITED and told in errors
+
+
 def test_slow_is_not_hung():
   (process,) = start(_SLOW)
   status, output, errors = end(process)
