@@ -76,8 +76,8 @@ def test_quality_and_speed_are_drawn(tmp_path):
   data = workdirs.rooms(tmp_path / "data", 2, 10)
   assert not quality_speed.main(
     [f"--workdir={first}", f"--data={data}", "--scenes=2", "--steps", "1", "3",
-     "--solvers", "euler", "heun", f"--out={tmp_path / 'out'}",
-     f"--json={tmp_path / 'told.json'}"]
+     "--solvers", "euler", "heun", "--cache", "0.01", "1e6",
+     f"--out={tmp_path / 'out'}", f"--json={tmp_path / 'told.json'}"]
   )  # fmt: skip
   told = json.loads((tmp_path / "out" / "quality_speed.json").read_text())
   assert json.loads((tmp_path / "told.json").read_text()) == told
@@ -85,5 +85,13 @@ def test_quality_and_speed_are_drawn(tmp_path):
   assert [row["agreement_psnr"] is None for row in told["rows"]] == [
     False, False, False, True
   ]  # fmt: skip
+  *_, few = told["cache"]["rows"]
+  steps = len(told["cache"]["ratios"])
+  assert told["cache"]["rows"][0]["evaluations"] == steps > few["evaluations"]
+  assert not render.main(
+    [f"--workdir={first}", f"--data={data}", "--scene=0",
+     f"--cache={tmp_path / 'out/cache_1e+06.json'}",
+     f"--out={tmp_path / 'cached'}"]
+  )  # fmt: skip
   assert set(told["storage"]) == {"float32", "bfloat16", "int8"}
   assert (tmp_path / "out" / "quality_speed.png").stat().st_size > 5000
