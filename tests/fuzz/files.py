@@ -77,6 +77,7 @@ HUB_JSON = File(samples.hub, HUB_FILE, _M.json_text)
 INTERRUPTED = File(
   samples.interrupted, "interrupted.safetensors", _M.safetensors
 )
+STEP_CACHE = File(samples.cached_steps, "cache.json", _M.json_text)
 PHOTOS_SHARPNESS = File(samples.photos, "sharpness.json", _M.json_text)
 PHOTOS_STATE = File(samples.photos, "work/estimate.json", _M.json_text)
 BLENDER_TRAIN = File(samples.blender, "transforms_train.json", _M.json_text)

@@ -35,6 +35,8 @@ from scenetok_jax.metrics.lpips_package import read_numpy_pickle
 from scenetok_jax.parity import release_latents
 from scenetok_jax.parity import report as parity_report
 from scenetok_jax.parity import run as parity
+from scenetok_jax.sampling import step_cache
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.sampling.slices import StateFile, run_slices
 from scenetok_jax.train import (
@@ -173,6 +175,10 @@ def _interrupted(folder):
   fresh = SolverState(*np.zeros((2, 2, 3), np.float32))
   file = StateFile(folder / "interrupted.safetensors", "ours")
   run_slices(lambda state, start, stop: state, fresh, 8, file=file)
+
+
+def _step_cache(folder):
+  step_cache.load(folder / "cache.json", RenderOptions(steps=3))
 
 
 def _sharpness(folder):
@@ -337,6 +343,7 @@ FORMATS = [
   Format(files.EVAL_JSONL, _eval, own=True, cost=8),
   Format(files.HUB_JSON, _hub),
   Format(files.INTERRUPTED, _interrupted, own=True),
+  Format(files.STEP_CACHE, _step_cache),
   Format(files.PHOTOS_SHARPNESS, _sharpness, own=True),
   Format(files.PHOTOS_STATE, _estimate, own=True),
   Format(files.BLENDER_TRAIN, _capture),

@@ -19,6 +19,8 @@ from scenetok_jax.codecs.weights import Manifest, save_weights
 from scenetok_jax.evaluation.scores import SceneResult
 from scenetok_jax.evaluation.store import pack
 from scenetok_jax.flow.solvers import SolverState
+from scenetok_jax.sampling import step_cache
+from scenetok_jax.sampling.options import RenderOptions
 from scenetok_jax.sampling.scene_file import Scene
 from scenetok_jax.sampling.slices import StateFile
 from scenetok_jax.types import Cameras
@@ -173,6 +175,12 @@ def interrupted(folder):
   """A rendering that was stopped after four steps."""
   state = SolverState(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
   StateFile(folder / "interrupted.safetensors", "ours").save(state, 4)
+
+
+def cached_steps(folder):
+  """Which steps of a rendering reuse others."""
+  options = RenderOptions(steps=3)
+  step_cache.save(folder / "cache.json", options, [False, True, False])
 
 
 def photos(folder):
