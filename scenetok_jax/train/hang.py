@@ -76,8 +76,9 @@ def _waiting() -> bool:
 class HangWatch:
   """Ends this process once none of the run has got on for so many seconds.
 
-  To get on is to call `activity.at`; whoever computes has an hour. A process
-  without a sign of life has 100 s at most, and a few where a collective failed.
+  To get on is to call `activity.at`; whoever computes has an hour, unless
+  another process gives no sign of life: 100 s at most, and a few where a
+  collective failed, then end each that does not get on.
   Prints who is at fault, where, doing what, and stacks. 0 seconds: never. It
   counts its looks instead of time: a process that was stopped did not hang.
   """
@@ -140,9 +141,9 @@ class HangWatch:
           self._exchange()
         guard.cancel()
       silent = {r for r in self._reports if self._silent[r] >= self._quiet}
-      limit = self._quiet if silent else self._seconds
-      awake = self._reports.keys() - silent
-      if min(self._reports[rank].idle for rank in awake) >= limit:
+      idle = min(report.idle for report in self._reports.values())
+      # Whoever waits for the dead may look busy: gloo spins on a closed socket.
+      if self._still >= self._quiet if silent else idle >= self._seconds:
         self._end(silent)
 
   def _look(self) -> None:

@@ -141,6 +141,18 @@ raise ValueError({lost!r})
   assert [status for status, *_ in ended] == [WAITED, WAITED, 2]
 
 
+def test_who_spins_for_a_dead_process_is_not_taken_for_busy():
+  code = f"""
+if rank == last: time.sleep(1), os.kill(os.getpid(), 9)
+end = time.time() + {SECONDS}
+while time.time() < end: pass
+"""
+  first, _ = (end(process) for process in start(code, count=2))
+  status, _, errors = first
+  told = f"process 1 on {socket.gethostname()} gives no sign of life in step 12"
+  assert status == WAITED and told in errors
+
+
 def test_an_abort_of_cpp_names_the_process_that_died_before():
   code = """
 import ctypes
