@@ -46,7 +46,7 @@ test-slow: $(DEV)
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q -m slow
 
 # The same seeds every time; about ten minutes on two cores.
-FUZZ_EXAMPLES ?= 600
+FUZZ_EXAMPLES ?= 400
 
 fuzz: $(DEV)
 	JAX_PLATFORMS=cpu FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV)/bin/python \
