@@ -9,8 +9,6 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from data_pipelines.furnished import assets as furniture
-from data_pipelines.furnished import finish, models
 from data_pipelines.latents import writer as latent_writer
 from data_pipelines.latents.records import LatentDataset
 from data_pipelines.photos import pictures
@@ -55,6 +53,7 @@ from scenetok_jax.workdir.stored_config import (
   compare_config,
   load_stored_config,
 )
+from tests.data_pipelines.furnished import libraries
 from tests.fuzz import files
 from tests.fuzz.files import File
 from tests.sampling.models import tiny, tiny_config
@@ -191,12 +190,7 @@ def _estimate(folder):
 
 
 def _furniture(folder):
-  assets = furniture.Assets(
-    (folder / "one.sh3f",), folder / "sweethome3d.jar", None, folder / "cache"
-  )
-  finish.read_images(assets)
-  for piece in furniture.read_pieces(assets):
-    models.load(piece, folder / "cache")
+  libraries.read_all(folder)
 
 
 def _metric(folder):
@@ -340,7 +334,7 @@ FORMATS = [
   Format(files.WORKDIR_METRICS_JSONL, _rows, own=True),
   Format(files.WORKDIR_LIVES_JSONL, _lives),
   Format(files.WORKDIR_RUN_LOCK, _lock),
-  Format(files.EVAL_JSONL, _eval, own=True, cost=8),
+  Format(files.EVAL_JSONL, _eval, own=True, cost=40),
   Format(files.HUB_JSON, _hub),
   Format(files.INTERRUPTED, _interrupted, own=True),
   Format(files.STEP_CACHE, _step_cache),

@@ -54,7 +54,8 @@ def limited() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as told:
       for kind in (RuntimeWarning, UserWarning):
         warnings.simplefilter("always", kind)
-      # As reading/images.py does, which pytest undoes.
+      # As Python and reading/images.py do, which pytest undoes.
+      warnings.simplefilter("ignore", DeprecationWarning)
       warnings.simplefilter("ignore", Image.DecompressionBombWarning)
       yield
   finally:

@@ -5,6 +5,7 @@ import zipfile
 
 from PIL import Image
 
+from data_pipelines.furnished import assets, finish, models
 from data_pipelines.furnished.assets import Piece
 
 # A box that lacks sides: a textured top, a red bottom, a pane of glass.
@@ -54,6 +55,15 @@ image#1=/t/oak.png
 width#1=50
 height#1=50
 """
+
+
+def read_all(folder) -> None:
+  """What furnished rooms read of one.sh3f and sweethome3d.jar."""
+  libraries, jar = (folder / "one.sh3f",), folder / "sweethome3d.jar"
+  found = assets.Assets(libraries, jar, None, folder / "cache")
+  finish.read_images(found)
+  for piece in assets.read_pieces(found):
+    models.load(piece, folder / "cache")
 
 
 def _png() -> bytes:
