@@ -75,6 +75,7 @@ _LEAST = {"--side": 64, "--features": 64}  # where it is not 1
 _SPANS = {
   **dict.fromkeys(("--guidance", "--render-guidance"), (0, 1000)),
   **dict.fromkeys(("--interval", "--render-interval"), (0, 1)),
+  "--cache": (0, 1_000_000),
   "--confidence": (0, 1),
   "--degrees": (-36_000, 36_000),
   "--distance": (-1_000_000, 1_000_000),
