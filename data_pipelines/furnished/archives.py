@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from scenetok_jax.types import explained
@@ -60,9 +61,9 @@ def beside(archive: zipfile.ZipFile, model: str) -> Beside:
   })  # fmt: skip
 
 
-def shrink(picture: Image.Image) -> Image.Image:
-  """A texture as RGBA [TEXELS TEXELS]; ValueError where it is too large."""
+def texels(picture: Image.Image) -> np.ndarray:
+  """A texture as uint8 [t t 4], bottom row first; ValueError if too large."""
   if picture.width * picture.height > _MOST_PIXELS:
     raise ValueError(f"a texture of {picture.width}x{picture.height} pixels")
-  small = picture.convert("RGBA")
-  return small.resize((TEXELS, TEXELS), Image.Resampling.BOX)
+  small = picture.convert("RGBA").resize((TEXELS, TEXELS), Image.Resampling.BOX)
+  return np.asarray(small)[::-1].copy()

@@ -40,7 +40,7 @@ def read_images(assets: Assets) -> Images:
     for pattern in patterns:
       data = io.BytesIO(archives.member(jar, pattern.image))
       with Image.open(data) as picture:
-        image = np.asarray(archives.shrink(picture))[::-1].copy()
+        image = archives.texels(picture)
       found[pattern.name] = image, pattern.size
   return found
 

@@ -6,7 +6,6 @@ import zipfile
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from data_pipelines.furnished import archives
 from data_pipelines.furnished.assets import Piece
@@ -96,10 +95,5 @@ def _part(mesh: Any) -> ObjPart:
     getattr(mesh.visual, "uv", None),
     tuple(fields.get("kd", _GREY)),
     float(fields["d"][-1]) if "d" in fields else 1.0,
-    None if image is None else _texels(image),
+    None if image is None else archives.texels(image),
   )
-
-
-def _texels(picture: Image.Image) -> np.ndarray:
-  """A texture as uint8 [t t 4], bottom row first."""
-  return np.asarray(archives.shrink(picture))[::-1].copy()

@@ -25,8 +25,6 @@ _EXIF = 0x8769  # the folder of tags about the shot
 _MAKER = (0x010F, 0x0110)  # Make, Model
 # FocalLength, FocalPlane{X,Y}Resolution and its unit, the same for 35 mm film.
 _FOCAL = (0x920A, 0xA20E, 0xA20F, 0xA210, 0xA405)
-
-
 _AGAIN = "remove its folder"
 
 
@@ -123,7 +121,7 @@ def _of_video(
   if len(known["times"]) != len(known["scores"]):
     raise InputError(f"{file}: times and scores differ in number; {_AGAIN}")
   chosen = sharpness.sharpest(
-    list(known["times"]), list(known["scores"]), options.rate, options.count
+    known["times"], known["scores"], options.rate, options.count
   )
   if len(chosen) < FEWEST:
     raise InputError(
