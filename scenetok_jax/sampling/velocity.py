@@ -56,8 +56,9 @@ def predict_velocity(
   guidance ([] or [B L], 1 is none) then weighs. start: levels [B L] below t, to
   which the average velocity is meant; needs config.decoder.interval.
   """
-  window = (x, t, cameras, start)
-  return _guided(_predict(model, params, window, cache)[0], cache, guidance)
+  return velocity_and_residual(
+    *(model, params, x, t, cameras, cache, guidance, start)
+  )[0]
 
 
 def velocity_and_residual(
@@ -68,6 +69,7 @@ def velocity_and_residual(
   cameras: Cameras | CameraTokens,
   cache: KVCache,
   guidance: Array | float = 1.0,
+  start: Array | None = None,
   residual: Array | None = None,
 ) -> tuple[Array, Array]:
   """predict_velocity, and what the blocks added: float32 [B' L n D].
@@ -75,37 +77,21 @@ def velocity_and_residual(
   B': B, or 2 B of a guided cache. residual: of another step, which is taken
   instead of the blocks and returned.
   """
-  window = (x, t, cameras, None)
-  out, residual = _predict(model, params, window, cache, residual, keep=True)
-  return _guided(out, cache, guidance), residual
-
-
-def _predict(
-  model: Model,
-  params: Any,
-  window: tuple[Array, Array, Cameras | CameraTokens, Array | None],
-  cache: KVCache,
-  residual: Array | None = None,
-  keep: bool = False,
-) -> tuple[Array, Any]:
-  """The network's output for (x, t, cameras, start), and its residual."""
-  x, t, cameras, start = window
   latents = x.shape[1]
   way = None if start is None else t - start
   x, t, cameras, way = _fill_parts(model, x, t, cameras, way)
-  interval = None if way is None else model_interval(way)
   found: Any = model.decoder.apply(
     {"params": params["decoder"]},
     *(x, model_timestep(t), cameras, cache),
-    interval=interval,
+    interval=None if way is None else model_interval(way),
     residual=None if residual is None else extend(residual, x.shape[1]),
-    mutable=["residuals"] if keep and residual is None else False,
+    mutable=["residuals"],
   )
-  if keep and residual is None:
-    out, sown = found
+  out, sown = found
+  if residual is None:
     (added,) = sown["residuals"]["added"]
-    return out[:, :latents], added[:, :latents].astype(jnp.float32)
-  return found[:, :latents], residual
+    residual = added[:, :latents].astype(jnp.float32)
+  return _guided(out[:, :latents], cache, guidance), residual
 
 
 def _guided(out: Array, cache: KVCache, guidance: Array | float) -> Array:

@@ -53,7 +53,7 @@ def test_what_the_blocks_added_replaces_them(guided):
   fixed = (model, params)
   run = networks.quick_jit(
     lambda x, t, residual: velocity.velocity_and_residual(
-      *fixed, x, t, paths, cache, 2.0, residual
+      *fixed, x, t, paths, cache, 2.0, residual=residual
     )
   )
   flow, added = run(x, t, None)
