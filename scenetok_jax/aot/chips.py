@@ -29,6 +29,7 @@ class Chip(NamedTuple):
   bandwidth: float
   link: float
   wrap: int
+  network: float
 
   @property
   def platform(self) -> str:
@@ -40,7 +41,8 @@ class Chip(NamedTuple):
     """What `sending` assumes, in words."""
     return (
       "collectives along the torus dimensions that libtpu chose, both ways"
-      " where their ends are joined, else as one ring both ways"
+      " where their ends are joined, else as one ring both ways; between slices"
+      " over a chip's share of its host's network adapters"
     )
 
   @property
@@ -61,6 +63,8 @@ class Chip(NamedTuple):
 
   def sending(self, collective: Collective) -> float:
     """Bytes/s that a chip sends in a collective."""
+    if collective.between_slices:
+      return self.network
     return self.link * self.links(collective.torus)
 
   def efforts(self) -> list[dict[str, Any]]:
@@ -96,8 +100,13 @@ def environment(present: Mapping[str, str]) -> dict[str, str]:
   return {**_TABLES["environment"], **present, "LIBTPU_INIT_ARGS": flags}
 
 
-def topology_devices(grid: str) -> list[Any]:
-  """The devices of a slice, described by libtpu, where it is installed."""
+def topology_devices(chip: Chip, grid: str, slices: int = 1) -> list[Any]:
+  """The devices of equal slices, described by libtpu, where it is installed."""
+  if slices > 1 and not chip.network:
+    raise InputError(
+      f"--slices: how fast a {chip.name}'s network between slices is has not"
+      " been published; compile one slice"
+    )
   if importlib.util.find_spec("libtpu") is None:
     raise InputError(
       "--topology: libtpu is not installed; it compiles on any machine:"
@@ -112,5 +121,8 @@ def topology_devices(grid: str) -> list[Any]:
   host = {"chips_per_host_bounds": [1, 1, 1]} if lone else {}
   # libtpu reports an unknown grid by several exception types.
   with explained(f"--topology: {grid!r}: libtpu refuses it", remedy, Exception):
-    found = topologies.get_topology_desc(grid, platform="tpu", **host)
+    several = {"num_slices": slices} if slices > 1 else {}
+    found = topologies.get_topology_desc(
+      grid, platform="tpu", **host, **several
+    )
     return list(found.devices)

@@ -33,6 +33,11 @@ class AotOptions:
     "CHIP:GRID as v5p:4x4x4, v5p-128, or GPU:NODESxGPUS as h100:4x8",
     required=True,
   )
+  slices: Few = option(
+    1,
+    "such slices, joined by the network of the data centre; data runs over"
+    " them",
+  )
   mesh: str = option(
     "", "sizes as data=8,fsdp=8 (default: the configuration's)"
   )
@@ -72,7 +77,7 @@ def compile_for_slice(
       " --config.data.batch_size"
     )
   chip, grid = parse_topology(options.topology)
-  devices = topology_devices(chip, grid)
+  devices = topology_devices(chip, grid, options.slices)
   config = auto.with_compute(config, chip)
   if options.search and options.what == "train":
     config.update({"remat": AUTO, "mesh": dict.fromkeys(AXES, 0)})
@@ -80,6 +85,7 @@ def compile_for_slice(
     config.mesh = parse_mesh(options.mesh)
   result = {
     "topology": grid,
+    "slices": options.slices,
     "chip": chip.name,
     "program": options.what,
     "dtype": config.dtype,

@@ -35,13 +35,14 @@ class Collective:
   members: devices of one of its groups, of a permutation the two that are
   farthest apart; empty where they are unknown, and count as one. torus:
   sizes of the torus dimensions along which libtpu sends at once; empty where it
-  says none: one ring.
+  says none: one ring. between_slices: over the network; members are slices.
   """
 
   kind: str
   payload: int
   members: tuple[int, ...] = ()
   torus: tuple[int, ...] = ()
+  between_slices: bool = False
 
   @property
   def sent(self) -> float:
@@ -153,6 +154,8 @@ class _Counter:
       members, torus = groups.members(op.text), _torus(op.text)
       found = Collective(kind, payload, members, torus)
       total.collectives[found] += 1
+    if op.kind == "send" and (between := _between_slices(op, inside)):
+      total.collectives[between] += 1
     moved = 0 if fused else hlo_traffic.moved(self._module, op, inside)
     if flops or moved:
       total.operations[Operation(flops, moved, _origin(op))] += 1
@@ -180,6 +183,30 @@ def _torus(text: str) -> tuple[int, ...]:
   return tuple(
     n for n, flag in zip(sizes, flags[: len(sizes)], strict=True) if flag == "1"
   )
+
+
+def _between_slices(op: Op, inside: Computation) -> Collective | None:
+  """What a chip hands to its host for other slices, if that is what it is.
+
+  libtpu writes the part of a collective that crosses slices as a transfer to
+  the host, whose runtime carries it out.
+  """
+  match = re.search(
+    r'_xla_megascale_target="\{([\d,:]+)\}.*?'
+    r'_xla_megascale_transfer_type="(\w+)"',
+    op.text,
+  )
+  if match is None:
+    return None
+  slices = [
+    number
+    for part in match[1].split(",")
+    for first, _, last in [part.partition(":")]
+    for number in range(int(first), int(last or first) + 1)
+  ]
+  payload = inside[op.operands[0]].results[0].bytes
+  kind = match[2].lower().replace("_", "-")
+  return Collective(kind, payload, tuple(slices), between_slices=True)
 
 
 def _flops(op: Op, inside: Computation) -> float:

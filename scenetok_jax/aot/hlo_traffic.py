@@ -18,6 +18,8 @@ def moved(module: Module, op: Op, inside: Computation) -> int:
     return 0
   if op.kind == "custom-call" and not (op.is_kernel or op.is_library):
     return 0
+  if op.kind == "send":  # its results hold its operand
+    return _hbm(inside[op.operands[0]].results)
   if op.kind == "dynamic-slice":
     return 2 * _hbm(op.results)
   if op.kind == "dynamic-update-slice":

@@ -21,6 +21,7 @@ from scenetok_jax.sampling.generate import SceneCondition, generate_tokens
 from scenetok_jax.sampling.options import GenerateOptions, RenderOptions
 from scenetok_jax.sampling.render import render_latents
 from scenetok_jax.train import shapes
+from scenetok_jax.train.device_batches import BATCHES_AHEAD
 from scenetok_jax.train.flops import count_flops
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.optimizer import Optimizer
@@ -33,7 +34,8 @@ from scenetok_jax.types import Cameras
 class Program:
   """A program before compilation: jitted.lower(*arguments) under the mesh.
 
-  made: how many "frames" or "scenes" a call over all devices makes.
+  made: how many "frames" or "scenes" a call over all devices makes. waiting:
+  bytes per device that lie beside the program.
   """
 
   jitted: Any
@@ -41,6 +43,7 @@ class Program:
   held: dict[str, int]  # bytes per device of its inputs, by what they are
   flops: int  # of one call over all devices, counted on the jaxpr
   made: dict[str, int] = dataclasses.field(default_factory=dict)
+  waiting: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def train_program(config: ConfigDict, mesh: Mesh) -> Program:
@@ -78,11 +81,13 @@ def train_program(config: ConfigDict, mesh: Mesh) -> Program:
     "frozen": arguments[1],
     "batch": arguments[2],
   }
+  sizes = {name: rules.device_bytes(tree) for name, tree in held.items()}
   return Program(
     jit_step(step, state, mesh, flops),
     arguments,
-    {name: rules.device_bytes(tree) for name, tree in held.items()},
+    sizes,
     flops,
+    waiting={"next batches": BATCHES_AHEAD * sizes["batch"]},
   )
 
 

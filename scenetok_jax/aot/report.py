@@ -83,6 +83,7 @@ def _report(
   memory = compiled.memory_analysis()
   parts = {
     **program.held,
+    **program.waiting,
     "activations": memory.temp_size_in_bytes,
     "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
     "program": memory.generated_code_size_in_bytes,
@@ -180,8 +181,10 @@ def collectives(found: Cost) -> dict[str, dict[str, float]]:
     lambda: {"count": 0, "bytes": 0.0}
   )
   for collective, count in found.collectives.items():
-    kinds[collective.kind]["count"] += count
-    kinds[collective.kind]["bytes"] += count * collective.sent
+    between = ", between slices" if collective.between_slices else ""
+    row = kinds[collective.kind + between]
+    row["count"] += count
+    row["bytes"] += count * collective.sent
   return dict(sorted(kinds.items()))
 
 

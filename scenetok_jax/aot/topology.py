@@ -23,11 +23,19 @@ def parse_topology(name: str) -> tuple[Accelerator, str]:
   )
 
 
-def topology_devices(chip: Accelerator, name: str) -> list[Any]:
+def topology_devices(
+  chip: Accelerator, name: str, slices: int = 1
+) -> list[Any]:
   """Devices that need not exist; chip, name: of parse_topology.
 
+  slices: of so many chips each, joined by the network of a data centre.
   InputError where their compiler is not installed, or refuses the name.
   """
-  if isinstance(chip, Gpu):
-    return gpus.cluster_devices(chip, name)
-  return chips.topology_devices(name)
+  if not isinstance(chip, Gpu):
+    return chips.topology_devices(chip, name, slices)
+  if slices > 1:
+    raise InputError(
+      f"--slices: of TPUs alone; a cluster of GPUs has nodes, as {chip.name}:"
+      f"{slices}x{chip.node}"
+    )
+  return gpus.cluster_devices(chip, name)

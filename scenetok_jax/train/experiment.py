@@ -16,13 +16,13 @@ from scenetok_jax.parallel.runtime import is_lead, processes_here
 from scenetok_jax.train.activity import Activity
 from scenetok_jax.train.auto import resolve
 from scenetok_jax.train.curves import draw_curves
+from scenetok_jax.train.device_batches import DataIterator
 from scenetok_jax.train.generator_task import generator_task
 from scenetok_jax.train.hang import HangWatch
 from scenetok_jax.train.heldout_scores import make_evaluate
 from scenetok_jax.train.lives import LifeLog
 from scenetok_jax.train.loop import train
 from scenetok_jax.train.memory import memory_advice
-from scenetok_jax.train.restore_or_init import DataIterator
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.task import Task
 from scenetok_jax.train.tokenizer_task import tokenizer_task

@@ -12,6 +12,7 @@ from scenetok_jax.parallel.mesh import check_batch, make_mesh
 from scenetok_jax.parallel.rules import place_params, put_batch
 from scenetok_jax.parallel.runtime import is_lead, release_freed_memory
 from scenetok_jax.train.activity import Activity
+from scenetok_jax.train.device_batches import DataIterator, DeviceBatches
 from scenetok_jax.train.flops import count_flops, peak_flops_per_second
 from scenetok_jax.train.gradients import Reduction
 from scenetok_jax.train.guards import LossWatch, NonFiniteGuard
@@ -19,11 +20,7 @@ from scenetok_jax.train.optimizer import Optimizer
 from scenetok_jax.train.overview import write_overview
 from scenetok_jax.train.preemption import PreemptionWatch
 from scenetok_jax.train.profile import Profiler
-from scenetok_jax.train.restore_or_init import (
-  DataIterator,
-  DeviceBatches,
-  restore_or_init,
-)
+from scenetok_jax.train.restore_or_init import restore_or_init
 from scenetok_jax.train.state import TrainState
 from scenetok_jax.train.step import jit_step, make_step
 from scenetok_jax.train.task import Task

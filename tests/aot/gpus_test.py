@@ -85,6 +85,14 @@ def test_names_of_clusters():
       parse_topology(wrong)
 
 
+@pytest.mark.parametrize(
+  ("name", "wrong"), [("h100:1x8", "h100:2x8"), ("v4:2x2x1", "not been publ")]
+)
+def test_slices_are_of_tpus_whose_network_is_known(name, wrong):
+  with pytest.raises(InputError, match=f"^--slices: .*{wrong}"):
+    topology_devices(*parse_topology(name), slices=2)
+
+
 @pytest.mark.parametrize("name", GPUS)
 def test_every_gpu_is_described_as_a_run_would_find_it(name, monkeypatch):
   monkeypatch.setattr(gpus, "_version", lambda names: ["9", "1", "2"])

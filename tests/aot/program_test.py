@@ -85,6 +85,24 @@ def test_dimensions_of_a_collective_are_those_of_libtpu():
   assert found == Collective("all-reduce", 64, tuple(range(8)), (2, 4))
 
 
+def test_what_crosses_slices_goes_over_the_network_of_the_hosts():
+  text = (ROOT / "tests/aot/programs/two_slices.hlo").read_text()
+  found = cost(parse(text))
+  size = 16 * 128 * 2
+  within = Collective("all-reduce", size, (0, 1, 2, 3))
+  between = Collective("all-reduce", size, (1, 2), between_slices=True)
+  assert set(found.collectives) == {within, between}
+  chip = CHIPS["v5p"]
+  assert chip.sending(between) == chip.network < chip.sending(within)
+  assert report.collectives(found)["all-reduce, between slices"] == {
+    "count": 1,
+    "bytes": size,
+  }
+  # Read for the sum and for the host, written by both: four times, and the
+  # counter of the transfer.
+  assert found.bytes == 4 * size + 4
+
+
 def step_flops(**decoder) -> int:
   config = load_config(RE10K, [])
   config.data.batch_size = 2
@@ -187,6 +205,24 @@ def test_a_step_compiled_for_a_slice_has_the_analytic_flops(tmp_path):
   assert found["flops_ratio"] == pytest.approx(1.0, rel=0.02)
   assert found["loops_of_unknown_length"] == 0
   assert found["collective_bytes_per_chip"] > 0
+
+
+@pytest.mark.slow
+def test_slices_send_their_gradients_over_the_network(tmp_path):
+  out = tmp_path / "program.json"
+  for_tpus(
+    "scenetok_jax.cli.aot", "--topology=v5e:2x2", "--slices=2",
+    "--config=configs/rooms.py:smoke", f"--json={out}",
+  )  # fmt: skip
+  found = json.loads(out.read_text())
+  assert found["chips"] == 8 and found["mesh"]["data"] == 8
+  between = sum(
+    row["bytes"]
+    for kind, row in found["collectives"].items()
+    if kind.endswith(", between slices")
+  )
+  assert 0 < between <= found["collective_bytes_per_chip"]
+  assert found["flops_ratio"] == pytest.approx(1.0, rel=0.02)
 
 
 @pytest.mark.slow

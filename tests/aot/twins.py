@@ -6,9 +6,9 @@ every flag of the CPU's compiler.
 
 import json
 
-from scenetok_jax.aot.chips import topology_devices
+from scenetok_jax.aot.chips import CHIPS, topology_devices
 
-DEVICES = topology_devices("v5e:2x2")[:1]
+DEVICES = topology_devices(CHIPS["v5e"], "v5e:2x2")[:1]
 
 import jax  # noqa: E402  after the variables of libtpu are set
 import jax.numpy as jnp  # noqa: E402

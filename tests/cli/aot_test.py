@@ -28,7 +28,7 @@ def forecasts(monkeypatch):
     return {"fits": False, "hbm_bytes_per_chip": 1 << 40}
 
   monkeypatch.setattr(
-    compilation, "topology_devices", lambda chip, grid: jax.devices()
+    compilation, "topology_devices", lambda chip, grid, slices: jax.devices()
   )
   monkeypatch.setattr(forecast, "candidates", candidates)
   monkeypatch.setattr(compilation, "_compile", compile_one)

@@ -216,8 +216,8 @@ def test_xla_knows_the_gpu_flags():
 def test_libtpu_knows_the_tpu_flags():
   flags = variable_of("env_tpu.sh", "LIBTPU_INIT_ARGS")
   program = (
-    "from scenetok_jax.aot.chips import topology_devices\n"
-    "print(len(topology_devices('v5e:2x2')))"
+    "from scenetok_jax.aot.chips import CHIPS, topology_devices\n"
+    "print(len(topology_devices(CHIPS['v5e'], 'v5e:2x2')))"
   )
   for text, known in ((flags, True), (flags + " --xla_tpu_no_such=1", False)):
     found = subprocess.run(

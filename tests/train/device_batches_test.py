@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from scenetok_jax.train.restore_or_init import DeviceBatches
+from scenetok_jax.train.device_batches import DeviceBatches
 from scenetok_jax.types import InputError
 
 
