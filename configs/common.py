@@ -30,7 +30,7 @@ def base(stage: str) -> ConfigDict:
   config.seed = 0
   config.stage = stage  # "tokenizer" (stage 1) or "generator" (stage 2)
   config.dtype = AUTO  # of computations: or "float32", "bfloat16"
-  config.remat = AUTO  # or "none", "dots", "full"
+  config.remat = AUTO  # or "none", "dots", "narrow", "offload", "full"
   config.attention = AUTO  # or "xla", "cudnn", "splash", "splash:512x1024"
   # All 0: "auto". Beside others, 0 is -1 (what is left) of data, else 1.
   config.mesh = dict(AUTO_MESH)

@@ -15,8 +15,8 @@ from scenetok_jax.decoder.dit import RayConditionedDiT
 from scenetok_jax.generator.scenegen import SceneGen
 from scenetok_jax.io import to_unit
 from scenetok_jax.nn.block_spec import with_fields
-from scenetok_jax.nn.blocks import REMAT_POLICIES
 from scenetok_jax.nn.embed import RaySpec
+from scenetok_jax.nn.remat import REMAT_POLICIES
 from scenetok_jax.ops.attention import check_attention
 from scenetok_jax.ops.compute import Compute
 from scenetok_jax.tokenizer.perceiver import Perceiver

@@ -28,7 +28,7 @@ class BlockSpec:
   scheme: initialisation of attentions and MLPs (nn.init).
   dtype: of the computation.
   attention: ops.attention.attend's kernel; its PLAIN also makes norms plain.
-  remat: nn.blocks.REMAT_POLICIES; what a block keeps for its backward pass.
+  remat: nn.remat.REMAT_POLICIES; what a block keeps for its backward pass.
   """
 
   heads: int = 12

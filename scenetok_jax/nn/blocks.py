@@ -10,31 +10,12 @@ import jax.numpy as jnp
 
 from scenetok_jax.nn.block_spec import BlockSpec
 from scenetok_jax.nn.init import bias_init, kernel_init
-from scenetok_jax.ops.attention import CUDNN_FORWARD
+from scenetok_jax.nn.remat import REMAT_POLICIES, narrow_product
 from scenetok_jax.ops.broadcast import trailing
 from scenetok_jax.ops.cpu import product
 from scenetok_jax.ops.normalize import rms_normalize, scale_features
-from scenetok_jax.ops.splash import KEPT
 from scenetok_jax.parallel.rules import constrain
 from scenetok_jax.types import Array
-
-
-def _keeps(primitive: Any, *args: Any, **params: Any) -> bool:
-  """Products with parameters and fused attention, which cuDNN's cannot name."""
-  return primitive.name == CUDNN_FORWARD or any(
-    policy(primitive, *args, **params)
-    for policy in (
-      jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
-      jax.checkpoint_policies.save_only_these_names(KEPT),
-    )
-  )
-
-
-REMAT_POLICIES = {
-  "full": None,  # keep nothing: recompute the whole block
-  "dots": _keeps,
-  "none": jax.checkpoint_policies.everything_saveable,
-}
 
 
 def dense(
@@ -47,11 +28,13 @@ def dense(
   fan_out: int | None = None,
   axis: int | tuple[int, ...] = -1,
   use_bias: bool = True,
+  wide: bool = False,
 ) -> nn.DenseGeneral:
   """A linear layer with the reference's initialisation (nn.init).
 
   fan_out overrides the number of outputs in the Xavier bound, for layers that
-  the reference stores fused with their neighbours.
+  the reference stores fused with their neighbours. wide: what it gives is
+  several times as wide as what it takes, so that "narrow" does not keep it.
   """
   sizes = (features,) if isinstance(features, int) else features
   return nn.DenseGeneral(
@@ -61,7 +44,7 @@ def dense(
     dtype=dtype,
     kernel_init=kernel_init(scheme, fan_in, fan_out or math.prod(sizes)),
     bias_init=bias_init(scheme, fan_in),
-    dot_general=product,
+    dot_general=product if wide else narrow_product,
     name=name,
   )
 
@@ -106,11 +89,11 @@ class Mlp(nn.Module):
     x, hidden = constrain_tokens(x), int(width * block.mlp_ratio)
     if block.swiglu:
       hidden = int(2 / 3 * hidden)
-      up = dense(2 * hidden, width, "up", *how)(x)
+      up = dense(2 * hidden, width, "up", *how, wide=True)(x)
       gate, up = jnp.split(up, 2, axis=-1)
       up = jax.nn.silu(gate) * up
     else:
-      up = dense(hidden, width, "up", *how)(x)
+      up = dense(hidden, width, "up", *how, wide=True)(x)
       up = jax.nn.gelu(up, approximate=True)
     return constrain_tokens(dense(width, hidden, "down", *how)(up))
 
@@ -127,7 +110,12 @@ class Modulation(nn.Module):
     width, c = c.shape[-1], constrain_tokens(jax.nn.silu(c))
     # Named here, so that the kernel's path ends in "modulation/kernel".
     layer = dense(
-      self.chunks * width, width, "modulation", self.scheme, self.dtype
+      self.chunks * width,
+      width,
+      "modulation",
+      self.scheme,
+      self.dtype,
+      wide=True,
     )
     return jnp.split(layer(c), self.chunks, axis=-1)
 

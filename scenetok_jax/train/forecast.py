@@ -30,7 +30,7 @@ from scenetok_jax.types import AUTO, InputError
 
 # The fastest first. "none" is not among them: on every slice tried, what it
 # stores takes longer to move than "dots" takes to recompute.
-POLICIES = ("dots", "full")
+POLICIES = ("dots", "narrow", "full")
 # Share of the memory that a forecast may fill: forecasts err by a tenth.
 _ROOM = 0.9
 # What the compiler needs beside what is kept: heads of 64 are padded to 128

@@ -9,8 +9,9 @@ import jax
 from ml_collections import ConfigDict
 
 from scenetok_jax.io import gib
-from scenetok_jax.nn.blocks import REMAT_POLICIES
+from scenetok_jax.nn.remat import REMAT_POLICIES
 from scenetok_jax.parallel.mesh import batch_ways, mesh_shape
+from scenetok_jax.train.forecast import POLICIES
 from scenetok_jax.types import InputError
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -57,8 +58,8 @@ def advice(config: ConfigDict) -> list[str]:
   if config.dtype == "float32" and jax.default_backend() != "cpu":
     found.append("--config.dtype=bfloat16 (in a new workdir)")
   policies = [*REMAT_POLICIES]  # the one that keeps least comes first
-  lower = reversed(policies[: policies.index(config.remat)])
-  found += [f"--config.remat={name}" for name in lower]
+  lower = policies[: policies.index(config.remat)]
+  found += [f"--config.remat={name}" for name in POLICIES if name in lower]
   sizes = mesh_shape(dict(config.mesh), jax.device_count())
   if sizes["data"] > 1:
     size = next(

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import pytest
 
 from scenetok_jax.nn.block_spec import BlockSpec
-from scenetok_jax.nn.blocks import REMAT_POLICIES, stack
+from scenetok_jax.nn.blocks import stack
 from scenetok_jax.nn.dit import DiTBlock
+from scenetok_jax.nn.remat import REMAT_POLICIES
 from scenetok_jax.ops.rope import angles_3d
 from scenetok_jax.tokenizer.perceiver import PerceiverBlock
 from tests.networks import assert_same, draw, normals, quick_jit

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from scenetok_jax.nn.blocks import REMAT_POLICIES
+from scenetok_jax.nn.remat import REMAT_POLICIES
 from scenetok_jax.ops.attention import attend
 from scenetok_jax.ops.splash import splash_attention
 from scenetok_jax.parallel.mesh import make_mesh

@@ -33,7 +33,7 @@ def test_what_fits_and_recomputes_least_comes_first():
   first = found[0]
   assert first.remat == "dots" and first.accumulate == 1
   assert first.mesh == {"data": 8, "fsdp": 1, "tensor": 1, "sequence": 1}
-  assert {c.remat for c in found} == {"dots", "full"}
+  assert {c.remat for c in found} == {"dots", "narrow", "full"}
   # Of one policy, sharded parameters need less.
   sizes = [c.forecast_bytes for c in found if c.remat == "dots"][:3]
   assert sizes == sorted(sizes, reverse=True) and sizes[0] > sizes[-1]
@@ -80,5 +80,5 @@ def test_a_candidate_changes_what_is_auto_alone():
 
 
 def test_stored_bytes_grow_as_policies_keep_more():
-  kept = [saved(policy) for policy in ("full", "dots", "none")]
-  assert kept == sorted(kept) and kept[0] > 0 and kept[1] > kept[0]
+  kept = [saved(policy) for policy in ("full", "narrow", "dots", "none")]
+  assert kept == sorted(set(kept)) and kept[0] > 0

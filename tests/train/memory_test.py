@@ -53,8 +53,16 @@ def test_other_errors_pass():
 @pytest.mark.parametrize(
   "overrides, named, unnamed",
   [
-    ([], ["remat=dots or --config.remat=full", "mesh.fsdp=2"], ["accumulate"]),
-    (["remat=dots"], ["set --config.remat=full"], ["remat=dots"]),
+    (
+      [],
+      [
+        "remat=dots or --config.remat=narrow or --config.remat=full",
+        "mesh.fsdp=2",
+      ],
+      ["accumulate"],
+    ),
+    (["remat=dots"], ["set --config.remat=narrow"], ["remat=dots"]),
+    (["remat=offload"], ["set --config.remat=full"], ["remat=narrow"]),
     (["remat=full", "mesh.fsdp=2"], ["set --config.mesh.fsdp=4"], ["remat"]),
     (
       ["remat=full", "mesh.fsdp=8", "data.batch_size=16"],
