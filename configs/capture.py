@@ -8,7 +8,8 @@
 
 Every fifth frame is kept from training and scored beside the baselines. The
 networks are those of configs/rooms.py and start from its checkpoint; set
---config.restore="" to start from scratch. Variants: smoke.
+--config.restore="" to start from scratch. Variants: smoke,
+lapped (blocks of pixels lap over each other: no seams).
 """
 
 from ml_collections import ConfigDict
@@ -31,7 +32,9 @@ def get_config(variant: str = "") -> ConfigDict:
   config.train.update(
     {"total_steps": 2000, "checkpoint_every": 250, "eval_every": 0}
   )
-  return common.variants(config, variant, {"smoke": smoke})
+  return common.variants(
+    config, variant, {"smoke": smoke, "lapped": common.lapped_codecs}
+  )
 
 
 def smoke(config: ConfigDict) -> None:
