@@ -49,10 +49,20 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def served(*flags: str, seconds: float = 300) -> Iterator[Served]:
-  """`scenetok view FLAGS --port=0`, until the context ends."""
-  command = [sys.executable, "-m", "scenetok_jax.cli.view", "--port=0", *flags]
-  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def served(
+  *flags: str,
+  seconds: float = 300,
+  python: str = sys.executable,
+  folder: Path | None = None,
+) -> Iterator[Served]:
+  """`scenetok view FLAGS --port=0`, until the context ends.
+
+  python, folder: of another checkout.
+  """
+  command = [python, "-m", "scenetok_jax.cli.view", "--port=0", *flags]
+  process = subprocess.Popen(
+    command, cwd=folder, stdout=subprocess.PIPE, text=True
+  )
   try:
     assert process.stdout is not None
     found = re.match(r"http://\S+", process.stdout.readline())
