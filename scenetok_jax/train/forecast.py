@@ -33,9 +33,9 @@ from scenetok_jax.types import AUTO, InputError
 POLICIES = ("dots", "narrow", "full")
 # Share of the memory that a forecast may fill: forecasts err by a tenth.
 _ROOM = 0.9
-# What the compiler needs beside what is kept: heads of 64 are padded to 128
-# lanes and one layer is recomputed (ours: measured at remat dots and full).
-_OVERHEAD = 2.2
+# What the compiler needs for each byte that is kept (ours: measured at remat
+# dots and full). TPUs pad heads of 64 to 128 lanes; one layer is recomputed.
+_OVERHEAD = {"tpu": 2.2, "gpu": 1.5}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,7 @@ def candidates(config: ConfigDict, devices: list[Any]) -> Iterator[Candidate]:
   policies = POLICIES if config.remat == AUTO else (config.remat,)
   saved = functools.cache(lambda policy: saved_bytes(config, policy))
   held = _held(config)
+  overhead = _OVERHEAD.get(devices[0].platform, max(_OVERHEAD.values()))
   for accumulate in (config.train.accumulate * n for n in (1, 2, 4, 8)):
     batch, rest = divmod(config.data.batch_size, accumulate)
     if rest:
@@ -72,7 +73,7 @@ def candidates(config: ConfigDict, devices: list[Any]) -> Iterator[Candidate]:
       for mesh in found:
         sizes = dict(mesh.shape)
         shards = batch_ways(sizes) * sizes["sequence"]
-        kept = _OVERHEAD * batch * saved(policy) / shards
+        kept = overhead * batch * saved(policy) / shards
         state = rules.device_bytes(rules.placed_shapes(held, mesh))
         yield Candidate(sizes, policy, accumulate, state + kept)
 
