@@ -111,7 +111,7 @@ sbom: $(RELEASE)
 	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock -o report/sbom.json
 
 clean:
-	rm -rf $(VENV) $(TOOLS) *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .notebooks
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

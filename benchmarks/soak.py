@@ -227,12 +227,9 @@ def verdict(name: str, found: Mapping[str, float]) -> str:
 
 def draw(samples: Sequence[Sample], file: Path) -> None:
   """A panel for each value over the steps, from zero up."""
-  import matplotlib
+  from matplotlib.figure import Figure
 
-  matplotlib.use("Agg")
-  from matplotlib import pyplot
-
-  figure = pyplot.figure(figsize=(4 * len(UNITS), 3))
+  figure = Figure(figsize=(4 * len(UNITS), 3))
   steps = [sample["step"] for sample in samples]
   for place, (name, (unit, size)) in enumerate(UNITS.items(), 1):
     title = f"{name.removesuffix('_bytes')} {unit}".rstrip()
@@ -243,7 +240,6 @@ def draw(samples: Sequence[Sample], file: Path) -> None:
   figure.tight_layout()
   with atomic_path(file) as temporary:
     figure.savefig(temporary, format="png", dpi=80)
-  pyplot.close(figure)
 
 
 def _options(scenes: int) -> object:

@@ -231,3 +231,16 @@ def test_one_module_reads_json():
     if ast.unparse(node) in ("json.load", "json.loads", "json.JSONDecoder")
   }
   assert readers == _JSON
+
+
+def test_plots_leave_the_callers_matplotlib_alone():
+  # pyplot has one state for all, and in a notebook it shows nothing after Agg.
+  folders = ("scenetok_jax", "data_pipelines")
+  paths = [p for folder in folders for p in (_ROOT / folder).rglob("*.py")]
+  wrong = [
+    str(path.relative_to(_ROOT))
+    for path in paths
+    if any(name.startswith("matplotlib.pyplot") for name in _imports(path))
+    or "matplotlib.use(" in path.read_text("utf-8")
+  ]
+  assert wrong == [] and paths

@@ -3,22 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from scenetok_jax.io import atomic_path
 from scenetok_jax.metrics.registry import METRICS
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
-
 
 def save(figure: Figure, path: Path) -> None:
-  """Writes a PNG whole or not at all, and closes the figure."""
+  """Writes a PNG whole or not at all."""
   with atomic_path(path) as temporary:
     figure.savefig(temporary, format="png", dpi=90)
-  plt.close(figure)
 
 
 def metric_label(name: str, of: str = "") -> str:
@@ -37,9 +32,8 @@ def curves(
   title: str = "",
 ) -> None:
   """One panel per quantity [B K] over levels [K]: scenes thin, mean thick."""
-  figure, axes = plt.subplots(
-    1, len(panels), figsize=(4.2 * len(panels), 3.4), layout="tight"
-  )
+  figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="tight")
+  axes = figure.subplots(1, len(panels))
   for axis, (name, values) in zip(np.ravel(axes), panels.items(), strict=True):
     for row in values:
       axis.plot(levels, row, color="tab:blue", alpha=0.2, linewidth=0.8)
@@ -60,7 +54,8 @@ def lines(
   level: tuple[str, float] | None = None,
 ) -> None:
   """Named curves (x, y) in one panel; level: a named horizontal line."""
-  figure, axis = plt.subplots(figsize=(5.2, 3.6), layout="tight")
+  figure = Figure(figsize=(5.2, 3.6), layout="tight")
+  axis = figure.subplots()
   for name, (x, y) in series.items():
     axis.plot(x, y, marker="o", label=name)
   if level is not None:
@@ -79,13 +74,9 @@ def bars(
 ) -> None:
   """One panel per group of named bars (value, low, high of an interval)."""
   most = max(len(row) for row in groups.values())
-  figure, axes = plt.subplots(
-    1,
-    len(groups),
-    figsize=(2.0 + 3.2 * len(groups), 1.2 + 0.4 * most),
-    layout="tight",
-    sharey=True,
-  )
+  size = (2.0 + 3.2 * len(groups), 1.2 + 0.4 * most)
+  figure = Figure(figsize=size, layout="tight")
+  axes = figure.subplots(1, len(groups), sharey=True)
   for axis, (group, row) in zip(np.ravel(axes), groups.items(), strict=True):
     values = np.array(list(row.values()), np.float64)
     ends = np.maximum(

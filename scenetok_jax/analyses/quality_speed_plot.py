@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from scenetok_jax.analyses import plots
@@ -29,9 +29,8 @@ def plot(path: Path, result: dict[str, Any]) -> None:
   ]
   panels = [panel for panel in panels if panel[2] in result["rows"][0]]
   columns = -(-(len(panels) + 1) // 2)
-  figure, grid = plt.subplots(
-    2, columns, figsize=(3.6 * columns, 6.2), layout="tight"
-  )
+  figure = Figure(figsize=(3.6 * columns, 6.2), layout="tight")
+  grid = figure.subplots(2, columns)
   axes = list(grid.flat)
   for axis in axes[len(panels) + 1 :]:
     axis.remove()

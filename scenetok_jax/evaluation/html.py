@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from scenetok_jax.evaluation.measures import measures
@@ -17,10 +17,6 @@ from scenetok_jax.evaluation.tables import Table
 from scenetok_jax.metrics.registry import of_kind
 from scenetok_jax.reading.images import open_image
 from scenetok_jax.types import InputError, explained
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 PICTURE_WIDTH = 1100  # pixels; wider contact sheets are shrunk
 
@@ -101,9 +97,8 @@ def _beside_paper(table: Table) -> str:
   if not names:
     return ""
   size = (max(4.0, 2.6 * len(names)), 3.2)
-  figure, axes = plt.subplots(
-    1, len(names), figsize=size, layout="constrained", squeeze=False
-  )
+  figure = Figure(figsize=size, layout="constrained")
+  axes = figure.subplots(1, len(names), squeeze=False)
   for ax, name in zip(axes[0], names, strict=True):
     measure = measures()[name]
     lines = [line for line in table.lines if line.measure == name]
@@ -135,7 +130,8 @@ def _beside_paper(table: Table) -> str:
 def _by_scene(ranked: Sequence[tuple[str, float]], measure: str) -> str:
   """Every scene's score, sorted, with the mean."""
   values = np.array([value for _, value in ranked])
-  figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+  figure = Figure(figsize=(7, 2.8), layout="constrained")
+  ax = figure.subplots()
   ax.bar(np.arange(len(values)), values, color="C0")
   mean = float(values.mean())
   ax.axhline(mean, color="0.3", ls="--", label=f"mean {mean:.3f}")
@@ -154,5 +150,4 @@ def png(figure: Figure) -> str:
   buffer = io.BytesIO()
   # Without the software's version the same numbers give the same bytes.
   figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-  plt.close(figure)
   return base64.b64encode(buffer.getvalue()).decode()

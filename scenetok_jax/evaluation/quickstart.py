@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from scenetok_jax.io import atomic_path, write_text
 from scenetok_jax.reading.json_text import read_json, read_rows
 from scenetok_jax.workdir import places
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 WORK = "work"
 FILES = ("quickstart.json", "from_scratch_loss.png", "index.html")
@@ -72,7 +69,8 @@ def learning_curve(workdir: Path, path: Path) -> None:
   rows = _logged(workdir)
   steps = np.array([row["step"] for row in rows])
   losses = np.array([float(row["loss"]) for row in rows])
-  figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+  figure = Figure(figsize=(6, 3.5), layout="constrained")
+  axes = figure.subplots()
   axes.plot(steps, losses, color="0.8", label="logged step")
   width = max(1, len(losses) // 20)
   mean = np.convolve(losses, np.ones(width) / width, mode="valid")
@@ -81,7 +79,6 @@ def learning_curve(workdir: Path, path: Path) -> None:
   axes.legend()
   with atomic_path(path) as temporary:
     figure.savefig(temporary, format="png", dpi=120)
-  plt.close(figure)
 
 
 def results_table(result: dict[str, Any]) -> str:

@@ -18,11 +18,8 @@ def draw_curves(workdir: str) -> None:
   One panel for each of loss, gradient norm and learning rate, and for each
   score of the evaluations.
   """
-  # Late: pyplot is slow to import, and only the lead draws.
-  import matplotlib
-
-  matplotlib.use("Agg")
-  from matplotlib import pyplot
+  # Late: it is slow to import, and only the lead draws.
+  from matplotlib.figure import Figure
 
   folder = locate(workdir)
   train = _columns(folder / TRAIN_FILE)
@@ -33,7 +30,7 @@ def draw_curves(workdir: str) -> None:
     return
   columns = min(3, len(panels))
   rows = -(-len(panels) // columns)
-  figure = pyplot.figure(figsize=(4 * columns, 3 * rows))
+  figure = Figure(figsize=(4 * columns, 3 * rows))
   for place, (name, points, style) in enumerate(panels, 1):
     axis = figure.add_subplot(
       rows, columns, place, title=_title(name), xlabel="step"
@@ -44,11 +41,10 @@ def draw_curves(workdir: str) -> None:
   figure.tight_layout()
   with atomic_path(folder / CURVES_FILE) as temporary:
     figure.savefig(temporary, format="png", dpi=80)
-  pyplot.close(figure)
 
 
 def _title(name: str) -> str:
-  """A score's name; pyplot reads what stands between two $ as a formula."""
+  """A score's name; Matplotlib reads what stands between two $ as a formula."""
   return inline(name, 40).replace("$", r"\$")
 
 

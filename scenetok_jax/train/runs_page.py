@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from scenetok_jax.evaluation.html import png
 from scenetok_jax.train.runs import SPEEDS, Columns, Run, differences, finals
@@ -55,7 +55,8 @@ def _figures(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 def _curves(name: str, runs: Sequence[Run], columns: Sequence[Columns]) -> str:
   """A line for each run that has the column, with its running mean."""
-  figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+  figure = Figure(figsize=(7, 3.2), layout="constrained")
+  ax = figure.subplots()
   lowest = np.inf
   for number, (run, found) in enumerate(zip(runs, columns, strict=True)):
     if name not in found:

@@ -12,6 +12,8 @@ import yaml
 from tests.docs.commands import ROOT
 
 DOCS = ROOT / "docs"
+HOOKS = [str(DOCS / "hooks.py"), str(DOCS / "notebook_pages.py")]
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.py"))
 _SPEC = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
 hooks = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(hooks)
@@ -29,6 +31,7 @@ def _pages(nav):
 def test_the_navigation_has_every_page_once():
   nav = list(_pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
   there = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")]
+  there += [f"notebooks/{path.stem}.md" for path in NOTEBOOKS]
   assert sorted(nav) == sorted(there)
 
 
@@ -54,7 +57,7 @@ def test_what_pages_fetch_from_elsewhere_is_found(tmp_path):
 
 def _build(docs, site, folder):
   config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-  config |= {"docs_dir": str(docs), "hooks": [str(DOCS / "hooks.py")]}
+  config |= {"docs_dir": str(docs), "hooks": HOOKS}
   python = config["plugins"][1]["mkdocstrings"]["handlers"]["python"]
   python["paths"] = [str(ROOT)]
   (folder / "mkdocs.yml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -79,6 +82,7 @@ def _build(docs, site, folder):
 def test_the_site_builds_strictly(tmp_path, addition, told):
   pytest.importorskip("mkdocstrings")
   pytest.importorskip("material")
+  pytest.importorskip("nbclient")
   docs, site = tmp_path / "docs", tmp_path / "site"
   shutil.copytree(DOCS, docs)
   with (docs / "index.md").open("a") as page:

@@ -46,7 +46,7 @@ def closure(name: str) -> set[str]:
 
 @pytest.mark.parametrize(
   "name, limit",
-  [("scenetok_jax/train/step.py", 20), ("scenetok_jax/train/loop.py", 36)],
+  [("scenetok_jax/train/step.py", 20), ("scenetok_jax/train/loop.py", 37)],
 )
 def test_a_reader_opens_few_files(name, limit):
   found = closure(name)
