@@ -56,18 +56,19 @@ def executed(notebook: Path) -> Path:
 def run(notebook: Path) -> tuple[str, dict[str, bytes]]:
   """Markdown of a notebook with what it printed, and its pictures by name."""
   import jupytext
-  from jupyter_client import AsyncKernelManager
   from nbclient import NotebookClient
   from nbconvert import MarkdownExporter
+  from traitlets.config import Config
 
   found = jupytext.read(notebook)
   # The package is here already.
   found.cells = [c for c in found.cells if not c.source.startswith("%pip")]
   scratch = tempfile.mkdtemp()
+  sockets = {"transport": "ipc", "ip": f"{scratch}/kernel"}  # no ports
   try:
     NotebookClient(
       found,
-      km=AsyncKernelManager(transport="ipc"),  # no ports
+      config=Config({"KernelManager": sockets}),
       timeout=_SECONDS,
       resources={"metadata": {"path": scratch}},
     ).execute(env=os.environ | {"MPLBACKEND": _INLINE})
