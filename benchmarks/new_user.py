@@ -22,7 +22,6 @@ from scenetok_jax import console
 from scenetok_jax.io import write_json
 
 ROOT = Path(__file__).parents[1]
-SCENETOK = ".venv/bin/scenetok"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -47,11 +46,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def steps(clone: Path, photos: Path) -> dict[str, Callable[[], None]]:
   """What is done, by the command that does it, in this order."""
+  meant = {
+    "scenetok": ".venv/bin/scenetok",
+    "pip": ".venv/bin/pip",
+    "PHOTOS": str(photos),
+  }
 
   def command(line: str) -> tuple[str, Callable[[], None]]:
-    words = [SCENETOK if w == "scenetok" else w for w in line.split()]
-    words = [str(photos) if w == "PHOTOS" else w for w in words]
-    words = [".venv/bin/pip" if w == "pip" else w for w in words]
+    words = [meant.get(word, word) for word in line.split()]
     return f"`{line}`", lambda: run(words, clone)
 
   source = ["git", "clone", "--quiet", str(ROOT), str(clone)]

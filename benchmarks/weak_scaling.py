@@ -3,10 +3,9 @@
   python -m benchmarks.weak_scaling [--config FILE] [--json FILE]
 
 The batch of a chip stays the same from 16 to 256 chips of one kind, all on
-the data axis. FLOPs of a chip must stay the same to
-2 %; the bytes that it sends may grow as those of a ring do, with (n - 1) / n:
-gradients are reduced and parameters gathered over n chips. Exit code 1 where
-they grow faster.
+the data axis. FLOPs of a chip must stay the same to 2 %; the bytes that it
+sends may grow as those of a ring do, with (n - 1) / n: gradients are reduced
+and parameters gathered over n chips. Exit code 1 where they grow faster.
 """
 
 import argparse

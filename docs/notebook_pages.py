@@ -2,7 +2,7 @@
 
 Each runs from its first cell to its last, and the build fails where it does,
 or where it shows no picture. What it showed is kept in .notebooks/ until its
-text changes.
+text, or that of the package, changes.
 """
 
 import hashlib
@@ -40,8 +40,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 def executed(notebook: Path) -> Path:
   """The folder of NAME.md and NAME/*.png; runs the notebook if need be."""
-  key = hashlib.sha256(notebook.read_bytes()).hexdigest()[:16]
-  folder = _KEPT / f"{notebook.stem}-{key}"
+  folder = _KEPT / f"{notebook.stem}-{_key(notebook)}"
   if not folder.exists():
     text, pictures = run(notebook)
     new = Path(tempfile.mkdtemp(dir=_made(_KEPT)))
@@ -51,6 +50,15 @@ def executed(notebook: Path) -> Path:
       (new / name).write_bytes(picture)
     new.rename(folder)
   return folder
+
+
+def _key(notebook: Path) -> str:
+  """A hash of the notebook and of all that it may call."""
+  found = hashlib.sha256(notebook.read_bytes())
+  for package in ("scenetok_jax", "data_pipelines"):
+    for path in sorted((ROOT / package).rglob("*.py")):
+      found.update(path.read_bytes())
+  return found.hexdigest()[:16]
 
 
 def run(notebook: Path) -> tuple[str, dict[str, bytes]]:
@@ -76,8 +84,7 @@ def run(notebook: Path) -> tuple[str, dict[str, bytes]]:
     shutil.rmtree(scratch)
   for cell in found.cells:
     if cell.cell_type == "code":  # without progress bars
-      told = [o for o in cell.outputs if o.get("name") != "stderr"]
-      cell.outputs = told
+      cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
   text, more = MarkdownExporter().from_notebook_node(
     found, {"output_files_dir": notebook.stem}
   )

@@ -14,10 +14,10 @@ from scenetok_jax.types import Array
 # Products with parameters that give a block's width, not several times it.
 _NARROW = "narrow"
 _policies = jax.checkpoint_policies
-Policy = Callable[..., Any]
+_Policy = Callable[..., Any]
 
 
-def _keeping(*policies: Policy) -> Policy:
+def _keeping(*policies: _Policy) -> _Policy:
   """What any of them keeps, and fused attention, which cuDNN's cannot name."""
 
   def keeps(primitive: Any, *args: Any, **params: Any) -> Any:
@@ -30,7 +30,7 @@ def _keeping(*policies: Policy) -> Policy:
 
 
 # The one that keeps least on the devices comes first.
-REMAT_POLICIES: dict[str, Policy | None] = {
+REMAT_POLICIES: dict[str, _Policy | None] = {
   "full": None,  # keep nothing: recompute the whole block
   "offload": _keeping(
     _policies.save_and_offload_only_these_names(
