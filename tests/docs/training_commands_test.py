@@ -60,7 +60,7 @@ def folder(tmp_path_factory):
       ["--dataset=rooms", f"--split={split}", "--scenes=2", "--frames=64",
        "--workers=0", f"--out={root}/data/{path}"]
     )  # fmt: skip
-  for name in ("rooms_depth", "mine", "clip", "furnished"):
+  for name in ("rooms_depth", "mine", "clip", "furnished", "kitchen"):
     (root / "data" / name).symlink_to("rooms")
   for name in ("re10k", "re10k_latents"):
     (root / "data" / name).mkdir()
