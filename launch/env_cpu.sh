@@ -14,5 +14,5 @@ flags+=" --xla_cpu_collective_timeout_seconds=600"
 flags+=" --xla_cpu_prefer_vector_width=512"
 export XLA_FLAGS="${XLA_FLAGS:-} $flags"
 # Large pages for the buffers of a step, which are new memory every time: steps
-# are a twentieth faster (docs/performance.md).
+# are a twentieth faster (docs/performance_training.md).
 export GLIBC_TUNABLES="${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}"

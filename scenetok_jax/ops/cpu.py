@@ -4,9 +4,9 @@ A definition says what to compute and is decorated with its form for CPUs:
 `on_cpu` where that is another function, `cpu_gradient` where only the gradient
 is written out. XLA for CPUs is slow at products over strided axes, and at
 elementwise work that ends in a sum, of which the gradients of norms and of a
-softmax are made (docs/performance.md). Written-out gradients raise under
-forward-mode differentiation, as every custom gradient does: what jax.jvp goes
-through asks for the plain forms.
+softmax are made (docs/performance_training.md). Written-out gradients raise
+under forward-mode differentiation, as every custom gradient does: what jax.jvp
+goes through asks for the plain forms.
 """
 
 import functools
