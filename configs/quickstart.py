@@ -6,7 +6,8 @@
 The networks of configs/rooms.py, narrower, so that a step takes a fraction of
 a second; enough to see the loss fall and the renderer use the tokens of its
 scene. The model that draws the pictures is that of configs/rooms.py.
-Variants: smoke.
+Variants: smoke, and those
+that docs/training_recipes.md compares: muon, lapped, fine, prope.
 """
 
 from ml_collections import ConfigDict
@@ -26,4 +27,6 @@ def get_config(variant: str = "") -> ConfigDict:
     {"total_steps": 700, "checkpoint_every": 250, "eval_every": 0}
   )
   config.optimizer.warmup_steps = 100
-  return common.variants(config, variant, {"smoke": rooms.smoke})
+  table = {"smoke": rooms.smoke, "muon": rooms.muon, "fine": rooms.fine}
+  table |= {"lapped": common.lapped_codecs, "prope": common.prope}
+  return common.variants(config, variant, table)

@@ -8,9 +8,10 @@ At most 2 hours on 2 CPU cores; the result is in docs/training_runs.md. Rooms
 are 64 x 64 pixels, a latent is one frame, context views are chosen to cover the
 clip and target frames are drawn one by one. Variants: generator (stage 2; give
 --config.tokenizer_from=runs/rooms), quick (stage 2 shrunk for the
-quickstart), lapped (blocks of pixels lap over each other: no seams), muon
-(docs/training_recipes.md), few_step (the shipped renderer tuned to videos in 1,
-2 or 4 steps), prope (relative projections of cameras in attention), smoke.
+quickstart), lapped (blocks of pixels lap over each other: no seams), fine
+(lapped blocks of 16 pixels), muon (docs/training_recipes.md), few_step (the
+shipped renderer tuned to videos in 1, 2 or 4 steps), prope (relative
+projections of cameras in attention), smoke.
 """
 
 from ml_collections import ConfigDict
@@ -29,7 +30,7 @@ def get_config(variant: str = "") -> ConfigDict:
     small_generator(config)
   table = {
     **{"smoke": smoke, "quick": quick, "lapped": common.lapped_codecs},
-    **{"muon": muon, "few_step": few_step, "prope": common.prope},
+    **{"muon": muon, "fine": fine, "few_step": few_step, "prope": common.prope},
   }
   return common.variants(config, ",".join(names), table)
 
@@ -37,6 +38,15 @@ def get_config(variant: str = "") -> ConfigDict:
 def muon(config: ConfigDict) -> None:
   """Muon for the matrices of blocks."""
   config.optimizer.name = "muon"
+
+
+def fine(config: ConfigDict) -> None:
+  """Tokens of 16 pixels, four times as many, in lapped blocks."""
+  common.lapped_codecs(config)
+  for codec in (config.codecs.context, config.codecs.target):
+    codec.update({"spatial": 16, "channels": codec.channels // 2})
+  for network in (config.tokenizer, config.decoder):
+    network.rays.patch = 4
 
 
 def small(config: ConfigDict) -> None:

@@ -31,6 +31,7 @@ def test_a_page_without_both_marks_is_left_as_it_is(tmp_path, name):
     ("performance.md", "AOT TABLE OF GPUS"),
     ("performance_rendering.md", "AOT RENDER TABLE"),
     ("performance_gpu.md", "GPU REPORT"),
+    ("training_recipes.md", "RECIPES"),
     ("evaluation_scores.md", "METRIC VERSIONS"),
   ],
 )
