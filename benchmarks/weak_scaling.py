@@ -5,7 +5,9 @@
 The batch of a chip stays the same from 16 to 256 chips of one kind, all on
 the data axis. FLOPs of a chip must stay the same to 2 %; the bytes that it
 sends may grow as those of a ring do, with (n - 1) / n: gradients are reduced
-and parameters gathered over n chips. Exit code 1 where they grow faster.
+and parameters gathered over n chips. 3 % more are allowed, since from 64 chips
+on libtpu makes two all-reduces, of twice the bytes, of some thirty small
+gathers. Exit code 1 where they grow faster.
 """
 
 import argparse
@@ -21,7 +23,8 @@ from scenetok_jax.types import InputError
 from scenetok_jax.workdir.config import load_config
 
 MIB = 1 << 20
-TOLERANCE = 0.02
+TOLERANCE = 0.02  # of FLOPs
+SENT_TOLERANCE = 0.03
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +80,7 @@ def faults(rows: list[dict[str, Any]]) -> list[str]:
         f" {grown['flops_per_chip']:.3f} times those of {first['chips']}"
       )
     sent = grown["collective_bytes_per_chip"]
-    if sent > grown["ring_per_chip"] * (1 + TOLERANCE):
+    if sent > grown["ring_per_chip"] * (1 + SENT_TOLERANCE):
       found.append(
         f"{row['chips']} chips: a chip sends {sent:.3f} times as much as of"
         f" {first['chips']}; rings say {grown['ring_per_chip']:.3f}"
