@@ -44,10 +44,12 @@ RECIPES = {
   "adamw2": Recipe(
     "AdamW, rate 2e-3", fields=("optimizer.learning_rate=2e-3",)
   ),
-  "muon": Recipe("Muon", fields=("optimizer.name=muon",)),
-  "muon2": Recipe(
-    "Muon, rate 2e-3",
-    fields=("optimizer.name=muon", "optimizer.learning_rate=2e-3"),
+  "muon": Recipe("Muon, rate 1e-3", fields=("optimizer.name=muon",)),
+  "muon2": Recipe("Muon, rate 2e-3", "configs/quickstart.py:muon"),
+  "muon4": Recipe(
+    "Muon, rate 4e-3",
+    "configs/quickstart.py:muon",
+    ("optimizer.learning_rate=4e-3",),
   ),
   "wsd": Recipe(
     "warm-up, stable, decay",
@@ -62,6 +64,12 @@ RECIPES = {
   "lapped": Recipe("lapped codec", "configs/quickstart.py:lapped"),
   "fine": Recipe("lapped codec, 16-pixel blocks", "configs/quickstart.py:fine"),
   "prope": Recipe("PRoPE", "configs/quickstart.py:prope"),
+  "both": Recipe(
+    "PRoPE and Muon, rate 2e-3", "configs/quickstart.py:prope,muon"
+  ),
+  "all": Recipe(
+    "the same with 16-pixel blocks", "configs/quickstart.py:prope,muon,fine"
+  ),
 }
 
 

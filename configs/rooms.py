@@ -36,8 +36,8 @@ def get_config(variant: str = "") -> ConfigDict:
 
 
 def muon(config: ConfigDict) -> None:
-  """Muon for the matrices of blocks."""
-  config.optimizer.name = "muon"
+  """Muon for the matrices of blocks, at the rate that suits it."""
+  config.optimizer.update({"name": "muon", "learning_rate": 2e-3})
 
 
 def fine(config: ConfigDict) -> None:

@@ -39,8 +39,8 @@ def test_the_table_has_finished_runs_and_the_spread_of_seeds(tmp_path):
   (tmp_path / "costs.json").write_text('{"muon": 0.268}')
   assert recipes.table(tmp_path).splitlines()[2:] == [
     "| AdamW, as the configuration is | 1,200 |  | 1 | 18.00 | 19.00 | 2.00 |",
-    "| Muon | 1,200 | 0.27 | 2 | 18.50 (18.00 to 19.00) | 19.50 (19.00 to"
-    " 20.00) | 2.00 (2.00 to 2.00) |",
+    "| Muon, rate 1e-3 | 1,200 | 0.27 | 2 | 18.50 (18.00 to 19.00) |"
+    " 19.50 (19.00 to 20.00) | 2.00 (2.00 to 2.00) |",
   ]
 
 
