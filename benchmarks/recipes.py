@@ -46,11 +46,6 @@ RECIPES = {
   ),
   "muon": Recipe("Muon, rate 1e-3", fields=("optimizer.name=muon",)),
   "muon2": Recipe("Muon, rate 2e-3", "configs/quickstart.py:muon"),
-  "muon4": Recipe(
-    "Muon, rate 4e-3",
-    "configs/quickstart.py:muon",
-    ("optimizer.learning_rate=4e-3",),
-  ),
   "wsd": Recipe(
     "warm-up, stable, decay",
     fields=("optimizer.schedule=wsd", "optimizer.decay_share=0.2"),

@@ -45,8 +45,9 @@ def fine(config: ConfigDict) -> None:
   common.lapped_codecs(config)
   for codec in (config.codecs.context, config.codecs.target):
     codec.update({"spatial": 16, "channels": codec.channels // 2})
-  for network in (config.tokenizer, config.decoder):
-    network.rays.patch = 4
+  for network in ("tokenizer", "decoder", "generator"):
+    if network in config:
+      config[network].rays.patch = 4
 
 
 def small(config: ConfigDict) -> None:
