@@ -17,6 +17,7 @@ import numpy as np
 
 from data_pipelines.rooms import render_clip
 from scenetok_jax import SceneTok, console
+from scenetok_jax.geometry.cropping import Crop
 from scenetok_jax.geometry.view_selection import farthest_point
 from scenetok_jax.io import to_unit
 from scenetok_jax.metrics.baselines import mean_view
@@ -66,13 +67,10 @@ def views(room: int, zoom: float, side: int, count: int) -> Seen:
   fine = round(side * zoom)
   clip = render_clip(_SEED, room, _FRAMES, fine)
   first = (fine - side) // 2
-  middle = slice(first, first + side)
-  longer = np.array([[fine / side], [fine / side], [1]], np.float32)
-  intrinsics = clip.cameras.intrinsics * longer
-  # The middle of the cut may be half a pixel beside that of the picture.
-  intrinsics[:, :2, 2] = (0.5 * fine - first) / side
-  cameras = Cameras(clip.cameras.extrinsics, intrinsics)
-  images = clip.images[:, middle, middle]
+  cut = Crop(scaled=(fine, fine), start=(first, first), target=(side, side))
+  lenses = np.stack([cut.intrinsics(k) for k in clip.cameras.intrinsics])
+  cameras = Cameras(clip.cameras.extrinsics, lenses)
+  images = clip.images[:, first : first + side, first : first + side]
   given = farthest_point(cameras.extrinsics, count, 0)
   rest = np.setdiff1d(np.arange(_FRAMES), given)
 
