@@ -8,8 +8,7 @@
 
 Every fifth frame is kept from training and scored beside the baselines. The
 networks are those of configs/rooms.py and start from its checkpoint; set
---config.restore="" to start from scratch. Variants: smoke,
-lapped (blocks of pixels lap over each other: no seams).
+--config.restore="" to start from scratch. Variant: smoke.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +19,7 @@ from scenetok_jax.configs import common, rooms
 def get_config(variant: str = "") -> ConfigDict:
   """Stage 1 on few clips: fewer views than rooms, whole clips drawn from."""
   config = common.base("tokenizer")
-  rooms.small(config)
+  rooms.shipped(config)
   config.restore = common.shipped("rooms")
   # Three and three, so that a capture of four photographs serves too.
   config.data.update({"num_context": 3, "num_targets": 3, "batch_size": 16})
@@ -28,13 +27,11 @@ def get_config(variant: str = "") -> ConfigDict:
   config.decoder.update({"rope_latents": 3, "rope_parts": 3})
   config.flow.chunks = 1
   config.sampling.window = 3
-  config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 100})
+  config.optimizer.update({"learning_rate": 1e-3, "warmup_steps": 100})
   config.train.update(
-    {"total_steps": 2000, "checkpoint_every": 250, "eval_every": 0}
+    {"total_steps": 3000, "checkpoint_every": 250, "eval_every": 0}
   )
-  return common.variants(
-    config, variant, {"smoke": smoke, "lapped": common.lapped_codecs}
-  )
+  return common.variants(config, variant, {"smoke": smoke})
 
 
 def smoke(config: ConfigDict) -> None:

@@ -23,12 +23,12 @@ def get_config(variant: str = "") -> ConfigDict:
   stage = "generator" if "generator" in names else "tokenizer"
   names = [name for name in names if name != "generator"]
   config = common.base(stage)
-  rooms.small(config)
+  rooms.shipped(config)
   if stage == "generator":
     rooms.small_generator(config)
   else:
     config.restore = common.shipped("rooms")
-    config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 100})
+    config.optimizer.update({"learning_rate": 1e-3, "warmup_steps": 100})
     config.train.update({"total_steps": 1500, "eval_every": 250})
   table = {"smoke": smoke, "rope3d": rope3d}
   return common.variants(config, ",".join(names), table)

@@ -42,7 +42,7 @@ def depth(config: ConfigDict, total_steps: int) -> None:
 
 def small(config: ConfigDict) -> None:
   """The rooms model: 64 x 64, from its checkpoint."""
-  rooms.small(config)
+  rooms.shipped(config)
   depth(config, total_steps=600)
   config.restore = common.shipped("rooms")
   config.data.batch_size = 16

@@ -69,7 +69,7 @@ def test_the_library_opens_the_shipped_checkpoint(run):
     "print(scenetok_jax.__file__, SceneTok.from_pretrained('rooms').step)",
   )
   assert done.returncode == 0, done.stderr
-  assert "installed" in done.stdout and done.stdout.split()[-1] == "4600"
+  assert "installed" in done.stdout and done.stdout.split()[-1] == "8800"
 
 
 def test_the_papers_numbers_and_the_templates_of_pages_are_there(run):

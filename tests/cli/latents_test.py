@@ -75,7 +75,7 @@ def test_the_report_says_what_was_written_and_again_nothing(
   assert {p: p.stat().st_mtime_ns for p in stored.rglob("*")} == before
   info = LatentDataset(stored).info
   assert info["codecs"]["target"]["options"]["whiten"] == 0.0
-  assert info["codecs"]["context"]["shape"] == [2, 2, 192]
+  assert info["codecs"]["context"]["shape"] == [4, 4, 48]
   assert info["flipped"]
 
 
@@ -116,7 +116,7 @@ def test_the_loss_of_a_step_is_the_same_from_latents_and_from_images(
     ("--config.codecs.target.whiten=1.0", ("codecs.target.options", "whiten")),
     (
       "--config.codecs.context.channels=128",
-      ("codecs.context.channels", "192"),
+      ("codecs.context.channels", "48"),
     ),
     ("--config.data.split=test", ("data.split", "scenetok latents")),
     ("--config.data.image_size=128", ("data.image_size", "64x64")),

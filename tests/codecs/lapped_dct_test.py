@@ -81,8 +81,8 @@ def test_a_constant_has_only_a_mean_brightness(options):
 
 
 def test_a_variant_of_the_rooms_has_it_in_place_of_the_block_dct():
-  found = load_config("configs/rooms.py:lapped").codecs
-  plain = load_config("configs/rooms.py").codecs
+  found = load_config("configs/quickstart.py:lapped").codecs
+  plain = load_config("configs/quickstart.py").codecs
   for part in ("context", "target"):
     assert found[part].name == "lapped_dct"
     assert {**found[part], "name": "block_dct"} == dict(plain[part])

@@ -1,4 +1,4 @@
-"""configs/rooms.py:prope trains, and renders lenses that it has not seen."""
+"""configs/quickstart.py:prope trains, and renders lenses that it has not seen."""
 
 import functools
 
@@ -6,14 +6,14 @@ import jax
 import numpy as np
 
 from scenetok_jax import Cameras, SceneTok
-from scenetok_jax.configs import rooms
+from scenetok_jax.configs import quickstart
 from scenetok_jax.model import build, init_stage1
 from tests import networks, trainings
 from tests.cli import workdirs
 
 
 def test_trains_two_steps(tmp_path):
-  config = f"{trainings.ROOT}/configs/rooms.py:prope,smoke"
+  config = f"{trainings.ROOT}/configs/quickstart.py:prope,smoke"
   losses = trainings.train(tmp_path, trainings.ROOT, f"--config={config}")
   assert np.isfinite([*losses.values()]).all()
   model = SceneTok.from_pretrained(tmp_path / "run").model
@@ -22,7 +22,7 @@ def test_trains_two_steps(tmp_path):
 
 
 def test_renders_narrow_and_wide_lenses(tmp_path):
-  config = rooms.get_config("prope,smoke")
+  config = quickstart.get_config("prope,smoke")
   init = functools.partial(init_stage1, build(config))
   params = jax.tree.map(np.asarray, networks.drawn(init))
   model = SceneTok.from_pretrained(workdirs.write(tmp_path, config, params))

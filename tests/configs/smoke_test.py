@@ -34,7 +34,7 @@ STEPS = 3  # the rate of the first is next to nothing
 # Whatever else a file offers; a file missing here runs as it is.
 VARIANTS = {
   "quickstart": ("", "prope,muon,fine"),
-  "rooms": ("", "generator", "generator,fine", "muon", "few_step", "prope"),
+  "rooms": ("", "generator", "few_step"),
   "scenetok_depth": ("", "rooms"),
   "scenegen_re10k": ("shift12",),
 }

@@ -42,7 +42,7 @@ class Job:
     context, target = (
       Views(
         networks.cameras(seed, SCENES, count),
-        latents=networks.normals(seed, SCENES, count, 2, 2, 192),
+        latents=networks.normals(seed, SCENES, count, 4, 4, 48),
       )
       for seed, count in ((1, 3), (2, 6))
     )

@@ -158,9 +158,9 @@ def test_a_run_goes_on_bit_for_bit(tmp_path):
 
 
 def test_a_configuration_asks_for_it_by_name():
-  config = load_config("rooms", ["--config.optimizer.name=muon"])
+  config = load_config("quickstart", ["--config.optimizer.name=muon"])
   assert Optimizer.of(config).name == "muon"
-  assert Optimizer.of(load_config("rooms")).name == "adamw"
+  assert Optimizer.of(load_config("quickstart")).name == "adamw"
 
 
 @pytest.mark.parametrize(
