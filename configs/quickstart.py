@@ -4,8 +4,8 @@
     --config.data.path=data/rooms
 
 The networks of configs/rooms.py with AdamW, tokens of 32 pixels and ray maps:
-a step takes a fraction of a second; enough to see the loss fall and the renderer
-use the tokens of its scene. Variants: smoke, and the recipes that
+a step takes a fraction of a second; enough to see the loss fall and the
+renderer use the tokens of its scene. Variants: smoke, and the recipes that
 docs/training_recipes.md compares: muon, lapped (blocks of pixels lap over each
 other: no seams), fine (lapped blocks of 16 pixels), prope (relative projections
 of cameras in attention).

@@ -114,10 +114,7 @@ def test_the_loss_of_a_step_is_the_same_from_latents_and_from_images(
   "override, parts",
   [
     ("--config.codecs.target.whiten=1.0", ("codecs.target.options", "whiten")),
-    (
-      "--config.codecs.context.channels=128",
-      ("codecs.context.channels", "48"),
-    ),
+    ("--config.codecs.context.channels=128", ("codecs.context.channels", "48")),
     ("--config.data.split=test", ("data.split", "scenetok latents")),
     ("--config.data.image_size=128", ("data.image_size", "64x64")),
   ],

@@ -1,4 +1,4 @@
-"""configs/quickstart.py:prope trains, and renders lenses that it has not seen."""
+"""configs/quickstart.py:prope trains, and renders lenses not seen before."""
 
 import functools
 

@@ -288,7 +288,7 @@ def test_the_card_tells_what_is_known(hub_server, tmp_path, capsys):
     "license: mit\n", "| steps | 5 |", "| PSNR (dB) | 19.65 | 19.00 to 20.25 |",
     f"index.json (SHA-256\n`{'ab' * 32}`):", "--workdir=hf://us/rooms",
     'SceneTok.from_pretrained("hf://us/rooms")',
-    "![pictures/00.png](pictures/00.png)", "block_dct",
+    "![pictures/00.png](pictures/00.png)", "lapped_dct",
   ):  # fmt: skip
     assert text in card, text
   assert card.count("## Scores") == 1 and "another model" not in card
