@@ -13,6 +13,7 @@ from scenetok_jax.types import InputError
 
 _GREY = (0.8, 0.8, 0.8)
 _FAR = 1e9  # numbers of a file
+_MANY = 1e6  # repeats of a texture; float32 has no place within one then
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +93,18 @@ def _part(mesh: Any) -> ObjPart:
   return ObjPart(
     np.asarray(mesh.vertices, np.float64),
     np.asarray(mesh.faces),
-    getattr(mesh.visual, "uv", None),
+    _in_place(getattr(mesh.visual, "uv", None)),
     tuple(fields.get("kd", _GREY)),
     float(fields["d"][-1]) if "d" in fields else 1.0,
     None if image is None else archives.texels(image),
   )
+
+
+def _in_place(uv: np.ndarray | None) -> np.ndarray | None:
+  """Coordinates of a texture; those out of any use are those of its corner.
+
+  Two models of the catalogue have such ones (3e9).
+  """
+  if uv is None:
+    return None
+  return np.where(np.isfinite(uv) & (np.abs(uv) > _MANY), 0.0, uv)

@@ -53,7 +53,8 @@ def workdir(name: str | os.PathLike[str]) -> str:
   """A run's folder as it is, or the folder that another name stands for.
 
   "rooms" and "checkpoints/rooms" both name the shipped checkpoint where no such
-  folder exists; hf://OWNER/NAME a model of the hub, which is fetched.
+  folder exists, and "rooms_generator" the generator on its tokens;
+  hf://OWNER/NAME is a model of the hub, which is fetched.
   """
   name = os.fspath(name)
   if is_hub(name):

@@ -76,6 +76,20 @@ def test_numbers_that_are_none_are_told(tmp_path, number):
     models.load(piece, tmp_path / "cache")
 
 
+def test_a_texture_repeated_out_of_any_use_is_its_corner(tmp_path):
+  text = OBJ.replace("vt 1 1", "vt 3443870976 1")
+  model = models.load(write_model(tmp_path / "one.sh3f", text), tmp_path)
+  assert {(0, 1)} <= {tuple(uv) for uv in model.uv[model.layers == 0]}
+  assert np.abs(model.uv).max() == 1
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_coordinates_of_a_texture_are_numbers(tmp_path, number):
+  text = OBJ.replace("vt 1 1", f"vt {number} 1")
+  with pytest.raises(InputError, match=r"box.obj: unreadable \(a number in it"):
+    models.load(write_model(tmp_path / "one.sh3f", text), tmp_path)
+
+
 def test_a_catalogue_has_sizes(tmp_path):
   library, jar = tmp_path / "one.sh3f", tmp_path / "sweethome3d.jar"
   write_model(library)
