@@ -1,14 +1,13 @@
 """A small model of furnished rooms, tuned from the shipped rooms checkpoint.
 
-  scenetok prepare --dataset=re10k --source=FURNISHED --split=train --size=64 \\
+  scenetok prepare --dataset=furnished --split=train --scenes=700 --size=64 \\
     --out=data/furnished
   scenetok train --config=configs/furnished.py --workdir=runs/furnished \\
     --config.data.path=data/furnished
 
-FURNISHED holds rendered clips in the RealEstate10K form; `scenetok prepare
---dataset=furnished` renders more. Under an hour on 2 CPU cores; figures are in
-docs/training_runs.md. Variants: rope3d (views are numbered in the tokenizer:
-the paper's comparison), generator (stage 2; give
+A quarter of an hour of rendering and half an hour of training on 2 CPU cores;
+figures are in docs/training_runs.md. Variants: rope3d (views are numbered in the
+tokenizer: the paper's comparison), generator (stage 2; give
 --config.tokenizer_from=runs/furnished), smoke.
 """
 
@@ -28,8 +27,10 @@ def get_config(variant: str = "") -> ConfigDict:
     rooms.small_generator(config)
   else:
     config.restore = common.shipped("rooms")
-    config.optimizer.update({"learning_rate": 1e-3, "warmup_steps": 100})
-    config.train.update({"total_steps": 1500, "eval_every": 250})
+    config.optimizer.update(
+      {"learning_rate": 1e-3, "warmup_steps": 100, "decay_share": 0.4}
+    )
+    config.train.update({"total_steps": 2000, "eval_every": 500})
   table = {"smoke": smoke, "rope3d": rope3d}
   return common.variants(config, ",".join(names), table)
 

@@ -164,7 +164,7 @@ def small_generator(config: ConfigDict) -> None:
       "anchors": 5,
     }
   )
-  config.train.total_steps = 1500
+  config.train.total_steps = 6000
 
 
 def quick(config: ConfigDict) -> None:
@@ -178,7 +178,7 @@ def few_step(config: ConfigDict) -> None:
   """Average velocities for the shipped renderer, in a short training."""
   common.few_step(config, total_steps=1500)
   config.restore = common.shipped("rooms")
-  config.optimizer.update({"learning_rate": 3e-4, "warmup_steps": 50})
+  config.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 50})
 
 
 def smoke(config: ConfigDict) -> None:
