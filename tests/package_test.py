@@ -71,7 +71,7 @@ def test_the_library_opens_the_shipped_checkpoints(run):
   )
   assert done.returncode == 0, done.stderr
   assert "installed" in done.stdout
-  assert done.stdout.split()[-2:] == ["8800", "1500"]
+  assert done.stdout.split()[-2:] == ["8800", "6000"]
 
 
 def test_the_papers_numbers_and_the_templates_of_pages_are_there(run):
