@@ -12,6 +12,7 @@ from tests import networks, trainings
 from tests.cli import workdirs
 
 
+@pytest.mark.slow
 def test_trains_two_steps(tmp_path):
   config = f"{trainings.ROOT}/configs/quickstart.py:prope,smoke"
   losses = trainings.train(tmp_path, trainings.ROOT, f"--config={config}")

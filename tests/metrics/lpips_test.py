@@ -1,5 +1,7 @@
 """LPIPS equals the reference, and behaves as a distance on real weights."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,7 +67,9 @@ def real():
   reason = missing("lpips")
   if reason:
     pytest.skip(f"needs the extra [metrics]: {reason}")
-  return load_metric("lpips", batch=4)
+  loaded = load_metric("lpips")
+  metric = dataclasses.replace(loaded.metric, batch=4)
+  return dataclasses.replace(loaded, metric=metric)
 
 
 def test_real_weights_rank_distortions(real):

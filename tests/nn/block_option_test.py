@@ -21,6 +21,7 @@ EDITS = {
 }
 
 
+@pytest.mark.slow
 def test_an_option_of_every_block_touches_three_files(tmp_path, shared_folder):
   copy = tmp_path / "copy"
   for package in ("scenetok_jax", "data_pipelines", "configs"):
