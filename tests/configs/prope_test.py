@@ -4,6 +4,7 @@ import functools
 
 import jax
 import numpy as np
+import pytest
 
 from scenetok_jax import Cameras, SceneTok
 from scenetok_jax.configs import quickstart

@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests import trainings
 
 # The recipe of CONTRIBUTING.md: file -> (a line of it, what takes its place).
