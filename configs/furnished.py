@@ -6,8 +6,8 @@
     --config.data.path=data/furnished
 
 A quarter of an hour of rendering and half an hour of training on 2 CPU cores;
-figures are in docs/training_runs.md. Variants: rope3d (views are numbered in the
-tokenizer: the paper's comparison), generator (stage 2; give
+figures are in docs/training_runs.md. Variants: rope3d (views are numbered in
+the tokenizer: the paper's comparison), generator (stage 2; give
 --config.tokenizer_from=runs/furnished), smoke.
 """
 

@@ -80,7 +80,7 @@ def test_a_constant_has_only_a_mean_brightness(options):
   np.testing.assert_allclose(latents[..., 3:], 0.0, atol=1e-4)
 
 
-def test_a_variant_of_the_rooms_has_it_in_place_of_the_block_dct():
+def test_a_variant_of_the_quickstart_has_it_in_place_of_the_block_dct():
   found = load_config("configs/quickstart.py:lapped").codecs
   plain = load_config("configs/quickstart.py").codecs
   for part in ("context", "target"):
